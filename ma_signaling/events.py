@@ -1,0 +1,34 @@
+"""What happens that an operator may want to know: the heart reports it, others log or count it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class Event(StrEnum):
+    """Everything that is reported. Details go by keyword: ``connection``, ``remote_id``, ``session`` and the like."""
+
+    HOME_REGISTERED = "home registered"
+    HOME_RETURNED = "home returned"
+    HOME_LEFT = "home left"
+    HOME_LOST = "home lost"
+    HOME_EXPIRED = "home did not return"
+    HOME_REPLACED = "home replaced"
+    TAKEOVER_TRIED = "takeover tried"
+    TAKEOVER_REFUSED = "takeover refused"
+    TAKEOVER_WON = "takeover won"
+    SESSION_REQUESTED = "session requested"
+    SESSION_OPENED = "session opened"
+    SESSION_OPENED_UNREADY = "session opened without session-ready"
+    SESSION_FAILED = "session failed"
+    SESSION_ENDED = "session ended"
+    ADDRESS_BLOCKED = "address blocked"
+    PEER_CLOSED = "peer closed"
+    PEER_DROPPED = "peer dropped"
+
+
+class Report(Protocol):
+    """Takes an event and its details; must return quickly and never raise."""
+
+    def __call__(self, event: Event, **details: object) -> None: ...

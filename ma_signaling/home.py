@@ -1,0 +1,80 @@
+"""A home: the holder of a Remote ID, connected or expected back, and its sessions."""
+
+from __future__ import annotations
+
+from ma_signaling import messages
+from ma_signaling.errors import Refused, home_busy
+from ma_signaling.limits import HomeGuard
+from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.session import Connection, Session
+
+HELD_BYTES = 256 * 1024
+"""What clients may send to a home that is away."""
+
+
+class Home:
+    """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
+
+    Its sessions outlive a connection: what clients send while it is away is held, and delivered in order on its return.
+    """
+
+    __slots__ = (
+        "_held",
+        "_held_bytes",
+        "connection",
+        "guard",
+        "held_since",
+        "ice_servers",
+        "owner",
+        "remote_id",
+        "sessions",
+        "timer",
+    )
+
+    def __init__(self, remote_id: str, owner: ClientAddress, now: float) -> None:
+        self.remote_id = remote_id
+        self.owner = owner
+        """Where its latest connection came from."""
+        self.held_since = now
+        """Since when the owner has held the Remote ID, short absences included."""
+        self.connection: Connection | None = None
+        self.ice_servers: bytes | None = None
+        """The fallback that it registered, as JSON."""
+        self.sessions: dict[str, Session] = {}
+        self.guard = HomeGuard()
+        self.timer: Timer | None = None
+        """While it is away: the end of the grace time."""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+
+    def tell(self, message: bytes) -> None:
+        """Send the home a message, or hold it while the home is away."""
+        if self.connection is not None:
+            self.connection.peer.send(message)
+        else:
+            self._held.append(message)
+            self._held_bytes += len(message)
+
+    def check_room(self, size: int) -> None:
+        """Raise ``Refused(home_busy)`` where ``size`` more bytes from a client would be too much for the home."""
+        if self.connection is not None:
+            if self.connection.peer.congested:
+                raise Refused(home_busy(1))
+        elif self._held_bytes + size > HELD_BYTES:
+            raise Refused(home_busy(1))
+
+    def announce(self, session: Session) -> None:
+        """Tell the home, which is there, of a session."""
+        session.announced = True
+        self.tell(messages.client_connected(session.id))
+
+    def take_held(self) -> list[bytes]:
+        """What was held, in order; it is held no longer."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        return held
+
+    def cancel_timer(self) -> None:
+        """Forget the end of the grace time, if there is one."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

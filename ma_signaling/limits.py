@@ -1,0 +1,256 @@
+"""Budgets and guards. Pure, lazy, keyed; the time is passed in as ``now``, in seconds.
+
+The rules are those of *Limits* in docs/protocol.md: what is scarce is counted per address, what is forwarded is charged
+to its session, and no guest's traffic can block a home.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ma_signaling.settings import Settings
+
+MINUTE = 60.0
+
+FIRST_BLOCK = 60.0
+LONGEST_BLOCK = 3600.0
+FORGIVENESS = 600.0
+"""Each of these many seconds without a block forgives one of the blocks before."""
+
+MOST_STRIKES = 7
+"""More of them would make no block longer, only the forgiving."""
+
+REMEMBERED_KEYS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much may come: ``burst`` messages at once and ``rate`` a second after, and the same in bytes. 0: no limit."""
+
+    rate: float
+    burst: int
+    byte_rate: float = 0.0
+    byte_burst: int = 0
+
+    def messages_limited(self) -> bool:
+        return self.rate > 0 and self.burst > 0
+
+    def bytes_limited(self) -> bool:
+        return self.byte_rate > 0 and self.byte_burst > 0
+
+
+class Budget:
+    """What is left of an allowance: a token bucket of messages and one of bytes, and how often it was overdrawn."""
+
+    __slots__ = ("_allowance", "_at", "_bytes", "_messages", "_told_at", "drops")
+
+    def __init__(self, allowance: Allowance, now: float) -> None:
+        self._allowance = allowance
+        self._messages: float = allowance.burst
+        self._bytes: float = allowance.byte_burst
+        self._at = now
+        self._told_at = -1.0
+        self.drops = 0
+        """Messages dropped since the budget was last full."""
+
+    def spend(self, now: float, size: int) -> bool:
+        """Charge one message of ``size`` bytes; False: it is over budget, nothing was charged, drop it."""
+        allowance = self._allowance
+        elapsed = now - self._at
+        if elapsed > 0:
+            self._at = now
+            self._messages = min(allowance.burst, self._messages + elapsed * allowance.rate)
+            self._bytes = min(allowance.byte_burst, self._bytes + elapsed * allowance.byte_rate)
+            if self.drops and self._messages == allowance.burst and self._bytes == allowance.byte_burst:
+                self.drops = 0
+        if (self._messages < 1 and allowance.messages_limited()) or (
+            self._bytes < size and allowance.bytes_limited()
+        ):
+            self.drops += 1
+            return False
+        self._messages -= 1
+        self._bytes -= size
+        return True
+
+    def wait(self) -> float:
+        """Seconds until another message may come, counted from the last ``spend``."""
+        allowance = self._allowance
+        return (1 - self._messages) / allowance.rate if self._messages < 1 and allowance.rate else 1.0
+
+    def may_tell(self, now: float) -> bool:
+        """Whether the sender may be told of a drop now: once a second is enough."""
+        if 0 <= now - self._told_at < 1:
+            return False
+        self._told_at = now
+        return True
+
+
+class SlidingWindow:
+    """Never more than ``most`` events within any minute (not twice that at an edge)."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def wait(self, now: float, most: int) -> float:
+        """Seconds until an event fits; 0 where it does. ``most`` 0: always."""
+        times = self._times
+        del times[: bisect_right(times, now - MINUTE)]
+        return MINUTE - (now - times[-most]) if 0 < most <= len(times) else 0.0
+
+    def add(self, now: float) -> None:
+        """Count an event."""
+        self._times.append(now)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it can be forgotten."""
+        return not self._times or now - self._times[-1] >= MINUTE
+
+
+class GuessingGuard:
+    """One address's unknown Remote IDs, and its block: 60 s, doubling with every repeat up to an hour."""
+
+    __slots__ = ("_guesses", "_strikes", "blocked_until")
+
+    def __init__(self) -> None:
+        self._guesses: dict[str, float] = {}
+        self._strikes = 0
+        self.blocked_until = 0.0
+
+    def guess(self, now: float, remote_id: str, most: int) -> bool:
+        """Count an unknown Remote ID; True: this one, the ``most``-th distinct within a minute, begins a block."""
+        self._forget(now)
+        self._guesses.pop(remote_id, None)
+        self._guesses[remote_id] = now
+        if not 0 < most <= len(self._guesses):
+            return False
+        self._guesses.clear()
+        forgiven = max(0, int((now - self.blocked_until) // FORGIVENESS))
+        self._strikes = max(0, self._strikes - forgiven)
+        self.blocked_until = now + min(LONGEST_BLOCK, FIRST_BLOCK * 2**self._strikes)
+        self._strikes = min(self._strikes + 1, MOST_STRIKES)
+        return True
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it can be forgotten: no recent guess, no block, and nothing left to forgive."""
+        self._forget(now)
+        return not self._guesses and now >= self.blocked_until + self._strikes * FORGIVENESS
+
+    def _forget(self, now: float) -> None:
+        while self._guesses and now - next(iter(self._guesses.values())) >= MINUTE:
+            del self._guesses[next(iter(self._guesses))]
+
+
+Guard = TypeVar("Guard", SlidingWindow, GuessingGuard)
+
+
+class Keyed(Generic[Guard]):
+    """A guard for each key that was seen lately, ``REMEMBERED_KEYS`` at most: the oldest are forgotten first."""
+
+    def __init__(self, make: Callable[[], Guard]) -> None:
+        self._make: Callable[[], Guard] = make
+        self._guards: OrderedDict[str, Guard] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._guards)
+
+    def __getitem__(self, key: str) -> Guard:
+        guard = self._guards.get(key)
+        if guard is None:
+            if len(self._guards) >= REMEMBERED_KEYS:
+                self._guards.popitem(last=False)
+            guard = self._guards[key] = self._make()
+        else:
+            self._guards.move_to_end(key)
+        return guard
+
+    def prune(self, now: float, most: int = 1000) -> None:
+        """Look at the ``most`` oldest and forget those that no longer matter."""
+        for key in [key for key, _ in zip(self._guards, range(most), strict=False)]:
+            if self._guards[key].is_idle(now):
+                del self._guards[key]
+
+
+class Limits:
+    """What each client address may do: open connections, look up Remote IDs, guess."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connections = Keyed(SlidingWindow)
+        self._lookups = Keyed(SlidingWindow)
+        self._guesses = Keyed(GuessingGuard)
+        self._blocked: dict[str, float] = {}
+
+    def connect(self, key: str, now: float) -> float:
+        """Count a new connection; otherwise the seconds until one is allowed."""
+        return self._count(self._connections, key, now, self._settings.connections_per_minute)
+
+    def lookup(self, key: str, now: float) -> float:
+        """Count a lookup; otherwise the seconds until one is allowed, a block's included."""
+        blocked_until = self._blocked.get(key, 0.0)
+        if now < blocked_until:
+            return blocked_until - now
+        return self._count(self._lookups, key, now, self._settings.lookups_per_minute)
+
+    def guess(self, key: str, now: float, remote_id: str) -> bool:
+        """Count an unknown Remote ID; True: it blocks the address's lookups from now on."""
+        guard = self._guesses[key]
+        if not guard.guess(now, remote_id, self._settings.guesses_per_minute):
+            return False
+        self._blocked[key] = guard.blocked_until
+        return True
+
+    def prune(self, now: float) -> None:
+        """Forget what no longer matters; call it every few seconds."""
+        for key in [key for key, until in self._blocked.items() if until <= now]:
+            del self._blocked[key]
+        for guards in (self._connections, self._lookups, self._guesses):
+            guards.prune(now)
+
+    def counts(self) -> dict[str, int]:
+        """How many addresses are remembered, as /health tells it."""
+        return {
+            "trackedIps": max(len(self._connections), len(self._lookups)),
+            "blockedIps": len(self._blocked),
+            "failedLookupTracked": len(self._guesses),
+        }
+
+    @staticmethod
+    def _count(windows: Keyed[SlidingWindow], key: str, now: float, most: int) -> float:
+        if most == 0:
+            return 0.0
+        window = windows[key]
+        wait = window.wait(now, most)
+        if wait == 0:
+            window.add(now)
+        return wait
+
+
+class HomeGuard:
+    """A home's own protection against new sessions, whoever asks for them."""
+
+    __slots__ = ("_addresses", "_requests")
+
+    def __init__(self) -> None:
+        self._requests = SlidingWindow()
+        self._addresses: dict[str, float] = {}
+
+    def admit(self, key: str, now: float, most: int) -> float:
+        """Count a new session for the address ``key``; otherwise the seconds until one is allowed.
+
+        An address's first request in a minute is always admitted: strangers who hammer a home's Remote ID leave its
+        owner a way in.
+        """
+        while self._addresses and now - next(iter(self._addresses.values())) >= MINUTE:
+            del self._addresses[next(iter(self._addresses))]
+        wait = self._requests.wait(now, most)
+        if wait > 0 and key in self._addresses:
+            return wait
+        self._requests.add(now)
+        self._addresses.setdefault(key, now)
+        return 0.0

@@ -1,0 +1,71 @@
+"""What an operator reads: one line for each event that matters, none for a message.
+
+A Remote ID is half a secret and an address is personal: the log shows the first four characters and a keyed hash of the
+one, the network of the other.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from ipaddress import IPv4Address, ip_address, ip_network
+from secrets import token_bytes
+
+from twisted.logger import Logger, LogLevel
+
+from ma_signaling.events import Event
+from ma_signaling.peer import ClientAddress
+
+_LINES = {
+    Event.HOME_REGISTERED: (LogLevel.info, "{connection}: home {remote_id} registered"),
+    Event.HOME_RETURNED: (LogLevel.info, "{connection}: home {remote_id} is back"),
+    Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left"),
+    Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, waiting for its return"),
+    Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return in time"),
+    Event.HOME_REPLACED: (LogLevel.info, "{connection}: takes home {remote_id} over from its old connection"),
+    Event.TAKEOVER_TRIED: (
+        LogLevel.warn,
+        "{connection}: wants home {remote_id}, which another address holds",
+    ),
+    Event.TAKEOVER_REFUSED: (LogLevel.warn, "{connection}: refused, home {remote_id} is alive"),
+    Event.TAKEOVER_WON: (LogLevel.warn, "home {remote_id} gave no sign of life, it goes to a newcomer"),
+    Event.SESSION_OPENED_UNREADY: (
+        LogLevel.info,
+        "session {session}: home {remote_id} never said session-ready, its client is told all the same",
+    ),
+    Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guesses Remote IDs: its lookups are blocked"),
+    Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
+    Event.PEER_DROPPED: (LogLevel.info, "{connection}: cut off, {reason}"),
+}
+"""Events that are not here are for counting only."""
+
+
+class EventLog:
+    """Writes reported events to Twisted's log."""
+
+    def __init__(self) -> None:
+        self._log = Logger(namespace="ma_signaling")
+        self._key = token_bytes(32)
+
+    def __call__(self, event: Event, **details: object) -> None:
+        """Log one event; safe to call with any details."""
+        if event in _LINES:
+            level, line = _LINES[event]
+            self._log.emit(
+                level, line, **{name: self._readable(name, each) for name, each in details.items()}
+            )
+
+    def _readable(self, name: str, value: object) -> object:
+        if name == "remote_id":
+            return f"{str(value)[:4]}…{self._hash(str(value))}"
+        if name == "session":
+            return self._hash(str(value))
+        return network_of(value) if isinstance(value, ClientAddress) else value
+
+    def _hash(self, text: str) -> str:
+        return blake2b(text.encode(), key=self._key, digest_size=4).hexdigest()
+
+
+def network_of(address: ClientAddress) -> str:
+    """The network that an address is in, as the log shows it: /24 of IPv4, /48 of IPv6."""
+    prefix = 24 if isinstance(ip_address(address.text), IPv4Address) else 48
+    return str(ip_network(f"{address.text}/{prefix}", strict=False))

@@ -1,0 +1,40 @@
+"""Asking for a Remote ID: from a connect-request or /api/check, under the same limits."""
+
+from __future__ import annotations
+
+from ma_signaling.errors import BLOCKED, Refused, rate_limited
+from ma_signaling.events import Event, Report
+from ma_signaling.home import Home
+from ma_signaling.limits import Limits
+from ma_signaling.peer import ClientAddress, Clock
+from ma_signaling.registry import Registry
+
+
+class Lookups:
+    """Finds homes for those who may ask."""
+
+    def __init__(self, clock: Clock, report: Report, limits: Limits, registry: Registry) -> None:
+        self._clock = clock
+        self._report = report
+        self._limits = limits
+        self._registry = registry
+
+    def find(self, address: ClientAddress, remote_id: str) -> Home | None:
+        """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
+
+        Raises ``Refused`` with ``rate-limited``, or with ``BLOCKED`` for the guess too many that begins a block.
+        """
+        now = self._clock.seconds()
+        wait = self._limits.lookup(address.key, now)
+        if wait > 0:
+            raise Refused(rate_limited(wait))
+        home = self._registry.find(remote_id)
+        if home is None and self._limits.guess(address.key, now, remote_id):
+            self._report(Event.ADDRESS_BLOCKED, address=address)
+            raise Refused(BLOCKED)
+        return home
+
+    def is_online(self, address: ClientAddress, remote_id: str) -> bool:
+        """Whether that home is connected right now. Raises as ``find`` does."""
+        home = self.find(address, remote_id)
+        return home is not None and home.connection is not None

@@ -1,0 +1,58 @@
+"""What the heart of this server needs of the world: peers to talk to, and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that has not happened yet."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time in seconds, and calls in the future. Named as Twisted's IReactorTime, so that a reactor is a clock."""
+
+    def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, function: Callable[..., object], /, *args: object) -> Timer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAddress:
+    """Who a connection comes from, as far as this server can tell.
+
+    ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
+    everybody looks the same from here, so that an equal key proves nothing.
+    """
+
+    text: str
+    key: str
+    shared: bool = False
+
+    def is_surely(self, other: ClientAddress) -> bool:
+        """Whether both are known to be the same place."""
+        return self.key == other.key and not (self.shared or other.shared)
+
+
+class Peer(Protocol):
+    """The far end of one connection. None of these methods calls back before it returns."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether more than half of what may wait for this peer is waiting."""
+
+    def send(self, message: bytes) -> None:
+        """Send one JSON message; in silence nothing happens where the connection is closing."""
+
+    def ping(self, payload: bytes) -> None:
+        """Send a WebSocket ping; until any pong comes, later keep-alive pings carry this payload too."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin a closing handshake."""
+
+    def drop(self) -> None:
+        """Cut the connection without a close frame."""

@@ -1,0 +1,264 @@
+"""Who holds which Remote ID: registering, takeover, loss and grace.
+
+Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* and *Loss and grace* in
+docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import token_bytes
+from typing import Protocol
+
+from ma_signaling import messages
+from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.events import Event, Report
+from ma_signaling.home import Home
+from ma_signaling.peer import Clock, Timer
+from ma_signaling.seniority import TENURE, Seniority
+from ma_signaling.session import Connection
+from ma_signaling.sessions import Sessions
+from ma_signaling.settings import Settings
+
+
+class Closer(Protocol):
+    """Ends connections; both detach the connection from everything at once."""
+
+    def close(
+        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
+    ) -> None: ...
+
+    def drop(self, connection: Connection) -> None: ...
+
+
+class Claim:
+    """One check whether the holder of a Remote ID lives, and those who wait for its verdict."""
+
+    __slots__ = ("newcomers", "payload", "timer")
+
+    def __init__(self) -> None:
+        self.payload = token_bytes(8)
+        self.newcomers: dict[Connection, bytes | None] = {}
+        """In the order in which they came, with the ICE servers that they registered."""
+        self.timer: Timer | None = None
+
+
+class Registry:
+    """The homes by Remote ID: those that are connected, and those that are expected back."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, report: Report, sessions: Sessions, closer: Closer
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._sessions = sessions
+        self._closer = closer
+        self._homes: dict[str, Home] = {}
+        self._evicted: dict[str, list[Home]] = {}
+        self._claims: dict[str, Claim] = {}
+        self._seniority = Seniority()
+        self.online = 0
+        """How many homes are connected."""
+
+    def find(self, remote_id: str) -> Home | None:
+        """The home with this Remote ID, connected or expected back."""
+        return self._homes.get(remote_id)
+
+    def register(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+        """Make ``connection`` the holder of ``remote_id``, at once or when a check allows it; it is answered."""
+        home = self._homes.get(remote_id)
+        if home is None or home.connection is None:
+            self._grant(connection, remote_id, ice_servers)
+        elif home.connection is connection:
+            if ice_servers is not None:
+                home.ice_servers = ice_servers
+            connection.peer.send(messages.registered(remote_id))
+        elif self._is_entitled(connection, home):
+            self._replace(home, connection, ice_servers)
+        else:
+            self._challenge(home, home.connection, connection, ice_servers)
+
+    def pong(self, connection: Connection, payload: bytes) -> None:
+        """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
+        if connection.home is None:
+            return
+        claim = self._claims.get(connection.home.remote_id)
+        if claim is not None and claim.payload == payload:
+            self._settle(connection.home.remote_id)
+
+    def connection_gone(self, connection: Connection, goodbye: bool) -> None:
+        """A connection has ended: withdraw its claims, and let go of or keep what it held."""
+        for remote_id in connection.claims:
+            claim = self._claims[remote_id]
+            del claim.newcomers[connection]
+            if not claim.newcomers:
+                self._settle(remote_id)
+        connection.claims.clear()
+        if connection.home is not None:
+            self._vacate(connection.home, goodbye)
+
+    # Granting
+
+    def _is_entitled(self, newcomer: Connection, home: Home) -> bool:
+        """Whether ``newcomer`` gets the Remote ID without a check: the owner's restart, or the senior's return."""
+        if newcomer.address.is_surely(home.owner):
+            return True
+        now = self._clock.seconds()
+        return now - home.held_since < TENURE and self._seniority.is_senior(
+            home.remote_id, newcomer.address, now
+        )
+
+    def _grant(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+        if connection.home is not None:
+            self._vacate(connection.home, goodbye=True)
+        now = self._clock.seconds()
+        home = self._homes.get(remote_id)
+        if home is None:
+            home = self._homes[remote_id] = Home(remote_id, connection.address, now)
+            event = Event.HOME_REGISTERED
+        else:
+            home.cancel_timer()
+            if not connection.address.is_surely(home.owner):
+                home.owner, home.held_since = connection.address, now
+            event = Event.HOME_RETURNED
+        home.connection, home.ice_servers = connection, ice_servers
+        connection.home = home
+        connection.claims.discard(remote_id)
+        self.online += 1
+        self._report(event, connection=connection.id, remote_id=remote_id)
+        connection.peer.send(messages.registered(remote_id))
+        held = self._adopt_evicted(home) + home.take_held()
+        for session in home.sessions.values():
+            # An open one in which no home ever spoke may be unknown to a home that has restarted.
+            if not session.is_open or not session.spoken:
+                self._sessions.announce(session)
+        for message in held:
+            home.tell(message)
+
+    def _adopt_evicted(self, home: Home) -> list[bytes]:
+        """Give ``home`` the sessions that its owner had before it was evicted, and what was held for them."""
+        held = []
+        for evicted in list(self._evicted.get(home.remote_id, ())):
+            if home.owner.is_surely(evicted.owner):
+                self._forget_evicted(evicted)
+                evicted.cancel_timer()
+                for session in evicted.sessions.values():
+                    session.home = home
+                home.sessions.update(evicted.sessions)
+                held += evicted.take_held()
+        return held
+
+    # Takeover
+
+    def _replace(self, home: Home, newcomer: Connection, ice_servers: bytes | None) -> None:
+        """Give a held Remote ID, with its sessions, to ``newcomer`` at once."""
+        holder = self._detach(home)
+        self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id)
+        self._closer.close(holder, CloseCode.REPLACED, "Replaced by new connection")
+        self._withdraw(home.remote_id, newcomer)
+        self._grant(newcomer, home.remote_id, ice_servers)
+        self._settle(home.remote_id)
+
+    def _challenge(
+        self, home: Home, holder: Connection, newcomer: Connection, ice_servers: bytes | None
+    ) -> None:
+        """Ask whether the holder lives, once for all newcomers."""
+        claim = self._claims.get(home.remote_id)
+        if claim is None:
+            claim = self._claims[home.remote_id] = Claim()
+            self._report(Event.TAKEOVER_TRIED, connection=newcomer.id, remote_id=home.remote_id)
+            claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
+            holder.peer.ping(claim.payload)
+        claim.newcomers[newcomer] = ice_servers
+        newcomer.claims.add(home.remote_id)
+
+    def _unanswered(self, home: Home) -> None:
+        """The holder gave no sign of life: it loses the Remote ID, but not its sessions, to the first newcomer."""
+        self._claims[home.remote_id].timer = None
+        self._report(Event.TAKEOVER_WON, remote_id=home.remote_id)
+        holder = self._detach(home)
+        del self._homes[home.remote_id]
+        if home.sessions:
+            self._evicted.setdefault(home.remote_id, []).append(home)
+            self._await_return(home, self._evicted_expired)
+        self._closer.drop(holder)
+        self._award(home.remote_id)
+
+    def _award(self, remote_id: str) -> None:
+        """Give a Remote ID that has become free to the first who waits for it, and refuse the others."""
+        claim = self._claims.get(remote_id)
+        if claim is not None:
+            winner, ice_servers = next(iter(claim.newcomers.items()))
+            self._withdraw(remote_id, winner)
+            self._grant(winner, remote_id, ice_servers)
+            self._settle(remote_id)
+
+    def _withdraw(self, remote_id: str, newcomer: Connection) -> None:
+        """Take a newcomer out of those who wait."""
+        newcomer.claims.discard(remote_id)
+        if remote_id in self._claims:
+            self._claims[remote_id].newcomers.pop(newcomer, None)
+
+    def _settle(self, remote_id: str) -> None:
+        """End the check for a Remote ID, if there is one, and refuse those who still wait."""
+        claim = self._claims.pop(remote_id, None)
+        if claim is None:
+            return
+        if claim.timer is not None:
+            claim.timer.cancel()
+        for newcomer in claim.newcomers:
+            newcomer.claims.discard(remote_id)
+            self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
+            self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
+
+    # Loss and grace
+
+    def _vacate(self, home: Home, goodbye: bool) -> None:
+        """The holder is gone, or holds another Remote ID now."""
+        holder = self._detach(home)
+        if goodbye or self._settings.grace == 0:
+            self._report(Event.HOME_LEFT, connection=holder.id, remote_id=home.remote_id)
+            self._dissolve(home)
+        else:
+            self._report(Event.HOME_LOST, connection=holder.id, remote_id=home.remote_id)
+            self._await_return(home, self._expired)
+        self._award(home.remote_id)
+
+    def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
+        for session in home.sessions.values():
+            if not session.is_open:
+                self._sessions.park(session)
+        home.timer = self._clock.callLater(self._settings.grace, expired, home)
+
+    def _expired(self, home: Home) -> None:
+        home.timer = None
+        self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
+        self._dissolve(home)
+
+    def _dissolve(self, home: Home) -> None:
+        """A home has said goodbye, or as good as."""
+        del self._homes[home.remote_id]
+        for session in list(home.sessions.values()):
+            self._sessions.home_left(session)
+
+    def _evicted_expired(self, home: Home) -> None:
+        home.timer = None
+        self._forget_evicted(home)
+        for session in list(home.sessions.values()):
+            self._sessions.expire(session)
+
+    def _forget_evicted(self, home: Home) -> None:
+        waiting = self._evicted[home.remote_id]
+        waiting.remove(home)
+        if not waiting:
+            del self._evicted[home.remote_id]
+
+    def _detach(self, home: Home) -> Connection:
+        """Take a home's connection away from it."""
+        holder = home.connection
+        assert holder is not None
+        home.connection = holder.home = None
+        self.online -= 1
+        self._seniority.note(home.remote_id, home.owner, home.held_since, self._clock.seconds())
+        return holder

@@ -1,0 +1,36 @@
+"""Remote IDs: how they are written, and how a home derives its own.
+
+A Remote ID today is 26 characters: unpadded base32 of the first 16 bytes of the SHA-256 of the home's DTLS certificate,
+with every ``2`` written as ``9``. Older homes use ``MA-X7K9-P2M4``. Any short token of letters, digits, ``-`` and ``_``
+works, in either case.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b32encode
+from hashlib import sha256
+
+from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+def normalise(value: object) -> str:
+    """The Remote ID in ``value`` as it is stored and returned: trimmed, upper case.
+
+    Raises ``Refused`` with ``REMOTE_ID_REQUIRED`` (missing, empty, no string) or ``INVALID_REMOTE_ID``.
+    """
+    if not isinstance(value, str):
+        raise Refused(REMOTE_ID_REQUIRED)
+    token = value.strip()
+    if not token:
+        raise Refused(REMOTE_ID_REQUIRED)
+    if not _TOKEN.fullmatch(token):
+        raise Refused(INVALID_REMOTE_ID)
+    return token.upper()
+
+
+def from_certificate(der: bytes) -> str:
+    """The Remote ID of the home whose DTLS certificate is ``der``."""
+    return b32encode(sha256(der).digest()[:16]).decode().rstrip("=").replace("2", "9")

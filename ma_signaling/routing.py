@@ -1,0 +1,213 @@
+"""What each message does: charged to a budget, then routed to the registry (who is who) or the sessions.
+
+To add a message type: a handler here, and its answer in ``messages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ma_signaling import messages, remote_id
+from ma_signaling.errors import (
+    ALREADY_CLIENT,
+    ALREADY_SERVER,
+    BLOCKED,
+    CLIENT_NOT_FOUND,
+    NOT_A_SERVER,
+    NOT_REGISTERED,
+    SERVER_NOT_FOUND,
+    SESSION_ID_REQUIRED,
+    SESSION_NOT_FOUND,
+    CloseCode,
+    Refused,
+    home_busy,
+    rate_limited,
+    unknown_type,
+)
+from ma_signaling.limits import Budget, SlidingWindow
+from ma_signaling.lookups import Lookups
+from ma_signaling.messages import Message
+from ma_signaling.peer import Clock
+from ma_signaling.registry import Closer, Registry
+from ma_signaling.session import Connection, Session
+from ma_signaling.sessions import Sessions
+
+MOST_BAD_MESSAGES = 50
+"""Unreadable messages within a minute that end a connection."""
+
+MOST_DROPS = 100
+"""Messages beyond a budget that end a connection."""
+
+
+class _OverBudget(Exception):
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self.budget = budget
+
+
+class Router:
+    """Takes the messages of all connections."""
+
+    def __init__(
+        self, clock: Clock, closer: Closer, registry: Registry, sessions: Sessions, lookups: Lookups
+    ) -> None:
+        self._clock = clock
+        self._closer = closer
+        self._registry = registry
+        self._sessions = sessions
+        self._lookups = lookups
+        self._handlers: dict[str, Callable[[Connection, Message, bytes], None]] = {
+            "offer": self._forward,
+            "answer": self._forward,
+            "ice-candidate": self._forward,
+            "session-ready": self._session_ready,
+            "register-server": self._register_server,
+            "connect-request": self._connect_request,
+            "ping": self._ping,
+            "pong": self._pong,
+        }
+
+    def route(self, connection: Connection, payload: bytes) -> None:
+        """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
+        try:
+            message = self._parse(connection, payload)
+            handle = self._handlers.get(message["type"])
+            if handle is None:
+                self._charge_control(connection)
+                raise Refused(unknown_type(message["type"]))
+            handle(connection, message, payload)
+        except Refused as refused:
+            connection.peer.send(messages.error(refused.error))
+        except _OverBudget as over:
+            self._over_budget(connection, over.budget)
+
+    def _parse(self, connection: Connection, payload: bytes) -> Message:
+        try:
+            return messages.parse(payload)
+        except Refused as refused:
+            now = self._clock.seconds()
+            if connection.bad_messages is None:
+                connection.bad_messages = SlidingWindow()
+            connection.bad_messages.add(now)
+            if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
+                self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", refused.error)
+            self._charge_control(connection)
+            raise
+
+    def _over_budget(self, connection: Connection, budget: Budget) -> None:
+        now = self._clock.seconds()
+        error = rate_limited(budget.wait())
+        # One session may cost a home that session's messages, never its connection.
+        if budget.drops >= MOST_DROPS and (connection.home is None or budget is connection.budget):
+            self._closer.close(connection, CloseCode.RATE_LIMITED, "Rate limited", error)
+        elif budget.may_tell(now):
+            connection.peer.send(messages.error(error))
+
+    def _charge(self, budget: Budget, size: int) -> None:
+        if not budget.spend(self._clock.seconds(), size):
+            raise _OverBudget(budget)
+
+    def _charge_control(self, connection: Connection) -> None:
+        self._charge(connection.budget, 0)
+
+    def _ping(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        connection.peer.send(messages.PONG)
+
+    def _pong(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+
+    def _register_server(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        if connection.is_client:
+            raise Refused(ALREADY_CLIENT)
+        name = remote_id.normalise(message.get("remoteId"))
+        self._registry.register(connection, name, messages.ice_servers(message))
+
+    def _connect_request(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        if connection.is_home:
+            raise Refused(ALREADY_SERVER)
+        name = remote_id.normalise(message.get("remoteId"))
+        try:
+            home = self._lookups.find(connection.address, name)
+        except Refused as refused:
+            if refused.error is not BLOCKED:
+                raise
+            self._closer.close(connection, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+            return
+        if connection.session is not None:
+            self._sessions.leave(connection.session)
+        if home is None:
+            raise Refused(SERVER_NOT_FOUND)
+        self._sessions.request(connection, home)
+
+    def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
+        session_id = self._session_id(connection, message)
+        session = self._sessions.get(session_id)
+        own = self._charge_home(connection, session, session_id, payload)
+        if session is None or session.is_open:
+            return
+        if connection.home is None:
+            raise Refused(NOT_A_SERVER)
+        if own:
+            self._sessions.ready(session, messages.ice_servers(message))
+
+    def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
+        if connection.home is not None:
+            self._forward_to_client(connection, message, payload)
+        elif connection.is_client:
+            self._forward_to_home(connection, message, payload)
+        else:
+            self._charge_control(connection)
+            raise Refused(NOT_REGISTERED)
+
+    def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
+        session = client.session
+        if session is None:
+            if self._sessions.ended_lately(client.ended_session):
+                return
+            self._charge_control(client)
+            raise Refused(SESSION_NOT_FOUND)
+        self._charge(session.from_client, len(payload))
+        if not session.is_open:
+            raise Refused(SESSION_NOT_FOUND)
+        session.home.check_room(len(payload))
+        session.home.tell(messages.with_session_id(message, payload, session.id))
+        session.offered = True
+        session.answered = session.answered or message["type"] == "answer"
+
+    def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
+        session_id = self._session_id(connection, message)
+        session = self._sessions.get(session_id)
+        own = self._charge_home(connection, session, session_id, payload)
+        if not own and self._sessions.ended_lately(session_id, connection.home):
+            return
+        if session is None or not own or not session.is_open:
+            raise Refused(CLIENT_NOT_FOUND)
+        if session.client.peer.congested:
+            raise Refused(home_busy(1))
+        session.client.peer.send(payload)
+        session.spoken = True
+        session.answered = session.answered or message["type"] == "answer"
+
+    def _session_id(self, connection: Connection, message: Message) -> str:
+        session_id = message.get("sessionId")
+        if isinstance(session_id, str) and session_id:
+            return session_id
+        self._charge_control(connection)
+        raise Refused(SESSION_ID_REQUIRED)
+
+    def _charge_home(
+        self, connection: Connection, session: Session | None, session_id: str, payload: bytes
+    ) -> bool:
+        """Charge what a home sends: to its own session, to nobody for one that ended lately, else to the connection.
+
+        Returns whether the session is the home's own.
+        """
+        if session is not None and session.home is connection.home:
+            self._charge(session.from_home, len(payload))
+            return True
+        if connection.home is None or not self._sessions.ended_lately(session_id, connection.home):
+            self._charge_control(connection)
+        return False

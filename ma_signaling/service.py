@@ -1,0 +1,161 @@
+"""Settings in, a running service out."""
+
+from __future__ import annotations
+
+import socket
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling import __version__
+from ma_signaling.hub import Hub
+from ma_signaling.keepalive import KeepAlive
+from ma_signaling.limits import Limits
+from ma_signaling.logs import EventLog
+from ma_signaling.settings import Settings
+from ma_signaling.web import make_site
+from ma_signaling.websocket import SignalingFactory
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted: after a restart everybody comes back at once."""
+
+PRUNE_SECONDS = 5.0
+
+FAREWELL_SECONDS = 3.0
+"""How long a restart waits for its close frames to be answered."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Reactor(IReactorTime, IReactorSocket):
+    """What is needed of a reactor: every one on Linux provides it."""
+
+
+def make_service(settings: Settings, reactor: Reactor) -> MultiService:
+    """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
+
+    Starting raises SystemExit with one line where a port can't be had.
+    """
+    report = EventLog()
+    hub = Hub(settings, reactor, report)
+    keepalive = KeepAlive(reactor, settings.ping_interval)
+    site, entry = make_site(hub, settings, reactor)
+    factory = entry.factory = SignalingFactory(hub, settings, site, keepalive, report, reactor)
+    services = MultiService()
+    for name, service in {
+        "rate-limiting": RateLimiting(hub.limits, reactor),
+        "keep-alive": keepalive,
+        "connections": Connections(hub, factory, reactor),
+        "ports": Ports(settings, factory, reactor),
+    }.items():
+        service.setName(name)
+        service.setServiceParent(services)
+    return services
+
+
+class RateLimiting(Service):
+    """Keeps what the limits remember small."""
+
+    def __init__(self, limits: Limits, reactor: IReactorTime) -> None:
+        self._limits = limits
+        self._reactor = reactor
+        self._loop = LoopingCall(self._prune)
+        self._loop.clock = reactor
+
+    def startService(self) -> None:
+        super().startService()
+        self._loop.start(PRUNE_SECONDS, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._loop.running:
+            self._loop.stop()
+
+    def _prune(self) -> None:
+        self._limits.prune(self._reactor.seconds())
+
+
+class Connections(Service):
+    """Says goodbye to every peer when this server stops, and waits until they have heard it."""
+
+    def __init__(self, hub: Hub, factory: SignalingFactory, reactor: IReactorTime) -> None:
+        self._hub = hub
+        self._factory = factory
+        self._reactor = reactor
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self._hub.restart()
+        return self._factory.all_closed().addTimeout(FAREWELL_SECONDS, self._reactor, lambda *_: None)
+
+
+class Ports(Service):
+    """Listens wherever the settings say."""
+
+    def __init__(self, settings: Settings, factory: ServerFactory, reactor: Reactor) -> None:
+        self._settings = settings
+        self._factory = factory
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        for text in self._settings.port:
+            port = self._listen(text)
+            self._ports.append(port)
+            _log.info("Listening on {address}", address=_readable(port.getHost()))
+        _log.info(
+            "ma-signaling {version} is up ({environment})",
+            version=__version__,
+            environment=self._settings.environment,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        stopping = [maybeDeferred(port.stopListening) for port in self._ports]
+        self._ports.clear()
+        return DeferredList(stopping).addCallback(lambda _: None)
+
+    def _listen(self, text: str) -> IListeningPort:
+        try:
+            if text.isdigit():
+                return self._listen_everywhere(int(text))
+            endpoint = serverFromString(self._reactor, text)
+        except (OSError, ValueError) as problem:
+            raise _cannot_listen(text, problem) from None
+        results: list[IListeningPort | Failure] = []
+        endpoint.listen(self._factory).addBoth(results.append)
+        if not results:
+            raise _cannot_listen(text, "it does not start at once")
+        if isinstance(results[0], Failure):
+            raise _cannot_listen(text, results[0].value)
+        return results[0]
+
+    def _listen_everywhere(self, port: int) -> IListeningPort:
+        """Every address of this machine, IPv6 and IPv4 alike where it has both."""
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        with socket.create_server(("", port), family=family, dualstack_ipv6=both) as listener:
+            listener.setblocking(False)
+            adopted: IListeningPort = self._reactor.adoptStreamPort(listener.fileno(), family, self._factory)
+            # An adopted socket gets Twisted's default of 50; the queue is the socket's, whoever holds it.
+            listener.listen(BACKLOG)
+        return adopted
+
+
+def _cannot_listen(text: str, problem: object) -> SystemExit:
+    return SystemExit(f"ma-signaling: cannot listen on {text}: {problem}")
+
+
+def _readable(address: object) -> str:
+    """A listening address for the log: host and port, or the path of a Unix socket."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    return str(address)

@@ -1,0 +1,186 @@
+"""Every session: how one begins, opens and ends, and what each side is told of it.
+
+The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from secrets import token_hex
+
+from ma_signaling import messages
+from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
+from ma_signaling.events import Event, Report
+from ma_signaling.home import Home
+from ma_signaling.limits import Allowance
+from ma_signaling.peer import Clock
+from ma_signaling.session import Connection, Session
+from ma_signaling.settings import Settings
+
+ANSWER_DEADLINE = 25.0
+"""Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
+
+REMEMBERED_END = 60.0
+"""Seconds for which what still comes for an ended session is expected, and ignored."""
+
+
+class Sessions:
+    """The table of sessions, and all that changes one."""
+
+    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._allowance = Allowance(
+            settings.message_rate,
+            settings.message_burst,
+            settings.message_bytes_rate,
+            settings.message_bytes_burst,
+        )
+        self._by_id: dict[str, Session] = {}
+        self._ended: dict[str, tuple[str, float]] = {}
+        self.open = 0
+        """How many of them are open; the others are pending."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, session_id: str) -> Session | None:
+        """The session with this ID, if it has not ended."""
+        return self._by_id.get(session_id)
+
+    def ended_lately(self, session_id: str | None, home: Home | None = None) -> bool:
+        """Whether this session (of ``home``, if given) ended within the last minute."""
+        if session_id is None:
+            return False
+        self._forget_ended()
+        remembered = self._ended.get(session_id)
+        return remembered is not None and (home is None or remembered[0] == home.remote_id)
+
+    def request(self, client: Connection, home: Home) -> None:
+        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused(home_busy)``."""
+        now = self._clock.seconds()
+        home.check_room(0)
+        crowded_out = self._crowded_out(home)
+        wait = home.guard.admit(client.address.key, now, self._settings.home_sessions_per_minute)
+        if wait > 0:
+            raise Refused(home_busy(wait))
+        if crowded_out is not None:
+            self.fail(crowded_out, home_busy(1))
+        session = Session(token_hex(16), client, home, self._allowance, now)
+        self._by_id[session.id] = home.sessions[session.id] = client.session = session
+        self._report(Event.SESSION_REQUESTED, connection=client.id, remote_id=home.remote_id)
+        if home.connection is not None:
+            self.announce(session)
+        else:
+            self.park(session)
+
+    def announce(self, session: Session) -> None:
+        """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
+        session.home.announce(session)
+        if not session.is_open:
+            deadline = session.requested_at + ANSWER_DEADLINE - self._clock.seconds()
+            self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
+
+    def park(self, session: Session) -> None:
+        """Let a pending session wait for its home's return."""
+        deadline = session.requested_at + self._settings.park - self._clock.seconds()
+        self._set_timer(session, deadline, self._park_expired)
+
+    def ready(self, session: Session, ice_servers: bytes | None) -> None:
+        """Open a pending session with the ICE servers (a JSON list) that its home gave for it."""
+        self._report(Event.SESSION_OPENED, session=session.id)
+        self._open(session, ice_servers)
+
+    def client_left(self, session: Session, goodbye: bool) -> None:
+        """End a session whose client is gone; the home is spared the news where a call may well be up."""
+        if goodbye or not session.answered:
+            self.leave(session)
+        else:
+            self._end(session)
+
+    def leave(self, session: Session) -> None:
+        """End a session for its client, and tell the home."""
+        if session.announced:
+            session.home.tell(messages.client_disconnected(session.id))
+        self._end(session)
+
+    def home_left(self, session: Session) -> None:
+        """End a session whose home is gone for good, and tell the client."""
+        if session.is_open:
+            session.client.peer.send(messages.PEER_DISCONNECTED)
+            self._end(session)
+        else:
+            self._fail_silently_to_home(session, SERVER_DISCONNECTED)
+
+    def expire(self, session: Session) -> None:
+        """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
+        if session.is_open:
+            self._end(session)
+        else:
+            self.home_left(session)
+
+    def fail(self, session: Session, error: WireError) -> None:
+        """End a session with an error for its client; the home is told that the client is gone."""
+        if session.announced:
+            session.home.tell(messages.client_disconnected(session.id))
+        self._fail_silently_to_home(session, error)
+
+    def _fail_silently_to_home(self, session: Session, error: WireError) -> None:
+        self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
+        session.client.peer.send(messages.error(error))
+        self._end(session)
+
+    def _open(self, session: Session, ice_servers: bytes | None) -> None:
+        session.cancel_timer()
+        session.is_open = session.client.was_client = True
+        self.open += 1
+        session.client.peer.send(messages.connected(session.home.remote_id, session.id, ice_servers))
+
+    def _open_unready(self, session: Session) -> None:
+        session.timer = None
+        self._report(Event.SESSION_OPENED_UNREADY, session=session.id, remote_id=session.home.remote_id)
+        self._open(session, session.home.ice_servers)
+
+    def _park_expired(self, session: Session) -> None:
+        session.timer = None
+        self.fail(session, SERVER_NOT_FOUND)
+
+    def _end(self, session: Session) -> None:
+        session.cancel_timer()
+        del self._by_id[session.id]
+        del session.home.sessions[session.id]
+        session.client.session = None
+        session.client.ended_session = session.id
+        self._forget_ended()
+        self._ended[session.id] = (session.home.remote_id, self._clock.seconds())
+        if session.is_open:
+            self.open -= 1
+            self._report(Event.SESSION_ENDED, session=session.id)
+
+    def _forget_ended(self) -> None:
+        oldest = self._clock.seconds() - REMEMBERED_END
+        while self._ended:
+            session_id, (_, ended_at) = next(iter(self._ended.items()))
+            if ended_at > oldest:
+                break
+            del self._ended[session_id]
+
+    def _set_timer(self, session: Session, delay: float, expired: Callable[[Session], None]) -> None:
+        session.cancel_timer()
+        session.timer = self._clock.callLater(max(0.0, delay), expired, session)
+
+    def _crowded_out(self, home: Home) -> Session | None:
+        """The session that makes way for another one of ``home``, None where there is room.
+
+        The newest one without an offer, of the address that has most of those.
+        """
+        if not 0 < self._settings.home_sessions <= len(home.sessions):
+            return None
+        idle = [session for session in home.sessions.values() if not session.offered]
+        if not idle:
+            raise Refused(home_busy(1))
+        count = Counter(session.client.address.key for session in idle)
+        most = max(count.values())
+        return next(s for s in reversed(idle) if count[s.client.address.key] == most)

@@ -1,0 +1,213 @@
+"""The REST side: a small twisted.web tree beside the WebSocket, on the same port."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from twisted.internet.interfaces import IReactorTime
+from twisted.web import http
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from ma_signaling import __version__, remote_id, request_head
+from ma_signaling.address import client_address
+from ma_signaling.errors import BLOCKED, Refused
+from ma_signaling.http_reply import COMMON_HEADERS
+from ma_signaling.hub import Hub
+from ma_signaling.settings import Settings
+from ma_signaling.transport import hand_over, neighbour
+from ma_signaling.websocket import SignalingFactory
+
+IDLE_SECONDS = 30
+"""How long a connection may idle between two requests."""
+
+CORS_HEADERS = {
+    b"Access-Control-Allow-Methods": b"GET, OPTIONS",
+    b"Access-Control-Allow-Headers": b"Content-Type",
+}
+
+
+class _Page(Resource):
+    """A resource for GET and HEAD; OPTIONS is answered anywhere, any other method is not allowed."""
+
+    def render(self, request: Request) -> bytes | int:
+        if request.method == b"OPTIONS":
+            request.setResponseCode(204)
+            for name, value in CORS_HEADERS.items():
+                request.setHeader(name, value)
+            return b""
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"Allow", b"GET, HEAD, OPTIONS")
+            return reply(request, 405, {"error": "Method not allowed"})
+        body = self.render_GET(request)
+        if request.method == b"HEAD" and isinstance(body, bytes):
+            request.setHeader(b"Content-Length", b"%d" % len(body))
+            return b""
+        return body
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return NotFound()
+
+    def render_GET(self, request: Request) -> bytes | int:
+        return reply(request, 404, {"error": "Not found"})
+
+
+class NotFound(_Page):
+    """Nothing is here."""
+
+
+def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
+    """Answer with JSON."""
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+    request.setHeader(b"Content-Type", b"application/json")
+    return orjson.dumps(body)
+
+
+class Root(_Page):
+    """``/``: what this is, and what it offers."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return self if path == b"" else super().getChild(path, request)
+
+    def render_GET(self, request: Request) -> bytes:
+        counts = self._hub.counts()
+        lines = [
+            "Music Assistant Signaling Server",
+            "",
+            "Status: Running",
+            f"Version: {__version__}",
+            f"Connected servers: {counts['servers']}",
+            f"Connected clients: {counts['clients']}",
+            f"Pending clients: {counts['pendingClients']}",
+            "",
+            "Endpoints:",
+            "  /ws - WebSocket connection",
+            "  /health - Health check",
+            "  /api/check/REMOTE-ID - Check if a Remote ID is online",
+            "",
+        ]
+        text = "\n".join(lines)
+        if b"text/html" in (request.getHeader(b"accept") or b""):
+            request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
+            return _HTML.format(text=text).encode()
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        return text.encode()
+
+
+_HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Music Assistant Signaling Server</title>
+<pre>{text}</pre>
+"""
+
+
+class Health(_Page):
+    """``/health``: never limited, whoever asks."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    def render_GET(self, request: Request) -> bytes:
+        return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
+
+
+class Check(_Page):
+    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+
+    def __init__(self, hub: Hub, settings: Settings, name: str | None = None) -> None:
+        super().__init__()
+        self._hub = hub
+        self._settings = settings
+        self._name = name
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        if self._name is not None:
+            return NotFound()
+        return Check(self._hub, self._settings, path.decode("latin-1"))
+
+    def render_GET(self, request: Request) -> bytes:
+        if self._name is None:
+            return reply(request, 404, {"error": "Not found"})
+        headers = request.requestHeaders
+        address = client_address(
+            neighbour(request.transport),
+            lambda name: headers.getRawHeaders(name, []),
+            self._settings.trusted_proxies,
+        )
+        try:
+            online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
+        except Refused as refused:
+            if refused.error is BLOCKED:
+                return reply(request, 429, {"error": BLOCKED.text})
+            if refused.error.retry_after is None:
+                # No home can have such a Remote ID.
+                return reply(request, 200, {"online": False})
+            request.setHeader(b"Retry-After", b"%d" % refused.error.retry_after)
+            return reply(request, 429, {"error": "Rate limited", "retryAfter": refused.error.retry_after})
+        return reply(request, 200, {"online": online})
+
+
+class WebSocketEntry(_Page):
+    """``/ws`` on a connection that has carried another request before; a first request never comes here."""
+
+    factory: SignalingFactory
+
+    def render_GET(self, request: Request) -> bytes | int:
+        headers = request.requestHeaders
+        if request.method != b"GET" or not request_head.is_upgrade(headers.getRawHeaders(b"upgrade", [])):
+            request.setHeader(b"Upgrade", b"websocket")
+            return reply(request, 426, {"error": "Expected WebSocket"})
+        lines = [b"%b %b %b" % (request.method, request.uri, request.clientproto)]
+        lines += [
+            b"%b: %b" % (name, value) for name, values in headers.getAllRawHeaders() for value in values
+        ]
+        transport: Any = request.channel.transport
+        transport.unregisterProducer()
+        hand_over(
+            request.channel,
+            self.factory.buildProtocol(transport.getPeer()),
+            b"\r\n".join([*lines, b"", b""]),
+        )
+        transport.resumeProducing()
+        return NOT_DONE_YET
+
+
+class _Request(Request):
+    """A request whose reply has this server's headers, and no version banner."""
+
+    def process(self) -> None:
+        for name, value in COMMON_HEADERS.items():
+            self.setHeader(name, value)
+        super().process()
+
+    def write(self, data: bytes) -> None:
+        self.responseHeaders.removeHeader(b"server")
+        super().write(data)
+
+
+class _Site(Site):
+    displayTracebacks = False
+    noisy = False
+
+    def log(self, request: http.Request) -> None:
+        """No access log: who asked for which Remote ID is nobody's business."""
+
+
+def make_site(hub: Hub, settings: Settings, reactor: IReactorTime) -> tuple[Site, WebSocketEntry]:
+    """The HTTP server, and its ``/ws``, which still needs its factory."""
+    root = Root(hub)
+    root.putChild(b"health", Health(hub))
+    api = NotFound()
+    api.putChild(b"check", Check(hub, settings))
+    root.putChild(b"api", api)
+    entry = WebSocketEntry()
+    root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)
+    site = _Site(root, requestFactory=_Request, timeout=IDLE_SECONDS, reactor=reactor)
+    return site, entry

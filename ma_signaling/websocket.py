@@ -1,0 +1,304 @@
+"""One connection: first a request head, then a WebSocket, or handed over to the HTTP server.
+
+Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what arrives before the handshake and on
+what waits to be sent, close codes, keep-alive, and the translation between a socket and the heart (a ``Peer``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from ma_signaling import messages, request_head
+from ma_signaling.address import client_address
+from ma_signaling.errors import whole_seconds
+from ma_signaling.events import Event, Report
+from ma_signaling.http_reply import json_reply
+from ma_signaling.hub import Hub
+from ma_signaling.keepalive import KeepAlive
+from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.request_head import RequestHead
+from ma_signaling.session import Connection
+from ma_signaling.settings import Settings
+from ma_signaling.transport import hand_over, neighbour
+
+HEAD_SECONDS = 10.0
+"""What a connection has for its first request line and headers."""
+
+HEAD_BYTES = 16 * 1024
+
+LINGER_SECONDS = 2.0
+"""How long a closing handshake may take before TCP goes."""
+
+STALL_SECONDS = 10.0
+"""How long a peer may take nothing of what waits for it."""
+
+STALLED_BYTES = 64 * 1024
+"""What waits when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class _Silence:
+    """Autobahn's own log lines name addresses, and an operator has ours."""
+
+    def _ignore(self, *_: object, **__: object) -> None: ...
+
+    trace = debug = info = warn = error = critical = _ignore
+
+
+class SignalingProtocol(WebSocketServerProtocol):
+    """A peer, as the heart sees it, on a transport, as Twisted sees it."""
+
+    log = _Silence()
+    factory: SignalingFactory
+    connection: Connection | None = None
+    transport: Any
+    slot = 0
+    _address: ClientAddress
+    _head: bytearray | None = None
+    _deadline: Timer | None = None
+    _awaiting_pong = False
+    _ping_payload = b""
+    _unsent = 0
+
+    # From Twisted
+
+    def connectionMade(self) -> None:
+        self._head = bytearray()
+        self._set_deadline(HEAD_SECONDS)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._head is None:
+            super().dataReceived(data)
+            return
+        searched = max(0, len(self._head) - 3)
+        self._head += data
+        end = self._head.find(b"\r\n\r\n", searched)
+        if (len(self._head) if end < 0 else end) > HEAD_BYTES:
+            self._refuse(431, {"error": "Request header fields too large"})
+        elif end >= 0:
+            received, self._head = bytes(self._head), None
+            head = request_head.parse(received[:end])
+            if head is not None and head.wants_websocket:
+                self._begin_websocket(head, received)
+            else:
+                self._clear_deadline()
+                hand_over(self, self.factory.site.buildProtocol(self.transport.getPeer()), received)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._clear_deadline()
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        if not self._unsent and self.state == self.STATE_OPEN:
+            self._unsent = STALLED_BYTES
+            self._set_deadline(STALL_SECONDS)
+
+    def resumeProducing(self) -> None:
+        if self._unsent and self.state == self.STATE_OPEN:
+            self._unsent = 0
+            self._clear_deadline()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; ``connectionLost`` follows."""
+
+    # From Autobahn
+
+    def onOpen(self) -> None:
+        self._clear_deadline()
+        self.connection = self.factory.hub.connected(self, self._address)
+        self.factory.opened(self)
+        self.registerProducer(self, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        assert self.connection is not None
+        try:
+            self.factory.hub.received(self.connection, payload)
+        except Exception:  # noqa: BLE001 - a bug here must not reach another connection
+            _log.failure("{connection}: a message failed", connection=self.connection.id)
+            self.sendCloseFrame(1011, b"Internal error")
+
+    def onPong(self, payload: bytes) -> None:
+        self._awaiting_pong = False
+        self._ping_payload = b""
+        if self.connection is not None:
+            self.factory.hub.pong(self.connection, payload)
+
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
+        is_first = self.state == self.STATE_OPEN
+        stop: bool | None = super().onCloseFrame(code, reasonRaw)
+        if is_first and self.connection is not None:
+            self.factory.hub.gone(self.connection, goodbye=code in (None, 1000, 1001))
+            self._set_deadline(LINGER_SECONDS)
+        return stop
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.connection is not None:
+            self.factory.hub.gone(self.connection, goodbye=False)
+            self.factory.closed(self)
+
+    def sendCloseFrame(
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        if self.state == self.STATE_OPEN and not isReply and self.connection is not None:
+            self.factory.hub.failing(self.connection)
+            super().sendCloseFrame(code, reasonUtf8, isReply)
+            self.factory.hub.gone(self.connection, goodbye=False)
+            self._set_deadline(LINGER_SECONDS)
+        else:
+            super().sendCloseFrame(code, reasonUtf8, isReply)
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
+        # Autobahn's only use of a header: it names the versions that are spoken (RFC 6455 section 4.4).
+        headers = {name.encode(): value.encode() for name, value in responseHeaders or ()}
+        body = {"error": f"Bad WebSocket handshake: {reason}"}
+        self.transport.write(json_reply(426 if headers else code, body, headers))
+
+    # From the heart and the keep-alive
+
+    @property
+    def congested(self) -> bool:
+        return self._unsent > self.factory.settings.send_buffer_bytes // 2
+
+    def send(self, message: bytes) -> None:
+        if self.state != self.STATE_OPEN:
+            return
+        if self._unsent:
+            self._unsent += len(message)
+            if self._unsent > self.factory.settings.send_buffer_bytes:
+                self._cut("it does not read what it is sent")
+                return
+        self.sendFrame(opcode=1, payload=message)
+
+    def ping(self, payload: bytes) -> None:
+        self._ping_payload = payload
+        self.sendPing(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendCloseFrame(code, reason.encode())
+
+    def drop(self) -> None:
+        self.dropConnection(abort=True)
+
+    def keep_alive(self) -> None:
+        if self._awaiting_pong:
+            self._cut("no answer to a ping")
+        elif self.state == self.STATE_OPEN:
+            self._awaiting_pong = True
+            self.sendPing(self._ping_payload)
+            self.send(messages.PING)
+
+    # Within
+
+    def _begin_websocket(self, head: RequestHead, received: bytes) -> None:
+        self._address = self.factory.client_address(head, neighbour(self.transport))
+        wait = self.factory.hub.admit(self._address)
+        if wait > 0:
+            seconds = whole_seconds(wait)
+            body = {"error": "Rate limited", "retryAfter": seconds}
+            self._refuse(429, body, {b"Retry-After": b"%d" % seconds})
+        else:
+            super().dataReceived(received)
+
+    def _refuse(
+        self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        self._head = None
+        self.transport.write(json_reply(status, body, headers or {}))
+        self.dropConnection(abort=False)
+        self._set_deadline(LINGER_SECONDS)
+
+    def _cut(self, reason: str) -> None:
+        if self.connection is not None:
+            self.factory.report(Event.PEER_DROPPED, connection=self.connection.id, reason=reason)
+        self.dropConnection(abort=True)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
+        self._deadline = self.factory.clock.callLater(seconds, self._deadline_passed)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _deadline_passed(self) -> None:
+        self._deadline = None
+        if self.state == self.STATE_OPEN:
+            self._cut("it does not read what it is sent")
+        else:
+            self._closeConnection(abort=True)
+
+
+class SignalingFactory(WebSocketServerFactory):
+    """Makes a protocol for each connection; they share one hub."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        site: Site,
+        keepalive: KeepAlive,
+        report: Report,
+        reactor: IReactorTime,
+    ) -> None:
+        super().__init__(server="", reactor=reactor)
+        self.protocol = SignalingProtocol
+        self.hub = hub
+        self.settings = settings
+        self.site = site
+        self.keepalive = keepalive
+        self.report = report
+        self.clock = reactor
+        self._open = 0
+        self._all_closed: Deferred[None] | None = None
+        self.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            maxFramePayloadSize=settings.max_message_bytes,
+            maxMessagePayloadSize=settings.max_message_bytes,
+            failByDrop=False,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            allowNullOrigin=True,
+        )
+
+    def client_address(self, head: RequestHead, neighbour: str | None) -> ClientAddress:
+        """Whom a request comes from."""
+        return client_address(neighbour, head.header, self.settings.trusted_proxies)
+
+    def opened(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket is open."""
+        self._open += 1
+        self.keepalive.add(protocol)
+
+    def closed(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket, and its transport, are gone."""
+        self._open -= 1
+        self.keepalive.remove(protocol)
+        if self._open == 0 and self._all_closed is not None:
+            self._all_closed.callback(None)
+            self._all_closed = None
+
+    def all_closed(self) -> Deferred[None]:
+        """Fires when no WebSocket is left."""
+        waiting: Deferred[None] = Deferred()
+        if self._open:
+            self._all_closed = waiting
+        else:
+            waiting.callback(None)
+        return waiting
