@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from math import inf
 from typing import Generic, TypeVar
 
 from ma_signaling.settings import Settings
@@ -27,20 +27,16 @@ MOST_STRIKES = 7
 REMEMBERED_KEYS = 100_000
 
 
-@dataclass(frozen=True, slots=True)
 class Allowance:
     """How much may come: ``burst`` messages at once and ``rate`` a second after, and the same in bytes. 0: no limit."""
 
-    rate: float
-    burst: int
-    byte_rate: float = 0.0
-    byte_burst: int = 0
+    __slots__ = ("burst", "byte_burst", "byte_rate", "rate")
 
-    def messages_limited(self) -> bool:
-        return self.rate > 0 and self.burst > 0
-
-    def bytes_limited(self) -> bool:
-        return self.byte_rate > 0 and self.byte_burst > 0
+    def __init__(self, rate: float, burst: int, byte_rate: float = 0.0, byte_burst: int = 0) -> None:
+        self.rate = rate
+        self.burst = burst if rate and burst else inf
+        self.byte_rate = byte_rate
+        self.byte_burst = byte_burst if byte_rate and byte_burst else inf
 
 
 class Budget:
@@ -50,10 +46,10 @@ class Budget:
 
     def __init__(self, allowance: Allowance, now: float) -> None:
         self._allowance = allowance
-        self._messages: float = allowance.burst
-        self._bytes: float = allowance.byte_burst
+        self._messages = allowance.burst
+        self._bytes = allowance.byte_burst
         self._at = now
-        self._told_at = -1.0
+        self._told_at = -inf
         self.drops = 0
         """Messages dropped since the budget was last full."""
 
@@ -61,15 +57,14 @@ class Budget:
         """Charge one message of ``size`` bytes; False: it is over budget, nothing was charged, drop it."""
         allowance = self._allowance
         elapsed = now - self._at
-        if elapsed > 0:
+        if elapsed:
             self._at = now
-            self._messages = min(allowance.burst, self._messages + elapsed * allowance.rate)
-            self._bytes = min(allowance.byte_burst, self._bytes + elapsed * allowance.byte_rate)
-            if self.drops and self._messages == allowance.burst and self._bytes == allowance.byte_burst:
-                self.drops = 0
-        if (self._messages < 1 and allowance.messages_limited()) or (
-            self._bytes < size and allowance.bytes_limited()
-        ):
+            if elapsed > 0:
+                self._messages = min(allowance.burst, self._messages + elapsed * allowance.rate)
+                self._bytes = min(allowance.byte_burst, self._bytes + elapsed * allowance.byte_rate)
+                if self._messages == allowance.burst and self._bytes == allowance.byte_burst:
+                    self.drops = 0
+        if self._messages < 1 or self._bytes < size:
             self.drops += 1
             return False
         self._messages -= 1
@@ -78,8 +73,7 @@ class Budget:
 
     def wait(self) -> float:
         """Seconds until another message may come, counted from the last ``spend``."""
-        allowance = self._allowance
-        return (1 - self._messages) / allowance.rate if self._messages < 1 and allowance.rate else 1.0
+        return (1 - self._messages) / self._allowance.rate if self._messages < 1 else 1.0
 
     def may_tell(self, now: float) -> bool:
         """Whether the sender may be told of a drop now: once a second is enough."""

@@ -128,8 +128,10 @@ class Ports(Service):
             if text.isdigit():
                 return self._listen_everywhere(int(text))
             endpoint = serverFromString(self._reactor, text)
-        except (OSError, ValueError) as problem:
+        except OSError as problem:
             raise _cannot_listen(text, problem) from None
+        except (ValueError, TypeError, LookupError) as problem:
+            raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
         results: list[IListeningPort | Failure] = []
         endpoint.listen(self._factory).addBoth(results.append)
         if not results:

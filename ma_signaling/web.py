@@ -73,7 +73,7 @@ class Root(_Page):
         self._hub = hub
 
     def getChild(self, path: bytes, request: Request) -> IResource:
-        return self if path == b"" else super().getChild(path, request)
+        return self if path == b"" and not request.postpath else super().getChild(path, request)
 
     def render_GET(self, request: Request) -> bytes:
         counts = self._hub.counts()
@@ -170,12 +170,12 @@ class WebSocketEntry(_Page):
         ]
         transport: Any = request.channel.transport
         transport.unregisterProducer()
+        transport.resumeProducing()
         hand_over(
             request.channel,
             self.factory.buildProtocol(transport.getPeer()),
             b"\r\n".join([*lines, b"", b""]),
         )
-        transport.resumeProducing()
         return NOT_DONE_YET
 
 
@@ -185,6 +185,9 @@ class _Request(Request):
     def process(self) -> None:
         for name, value in COMMON_HEADERS.items():
             self.setHeader(name, value)
+        if self.path == b"*":
+            # Twisted would answer ``OPTIONS *`` by itself.
+            self.path = b"/*"
         super().process()
 
     def write(self, data: bytes) -> None:

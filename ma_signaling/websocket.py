@@ -66,6 +66,7 @@ class SignalingProtocol(WebSocketServerProtocol):
     _head: bytearray | None = None
     _deadline: Timer | None = None
     _awaiting_pong = False
+    _in_close_frame = False
     _ping_payload = b""
     _unsent = 0
 
@@ -135,11 +136,17 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
+        self._in_close_frame = True
         stop: bool | None = super().onCloseFrame(code, reasonRaw)
+        self._in_close_frame = False
         if is_first and self.connection is not None:
             self.factory.hub.gone(self.connection, goodbye=code in (None, 1000, 1001))
             self._set_deadline(LINGER_SECONDS)
         return stop
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
+        super()._closeConnection(abort and not self._in_close_frame)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:

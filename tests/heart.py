@@ -1,0 +1,219 @@
+"""The heart without a network: a clock that only a test moves, and peers that remember what they were sent.
+
+world = World(grace=0)
+home = world.connect("192.0.2.1")
+home.say("register-server", remoteId="HOME")
+assert home.heard == [{"type": "registered", "remoteId": "HOME"}]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ma_signaling.address import client_address
+from ma_signaling.events import Event
+from ma_signaling.hub import Hub
+from ma_signaling.peer import ClientAddress
+from ma_signaling.session import Connection
+from ma_signaling.settings import Settings
+
+Message = dict[str, Any]
+
+
+def address(text: str, *, shared: bool = False) -> ClientAddress:
+    """The address of a neighbour without forwarding headers; `shared`: with some that aren't trusted."""
+    return replace(client_address(text, lambda _: (), ()), shared=shared)
+
+
+class FakeTimer:
+    """A call that a `FakeClock` will make; as strict as Twisted's about being cancelled once at most."""
+
+    def __init__(self, clock: FakeClock, due: float, call: Callable[[], object], name: str) -> None:
+        self.due = due
+        self.call = call
+        self._clock = clock
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"<{self._name} at {self.due:g}>"
+
+    def cancel(self) -> None:
+        """Forget the call."""
+        assert self in self._clock.timers, f"{self} was called or cancelled before"
+        self._clock.timers.remove(self)
+
+
+class FakeClock:
+    """Time that stands still until `advance`. `timers` are the calls to come."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self._now = now
+        self.timers: list[FakeTimer] = []
+
+    def seconds(self) -> float:
+        """The time."""
+        return self._now
+
+    def callLater(self, delay: float, function: Callable[..., object], /, *args: object) -> FakeTimer:
+        """Call `function` after `delay` seconds."""
+        assert delay >= 0, f"{delay} seconds from now is in the past"
+        name = getattr(function, "__qualname__", repr(function))
+        timer = FakeTimer(self, self._now + delay, lambda: function(*args), name)
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and make each call at its own time; calls due at the same time in the order of asking."""
+        until = self._now + seconds
+        while due := [timer for timer in self.timers if timer.due <= until]:
+            timer = min(due, key=lambda each: each.due)
+            self.timers.remove(timer)
+            self._now = timer.due
+            timer.call()
+        self._now = until
+
+
+class FakePeer:
+    """The far end of a connection: the heart sends to it, a test speaks for it.
+
+    After `close` or `drop` it hears nothing more, as on a real socket; that it is gone the hub learns from `goodbye` or
+    `breaks` alone.
+    """
+
+    def __init__(self, hub: Hub, address: ClientAddress) -> None:
+        self.heard: list[Message] = []
+        """What it was sent, parsed; `raw` is the same as bytes."""
+        self.raw: list[bytes] = []
+        self.pings: list[bytes] = []
+        """The payloads of the WebSocket pings."""
+        self.closed: tuple[int, str] | None = None
+        """The code and the reason of the closing handshake that the hub began."""
+        self.dropped = False
+        self.congested = False
+        self.left = False
+        """It has said goodbye, or broken."""
+        self._hub = hub
+        self.connection: Connection = hub.connected(self, address)
+
+    def __repr__(self) -> str:
+        return f"<{self.connection.id} from {self.connection.address.text}>"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the connection is open, as both sides see it."""
+        return self.closed is None and not self.dropped and not self.left
+
+    # From the heart (ma_signaling.peer.Peer)
+
+    def send(self, message: bytes) -> None:
+        """Hear a message."""
+        if self.is_there:
+            self.raw.append(message)
+            self.heard.append(json.loads(message))
+
+    def ping(self, payload: bytes) -> None:
+        """Be pinged."""
+        self.pings.append(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        """Be closed."""
+        assert self.is_there, f"{self} was closed or dropped before"
+        self.closed = code, reason
+
+    def drop(self) -> None:
+        """Be dropped."""
+        assert self.is_there, f"{self} was closed or dropped before"
+        self.dropped = True
+
+    # From a test
+
+    def say(self, type: str, **fields: object) -> None:
+        """Send a message to the hub."""
+        self.say_bytes(json.dumps({"type": type, **fields}).encode())
+
+    def say_bytes(self, payload: bytes) -> None:
+        """Send to the hub what may be no message at all."""
+        self._hub.received(self.connection, payload)
+
+    def pong(self, payload: bytes | None = None) -> None:
+        """Answer the latest ping, or with another payload."""
+        self._hub.pong(self.connection, self.pings[-1] if payload is None else payload)
+
+    def goodbye(self) -> None:
+        """Leave with a close frame that says so."""
+        self.left = True
+        self._hub.gone(self.connection, goodbye=True)
+
+    def breaks(self) -> None:
+        """Be gone without a goodbye; also what follows a `close` or a `drop`."""
+        self.left = True
+        self._hub.gone(self.connection, goodbye=False)
+
+    def types(self) -> list[str]:
+        """The types of the messages heard."""
+        return [message["type"] for message in self.heard]
+
+    def heard_of(self, type: str) -> list[Message]:
+        """The messages of this type."""
+        return [message for message in self.heard if message["type"] == type]
+
+    def forget(self) -> list[Message]:
+        """What was heard so far; `heard` and `raw` begin anew."""
+        heard, self.heard, self.raw = self.heard, [], []
+        return heard
+
+
+class World:
+    """A hub on a clock of its own, with the default settings but for those that are given."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.events: list[tuple[Event, dict[str, object]]] = []
+        self.settings = Settings(**settings)
+        self.hub = Hub(self.settings, self.clock, self._report)
+
+    def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
+        """A new connection of an address, which must be within its limits."""
+        wait = self.admit(text)
+        assert wait == 0, f"{text} may connect in {wait:g} seconds"
+        return FakePeer(self.hub, address(text, shared=shared))
+
+    def admit(self, text: str) -> float:
+        """Knock only: the seconds until this address may connect."""
+        return self.hub.admit(address(text))
+
+    def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:
+        """A new connection that registers, and has forgotten what it heard to that."""
+        peer = self.connect(text)
+        peer.say("register-server", remoteId=remote_id, **fields)
+        assert peer.forget()[0] == {"type": "registered", "remoteId": remote_id.upper()}
+        return peer
+
+    def client(self, remote_id: str = "HOME", text: str = "198.51.100.1") -> FakePeer:
+        """A new connection that asks for a home."""
+        peer = self.connect(text)
+        peer.say("connect-request", remoteId=remote_id)
+        return peer
+
+    def session(self, home: FakePeer, client: FakePeer) -> str:
+        """The session of a client that has just asked for this home: it is opened, and both forget it all."""
+        session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
+        home.say("session-ready", sessionId=session_id)
+        assert client.heard[-1]["sessionId"] == session_id
+        home.forget()
+        client.forget()
+        return session_id
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+    def reported(self) -> list[Event]:
+        """What was reported, without details."""
+        return [event for event, _ in self.events]
+
+    def _report(self, event: Event, **details: object) -> None:
+        self.events.append((event, details))

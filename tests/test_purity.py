@@ -1,0 +1,25 @@
+"""The heart knows nothing of sockets: importing it imports no Twisted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.server_process import child_environment
+
+CODE = """
+import sys
+import ma_signaling.hub
+print([name for name in sys.modules if name.partition(".")[0] in ("twisted", "autobahn", "txaio", "zope")])
+"""
+
+
+class PurityTest(SynchronousTestCase):
+    """The rule that keeps the heart testable with plain objects."""
+
+    def test_no_twisted(self) -> None:
+        command = [sys.executable, "-c", CODE]
+        done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"

@@ -1,0 +1,97 @@
+"""Settings: one declaration each, and errors that help."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.settings import SettingError, Settings, declarations, load
+
+ROOT = Path(__file__).parent.parent
+
+
+class LoadTest(SynchronousTestCase):
+    """Where a value comes from."""
+
+    def test_defaults(self) -> None:
+        """The fixed names and defaults of the wire contract."""
+        given = {each.option: each.default for each in declarations()}
+        expected = {
+            "trusted-proxies": "127.0.0.0/8,::1/128",
+            "connections-per-minute": "100",
+            "connections-per-address": "100",
+            "lookups-per-minute": "100",
+            "guesses-per-minute": "10",
+            "message-rate": "20",
+            "message-burst": "200",
+            "control-rate": "5",
+            "control-burst": "50",
+            "home-sessions-per-minute": "30",
+            "home-sessions": "64",
+            "max-message-bytes": "65536",
+            "send-buffer-bytes": "1048576",
+            "ready-timeout": "10",
+            "takeover-timeout": "5",
+            "ping-interval": "30",
+            "grace": "45",
+            "park": "20",
+        }
+        assert given.items() >= expected.items()
+        assert load({}, {}) == Settings()
+
+    def test_precedence(self) -> None:
+        environment = {"PORT": "1", "MA_SIGNALING_PORT": "2 unix:/run/x", "ENVIRONMENT": "production"}
+        assert load({"port": ["3", "4"]}, environment).port == ("3", "4")
+        assert load({}, environment).port == ("2", "unix:/run/x")
+        assert load({}, {"PORT": "1"}).port == ("1",)
+        assert load({}, environment).environment == "production"
+
+    def test_empty_variable_is_no_value(self) -> None:
+        assert load({}, {"PORT": "", "MA_SIGNALING_GRACE": ""}) == Settings()
+
+    def test_every_setting_has_a_variable(self) -> None:
+        for each in declarations():
+            loaded = load({}, {each.variable: each.default})
+            assert getattr(loaded, each.name) == getattr(Settings(), each.name), each.name
+
+
+class ErrorsTest(SynchronousTestCase):
+    """An error names the setting, the value and what would do."""
+
+    def test_bad_values(self) -> None:
+        cases = [
+            ("port", "65536", "a port number from 0 to 65535, or a Twisted endpoint"),
+            ("port", "http", "a port number from 0 to 65535, or a Twisted endpoint"),
+            ("environment", "staging", "one of: development, production"),
+            ("trusted_proxies", "10.0.0.1/8", "networks such as 10.0.0.0/8,fd00::/8, or none"),
+            ("message_burst", "-1", "a whole number from 0 to"),
+            ("message_burst", "1.5", "a whole number from 0 to"),
+            ("message_burst", "\u0661", "a whole number from 0 to"),
+            ("grace", "nan", "a number from 0 to 3600"),
+            ("grace", "inf", "a number from 0 to 3600"),
+            ("ready_timeout", "0", "a number from 0.1 to 25"),
+            ("max_message_bytes", "0", "a whole number from 1024 to"),
+        ]
+        for name, value, hint in cases:
+            with self.assertRaises(SettingError) as caught:
+                load({name: [value]}, {})
+            text = str(caught.exception)
+            assert text.startswith(f"--{name.replace('_', '-')}: {value!r} will not do"), text
+            assert hint in text, text
+
+    def test_variable_is_named(self) -> None:
+        for variable in ("PORT", "MA_SIGNALING_PORT"):
+            with self.assertRaises(SettingError) as caught:
+                load({}, {variable: "x"})
+            assert str(caught.exception).startswith(f"{variable}: 'x'")
+
+
+class DocumentationTest(SynchronousTestCase):
+    """The table in the documentation is made of the declarations."""
+
+    def test_table(self) -> None:
+        text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| `--([a-z-]+)` \| `(.+?)` \| (.*?) \| (.+) \|$", text, re.MULTILINE)
+        assert rows == [(each.option, each.default, each.unit, each.help) for each in declarations()]

@@ -1,0 +1,148 @@
+"""A whole server in memory: the real factory on a fake clock, and clients made of frames."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from ma_signaling.hub import Hub
+from ma_signaling.keepalive import KeepAlive
+from ma_signaling.logs import EventLog
+from ma_signaling.settings import Settings
+from ma_signaling.web import make_site
+from ma_signaling.websocket import SignalingFactory
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, rsv: int = 0) -> bytes:
+    """One client frame (RFC 6455 section 5.2)."""
+    head = bytes([fin << 7 | rsv << 4 | opcode])
+    size = len(payload)
+    if size < 126:
+        length = bytes([masked << 7 | size])
+    elif size < 65536:
+        length = bytes([masked << 7 | 126]) + size.to_bytes(2)
+    else:
+        length = bytes([masked << 7 | 127]) + size.to_bytes(8)
+    if not masked:
+        return head + length + payload
+    mask = os.urandom(4)
+    return head + length + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+class Transport(StringTransport):
+    """A transport that can be aborted, and that a test can stop from draining."""
+
+    aborted = False
+    protocol: Any = None
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def abortConnection(self) -> None:
+        self.aborted = self.disconnecting = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+
+
+class Server:
+    """The server side; ``clock`` stands still unless a test advances it."""
+
+    def __init__(self, **overrides: Any) -> None:
+        self.clock = Clock()
+        self.settings = Settings(**overrides)
+        report = EventLog()
+        reactor: Any = self.clock
+        self.hub = Hub(self.settings, reactor, report)
+        self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
+        site, entry = make_site(self.hub, self.settings, reactor)
+        self.factory = SignalingFactory(self.hub, self.settings, site, self.keepalive, report, reactor)
+        entry.factory = self.factory
+        self.keepalive.startService()
+
+    def accept(self, host: str = "192.0.2.1") -> Socket:
+        """A new TCP connection."""
+        return Socket(self, host)
+
+    def connect(self, host: str = "192.0.2.1", headers: bytes = b"") -> Socket:
+        """A new WebSocket."""
+        client = self.accept(host)
+        client.send(UPGRADE + headers + b"\r\n")
+        assert client.read_head().startswith(b"HTTP/1.1 101 "), client.received
+        return client
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers of /health."""
+        return self.hub.counts()
+
+
+class Socket:
+    """The client side of one connection."""
+
+    def __init__(self, server: Server, host: str) -> None:
+        address = IPv4Address("TCP", host, 50000)
+        self.server = server
+        self.transport = Transport(peerAddress=address)
+        self.protocol = self.transport.protocol = cast("Any", server.factory.buildProtocol(address))
+        self.protocol.makeConnection(self.transport)
+        self.received = b""
+
+    def send(self, data: bytes) -> None:
+        """Bytes as they are, to whichever protocol the transport has now."""
+        self.transport.protocol.dataReceived(data)
+
+    def say(self, **message: object) -> None:
+        """One JSON message."""
+        self.send(frame(TEXT, json.dumps(message).encode()))
+
+    def read_head(self) -> bytes:
+        """The reply to the request: status line and headers."""
+        self._drain()
+        head, _, self.received = self.received.partition(b"\r\n\r\n")
+        return head
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """What came since the last look: opcodes and payloads."""
+        self._drain()
+        frames = []
+        while self.received:
+            opcode, size, start = self.received[0] & 15, self.received[1], 2
+            if size == 126:
+                size, start = int.from_bytes(self.received[2:4]), 4
+            elif size == 127:
+                size, start = int.from_bytes(self.received[2:10]), 10
+            frames.append((opcode, self.received[start : start + size]))
+            self.received = self.received[start + size :]
+        return frames
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The JSON messages among them."""
+        return [json.loads(payload) for opcode, payload in self.frames() if opcode == TEXT]
+
+    def close_code(self) -> int | None:
+        """The code of the close frame among them, if there is one."""
+        codes = [int.from_bytes(payload[:2]) for opcode, payload in self.frames() if opcode == CLOSE]
+        return codes[0] if codes else None
+
+    def lose(self, *, clean: bool = False) -> None:
+        """TCP ends."""
+        reason = (
+            ConnectionDone() if clean else ConnectionAborted() if self.transport.aborted else ConnectionLost()
+        )
+        self.transport.protocol.connectionLost(Failure(reason))
+
+    def _drain(self) -> None:
+        self.received += self.transport.value()
+        self.transport.clear()
