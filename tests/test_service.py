@@ -1,0 +1,166 @@
+"""The service within this process: real sockets on Twisted's reactor, plain and TLS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from ssl import SSLContext, create_default_context
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+import pytest_twisted
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredQueue
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.internet.threads import deferToThread
+
+from ma_signaling.service import make_service
+from ma_signaling.settings import Settings
+
+WITHIN = 10.0
+
+
+class Client(WebSocketClientProtocol):
+    """Queues what it hears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Deferred[Client] = Deferred()
+        self._heard: DeferredQueue[Any] = DeferredQueue()
+
+    def onOpen(self) -> None:
+        self.opened.callback(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self._heard.put(json.loads(payload))
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self._heard.put(code)
+
+    def next(self) -> Deferred[Any]:
+        """The next message, or the close code."""
+        clock: Any = reactor
+        return self._heard.get().addTimeout(WITHIN, clock)
+
+    def say(self, **message: object) -> None:
+        self.sendMessage(json.dumps(message).encode())
+
+
+class Running:
+    """A service, and how to reach it."""
+
+    def __init__(self, tmp_path: Path, *, tls: bool) -> None:
+        where = "tcp:0:interface=127.0.0.1"
+        self.trust: Any = None
+        if tls:
+            key_path, certificate_path = tmp_path / "key.pem", tmp_path / "certificate.pem"
+            self.trust = Certificate.loadPEM(make_certificate(key_path, certificate_path))
+            where = f"ssl:0:interface=127.0.0.1:privateKey={key_path}:certKey={certificate_path}"
+        running: Any = reactor
+        self.service = make_service(Settings(port=(where,)), running)
+        self.service.privilegedStartService()
+        self.service.startService()
+        ports: Any = self.service.getServiceNamed("ports")
+        self.port: int = ports._ports[0].getHost().port
+
+    def endpoint(self) -> Any:
+        """A client endpoint, which checks the certificate where there is one."""
+        plain = HostnameEndpoint(reactor, b"localhost", self.port)
+        if self.trust is None:
+            return plain
+        return wrapClientTLS(optionsForClientTLS("localhost", trustRoot=self.trust), plain)
+
+    async def connect(self) -> Client:
+        """A WebSocket that is open."""
+        factory = WebSocketClientFactory(f"ws://localhost:{self.port}/ws")
+        factory.protocol = Client
+        clock: Any = reactor
+        client = await self.endpoint().connect(factory).addTimeout(WITHIN, clock)
+        opened: Client = await client.opened.addTimeout(WITHIN, clock)
+        return opened
+
+    async def get(self, path: str) -> Any:
+        """The JSON that a path answers."""
+        scheme, context = ("http", None) if self.trust is None else ("https", create_default_context())
+        if context is not None:
+            context.load_verify_locations(cadata=self.trust.dumpPEM().decode())
+        return json.loads(await deferToThread(fetch, f"{scheme}://localhost:{self.port}{path}", context))
+
+
+def fetch(url: str, context: SSLContext | None) -> bytes:
+    """What a URL answers; it blocks."""
+    with urlopen(url, timeout=WITHIN, context=context) as response:
+        body: bytes = response.read()
+        return body
+
+
+def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
+    """A certificate for localhost that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    certificate_path.write_bytes(pem)
+    return pem
+
+
+@pytest_twisted.async_yield_fixture(params=[False, True], ids=["plain", "tls"])
+async def running(request: Any, tmp_path: Path) -> AsyncIterator[Running]:
+    """A service that listens, and stops after the test."""
+    server = Running(tmp_path, tls=request.param)
+    yield server
+    if server.service.running:
+        await server.service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_session_and_rest(running: Running) -> None:
+    home, client = await running.connect(), await running.connect()
+    home.say(type="register-server", remoteId="HOME")
+    assert await home.next() == {"type": "registered", "remoteId": "HOME"}
+    client.say(type="connect-request", remoteId="HOME")
+    session_id = (await home.next())["sessionId"]
+    home.say(type="session-ready", sessionId=session_id)
+    assert (await client.next())["type"] == "connected"
+    client.say(type="offer", data="x" * 60_000)
+    assert len((await home.next())["data"]) == 60_000
+    assert (await running.get("/health"))["clients"] == 1
+    assert await running.get("/api/check/HOME") == {"online": True}
+    client.sendClose(1000)
+    assert (await home.next())["type"] == "client-disconnected"
+
+
+@pytest_twisted.ensureDeferred
+async def test_stopping_waits_until_everybody_has_heard_it(running: Running) -> None:
+    clients = [await running.connect() for _ in range(5)]
+    await running.service.stopService()
+    for client in clients:
+        assert await client.next() == 1012
+
+
+@pytest.mark.parametrize("port", ["tcp:x", "tcp:1:no=such"])
+def test_bad_endpoint(port: str) -> None:
+    running: Any = reactor
+    service = make_service(Settings(port=(port,)), running)
+    with pytest.raises(SystemExit, match="cannot listen on"):
+        service.privilegedStartService()
