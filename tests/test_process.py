@@ -223,19 +223,22 @@ class TalkTest(SynchronousTestCase):
 
         async def conversation(session: aiohttp.ClientSession) -> None:
             await registered(session, server.url, "SECRETSECRETSECRET")
-            stranger = await session.ws_connect(server.url)
+            stranger = await session.ws_connect(server.url, headers={"X-Forwarded-For": "198.51.100.77"})
             for remote_id in ("A\nFORGED LINE", "B\x1b[31m"):
                 await stranger.send_json({"type": "register-server", "remoteId": remote_id})
             await stranger.send_json({"type": "FORGED\nLINE"})
             await stranger.send_bytes(b"\x00FORGED\n")
-            for _ in range(4):
+            for number in range(10):
+                await stranger.send_json({"type": "connect-request", "remoteId": f"GUESS{number}"})
+            for _ in range(14):
                 await stranger.receive_json()
 
         with ServerProcess() as server:
             talk(conversation)
             log = server.log()
         assert "SECR" in log
-        for secret in ("SECRETS", "127.0.0.1:5", "FORGED", "\x1b"):
+        assert "198.51.100.0/24 guesses" in log
+        for secret in ("SECRETS", "198.51.100.77", "FORGED", "GUESS", "\x1b"):
             assert secret not in log, log
 
     def test_restart(self) -> None:
