@@ -30,7 +30,9 @@ class InstallTest(SynchronousTestCase):
         with tempfile.TemporaryDirectory() as temporary:
             directory, source = Path(temporary), Path(temporary) / "source"
             # A build leaves files where the sources are.
-            shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info"))
+            shutil.copytree(
+                ROOT, source, ignore=shutil.ignore_patterns(".*", "_trial_temp*", "build", "*.egg-info")
+            )
             venv.create(directory / "venv", with_pip=True)
             bin_directory = directory / "venv" / "bin"
             pip = (str(bin_directory / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check")
