@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from ma_signaling.events import Event, Report
 from ma_signaling.peer import ClientAddress
-from ma_signaling.settings import Network
-
-FORWARDING_HEADERS = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip")
-"""Headers by which a proxy says whom it speaks for; X-Forwarded-For is the one that is believed."""
+from ma_signaling.settings import Settings
 
 LOCAL = IPv4Address("127.0.0.1")
 """What a neighbour on a Unix socket counts as."""
@@ -18,30 +16,63 @@ IPAddress = IPv4Address | IPv6Address
 Header = Callable[[bytes], Sequence[bytes]]
 """Every value of a request header, given its lower-case name."""
 
+_FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 
-def client_address(neighbour: str | None, header: Header, trusted: Sequence[Network]) -> ClientAddress:
-    """The address of the client behind ``neighbour`` (an IP address as text, or None on a Unix socket).
 
-    X-Forwarded-For is read from the right, skipping trusted proxies; what stands left of the first untrusted address,
-    or of garbage, may be anybody's invention.
-    """
-    address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
-    if not _is_trusted(address, trusted):
-        return _describe(address, shared=any(header(name) for name in FORWARDING_HEADERS))
-    hops = [hop for line in header(b"x-forwarded-for") for hop in line.split(b",")]
-    for hop in reversed(hops):
-        reported = parse(hop.decode("latin-1"))
-        if reported is None:
-            break
-        address = reported
-        if not _is_trusted(address, trusted):
-            break
-    return _describe(address, shared=False)
+class ClientAddresses:
+    """Finds the client of each request."""
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self._trusted = settings.trusted_proxies
+        self._header = settings.client_ip_header.lower().encode()
+        self._report = report
+        self._has_warned = False
+
+    def of(self, neighbour: str | None, header: Header) -> ClientAddress:
+        """The client behind ``neighbour`` (an IP address as text, or None on a Unix socket).
+
+        A list of addresses is read from the right, skipping trusted proxies: what stands left of the first untrusted
+        one, or of garbage, may be anybody's invention.
+        """
+        address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
+        if not self._is_trusted(address):
+            return describe(address, shared=self._claims_to_forward(header))
+        for hop in reversed(self._hops(header)):
+            reported = parse(hop)
+            if reported is None:
+                break
+            address = reported
+            if not self._is_trusted(address):
+                break
+        return describe(address)
+
+    def _hops(self, header: Header) -> Sequence[str]:
+        """Whom trusted proxies have reported, the nearest last; by one header, since a proxy may set but one."""
+        name = self._header or (b"x-forwarded-for" if header(b"x-forwarded-for") else b"forwarded")
+        lines = [line.decode("latin-1") for line in header(name)]
+        if name == b"x-forwarded-for":
+            return [hop for line in lines for hop in line.split(",")]
+        if name == b"forwarded":
+            return [_forwarded_for(element) for line in lines for element in _split(line, ",")]
+        # A header of one address: a second line can only be a forgery, and the proxy's own is the last.
+        return lines[-1:]
+
+    def _claims_to_forward(self, header: Header) -> bool:
+        """Whether a neighbour that isn't trusted speaks for others: then everybody behind it looks the same."""
+        if not any(header(name) for name in {*_FORWARDING, self._header} - {b""}):
+            return False
+        if not self._has_warned:
+            self._has_warned = True
+            self._report(Event.FORWARDING_IGNORED)
+        return True
+
+    def _is_trusted(self, address: IPAddress) -> bool:
+        return any(address in network for network in self._trusted)
 
 
 def parse(text: str) -> IPAddress | None:
     """The IP address in ``text``, whose port, brackets and zone are ignored; None where there is none."""
-    text = text.strip().strip('"')
+    text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -55,12 +86,31 @@ def parse(text: str) -> IPAddress | None:
     return address
 
 
-def _is_trusted(address: IPAddress, trusted: Sequence[Network]) -> bool:
-    return any(address in network for network in trusted)
-
-
-def _describe(address: IPAddress, *, shared: bool) -> ClientAddress:
+def describe(address: IPAddress, *, shared: bool = False) -> ClientAddress:
     """IPv6 counts by the /64: that is what one customer gets, and more than any table could remember."""
     text = str(address)
     key = text if isinstance(address, IPv4Address) else f"{IPv6Address(int(address) >> 64 << 64)}/64"
     return ClientAddress(text, key, shared)
+
+
+def _forwarded_for(element: str) -> str:
+    """The ``for`` of one element of a Forwarded header (RFC 7239 section 4), empty where there is none."""
+    for pair in _split(element, ";"):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == "for":
+            return value.strip().strip('"')
+    return ""
+
+
+def _split(text: str, separator: str) -> Iterable[str]:
+    """Split at separators outside of quotes; a quote that never ends takes the rest."""
+    part, quoted = "", False
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        if character == separator and not quoted:
+            yield part
+            part = ""
+        else:
+            part += character
+    yield part

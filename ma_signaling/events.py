@@ -26,9 +26,10 @@ class Event(StrEnum):
     ADDRESS_BLOCKED = "address blocked"
     PEER_CLOSED = "peer closed"
     PEER_DROPPED = "peer dropped"
+    FORWARDING_IGNORED = "forwarding header ignored"
 
 
 class Report(Protocol):
     """Takes an event and its details; must return quickly and never raise."""
 
-    def __call__(self, event: Event, **details: object) -> None: ...
+    def __call__(self, event: Event, /, **details: object) -> None: ...

@@ -114,6 +114,10 @@ class Hub:
         if not connection.gone:
             self._router.route(connection, payload)
 
+    def charge_control_frame(self, connection: Connection) -> bool:
+        """Charge a WebSocket ping or pong; False: ignore it."""
+        return not connection.gone and self._router.charge_control_frame(connection)
+
     def counts(self) -> dict[str, object]:
         """The numbers of /health."""
         return {

@@ -21,10 +21,11 @@ LONGEST_BLOCK = 3600.0
 FORGIVENESS = 600.0
 """Each of these many seconds without a block forgives one of the blocks before."""
 
+REMEMBERED_BY_A_HOME = 1000
+"""Addresses that a home's guard remembers; those beyond are admitted once more within a minute, no harm done."""
+
 MOST_STRIKES = 7
 """More of them would make no block longer, only the forgiving."""
-
-REMEMBERED_KEYS = 100_000
 
 
 class Allowance:
@@ -144,10 +145,11 @@ Guard = TypeVar("Guard", SlidingWindow, GuessingGuard)
 
 
 class Keyed(Generic[Guard]):
-    """A guard for each key that was seen lately, ``REMEMBERED_KEYS`` at most: the oldest are forgotten first."""
+    """A guard for each key that was seen lately, ``most`` of them: the oldest are forgotten first."""
 
-    def __init__(self, make: Callable[[], Guard]) -> None:
+    def __init__(self, make: Callable[[], Guard], most: int) -> None:
         self._make: Callable[[], Guard] = make
+        self._most = most
         self._guards: OrderedDict[str, Guard] = OrderedDict()
 
     def __len__(self) -> int:
@@ -156,7 +158,7 @@ class Keyed(Generic[Guard]):
     def __getitem__(self, key: str) -> Guard:
         guard = self._guards.get(key)
         if guard is None:
-            if len(self._guards) >= REMEMBERED_KEYS:
+            if len(self._guards) >= self._most:
                 self._guards.popitem(last=False)
             guard = self._guards[key] = self._make()
         else:
@@ -175,9 +177,9 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connections = Keyed(SlidingWindow)
-        self._lookups = Keyed(SlidingWindow)
-        self._guesses = Keyed(GuessingGuard)
+        self._connections = Keyed(SlidingWindow, settings.remembered_addresses)
+        self._lookups = Keyed(SlidingWindow, settings.remembered_addresses)
+        self._guesses = Keyed(GuessingGuard, settings.remembered_addresses)
         self._blocked: dict[str, float] = {}
 
     def connect(self, key: str, now: float) -> float:
@@ -196,6 +198,8 @@ class Limits:
         guard = self._guesses[key]
         if not guard.guess(now, remote_id, self._settings.guesses_per_minute):
             return False
+        if len(self._blocked) >= self._settings.remembered_addresses:
+            del self._blocked[next(iter(self._blocked))]
         self._blocked[key] = guard.blocked_until
         return True
 
@@ -246,5 +250,6 @@ class HomeGuard:
         if wait > 0 and key in self._addresses:
             return wait
         self._requests.add(now)
-        self._addresses.setdefault(key, now)
+        if len(self._addresses) < REMEMBERED_BY_A_HOME:
+            self._addresses.setdefault(key, now)
         return 0.0

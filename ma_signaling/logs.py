@@ -16,15 +16,15 @@ from ma_signaling.events import Event
 from ma_signaling.peer import ClientAddress
 
 _LINES = {
-    Event.HOME_REGISTERED: (LogLevel.info, "{connection}: home {remote_id} registered"),
-    Event.HOME_RETURNED: (LogLevel.info, "{connection}: home {remote_id} is back"),
+    Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
+    Event.HOME_RETURNED: (LogLevel.info, "{connection} ({address}): home {remote_id} is back"),
     Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left"),
     Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, waiting for its return"),
     Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return in time"),
     Event.HOME_REPLACED: (LogLevel.info, "{connection}: takes home {remote_id} over from its old connection"),
     Event.TAKEOVER_TRIED: (
         LogLevel.warn,
-        "{connection}: wants home {remote_id}, which another address holds",
+        "{connection} ({address}): wants home {remote_id}, which another address holds",
     ),
     Event.TAKEOVER_REFUSED: (LogLevel.warn, "{connection}: refused, home {remote_id} is alive"),
     Event.TAKEOVER_WON: (LogLevel.warn, "home {remote_id} gave no sign of life, it goes to a newcomer"),
@@ -34,6 +34,11 @@ _LINES = {
     ),
     Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guesses Remote IDs: its lookups are blocked"),
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
+    Event.FORWARDING_IGNORED: (
+        LogLevel.warn,
+        "a neighbour that isn't trusted sends forwarding headers, which are ignored: if it is your proxy, name it with"
+        " --trusted-proxies (said once)",
+    ),
     Event.PEER_DROPPED: (LogLevel.info, "{connection}: cut off, {reason}"),
 }
 """Events that are not here are for counting only."""
@@ -42,11 +47,12 @@ _LINES = {
 class EventLog:
     """Writes reported events to Twisted's log."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: str) -> None:
+        self._addresses = addresses
         self._log = Logger(namespace="ma_signaling")
         self._key = token_bytes(32)
 
-    def __call__(self, event: Event, **details: object) -> None:
+    def __call__(self, event: Event, /, **details: object) -> None:
         """Log one event; safe to call with any details."""
         if event in _LINES:
             level, line = _LINES[event]
@@ -59,7 +65,12 @@ class EventLog:
             return f"{str(value)[:4]}…{self._hash(str(value))}"
         if name == "session":
             return self._hash(str(value))
-        return network_of(value) if isinstance(value, ClientAddress) else value
+        return self._readable_address(value) if isinstance(value, ClientAddress) else value
+
+    def _readable_address(self, address: ClientAddress) -> str:
+        if self._addresses == "none":
+            return "an address"
+        return address.text if self._addresses == "full" else network_of(address)
 
     def _hash(self, text: str) -> str:
         return blake2b(text.encode(), key=self._key, digest_size=4).hexdigest()

@@ -126,7 +126,7 @@ class Registry:
         connection.home = home
         connection.claims.discard(remote_id)
         self.online += 1
-        self._report(event, connection=connection.id, remote_id=remote_id)
+        self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
         held = self._adopt_evicted(home) + home.take_held()
         for session in home.sessions.values():
@@ -167,7 +167,12 @@ class Registry:
         claim = self._claims.get(home.remote_id)
         if claim is None:
             claim = self._claims[home.remote_id] = Claim()
-            self._report(Event.TAKEOVER_TRIED, connection=newcomer.id, remote_id=home.remote_id)
+            self._report(
+                Event.TAKEOVER_TRIED,
+                connection=newcomer.id,
+                address=newcomer.address,
+                remote_id=home.remote_id,
+            )
             claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
             holder.peer.ping(claim.payload)
         claim.newcomers[newcomer] = ice_servers

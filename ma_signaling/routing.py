@@ -81,6 +81,15 @@ class Router:
         except _OverBudget as over:
             self._over_budget(connection, over.budget)
 
+    def charge_control_frame(self, connection: Connection) -> bool:
+        """Charge a WebSocket ping or pong; False: it is over budget, ignore it."""
+        try:
+            self._charge_control(connection)
+        except _OverBudget as over:
+            self._over_budget(connection, over.budget)
+            return False
+        return True
+
     def _parse(self, connection: Connection, payload: bytes) -> Message:
         try:
             return messages.parse(payload)

@@ -15,13 +15,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling import __version__
+from ma_signaling.address import ClientAddresses
+from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
+from ma_signaling.events import Report
+from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.logs import EventLog
 from ma_signaling.settings import Settings
-from ma_signaling.web import make_site
-from ma_signaling.websocket import SignalingFactory
+from ma_signaling.web import make_root
+from ma_signaling.websocket_factory import SignalingFactory
 
 BACKLOG = 1024
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
@@ -43,11 +47,11 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
 
     Starting raises SystemExit with one line where a port can't be had.
     """
-    report = EventLog()
+    raise_descriptor_limit()
+    report = EventLog(settings.log_addresses)
     hub = Hub(settings, reactor, report)
     keepalive = KeepAlive(reactor, settings.ping_interval)
-    site, entry = make_site(hub, settings, reactor)
-    factory = entry.factory = SignalingFactory(hub, settings, site, keepalive, report, reactor)
+    factory = make_factory(hub, settings, keepalive, report, reactor)
     services = MultiService()
     for name, service in {
         "rate-limiting": RateLimiting(hub.limits, reactor),
@@ -58,6 +62,17 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
         service.setName(name)
         service.setServiceParent(services)
     return services
+
+
+def make_factory(
+    hub: Hub, settings: Settings, keepalive: KeepAlive, report: Report, reactor: IReactorTime
+) -> SignalingFactory:
+    """What every port needs: WebSocket and HTTP around one hub."""
+    addresses = ClientAddresses(settings, report)
+    root, entry = make_root(hub, addresses)
+    site = HttpSite(root, Capacity(most_sockets(settings.max_connections)), reactor)
+    entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
+    return entry.factory
 
 
 class RateLimiting(Service):

@@ -7,6 +7,7 @@ A field of ``Settings`` is all there is to add: the command-line option (``--fie
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -117,6 +118,19 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError("networks such as 10.0.0.0/8,fd00::/8, or none") from None
 
 
+def _header_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9-]*", text):
+        return text
+    raise ValueError("the name of a header")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if all(re.fullmatch(r"https?://[^/]+", origin) for origin in origins):
+        return origins
+    raise ValueError("origins such as https://app.example.org, separated by commas")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """What holds for one server. 0 switches a limit off."""
@@ -138,8 +152,38 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         "127.0.0.0/8,::1/128",
         _networks,
-        "Neighbours whose X-Forwarded-For is believed",
+        "Neighbours who are believed when they say whom they speak for",
         unit="networks, or none",
+    )
+    client_ip_header: str = _setting(
+        "",
+        _header_name,
+        "By which header a trusted proxy says it, such as CF-Connecting-IP; empty: X-Forwarded-For, else Forwarded",
+        unit="header name",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "",
+        _origins,
+        "Web pages that may connect, such as https://app.example.org; empty: all; others than browsers always may",
+        unit="origins",
+    )
+    max_connections: int = _setting(
+        "0",
+        _whole(0),
+        "Open connections in all; 0: as many as the descriptor limit allows",
+        unit="connections",
+    )
+    remembered_addresses: int = _setting(
+        "50000",
+        _whole(1),
+        "Addresses, and Remote IDs, that limits and seniority remember; the oldest are forgotten first",
+        unit="addresses",
+    )
+    state_file: str = _setting(
+        "", str, "Where seniority is kept over a restart, as keyed hashes; empty: nowhere", unit="path"
+    )
+    log_addresses: str = _setting(
+        "network", _choice("full", "network", "none"), "How client addresses appear in the log"
     )
     connections_per_minute: int = _setting(
         "100", _whole(0), "New connections of one address within a minute", unit="connections"

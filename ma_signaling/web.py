@@ -6,22 +6,15 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from twisted.internet.interfaces import IReactorTime
-from twisted.web import http
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from ma_signaling import __version__, remote_id, request_head
-from ma_signaling.address import client_address
+from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import BLOCKED, Refused
-from ma_signaling.http_reply import COMMON_HEADERS
 from ma_signaling.hub import Hub
-from ma_signaling.settings import Settings
 from ma_signaling.transport import hand_over, neighbour
-from ma_signaling.websocket import SignalingFactory
-
-IDLE_SECONDS = 30
-"""How long a connection may idle between two requests."""
+from ma_signaling.websocket_factory import SignalingFactory
 
 CORS_HEADERS = {
     b"Access-Control-Allow-Methods": b"GET, OPTIONS",
@@ -121,25 +114,23 @@ class Health(_Page):
 class Check(_Page):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
-    def __init__(self, hub: Hub, settings: Settings, name: str | None = None) -> None:
+    def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
         super().__init__()
         self._hub = hub
-        self._settings = settings
+        self._addresses = addresses
         self._name = name
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         if self._name is not None:
             return NotFound()
-        return Check(self._hub, self._settings, path.decode("latin-1"))
+        return Check(self._hub, self._addresses, path.decode("latin-1"))
 
     def render_GET(self, request: Request) -> bytes:
         if self._name is None:
             return reply(request, 404, {"error": "Not found"})
         headers = request.requestHeaders
-        address = client_address(
-            neighbour(request.transport),
-            lambda name: headers.getRawHeaders(name, []),
-            self._settings.trusted_proxies,
+        address = self._addresses.of(
+            neighbour(request.transport), lambda name: headers.getRawHeaders(name, [])
         )
         try:
             online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
@@ -170,6 +161,8 @@ class WebSocketEntry(_Page):
         ]
         transport: Any = request.channel.transport
         transport.unregisterProducer()
+        # The place that this connection holds is taken again by the protocol that goes on with it.
+        self.factory.capacity.give_back()
         transport.resumeProducing()
         hand_over(
             request.channel,
@@ -179,38 +172,13 @@ class WebSocketEntry(_Page):
         return NOT_DONE_YET
 
 
-class _Request(Request):
-    """A request whose reply has this server's headers, and no version banner."""
-
-    def process(self) -> None:
-        for name, value in COMMON_HEADERS.items():
-            self.setHeader(name, value)
-        if self.path == b"*":
-            # Twisted would answer ``OPTIONS *`` by itself.
-            self.path = b"/*"
-        super().process()
-
-    def write(self, data: bytes) -> None:
-        self.responseHeaders.removeHeader(b"server")
-        super().write(data)
-
-
-class _Site(Site):
-    displayTracebacks = False
-    noisy = False
-
-    def log(self, request: http.Request) -> None:
-        """No access log: who asked for which Remote ID is nobody's business."""
-
-
-def make_site(hub: Hub, settings: Settings, reactor: IReactorTime) -> tuple[Site, WebSocketEntry]:
-    """The HTTP server, and its ``/ws``, which still needs its factory."""
+def make_root(hub: Hub, addresses: ClientAddresses) -> tuple[Root, WebSocketEntry]:
+    """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
     root.putChild(b"health", Health(hub))
     api = NotFound()
-    api.putChild(b"check", Check(hub, settings))
+    api.putChild(b"check", Check(hub, addresses))
     root.putChild(b"api", api)
     entry = WebSocketEntry()
     root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)
-    site = _Site(root, requestFactory=_Request, timeout=IDLE_SECONDS, reactor=reactor)
-    return site, entry
+    return root, entry

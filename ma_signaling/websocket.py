@@ -6,28 +6,24 @@ what waits to be sent, close codes, keep-alive, and the translation between a so
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import Site
 
 from ma_signaling import messages, request_head
-from ma_signaling.address import client_address
-from ma_signaling.errors import whole_seconds
-from ma_signaling.events import Event, Report
+from ma_signaling.errors import CloseCode, whole_seconds
+from ma_signaling.events import Event
 from ma_signaling.http_reply import json_reply
-from ma_signaling.hub import Hub
-from ma_signaling.keepalive import KeepAlive
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
-from ma_signaling.settings import Settings
 from ma_signaling.transport import hand_over, neighbour
+
+if TYPE_CHECKING:
+    from ma_signaling.websocket_factory import SignalingFactory
 
 HEAD_SECONDS = 10.0
 """What a connection has for its first request line and headers."""
@@ -42,6 +38,12 @@ STALL_SECONDS = 10.0
 
 STALLED_BYTES = 64 * 1024
 """What waits when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""
+
+MOST_FRAGMENTS = 256
+"""Frames that one message may come in."""
+
+MOST_STEPS_AFTER_CLOSE = 100
+"""What is still looked at once a close was sent, to find the reply; each frame is a step or two."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -64,9 +66,12 @@ class SignalingProtocol(WebSocketServerProtocol):
     slot = 0
     _address: ClientAddress
     _head: bytearray | None = None
+    _is_refused = False
     _deadline: Timer | None = None
     _awaiting_pong = False
     _in_close_frame = False
+    _fragments = 0
+    _steps_after_close = 0
     _ping_payload = b""
     _unsent = 0
 
@@ -76,8 +81,12 @@ class SignalingProtocol(WebSocketServerProtocol):
         self._head = bytearray()
         self._set_deadline(HEAD_SECONDS)
         super().connectionMade()
+        if not self.factory.capacity.take():
+            self._refuse(503, {"error": "Too many connections"}, {b"Retry-After": b"10"})
 
     def dataReceived(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         if self._head is None:
             super().dataReceived(data)
             return
@@ -97,6 +106,7 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
+        self.factory.capacity.give_back()
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
@@ -128,10 +138,33 @@ class SignalingProtocol(WebSocketServerProtocol):
             _log.failure("{connection}: a message failed", connection=self.connection.id)
             self.sendCloseFrame(1011, b"Internal error")
 
+    def onMessageBegin(self, isBinary: bool) -> None:
+        self._fragments = 0
+        super().onMessageBegin(isBinary)
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self._fragments += 1
+        super().onMessageFrameBegin(length)
+        if self._fragments > self.factory.most_fragments and not self.failedByMe:
+            self._fail_connection(CloseCode.POLICY, "too many fragments")
+
+    def processData(self) -> bool:
+        if self.state != self.STATE_OPEN:
+            self._steps_after_close += 1
+            if self._steps_after_close > MOST_STEPS_AFTER_CLOSE:
+                self.data = b""
+                return False
+        more: bool = super().processData()
+        return more
+
+    def onPing(self, payload: bytes) -> None:
+        if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
+            self.sendPong(payload)
+
     def onPong(self, payload: bytes) -> None:
         self._awaiting_pong = False
         self._ping_payload = b""
-        if self.connection is not None:
+        if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
             self.factory.hub.pong(self.connection, payload)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
@@ -210,7 +243,7 @@ class SignalingProtocol(WebSocketServerProtocol):
     # Within
 
     def _begin_websocket(self, head: RequestHead, received: bytes) -> None:
-        self._address = self.factory.client_address(head, neighbour(self.transport))
+        self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
         wait = self.factory.hub.admit(self._address)
         if wait > 0:
             seconds = whole_seconds(wait)
@@ -222,7 +255,7 @@ class SignalingProtocol(WebSocketServerProtocol):
     def _refuse(
         self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
     ) -> None:
-        self._head = None
+        self._is_refused = True
         self.transport.write(json_reply(status, body, headers or {}))
         self.dropConnection(abort=False)
         self._set_deadline(LINGER_SECONDS)
@@ -247,65 +280,3 @@ class SignalingProtocol(WebSocketServerProtocol):
             self._cut("it does not read what it is sent")
         else:
             self._closeConnection(abort=True)
-
-
-class SignalingFactory(WebSocketServerFactory):
-    """Makes a protocol for each connection; they share one hub."""
-
-    noisy = False
-
-    def __init__(
-        self,
-        hub: Hub,
-        settings: Settings,
-        site: Site,
-        keepalive: KeepAlive,
-        report: Report,
-        reactor: IReactorTime,
-    ) -> None:
-        super().__init__(server="", reactor=reactor)
-        self.protocol = SignalingProtocol
-        self.hub = hub
-        self.settings = settings
-        self.site = site
-        self.keepalive = keepalive
-        self.report = report
-        self.clock = reactor
-        self._open = 0
-        self._all_closed: Deferred[None] | None = None
-        self.setProtocolOptions(
-            versions=[13],
-            webStatus=False,
-            maxFramePayloadSize=settings.max_message_bytes,
-            maxMessagePayloadSize=settings.max_message_bytes,
-            failByDrop=False,
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            allowNullOrigin=True,
-        )
-
-    def client_address(self, head: RequestHead, neighbour: str | None) -> ClientAddress:
-        """Whom a request comes from."""
-        return client_address(neighbour, head.header, self.settings.trusted_proxies)
-
-    def opened(self, protocol: SignalingProtocol) -> None:
-        """A WebSocket is open."""
-        self._open += 1
-        self.keepalive.add(protocol)
-
-    def closed(self, protocol: SignalingProtocol) -> None:
-        """A WebSocket, and its transport, are gone."""
-        self._open -= 1
-        self.keepalive.remove(protocol)
-        if self._open == 0 and self._all_closed is not None:
-            self._all_closed.callback(None)
-            self._all_closed = None
-
-    def all_closed(self) -> Deferred[None]:
-        """Fires when no WebSocket is left."""
-        waiting: Deferred[None] = Deferred()
-        if self._open:
-            self._all_closed = waiting
-        else:
-            waiting.callback(None)
-        return waiting

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from ma_signaling.address import client_address
+from ma_signaling.address import describe, parse
 from ma_signaling.events import Event
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress
@@ -25,7 +24,9 @@ Message = dict[str, Any]
 
 def address(text: str, *, shared: bool = False) -> ClientAddress:
     """The address of a neighbour without forwarding headers; `shared`: with some that aren't trusted."""
-    return replace(client_address(text, lambda _: (), ()), shared=shared)
+    parsed = parse(text)
+    assert parsed is not None, text
+    return describe(parsed, shared=shared)
 
 
 class FakeTimer:
@@ -215,5 +216,5 @@ class World:
         """What was reported, without details."""
         return [event for event, _ in self.events]
 
-    def _report(self, event: Event, **details: object) -> None:
+    def _report(self, event: Event, /, **details: object) -> None:
         self.events.append((event, details))

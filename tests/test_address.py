@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.address import client_address
+from ma_signaling.address import ClientAddresses
+from ma_signaling.events import Event
 from ma_signaling.peer import ClientAddress
-from ma_signaling.settings import Settings, load
+from ma_signaling.settings import load
+
+
+def nobody_hears(event: Event, /, **details: object) -> None: ...
 
 
 def seen(
-    neighbour: str | None, *lines: bytes, trusted: str = "", header: bytes = b"x-forwarded-for"
+    neighbour: str | None, *lines: bytes, header: bytes = b"x-forwarded-for", **settings: str
 ) -> ClientAddress:
-    """The client of a request that came from ``neighbour`` with these header lines."""
-    networks = load({"trusted_proxies": [trusted]} if trusted else {}, {}).trusted_proxies
-    return client_address(neighbour, lambda name: lines if name == header else (), networks)
+    """The client of a request that came from ``neighbour`` with these lines of one header."""
+    loaded = load({name: [value] for name, value in settings.items()}, {})
+    addresses = ClientAddresses(loaded, nobody_hears)
+    return addresses.of(neighbour, lambda name: lines if name == header else ())
 
 
 class ClientAddressTest(SynchronousTestCase):
@@ -40,21 +45,20 @@ class ClientAddressTest(SynchronousTestCase):
         assert seen("127.0.0.1").key == "127.0.0.1"
 
     def test_nobody_is_trusted(self) -> None:
-        assert seen("127.0.0.1", b"198.51.100.1", trusted="none").key == "127.0.0.1"
-        assert Settings().trusted_proxies != ()
+        assert seen("127.0.0.1", b"198.51.100.1", trusted_proxies="none").key == "127.0.0.1"
 
     def test_from_the_right(self) -> None:
         assert seen("127.0.0.1", b"9.9.9.9, 198.51.100.1").key == "198.51.100.1"
         assert seen("127.0.0.1", b"9.9.9.9", b"198.51.100.1").key == "198.51.100.1"
         assert seen("127.0.0.1", b"9.9.9.9, 198.51.100.1, 127.0.0.2").key == "198.51.100.1"
-        chain = seen("10.0.0.1", b"9.9.9.9, 198.51.100.1, 10.0.0.2", trusted="10.0.0.0/8")
+        chain = seen("10.0.0.1", b"9.9.9.9, 198.51.100.1, 10.0.0.2", trusted_proxies="10.0.0.0/8")
         assert chain.key == "198.51.100.1"
 
     def test_all_are_trusted(self) -> None:
         assert seen("127.0.0.1", b"127.0.0.3, 127.0.0.2").key == "127.0.0.3"
 
     def test_ports_brackets_and_zones(self) -> None:
-        for value in (b"198.51.100.1:4711", b' "198.51.100.1" ', b"::ffff:198.51.100.1"):
+        for value in (b"198.51.100.1:4711", b"::ffff:198.51.100.1"):
             assert seen("127.0.0.1", value).key == "198.51.100.1", value
         for value in (b"[2001:db8::1]:4711", b"2001:db8::1", b"[2001:db8::1%eth0]"):
             assert seen("127.0.0.1", value).key == "2001:db8::/64", value
@@ -62,3 +66,60 @@ class ClientAddressTest(SynchronousTestCase):
     def test_garbage(self) -> None:
         for value in (b"", b"unknown", b"\xff\x00", b"999.1.1.1", b"198.51.100.1, nonsense", b","):
             assert seen("127.0.0.1", value).key == "127.0.0.1", value
+
+    def test_forwarded(self) -> None:
+        """RFC 7239."""
+        for value in (
+            b"for=198.51.100.1",
+            b"For=198.51.100.1;proto=http;by=203.0.113.43",
+            b'for="198.51.100.1:4711"',
+            b'proto=http; for="198.51.100.1"',
+            b"for=9.9.9.9, for=198.51.100.1",
+            b'for="9.9.9.9,x", for=198.51.100.1;by="a;b=,c"',
+        ):
+            assert seen("127.0.0.1", value, header=b"forwarded").key == "198.51.100.1", value
+        ipv6 = b'for="[2001:db8:cafe::17]:4711"'
+        assert seen("127.0.0.1", ipv6, header=b"forwarded").key == "2001:db8:cafe::/64"
+        for value in (
+            b"for=unknown",
+            b"for=_hidden",
+            b"for=",
+            b"by=1.2.3.4",
+            b'for="1.2.3.4',
+            b"",
+            b";;,,==",
+        ):
+            assert seen("127.0.0.1", value, header=b"forwarded").key in ("127.0.0.1", "1.2.3.4"), value
+
+    def test_only_one_header_is_believed(self) -> None:
+        headers = {
+            b"x-forwarded-for": [b"198.51.100.1"],
+            b"forwarded": [b"for=9.9.9.9"],
+            b"x-real-ip": [b"9.9.9.9"],
+        }
+        for name, expected in (("", "198.51.100.1"), ("Forwarded", "9.9.9.9"), ("X-Real-IP", "9.9.9.9")):
+            loaded = load({"client_ip_header": [name]} if name else {}, {})
+            addresses = ClientAddresses(loaded, nobody_hears)
+            assert addresses.of("127.0.0.1", lambda name: headers.get(name, ())).key == expected
+
+    def test_named_header(self) -> None:
+        def behind_cloudflare(*lines: bytes) -> str:
+            return seen(
+                "127.0.0.1", *lines, header=b"cf-connecting-ip", client_ip_header="CF-Connecting-IP"
+            ).key
+
+        assert behind_cloudflare(b"198.51.100.1") == "198.51.100.1"
+        assert behind_cloudflare(b"9.9.9.9", b"198.51.100.1") == "198.51.100.1"
+        assert behind_cloudflare(b"9.9.9.9, 198.51.100.1") == "127.0.0.1"
+        assert behind_cloudflare() == "127.0.0.1"
+
+    def test_ignored_headers_are_said_once(self) -> None:
+        events: list[Event] = []
+
+        def report(event: Event, /, **details: object) -> None:
+            events.append(event)
+
+        addresses = ClientAddresses(load({}, {}), report)
+        for _ in range(3):
+            addresses.of("192.0.2.1", lambda name: [b"9.9.9.9"] if name == b"x-forwarded-for" else ())
+        assert events == [Event.FORWARDING_IGNORED]

@@ -93,5 +93,5 @@ class DocumentationTest(SynchronousTestCase):
 
     def test_table(self) -> None:
         text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-        rows = re.findall(r"^\| `--([a-z-]+)` \| `(.+?)` \| (.*?) \| (.+) \|$", text, re.MULTILINE)
+        rows = re.findall(r"^\| `--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (.+) \|$", text, re.MULTILINE)
         assert rows == [(each.option, each.default, each.unit, each.help) for each in declarations()]

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
-from ma_signaling.web import IDLE_SECONDS
+from ma_signaling.http_channel import IDLE_SECONDS
 from tests.wire import TEXT, UPGRADE, Server, frame
 
 

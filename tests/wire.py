@@ -15,9 +15,8 @@ from twisted.python.failure import Failure
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
+from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
-from ma_signaling.web import make_site
-from ma_signaling.websocket import SignalingFactory
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 UPGRADE = (
@@ -63,13 +62,11 @@ class Server:
     def __init__(self, **overrides: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(**overrides)
-        report = EventLog()
+        report = EventLog(self.settings.log_addresses)
         reactor: Any = self.clock
         self.hub = Hub(self.settings, reactor, report)
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
-        site, entry = make_site(self.hub, self.settings, reactor)
-        self.factory = SignalingFactory(self.hub, self.settings, site, self.keepalive, report, reactor)
-        entry.factory = self.factory
+        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor)
         self.keepalive.startService()
 
     def accept(self, host: str = "192.0.2.1") -> Socket:

@@ -1,0 +1,104 @@
+"""HTTP as strangers may speak it: bounded heads, no bodies, JSON for what isn't understood, no version banner."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from ma_signaling.capacity import Capacity
+from ma_signaling.http_reply import COMMON_HEADERS, json_reply
+
+IDLE_SECONDS = 30
+"""What a connection has between two requests, and for the head of the next."""
+
+
+class _Request(Request):
+    """A request whose reply has this server's headers."""
+
+    def process(self) -> None:
+        for name, value in COMMON_HEADERS.items():
+            self.setHeader(name, value)
+        if self.path == b"*":
+            # Twisted would answer ``OPTIONS *`` by itself.
+            self.path = b"/*"
+        elif not self.path.startswith(b"/"):
+            # A request may name the whole URL (RFC 9112 section 3.2.2).
+            self.path = urlsplit(self.path).path or b"/"
+        super().process()
+
+    def write(self, data: bytes) -> None:
+        self.responseHeaders.removeHeader(b"server")
+        super().write(data)
+
+
+class _Channel(http.HTTPChannel):
+    """One connection, from its first request that isn't a WebSocket's to its last."""
+
+    factory: HttpSite
+    requestFactory = _Request
+    transport: Any
+    _is_refused = False
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._is_refused:
+            super().dataReceived(data)
+
+    def resetTimeout(self) -> None:
+        """Bytes that trickle in buy no time: the deadline is for the whole head."""
+
+    def lineReceived(self, line: bytes) -> None:
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self._refuse(431, "Request header fields too large")
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._refuse(431, "Request header fields too large")
+
+    def allHeadersReceived(self) -> None:
+        if self.length == 0:
+            super().allHeadersReceived()
+        else:
+            self._refuse(413, "Requests have no body here")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.capacity.give_back()
+        super().connectionLost(reason)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._refuse(400, "Bad request")
+
+    def _refuse(self, status: int, error: str) -> None:
+        """Answer at once, and listen no more."""
+        self.transport.write(json_reply(status, {"error": error}, {}))
+        self._is_refused = True
+        self.loseConnection()
+
+
+class HttpSite(Site):
+    """The HTTP server. Its connections take their places in ``capacity`` over from those who hand them to it."""
+
+    displayTracebacks = False
+    noisy = False
+
+    def __init__(self, root: IResource, capacity: Capacity, reactor: IReactorTime) -> None:
+        super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
+        self.requestFactory = _Request
+        self.capacity = capacity
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        channel: Any = _Channel()
+        channel.factory = channel.site = self
+        channel.callLater = self.reactor.callLater
+        channel.timeOut = self.timeOut
+        return channel
+
+    def log(self, request: http.Request) -> None:
+        """No access log: who asked for which Remote ID is nobody's business."""

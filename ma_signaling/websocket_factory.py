@@ -1,0 +1,77 @@
+"""What all connections share: one hub, one site, one keep-alive, and the bounds on all of them together."""
+
+from __future__ import annotations
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ma_signaling.address import ClientAddresses
+from ma_signaling.events import Report
+from ma_signaling.http_channel import HttpSite
+from ma_signaling.hub import Hub
+from ma_signaling.keepalive import KeepAlive
+from ma_signaling.settings import Settings
+from ma_signaling.websocket import MOST_FRAGMENTS, SignalingProtocol
+
+
+class SignalingFactory(WebSocketServerFactory):
+    """Makes a protocol for each connection; they share one hub."""
+
+    noisy = False
+    most_fragments = MOST_FRAGMENTS
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        site: HttpSite,
+        keepalive: KeepAlive,
+        addresses: ClientAddresses,
+        report: Report,
+        reactor: IReactorTime,
+    ) -> None:
+        super().__init__(server="", reactor=reactor)
+        self.protocol = SignalingProtocol
+        self.hub = hub
+        self.settings = settings
+        self.site = site
+        self.capacity = site.capacity
+        self.keepalive = keepalive
+        self.addresses = addresses
+        self.report = report
+        self.clock = reactor
+        self._open = 0
+        self._all_closed: Deferred[None] | None = None
+        self.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            maxFramePayloadSize=settings.max_message_bytes,
+            maxMessagePayloadSize=settings.max_message_bytes,
+            failByDrop=False,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            allowNullOrigin=True,
+        )
+
+    def opened(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket is open."""
+        self._open += 1
+        self.keepalive.add(protocol)
+
+    def closed(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket, and its transport, are gone."""
+        self._open -= 1
+        self.keepalive.remove(protocol)
+        if self._open == 0 and self._all_closed is not None:
+            self._all_closed.callback(None)
+            self._all_closed = None
+
+    def all_closed(self) -> Deferred[None]:
+        """Fires when no WebSocket is left."""
+        waiting: Deferred[None] = Deferred()
+        if self._open:
+            self._all_closed = waiting
+        else:
+            waiting.callback(None)
+        return waiting
