@@ -46,6 +46,11 @@ class ClientAddresses:
                 break
         return describe(address)
 
+    def neighbour_key(self, neighbour: str | None) -> str | None:
+        """What sockets of ``neighbour`` count by before they have said whom they speak for; None for a trusted one."""
+        address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
+        return None if self._is_trusted(address) else describe(address).key
+
     def _hops(self, header: Header) -> Sequence[str]:
         """Whom trusted proxies have reported, the nearest last; by one header, since a proxy may set but one."""
         name = self._header or (b"x-forwarded-for" if header(b"x-forwarded-for") else b"forwarded")

@@ -11,6 +11,19 @@ from ma_signaling.session import Connection, Session
 HELD_BYTES = 256 * 1024
 """What clients may send to a home that is away."""
 
+HELD_BYTES_IN_ALL = 32 * 1024 * 1024
+"""What may be held for all homes that are away."""
+
+ICE_SERVERS_BYTES = 8 * 1024
+"""The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
+
+
+class Held:
+    """How much is held for all homes together."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
 
 class Home:
     """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
@@ -19,6 +32,7 @@ class Home:
     """
 
     __slots__ = (
+        "_all_held",
         "_held",
         "_held_bytes",
         "connection",
@@ -31,7 +45,7 @@ class Home:
         "timer",
     )
 
-    def __init__(self, remote_id: str, owner: ClientAddress, now: float) -> None:
+    def __init__(self, remote_id: str, owner: ClientAddress, now: float, all_held: Held) -> None:
         self.remote_id = remote_id
         self.owner = owner
         """Where its latest connection came from."""
@@ -46,6 +60,12 @@ class Home:
         """While it is away: the end of the grace time."""
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._all_held = all_held
+
+    def keep_ice_servers(self, ice_servers: bytes | None) -> None:
+        """Keep a list (as JSON) as the fallback, unless it is far too long."""
+        fits = ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES
+        self.ice_servers = ice_servers if fits else None
 
     def tell(self, message: bytes) -> None:
         """Send the home a message, or hold it while the home is away."""
@@ -54,13 +74,14 @@ class Home:
         else:
             self._held.append(message)
             self._held_bytes += len(message)
+            self._all_held.bytes += len(message)
 
     def check_room(self, size: int) -> None:
         """Raise ``Refused(home_busy)`` where ``size`` more bytes from a client would be too much for the home."""
         if self.connection is not None:
             if self.connection.peer.congested:
                 raise Refused(home_busy(1))
-        elif self._held_bytes + size > HELD_BYTES:
+        elif self._held_bytes + size > HELD_BYTES or self._all_held.bytes + size > HELD_BYTES_IN_ALL:
             raise Refused(home_busy(1))
 
     def announce(self, session: Session) -> None:
@@ -70,6 +91,7 @@ class Home:
 
     def take_held(self) -> list[bytes]:
         """What was held, in order; it is held no longer."""
+        self._all_held.bytes -= self._held_bytes
         held, self._held, self._held_bytes = self._held, [], 0
         return held
 

@@ -44,6 +44,8 @@ class _Channel(http.HTTPChannel):
     factory: HttpSite
     requestFactory = _Request
     transport: Any
+    counts_for: str | None = None
+    """The neighbour whose place in the capacity this connection has."""
     _is_refused = False
 
     def dataReceived(self, data: bytes) -> None:
@@ -69,7 +71,7 @@ class _Channel(http.HTTPChannel):
             self._refuse(413, "Requests have no body here")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.capacity.give_back()
+        self.factory.capacity.give_back(self.counts_for)
         super().connectionLost(reason)
 
     def _respondToBadRequestAndDisconnect(self) -> None:

@@ -10,6 +10,8 @@ import orjson
 COMMON_HEADERS = {
     b"Access-Control-Allow-Origin": b"*",
     b"X-Content-Type-Options": b"nosniff",
+    b"Referrer-Policy": b"no-referrer",
+    b"Cache-Control": b"no-store",
 }
 
 

@@ -118,6 +118,14 @@ class Hub:
         """Charge a WebSocket ping or pong; False: ignore it."""
         return not connection.gone and self._router.charge_control_frame(connection)
 
+    def snapshot(self, wall: float) -> bytes:
+        """What should outlive this process (keyed hashes only); ``wall`` is the time by the calendar."""
+        return self._registry.snapshot(wall)
+
+    def restore(self, data: bytes, wall: float) -> None:
+        """Go on from a snapshot. Raises ValueError for anything else."""
+        self._registry.restore(data, wall)
+
     def counts(self) -> dict[str, object]:
         """The numbers of /health."""
         return {

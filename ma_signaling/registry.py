@@ -13,7 +13,7 @@ from typing import Protocol
 from ma_signaling import messages
 from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
-from ma_signaling.home import Home
+from ma_signaling.home import Held, Home
 from ma_signaling.peer import Clock, Timer
 from ma_signaling.seniority import TENURE, Seniority
 from ma_signaling.session import Connection
@@ -57,7 +57,8 @@ class Registry:
         self._homes: dict[str, Home] = {}
         self._evicted: dict[str, list[Home]] = {}
         self._claims: dict[str, Claim] = {}
-        self._seniority = Seniority()
+        self._seniority = Seniority(settings.remembered_addresses)
+        self._held = Held()
         self.online = 0
         """How many homes are connected."""
 
@@ -72,7 +73,7 @@ class Registry:
             self._grant(connection, remote_id, ice_servers)
         elif home.connection is connection:
             if ice_servers is not None:
-                home.ice_servers = ice_servers
+                home.keep_ice_servers(ice_servers)
             connection.peer.send(messages.registered(remote_id))
         elif self._is_entitled(connection, home):
             self._replace(home, connection, ice_servers)
@@ -98,6 +99,18 @@ class Registry:
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
+    def snapshot(self, wall: float) -> bytes:
+        """Who is senior, the present holders included, for ``restore`` after a restart."""
+        now = self._clock.seconds()
+        for home in self._homes.values():
+            if home.connection is not None:
+                self._seniority.note(home.remote_id, home.owner, home.held_since, now)
+        return self._seniority.snapshot(now, wall)
+
+    def restore(self, data: bytes, wall: float) -> None:
+        """Remember who was senior. Raises ValueError."""
+        self._seniority.restore(data, self._clock.seconds(), wall)
+
     # Granting
 
     def _is_entitled(self, newcomer: Connection, home: Home) -> bool:
@@ -115,14 +128,15 @@ class Registry:
         now = self._clock.seconds()
         home = self._homes.get(remote_id)
         if home is None:
-            home = self._homes[remote_id] = Home(remote_id, connection.address, now)
+            home = self._homes[remote_id] = Home(remote_id, connection.address, now, self._held)
             event = Event.HOME_REGISTERED
         else:
             home.cancel_timer()
             if not connection.address.is_surely(home.owner):
                 home.owner, home.held_since = connection.address, now
             event = Event.HOME_RETURNED
-        home.connection, home.ice_servers = connection, ice_servers
+        home.connection = connection
+        home.keep_ice_servers(ice_servers)
         connection.home = home
         connection.claims.discard(remote_id)
         self.online += 1
@@ -246,12 +260,14 @@ class Registry:
         del self._homes[home.remote_id]
         for session in list(home.sessions.values()):
             self._sessions.home_left(session)
+        home.take_held()
 
     def _evicted_expired(self, home: Home) -> None:
         home.timer = None
         self._forget_evicted(home)
         for session in list(home.sessions.values()):
             self._sessions.expire(session)
+        home.take_held()
 
     def _forget_evicted(self, home: Home) -> None:
         waiting = self._evicted[home.remote_id]

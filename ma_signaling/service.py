@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -24,6 +25,7 @@ from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.logs import EventLog
 from ma_signaling.settings import Settings
+from ma_signaling.state_file import StateFile
 from ma_signaling.web import make_root
 from ma_signaling.websocket_factory import SignalingFactory
 
@@ -53,12 +55,15 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     keepalive = KeepAlive(reactor, settings.ping_interval)
     factory = make_factory(hub, settings, keepalive, report, reactor)
     services = MultiService()
-    for name, service in {
+    named: dict[str, Service] = {
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
         "connections": Connections(hub, factory, reactor),
         "ports": Ports(settings, factory, reactor),
-    }.items():
+    }
+    if settings.state_file:
+        named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
+    for name, service in named.items():
         service.setName(name)
         service.setServiceParent(services)
     return services
@@ -70,7 +75,8 @@ def make_factory(
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses)
-    site = HttpSite(root, Capacity(most_sockets(settings.max_connections)), reactor)
+    capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
+    site = HttpSite(root, capacity, reactor)
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
     return entry.factory
 

@@ -88,6 +88,7 @@ class Root(_Page):
         text = "\n".join(lines)
         if b"text/html" in (request.getHeader(b"accept") or b""):
             request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
+            request.setHeader(b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
             return _HTML.format(text=text).encode()
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         return text.encode()
@@ -159,13 +160,14 @@ class WebSocketEntry(_Page):
         lines += [
             b"%b: %b" % (name, value) for name, values in headers.getAllRawHeaders() for value in values
         ]
-        transport: Any = request.channel.transport
+        channel: Any = request.channel
+        transport = channel.transport
         transport.unregisterProducer()
         # The place that this connection holds is taken again by the protocol that goes on with it.
-        self.factory.capacity.give_back()
+        self.factory.capacity.give_back(channel.counts_for)
         transport.resumeProducing()
         hand_over(
-            request.channel,
+            channel,
             self.factory.buildProtocol(transport.getPeer()),
             b"\r\n".join([*lines, b"", b""]),
         )

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling import messages, request_head
+from ma_signaling.capacity import UNSENT_BYTES
 from ma_signaling.errors import CloseCode, whole_seconds
 from ma_signaling.events import Event
 from ma_signaling.http_reply import json_reply
@@ -67,6 +68,7 @@ class SignalingProtocol(WebSocketServerProtocol):
     _address: ClientAddress
     _head: bytearray | None = None
     _is_refused = False
+    _counts_for: str | None = None
     _deadline: Timer | None = None
     _awaiting_pong = False
     _in_close_frame = False
@@ -81,8 +83,10 @@ class SignalingProtocol(WebSocketServerProtocol):
         self._head = bytearray()
         self._set_deadline(HEAD_SECONDS)
         super().connectionMade()
-        if not self.factory.capacity.take():
-            self._refuse(503, {"error": "Too many connections"}, {b"Retry-After": b"10"})
+        self._counts_for = self.factory.addresses.neighbour_key(neighbour(self.transport))
+        refusal = self.factory.capacity.take(self._counts_for)
+        if refusal is not None:
+            self._refuse(refusal, {"error": "Too many connections"}, {b"Retry-After": b"10"})
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_refused:
@@ -102,21 +106,24 @@ class SignalingProtocol(WebSocketServerProtocol):
                 self._begin_websocket(head, received)
             else:
                 self._clear_deadline()
-                hand_over(self, self.factory.site.buildProtocol(self.transport.getPeer()), received)
+                channel = self.factory.site.buildProtocol(self.transport.getPeer())
+                channel.counts_for = self._counts_for
+                hand_over(self, channel, received)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
-        self.factory.capacity.give_back()
+        self._set_unsent(0)
+        self.factory.capacity.give_back(self._counts_for)
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
         if not self._unsent and self.state == self.STATE_OPEN:
-            self._unsent = STALLED_BYTES
+            self._set_unsent(STALLED_BYTES)
             self._set_deadline(STALL_SECONDS)
 
     def resumeProducing(self) -> None:
         if self._unsent and self.state == self.STATE_OPEN:
-            self._unsent = 0
+            self._set_unsent(0)
             self._clear_deadline()
 
     def stopProducing(self) -> None:
@@ -126,6 +133,8 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def onOpen(self) -> None:
         self._clear_deadline()
+        self.factory.capacity.opened(self._counts_for)
+        self._counts_for = None
         self.connection = self.factory.hub.connected(self, self._address)
         self.factory.opened(self)
         self.registerProducer(self, True)
@@ -216,8 +225,9 @@ class SignalingProtocol(WebSocketServerProtocol):
         if self.state != self.STATE_OPEN:
             return
         if self._unsent:
-            self._unsent += len(message)
-            if self._unsent > self.factory.settings.send_buffer_bytes:
+            self._set_unsent(self._unsent + len(message))
+            too_much = self._unsent > self.factory.settings.send_buffer_bytes
+            if too_much or self.factory.capacity.unsent > UNSENT_BYTES:
                 self._cut("it does not read what it is sent")
                 return
         self.sendFrame(opcode=1, payload=message)
@@ -243,6 +253,10 @@ class SignalingProtocol(WebSocketServerProtocol):
     # Within
 
     def _begin_websocket(self, head: RequestHead, received: bytes) -> None:
+        allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
+        if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
+            self._refuse(403, {"error": "Origin not allowed"})
+            return
         self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
         wait = self.factory.hub.admit(self._address)
         if wait > 0:
@@ -259,6 +273,10 @@ class SignalingProtocol(WebSocketServerProtocol):
         self.transport.write(json_reply(status, body, headers or {}))
         self.dropConnection(abort=False)
         self._set_deadline(LINGER_SECONDS)
+
+    def _set_unsent(self, size: int) -> None:
+        self.factory.capacity.unsent += size - self._unsent
+        self._unsent = size
 
     def _cut(self, reason: str) -> None:
         if self.connection is not None:

@@ -38,7 +38,9 @@ class WebTestCase(SynchronousTestCase):
         """One request on a connection of its own."""
         client = self.server.accept(host)
         client.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode("latin-1"))
-        return Reply(client.transport.value())
+        reply = Reply(client.transport.value())
+        client.lose(clean=True)
+        return reply
 
 
 class PagesTest(WebTestCase):
