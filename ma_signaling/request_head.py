@@ -23,12 +23,12 @@ class RequestHead:
     @property
     def wants_websocket(self) -> bool:
         """Whether this is ``GET /ws`` with an upgrade to WebSocket (RFC 6455 section 4.2.1)."""
-        return self.method == b"GET" and self.path == WEBSOCKET_PATH and is_upgrade(self.header(b"upgrade"))
-
-
-def is_upgrade(values: Sequence[bytes]) -> bool:
-    """Whether these values of the ``Upgrade`` header name WebSocket."""
-    return any(token.strip().lower() == b"websocket" for value in values for token in value.split(b","))
+        protocols = (token for value in self.header(b"upgrade") for token in value.split(b","))
+        return (
+            self.method == b"GET"
+            and self.path == WEBSOCKET_PATH
+            and any(protocol.strip().lower() == b"websocket" for protocol in protocols)
+        )
 
 
 def parse(head: bytes) -> RequestHead | None:

@@ -14,9 +14,8 @@ def neighbour(transport: Any) -> str | None:
     return host
 
 
-def hand_over(protocol: Any, successor: IProtocol | None, received: bytes) -> None:
-    """Let ``successor`` go on with a protocol's transport, beginning with the bytes that were ``received``."""
-    assert successor is not None
+def hand_over(protocol: Any, successor: IProtocol) -> None:
+    """Let ``successor`` go on with a protocol's transport; what was received already is for the caller to pass on."""
     transport = protocol.transport
     if isinstance(transport, ProtocolWrapper):
         # TLS, or the PROXY protocol, stands between the protocol and the socket.
@@ -24,4 +23,3 @@ def hand_over(protocol: Any, successor: IProtocol | None, received: bytes) -> No
     else:
         transport.protocol = successor
     successor.makeConnection(transport)
-    successor.dataReceived(received)

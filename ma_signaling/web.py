@@ -13,6 +13,7 @@ from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import BLOCKED, Refused
 from ma_signaling.hub import Hub
+from ma_signaling.request_head import RequestHead
 from ma_signaling.transport import hand_over, neighbour
 from ma_signaling.websocket_factory import SignalingFactory
 
@@ -152,25 +153,22 @@ class WebSocketEntry(_Page):
     factory: SignalingFactory
 
     def render_GET(self, request: Request) -> bytes | int:
-        headers = request.requestHeaders
-        if request.method != b"GET" or not request_head.is_upgrade(headers.getRawHeaders(b"upgrade", [])):
+        fields = {name.lower(): values for name, values in request.requestHeaders.getAllRawHeaders()}
+        head = RequestHead(request.method, request_head.WEBSOCKET_PATH, fields)
+        if not head.wants_websocket:
             request.setHeader(b"Upgrade", b"websocket")
             return reply(request, 426, {"error": "Expected WebSocket"})
-        lines = [b"%b %b %b" % (request.method, request.uri, request.clientproto)]
-        lines += [
-            b"%b: %b" % (name, value) for name, values in headers.getAllRawHeaders() for value in values
-        ]
+        lines = [b"%b %b %b" % (head.method, head.path, request.clientproto)]
+        lines += [b"%b: %b" % (name, value) for name, values in fields.items() for value in values]
         channel: Any = request.channel
         transport = channel.transport
         transport.unregisterProducer()
+        transport.resumeProducing()
         # The place that this connection holds is taken again by the protocol that goes on with it.
         self.factory.capacity.give_back(channel.counts_for)
-        transport.resumeProducing()
-        hand_over(
-            channel,
-            self.factory.buildProtocol(transport.getPeer()),
-            b"\r\n".join([*lines, b"", b""]),
-        )
+        protocol: Any = self.factory.buildProtocol(transport.getPeer())
+        hand_over(channel, protocol)
+        protocol.begin_websocket(head, b"\r\n".join([*lines, b"", b""]))
         return NOT_DONE_YET
 
 

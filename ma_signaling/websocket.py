@@ -103,12 +103,13 @@ class SignalingProtocol(WebSocketServerProtocol):
             received, self._head = bytes(self._head), None
             head = request_head.parse(received[:end])
             if head is not None and head.wants_websocket:
-                self._begin_websocket(head, received)
+                self.begin_websocket(head, received)
             else:
                 self._clear_deadline()
                 channel = self.factory.site.buildProtocol(self.transport.getPeer())
                 channel.counts_for = self._counts_for
-                hand_over(self, channel, received)
+                hand_over(self, channel)
+                channel.dataReceived(received)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
@@ -128,6 +129,22 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def stopProducing(self) -> None:
         """The transport is gone; ``connectionLost`` follows."""
+
+    def begin_websocket(self, head: RequestHead, received: bytes) -> None:
+        """Go on with a request that wants a WebSocket: ``head``, and the bytes that it was read from."""
+        self._head = None
+        allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
+        if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
+            self._refuse(403, {"error": "Origin not allowed"})
+            return
+        self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
+        wait = self.factory.hub.admit(self._address)
+        if wait > 0:
+            seconds = whole_seconds(wait)
+            body = {"error": "Rate limited", "retryAfter": seconds}
+            self._refuse(429, body, {b"Retry-After": b"%d" % seconds})
+        else:
+            super().dataReceived(received)
 
     # From Autobahn
 
@@ -251,20 +268,6 @@ class SignalingProtocol(WebSocketServerProtocol):
             self.send(messages.PING)
 
     # Within
-
-    def _begin_websocket(self, head: RequestHead, received: bytes) -> None:
-        allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
-        if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
-            self._refuse(403, {"error": "Origin not allowed"})
-            return
-        self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
-        wait = self.factory.hub.admit(self._address)
-        if wait > 0:
-            seconds = whole_seconds(wait)
-            body = {"error": "Rate limited", "retryAfter": seconds}
-            self._refuse(429, body, {b"Retry-After": b"%d" % seconds})
-        else:
-            super().dataReceived(received)
 
     def _refuse(
         self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None

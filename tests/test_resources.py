@@ -1,0 +1,273 @@
+"""What strangers can make this server hold or do: bounded, and existing connections never suffer."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+from collections.abc import Iterator
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.home import HELD_BYTES, HELD_BYTES_IN_ALL, ICE_SERVERS_BYTES
+from ma_signaling.limits import Limits
+from ma_signaling.settings import Settings
+from ma_signaling.websocket import MOST_FRAGMENTS, STALLED_BYTES
+from tests.heart import World
+from tests.wire import PING, PONG, TEXT, UPGRADE, Server, Socket, frame
+
+
+class SocketsTest(SynchronousTestCase):
+    """How many sockets, in all and by neighbour."""
+
+    def test_at_the_limit_new_ones_get_503(self) -> None:
+        server = Server(max_connections=2)
+        first = server.connect("192.0.2.1")
+        idle = server.accept("192.0.2.2")
+        late = server.accept("192.0.2.3")
+        assert late.read_head().startswith(b"HTTP/1.1 503 Service Unavailable")
+        assert late.transport.disconnecting
+        late.send(UPGRADE + b"\r\n")
+        late.lose()
+        first.say(type="ping")
+        assert first.heard() == [{"type": "pong"}]
+        idle.lose()
+        server.connect("192.0.2.3")
+
+    def test_http_connections_count_too(self) -> None:
+        server = Server(max_connections=1)
+        client = server.accept()
+        client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert server.accept().read_head().startswith(b"HTTP/1.1 503 ")
+        client.send(UPGRADE + b"\r\n")
+        assert server.factory.capacity.open == 2
+        client.lose()
+        assert server.factory.capacity.open == 1
+
+    def test_sockets_that_never_say_what_they_are(self) -> None:
+        """Defect 22: one neighbour can't take every place, and another is not refused for it."""
+        server = Server(connections_per_address=3)
+        silent = [server.accept("192.0.2.1") for _ in range(3)]
+        refused = server.accept("192.0.2.1")
+        assert refused.read_head().startswith(b"HTTP/1.1 429 ")
+        refused.lose()
+        server.connect("192.0.2.2")
+        silent[0].lose()
+        server.connect("192.0.2.1")
+
+    def test_a_trusted_proxy_speaks_for_many(self) -> None:
+        server = Server(connections_per_address=3)
+        for number in range(20):
+            server.accept("127.0.0.1")
+            server.connect("127.0.0.1", b"X-Forwarded-For: 198.51.100.%d\r\n" % number)
+
+    def test_all_places_are_given_back(self) -> None:
+        server = Server()
+        for farewell in ("websocket", "http", "head", "upgraded"):
+            client = server.accept("192.0.2.1")
+            if farewell in ("http", "upgraded"):
+                client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            if farewell in ("websocket", "upgraded"):
+                client.send(UPGRADE + b"\r\n")
+            client.lose()
+        assert server.factory.capacity.open == 0
+        assert not server.factory.capacity._waiting
+
+
+class FramesTest(SynchronousTestCase):
+    """Frames that cost more than they are worth."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.client = self.server.connect()
+
+    def test_one_byte_fragments(self) -> None:
+        """A megabyte of them costs what the first few hundred do: the rest is never looked at."""
+        steps = 0
+        process = self.client.protocol.processData
+
+        def counted() -> bool:
+            nonlocal steps
+            steps += 1
+            more: bool = process()
+            return more
+
+        self.client.protocol.processData = counted
+        self.client.send(frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 150_000)
+        assert self.client.close_code() == 1008
+        assert steps < 1000
+
+    def test_as_many_fragments_as_allowed(self) -> None:
+        parts = [b'{"type":"ping"'] + [b" "] * (MOST_FRAGMENTS - 2)
+        self.client.send(frame(TEXT, parts[0], fin=False))
+        for part in parts[1:]:
+            self.client.send(frame(0, part, fin=False))
+        self.client.send(frame(0, b"}"))
+        assert self.client.heard() == [{"type": "pong"}]
+
+    def test_flood_of_websocket_pings(self) -> None:
+        """Defect 15."""
+        self.client.send(frame(PING, b"x") * 149)
+        frames = self.client.frames()
+        assert frames.count((PONG, b"x")) == 50
+        assert self.client.protocol.state == self.client.protocol.STATE_OPEN
+        self.client.send(frame(PING, b"x"))
+        assert self.client.close_code() == 4029
+
+    def test_flood_after_a_close_is_not_looked_at(self) -> None:
+        self.client.send(frame(3) + frame(PONG) * 100_000)
+        assert self.client.close_code() == 1002
+        assert self.client.protocol.data == b""
+
+
+class HttpTest(SynchronousTestCase):
+    """Requests on a connection that the HTTP server has."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.client = self.server.accept()
+        self.client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.client.transport.clear()
+
+    def replies(self, *parts: bytes) -> bytes:
+        for part in parts:
+            self.client.send(part)
+        value: bytes = self.client.transport.value()
+        return value
+
+    def test_slow_heads_are_cut(self) -> None:
+        for byte in b"GET /h":
+            self.client.send(bytes([byte]))
+            self.server.clock.advance(5)
+        assert self.client.transport.disconnecting
+
+    def test_endless_heads(self) -> None:
+        for head in (b"GET /" + b"x" * 20_000, b"GET / HTTP/1.1\r\n" + (b"X: " + b"y" * 100 + b"\r\n") * 200):
+            client = self.server.accept()
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.transport.clear()
+            client.send(head)
+            assert client.transport.value().startswith(b"HTTP/1.1 431 "), head[:20]
+            assert client.transport.disconnecting
+
+    def test_bodies_are_refused(self) -> None:
+        for field in (
+            b"Content-Length: 5\r\n\r\nhello",
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ):
+            client = self.server.accept()
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n" + field)
+            assert client.transport.value().startswith(b"HTTP/1.1 413 "), field
+            assert b'"error"' in client.transport.value()
+            assert client.transport.disconnecting
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.transport.value().count(b"HTTP/1.1") == 1
+
+    def test_bad_requests(self) -> None:
+        assert self.replies(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\nAccess-Control")
+
+    def test_absolute_form(self) -> None:
+        """RFC 9112 section 3.2.2."""
+        reply = self.replies(b"GET http://example.org/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert reply.startswith(b"HTTP/1.1 200 OK")
+        client = self.server.accept()
+        client.send(UPGRADE.replace(b"/ws", b"http://example.org/ws?x=1") + b"\r\n")
+        assert client.read_head().startswith(b"HTTP/1.1 101 ")
+
+    def test_very_long_path(self) -> None:
+        assert self.replies(b"GET /api/check/" + b"A" * 8000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").endswith(
+            b'{"online":false}'
+        )
+
+
+class OriginsTest(SynchronousTestCase):
+    """Browsers say which page they act for."""
+
+    def test_allowed_origins(self) -> None:
+        server = Server(allowed_origins=("https://app.example.org",))
+
+        def status(headers: bytes) -> bytes:
+            client = server.accept()
+            client.send(UPGRADE + headers + b"\r\n")
+            return bytes(client.read_head()[9:12])
+
+        assert status(b"") == b"101"
+        assert status(b"Origin: https://APP.example.org\r\n") == b"101"
+        assert status(b"Origin: https://evil.example.org\r\n") == b"403"
+        assert status(b"Origin: null\r\n") == b"403"
+
+    def test_all_are_by_default(self) -> None:
+        Server().connect(headers=b"Origin: null\r\n")
+
+
+class MemoryTest(SynchronousTestCase):
+    """What is remembered is bounded by a setting."""
+
+    def test_a_million_addresses(self) -> None:
+        """Defects 7 and 8."""
+        limits = Limits(Settings(remembered_addresses=1000))
+        tracemalloc.start()
+        try:
+            for number in range(1_000_000):
+                key = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+                limits.connect(key, number / 1000)
+                if number % 10 == 0:
+                    limits.lookup(key, number / 1000)
+                    limits.guess(key, number / 1000, key)
+            size, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert limits.counts() == {"trackedIps": 1000, "blockedIps": 0, "failedLookupTracked": 1000}
+        assert size < 3_000_000, size
+
+    def test_blocked_addresses(self) -> None:
+        limits = Limits(Settings(remembered_addresses=100))
+        for number in range(1000):
+            for guess in range(10):
+                limits.guess(f"address {number}", 0, f"GUESS{guess}")
+        assert limits.counts()["blockedIps"] == 100
+
+    def test_held_for_all_homes_together(self) -> None:
+        world = World(message_bytes_burst=0, message_burst=0, connections_per_minute=0, lookups_per_minute=0)
+        clients = []
+        for number in range(HELD_BYTES_IN_ALL // HELD_BYTES + 10):
+            home = world.home(f"HOME{number}", f"192.0.2.{number % 100}")
+            clients.append(world.client(f"HOME{number}", f"198.51.100.{number % 100}"))
+            world.session(home, clients[-1])
+            home.breaks()
+        for client in clients:
+            for _ in range(5):
+                client.say("offer", data="x" * 60_000)
+        held = world.hub._registry._held
+        assert HELD_BYTES_IN_ALL - 2 * HELD_BYTES < held.bytes <= HELD_BYTES_IN_ALL
+        assert clients[-1].heard[0]["code"] == "home-busy"
+        world.advance(45)
+        assert held.bytes == 0
+
+    def test_endless_ice_servers_are_not_kept(self) -> None:
+        """Defect 16."""
+        world = World()
+        world.home(iceServers=[{"urls": "stun:" + "x" * ICE_SERVERS_BYTES}])
+        client = world.client()
+        world.advance(10)
+        assert "iceServers" not in client.heard[0]
+
+    def test_unsent_bytes_of_all_peers_together(self) -> None:
+        server = Server()
+
+        def stalled() -> Iterator[Socket]:
+            for number in range(20):
+                client = server.connect(f"192.0.2.{number}")
+                client.protocol.pauseProducing()
+                yield client
+
+        peers = list(stalled())
+        assert server.factory.capacity.unsent == 20 * STALLED_BYTES
+        for peer in peers:
+            peer.lose()
+        assert server.factory.capacity.unsent == 0
+
+    def test_one_connection_is_small(self) -> None:
+        world = World()
+        connection = world.connect().connection
+        size = sum(sys.getsizeof(getattr(connection, name)) for name in connection.__slots__)
+        assert size < 1500, size
