@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
+from zope.interface import implementer
 
 from ma_signaling.address import ClientAddresses
 from ma_signaling.events import Report
@@ -15,6 +16,7 @@ from ma_signaling.settings import Settings
 from ma_signaling.websocket import MOST_FRAGMENTS, SignalingProtocol
 
 
+@implementer(IProtocolNegotiationFactory)
 class SignalingFactory(WebSocketServerFactory):
     """Makes a protocol for each connection; they share one hub."""
 
@@ -53,6 +55,10 @@ class SignalingFactory(WebSocketServerFactory):
             closeHandshakeTimeout=0,
             allowNullOrigin=True,
         )
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""
+        return [b"http/1.1"]
 
     def opened(self, protocol: SignalingProtocol) -> None:
         """A WebSocket is open."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,13 @@ class ServerProcess:
     `stop()` and `start()` may alternate: the port stays the same and the log goes on.
     """
 
-    def __init__(self, *options: str) -> None:
-        """Take further command line options for the plugin."""
+    def __init__(self, *options: str, prefix: Sequence[str] = ()) -> None:
+        """Take further command line options for the plugin, and a command that runs the server's."""
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/ws"
         self.http = f"http://127.0.0.1:{self.port}"
         self._options = options
+        self._prefix = prefix
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
         self._log_path = self._directory / "server.log"
         self._last_log = ""
@@ -73,7 +75,7 @@ class ServerProcess:
         """Start the server and return once it answers `/health`."""
         if self._process is not None and self._process.poll() is None:
             raise RuntimeError(f"the server runs already, pid {self._process.pid}")
-        command = [str(twistd_path()), "-n", "--pidfile=", "ma-signaling"]
+        command = [*self._prefix, str(twistd_path()), "-n", "--pidfile=", "ma-signaling"]
         command += ["--port", f"tcp:{self.port}:interface=127.0.0.1", *self._options]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from typing import Any
@@ -13,9 +12,6 @@ from urllib.request import urlopen
 import pytest
 import pytest_twisted
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -24,6 +20,7 @@ from twisted.internet.threads import deferToThread
 
 from ma_signaling.service import make_service
 from ma_signaling.settings import Settings
+from tests.certificates import make_certificate
 
 WITHIN = 10.0
 
@@ -92,6 +89,8 @@ class Running:
         scheme, context = ("http", None) if self.trust is None else ("https", create_default_context())
         if context is not None:
             context.load_verify_locations(cadata=self.trust.dumpPEM().decode())
+            # As browsers and aiohttp do.
+            context.set_alpn_protocols(["h2", "http/1.1"])
         return json.loads(await deferToThread(fetch, f"{scheme}://localhost:{self.port}{path}", context))
 
 
@@ -100,28 +99,6 @@ def fetch(url: str, context: SSLContext | None) -> bytes:
     with urlopen(url, timeout=WITHIN, context=context) as response:
         body: bytes = response.read()
         return body
-
-
-def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
-    """A certificate for localhost that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    certificate_path.write_bytes(pem)
-    return pem
 
 
 @pytest_twisted.async_yield_fixture(params=[False, True], ids=["plain", "tls"])
