@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from tests.certificates import make_certificate
 from tests.server_process import ServerProcess, free_port
 from tests.wire import TEXT, UPGRADE, frame
 
-WITHIN = 60.0
+WITHIN = 30.0
 
 
 def play(conversation: Callable[[], Awaitable[None]]) -> None:
@@ -70,39 +73,35 @@ class DescriptorsTest(SynchronousTestCase):
 
 
 class SlowReaderTest(SynchronousTestCase):
-    """A peer that stops reading is cut at the send buffer's bound; who sends to it is told, and goes on."""
+    """A peer that stops reading is cut off; who sends to it is told, and goes on."""
 
-    def stall(self, url: str, port: int, context: ssl.SSLContext | None, *options: str) -> None:
-        async def conversation() -> None:
-            async with aiohttp.ClientSession() as session:
-                home = await registered(session, url)
-                _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1024)
-                request = frame(TEXT, b'{"type":"connect-request","remoteId":"HOME"}')
-                writer.write(UPGRADE + b"\r\n" + request)
-                session_id = (await home.receive_json())["sessionId"]
-                await home.send_json({"type": "session-ready", "sessionId": session_id})
-                # Nothing is read at the other end from here on.
-                message = {"type": "ice-candidate", "sessionId": session_id, "data": "x" * 60_000}
-                answer: dict[str, str] = {}
-                while answer.get("code") != "home-busy":
-                    for _ in range(20):
-                        await home.send_json(message)
-                    await home.send_json({"type": "ping"})
-                    answer = await home.receive_json()
-                while answer["type"] != "client-disconnected":
-                    answer = await home.receive_json()
-                writer.transport.abort()
-                await asyncio.sleep(0)
-
-        limits = ("--message-burst", "0", "--message-bytes-burst", "0", "--control-burst", "0")
-        with ServerProcess(*limits, "--send-buffer-bytes", "262144", *options) as server:
-            play(conversation)
+    def stall(self, port: int, context: ssl.SSLContext | None, where: str) -> None:
+        limits = ("--message-burst", "0", "--message-bytes-burst", "0", "--send-buffer-bytes", "262144")
+        with ServerProcess(*limits, "--port", where) as server:
+            home, client = websocket(port, context), websocket(port, context)
+            home.sendall(frame(TEXT, b'{"type":"register-server","remoteId":"HOME"}'))
+            read_until(home, b'"}')
+            client.sendall(frame(TEXT, b'{"type":"connect-request","remoteId":"HOME"}'))
+            heard = read_until(home, b'"}')
+            session_id = re.search(rb'"sessionId":"([0-9a-f]+)"', heard)
+            assert session_id is not None
+            home.sendall(frame(TEXT, b'{"type":"session-ready","sessionId":"%b"}' % session_id[1]))
+            # Nothing is read at the client's end.
+            big = b'{"type":"ice-candidate","sessionId":"%b","data":"%b"}' % (session_id[1], b"x" * 60_000)
+            heard, deadline = b"", time.monotonic() + WITHIN
+            while b"client-disconnected" not in heard and time.monotonic() < deadline:
+                home.sendall(frame(TEXT, big))
+                heard += read_available(home)
+            assert b"home-busy" in heard, heard[:500]
+            assert b"client-disconnected" in heard, heard[-500:]
             assert "does not read what it is sent" in server.log(), server.log()
             assert "Traceback" not in server.log(), server.log()
+            home.close()
+            client.close()
 
     def test_plain(self) -> None:
         port = free_port()
-        self.stall(f"ws://127.0.0.1:{port}/ws", port, None, "--port", f"tcp:{port}:interface=127.0.0.1")
+        self.stall(port, None, f"tcp:{port}:interface=127.0.0.1")
 
     def test_tls(self) -> None:
         port = free_port()
@@ -110,6 +109,38 @@ class SlowReaderTest(SynchronousTestCase):
             key, certificate = Path(directory) / "key.pem", Path(directory) / "certificate.pem"
             make_certificate(key, certificate)
             context = ssl.create_default_context(cafile=str(certificate))
-            context.check_hostname = False
             where = f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
-            self.stall(f"wss://127.0.0.1:{port}/ws", port, context, "--port", where)
+            self.stall(port, context, where)
+
+
+def websocket(port: int, context: ssl.SSLContext | None) -> socket.socket:
+    """A WebSocket on a blocking socket that takes little before it is read."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    plain.settimeout(WITHIN)
+    plain.connect(("127.0.0.1", port))
+    client = context.wrap_socket(plain, server_hostname="localhost") if context else plain
+    client.sendall(UPGRADE + b"\r\n")
+    read_until(client, b"\r\n\r\n")
+    return client
+
+
+def read_until(client: socket.socket, end: bytes) -> bytes:
+    """What comes, up to and with ``end``."""
+    received = b""
+    while end not in received:
+        part = client.recv(4096)
+        assert part, received
+        received += part
+    return received
+
+
+def read_available(client: socket.socket) -> bytes:
+    """What comes within a moment."""
+    client.settimeout(0.01)
+    try:
+        return client.recv(65536)
+    except TimeoutError:
+        return b""
+    finally:
+        client.settimeout(WITHIN)
