@@ -1,8 +1,9 @@
 # `make run` and `make test` set up .venv by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 300
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint soak fuzz clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -18,6 +19,12 @@ lint: .venv/tested ## Lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+soak: .venv/tested ## Put honest and hostile load on a real server and see that nothing stays; SECONDS=300 of it
+	$(BIN)/python -m tests.soak.soak $(SECONDS)
+
+fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
+	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
 clean: ## Remove what the other targets made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*

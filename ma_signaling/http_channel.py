@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -29,8 +28,8 @@ class _Request(Request):
             # Twisted would answer ``OPTIONS *`` by itself.
             self.path = b"/*"
         elif not self.path.startswith(b"/"):
-            # A request may name the whole URL (RFC 9112 section 3.2.2).
-            self.path = urlsplit(self.path).path or b"/"
+            # A request may name the whole URL (RFC 9112 section 3.2.2); its host is not ours to judge.
+            self.path = b"/" + self.path.partition(b"://")[2].partition(b"/")[2]
         super().process()
 
     def write(self, data: bytes) -> None:

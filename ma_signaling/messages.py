@@ -53,8 +53,8 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
     """
     if "sessionId" not in message:
         return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
-    # One literal occurrence: no second top-level key that another parser might prefer to the last one.
-    if message["sessionId"] == session_id and payload.count(b'"sessionId"') == 1:
+    # One occurrence, and none in disguise: no second key that another parser might prefer to the last one.
+    if message["sessionId"] == session_id and payload.count(b'"sessionId"') == 1 and b"\\u" not in payload:
         return payload
     try:
         faithful = json.loads(payload)

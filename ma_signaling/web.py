@@ -153,7 +153,7 @@ class WebSocketEntry(_Page):
     factory: SignalingFactory
 
     def render_GET(self, request: Request) -> bytes | int:
-        fields = {name.lower(): values for name, values in request.requestHeaders.getAllRawHeaders()}
+        fields = {name.lower(): list(values) for name, values in request.requestHeaders.getAllRawHeaders()}
         head = RequestHead(request.method, request_head.WEBSOCKET_PATH, fields)
         if not head.wants_websocket:
             request.setHeader(b"Upgrade", b"websocket")

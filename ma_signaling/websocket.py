@@ -203,6 +203,11 @@ class SignalingProtocol(WebSocketServerProtocol):
             self._set_deadline(LINGER_SECONDS)
         return stop
 
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        # Autobahn drops TCP at a second fault; the first has been answered, and the linger bounds what follows.
+        if self.state != self.STATE_CLOSING:
+            super()._fail_connection(code, reason)
+
     def _closeConnection(self, abort: bool = False) -> None:
         # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
         super()._closeConnection(abort and not self._in_close_frame)

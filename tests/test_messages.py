@@ -257,6 +257,7 @@ class FaithfulCopyTest(SynchronousTestCase):
             b'{"type":"offer","sessionId":"T","sessionId":"S"}',
             b'{"type":"offer","session\\u0049d":"S"}',
             b'{"type":"offer","sessionId":"S","session\\u0049d":"T"}',
+            b'{"type":"offer","sessionId":"T","session\\u0049d":"S"}',
         ):
             sent = messages.with_session_id(messages.parse(payload), payload, "S")
             assert json.loads(sent, object_pairs_hook=list) == [("type", "offer"), ("sessionId", "S")], sent

@@ -173,6 +173,17 @@ class HttpTest(SynchronousTestCase):
         client.send(UPGRADE.replace(b"/ws", b"http://example.org/ws?x=1") + b"\r\n")
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
 
+    def test_odd_targets(self) -> None:
+        for target, status in (
+            (b"http://[::1", b"200"),
+            (b"http://", b"200"),
+            (b"x", b"200"),
+            (b"http://h/nowhere", b"404"),
+        ):
+            client = self.server.accept()
+            client.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            assert client.transport.value()[9:12] == status, target
+
     def test_very_long_path(self) -> None:
         assert self.replies(b"GET /api/check/" + b"A" * 8000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").endswith(
             b'{"online":false}'

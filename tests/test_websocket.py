@@ -171,6 +171,14 @@ class CloseCodesTest(SynchronousTestCase):
             server.clock.advance(LINGER_SECONDS)
             assert client.transport.aborted, name
 
+    def test_second_fault_does_not_reset_the_answer_to_the_first(self) -> None:
+        client = Server().connect()
+        faulty = bytes([0xF1, 0x85]) + b"abcdhello"
+        client.send(faulty[:2])
+        client.send(faulty[2:])
+        assert client.close_code() == 1002
+        assert not client.transport.disconnecting
+
     def test_too_big_is_refused_before_it_is_there(self) -> None:
         """Defect 16: the frame's header is enough."""
         client = Server().connect()

@@ -1,0 +1,46 @@
+"""An echo server made of this server's own WebSocket, for a conformance suite: python -m tests.echo_server PORT."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+
+from ma_signaling.hub import Hub
+from ma_signaling.keepalive import KeepAlive
+from ma_signaling.logs import EventLog
+from ma_signaling.service import make_factory
+from ma_signaling.settings import Settings
+from ma_signaling.websocket import SignalingProtocol
+
+# A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
+SETTINGS = Settings(connections_per_minute=0, control_rate=0, max_message_bytes=16 * 1024 * 1024)
+FRAGMENTS = 16 * 1024 * 1024
+
+
+class EchoProtocol(SignalingProtocol):
+    """Sends every message back where the server would route it."""
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Send it back, text as text and binary as binary."""
+        self.sendMessage(payload, isBinary)
+
+
+def main() -> None:
+    """Serve until killed; the first line of output says that it listens."""
+    reactor: Any = installed_reactor
+    report = EventLog(SETTINGS.log_addresses)
+    hub = Hub(SETTINGS, reactor, report)
+    keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
+    factory = make_factory(hub, SETTINGS, keepalive, report, reactor)
+    factory.protocol = EchoProtocol
+    factory.most_fragments = FRAGMENTS
+    port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")
+    sys.stdout.write(f"listening on port {port.getHost().port}\n")
+    sys.stdout.flush()
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
