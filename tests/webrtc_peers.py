@@ -10,7 +10,7 @@ import base64
 import re
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self, TypeVar
 from unittest import mock
@@ -86,6 +86,7 @@ class Peer:
     """One end: a signaling connection whose messages are kept, and handled inline, one after the other."""
 
     heartbeat: float | None = None
+    headers: Mapping[str, str] = {}
     _session: aiohttp.ClientSession
     _socket: aiohttp.ClientWebSocketResponse
     _listener: asyncio.Task[None] | None = None
@@ -130,7 +131,9 @@ class Peer:
         self._session = aiohttp.ClientSession()
         try:
             async with asyncio.timeout(STEP_WITHIN):
-                self._socket = await self._session.ws_connect(self.url, heartbeat=self.heartbeat)
+                self._socket = await self._session.ws_connect(
+                    self.url, heartbeat=self.heartbeat, headers=self.headers
+                )
         except BaseException:
             await self._session.close()
             raise
@@ -192,6 +195,7 @@ class Home(Peer):
         self.certificate = aiortc.RTCCertificate.generateCertificate()
         self.remote_id = remote_id or remote_id_of(self.certificate)
         self.ice_servers = list(ice_servers)
+        self.gathers_from: Sequence[aiortc.RTCIceServer] = []
 
     async def start(self) -> None:
         """Connect and register."""
@@ -222,7 +226,7 @@ class Home(Peer):
                 await self.sessions.pop(session_id).close()
 
     def _create_session(self, session_id: str) -> None:
-        connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+        connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=list(self.gathers_from)))
         setattr(connection, CERTIFICATES, [self.certificate])
         self.sessions[session_id] = connection
 
