@@ -6,7 +6,7 @@ A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charg
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, islice
 
 from ma_signaling import messages
 from ma_signaling.errors import BAD_MESSAGE, SERVER_DISCONNECTED, CloseCode, WireError, rate_limited
@@ -20,6 +20,9 @@ from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 
+LEAVING_SECONDS = 10.0
+"""When to come back to a server that is going down."""
+
 
 class Hub:
     """All connections, homes and sessions of this server."""
@@ -32,6 +35,7 @@ class Hub:
         self._ids = count(1)
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
+        self._is_leaving = False
         self.limits = Limits(settings)
         self._sessions = Sessions(settings, clock, report)
         self._registry = Registry(settings, clock, report, self._sessions, self)
@@ -40,6 +44,8 @@ class Hub:
 
     def admit(self, address: ClientAddress) -> float:
         """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""
+        if self._is_leaving:
+            return LEAVING_SECONDS
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
             return wait
@@ -99,15 +105,19 @@ class Hub:
         if not connection.gone and self._is_waiting(connection):
             connection.peer.send(messages.error(BAD_MESSAGE))
 
-    def restart(self) -> None:
-        """This server goes down: whoever waits gets an answer, everybody 1012, and nobody is told that a peer left."""
-        for connection in list(self._connections):
-            connection.gone = True
+    def say_goodbye(self, most: int) -> bool:
+        """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
+
+        Whoever waits gets an answer, and nobody is told that a peer left: calls live on.
+        """
+        self._is_leaving = True
+        for connection in list(islice(self._connections, most)):
             if self._is_waiting(connection):
                 connection.peer.send(messages.error(SERVER_DISCONNECTED))
+            connection.gone = True
+            del self._connections[connection]
             connection.peer.close(CloseCode.RESTARTING, "Server is restarting")
-        self._connections.clear()
-        self._by_address.clear()
+        return bool(self._connections)
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""

@@ -37,6 +37,10 @@ PRUNE_SECONDS = 5.0
 FAREWELL_SECONDS = 3.0
 """How long a restart waits for its close frames to be answered."""
 
+GOODBYE_TICK = 0.1
+GOODBYE_BATCH = 50
+"""At least so many peers are closed each ``GOODBYE_TICK`` seconds when this server goes down."""
+
 _log = Logger(namespace="ma_signaling")
 
 
@@ -58,7 +62,7 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     named: dict[str, Service] = {
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
-        "connections": Connections(hub, factory, reactor),
+        "connections": Connections(hub, factory, settings, reactor),
         "ports": Ports(settings, factory, reactor),
     }
     if settings.state_file:
@@ -104,16 +108,34 @@ class RateLimiting(Service):
 
 
 class Connections(Service):
-    """Says goodbye to every peer when this server stops, and waits until they have heard it."""
+    """Says goodbye to every peer when this server stops, and waits until they have heard it.
 
-    def __init__(self, hub: Hub, factory: SignalingFactory, reactor: IReactorTime) -> None:
+    Homes come back ten seconds after they were closed, so thousands are closed over a while, to come back in that
+    rhythm; a handful at once.
+    """
+
+    def __init__(
+        self, hub: Hub, factory: SignalingFactory, settings: Settings, reactor: IReactorTime
+    ) -> None:
         self._hub = hub
         self._factory = factory
+        self._seconds = settings.drain_seconds
         self._reactor = reactor
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        self._hub.restart()
+        ticks = max(1, int(self._seconds / GOODBYE_TICK))
+        batch = max(GOODBYE_BATCH, -(-self._factory.open // ticks))
+
+        def say_some() -> None:
+            if not self._hub.say_goodbye(batch):
+                saying.stop()
+
+        saying = LoopingCall(say_some)
+        saying.clock = self._reactor
+        return saying.start(GOODBYE_TICK).addCallback(lambda _: self._wait())
+
+    def _wait(self) -> Deferred[None]:
         return self._factory.all_closed().addTimeout(FAREWELL_SECONDS, self._reactor, lambda *_: None)
 
 

@@ -246,6 +246,12 @@ class Settings:
     park: float = _setting(
         "20", _number(0, 25), "How long a request waits for a lost home's return", unit="seconds"
     )
+    drain_seconds: float = _setting(
+        "30",
+        _number(0, 3600),
+        "Over how long thousands of peers are closed when this server stops; a handful goes at once",
+        unit="seconds",
+    )
 
 
 def declarations() -> Iterator[Declaration]:

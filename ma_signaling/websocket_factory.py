@@ -43,7 +43,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.addresses = addresses
         self.report = report
         self.clock = reactor
-        self._open = 0
+        self.open = 0
         self._all_closed: Deferred[None] | None = None
         self.setProtocolOptions(
             versions=[13],
@@ -62,21 +62,21 @@ class SignalingFactory(WebSocketServerFactory):
 
     def opened(self, protocol: SignalingProtocol) -> None:
         """A WebSocket is open."""
-        self._open += 1
+        self.open += 1
         self.keepalive.add(protocol)
 
     def closed(self, protocol: SignalingProtocol) -> None:
         """A WebSocket, and its transport, are gone."""
-        self._open -= 1
+        self.open -= 1
         self.keepalive.remove(protocol)
-        if self._open == 0 and self._all_closed is not None:
+        if self.open == 0 and self._all_closed is not None:
             self._all_closed.callback(None)
             self._all_closed = None
 
     def all_closed(self) -> Deferred[None]:
         """Fires when no WebSocket is left."""
         waiting: Deferred[None] = Deferred()
-        if self._open:
+        if self.open:
             self._all_closed = waiting
         else:
             waiting.callback(None)

@@ -329,10 +329,21 @@ class RestartTest(SynchronousTestCase):
         home, client = open_session(world)
         waiting, idle = world.client(), world.connect()
         home.forget()
-        world.hub.restart()
+        assert not world.hub.say_goodbye(100)
         for peer in (home, client, waiting, idle):
             assert peer.closed is not None
             assert peer.closed[0] == 1012
             peer.breaks()
         assert home.heard == client.heard == idle.heard == []
         assert waiting.heard == error("Server disconnected", "server-disconnected")
+
+    def test_thousands_in_a_rhythm(self) -> None:
+        """Defect 24: not everybody comes back in the same second."""
+        world = World()
+        peers = [world.connect(f"192.0.2.{number}") for number in range(5)]
+        closed = []
+        for _ in range(3):
+            world.hub.say_goodbye(2)
+            closed.append(sum(peer.closed is not None for peer in peers))
+        assert closed == [2, 4, 5]
+        assert world.admit("192.0.2.9") > 0

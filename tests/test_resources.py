@@ -20,13 +20,14 @@ class SocketsTest(SynchronousTestCase):
     """How many sockets, in all and by neighbour."""
 
     def test_at_the_limit_new_ones_get_503(self) -> None:
+        """Defect 1: what a refused socket still sends harms nobody."""
         server = Server(max_connections=2)
         first = server.connect("192.0.2.1")
         idle = server.accept("192.0.2.2")
         late = server.accept("192.0.2.3")
         assert late.read_head().startswith(b"HTTP/1.1 503 Service Unavailable")
         assert late.transport.disconnecting
-        late.send(UPGRADE + b"\r\n")
+        late.send(UPGRADE + b"\r\n" + frame(3, b"\xff" * 200, masked=False))
         late.lose()
         first.say(type="ping")
         assert first.heard() == [{"type": "pong"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from ssl import SSLContext, create_default_context
@@ -18,7 +19,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.threads import deferToThread
 
-from ma_signaling.service import make_service
+from ma_signaling.service import GOODBYE_TICK, make_service
 from ma_signaling.settings import Settings
 from tests.certificates import make_certificate
 
@@ -141,3 +142,14 @@ def test_bad_endpoint(port: str) -> None:
     service = make_service(Settings(port=(port,)), running)
     with pytest.raises(SystemExit, match="cannot listen on"):
         service.privilegedStartService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_goodbyes_come_in_a_rhythm(running: Running) -> None:
+    """Defect 24."""
+    clients = [await running.connect() for _ in range(60)]
+    started = time.monotonic()
+    await running.service.stopService()
+    assert time.monotonic() - started > GOODBYE_TICK
+    for client in clients:
+        assert await client.next() == 1012
