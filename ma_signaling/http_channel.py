@@ -13,6 +13,7 @@ from twisted.web.server import Request, Site
 
 from ma_signaling.capacity import Capacity
 from ma_signaling.http_reply import COMMON_HEADERS, json_reply
+from ma_signaling.logs import SILENCE
 
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
@@ -42,6 +43,7 @@ class _Channel(http.HTTPChannel):
 
     factory: HttpSite
     requestFactory = _Request
+    _log = SILENCE
     transport: Any
     counts_for: str | None = None
     """The neighbour whose place in the capacity this connection has."""
@@ -72,6 +74,16 @@ class _Channel(http.HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.capacity.give_back(self.counts_for)
         super().connectionLost(reason)
+
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        """Twisted goes on with what was pipelined while nobody reads the replies; here, that ends the connection."""
+        return not self._waitingForTransport and super().checkPersistence(request, version)
+
+    def loseConnection(self) -> None:
+        """Whoever reads no reply does not keep the connection by that."""
+        if self._abortingCall is None:
+            self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
+        super().loseConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self._refuse(400, "Bad request")

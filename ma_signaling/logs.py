@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from ipaddress import IPv4Address, ip_address, ip_network
 from secrets import token_bytes
+from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
@@ -80,3 +81,14 @@ def network_of(address: ClientAddress) -> str:
     """The network that an address is in, as the log shows it: /24 of IPv4, /48 of IPv6."""
     prefix = 24 if isinstance(ip_address(address.text), IPv4Address) else 48
     return str(ip_network(f"{address.text}/{prefix}", strict=False))
+
+
+class _Silence:
+    """The log lines of libraries name addresses whatever the settings say; ours tell an operator what matters."""
+
+    def _ignore(self, *_: object, **__: object) -> None: ...
+
+    trace = debug = info = warn = error = critical = _ignore
+
+
+SILENCE: Any = _Silence()

@@ -80,13 +80,15 @@ class Registry:
         else:
             self._challenge(home, home.connection, connection, ice_servers)
 
-    def pong(self, connection: Connection, payload: bytes) -> None:
-        """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
+    def pong(self, connection: Connection, payload: bytes) -> bool:
+        """A pong came; whether it answers a check: then the holder lives and the newcomers are refused."""
         if connection.home is None:
-            return
+            return False
         claim = self._claims.get(connection.home.remote_id)
-        if claim is not None and claim.payload == payload:
-            self._settle(connection.home.remote_id)
+        if claim is None or claim.payload != payload:
+            return False
+        self._settle(connection.home.remote_id)
+        return True
 
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""

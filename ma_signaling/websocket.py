@@ -18,6 +18,7 @@ from ma_signaling.capacity import UNSENT_BYTES
 from ma_signaling.errors import CloseCode, whole_seconds
 from ma_signaling.events import Event
 from ma_signaling.http_reply import json_reply
+from ma_signaling.logs import SILENCE
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
@@ -49,18 +50,10 @@ MOST_STEPS_AFTER_CLOSE = 100
 _log = Logger(namespace="ma_signaling")
 
 
-class _Silence:
-    """Autobahn's own log lines name addresses, and an operator has ours."""
-
-    def _ignore(self, *_: object, **__: object) -> None: ...
-
-    trace = debug = info = warn = error = critical = _ignore
-
-
 class SignalingProtocol(WebSocketServerProtocol):
     """A peer, as the heart sees it, on a transport, as Twisted sees it."""
 
-    log = _Silence()
+    log = SILENCE
     factory: SignalingFactory
     connection: Connection | None = None
     transport: Any
@@ -190,8 +183,9 @@ class SignalingProtocol(WebSocketServerProtocol):
     def onPong(self, payload: bytes) -> None:
         self._awaiting_pong = False
         self._ping_payload = b""
-        if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
-            self.factory.hub.pong(self.connection, payload)
+        # The answer to a check costs nothing: strangers decide how many checks there are.
+        if self.connection is not None and not self.factory.hub.pong(self.connection, payload):
+            self.factory.hub.charge_control_frame(self.connection)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN

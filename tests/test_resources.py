@@ -150,6 +150,14 @@ class HttpTest(SynchronousTestCase):
             assert client.transport.value().startswith(b"HTTP/1.1 431 "), head[:20]
             assert client.transport.disconnecting
 
+    def test_pipelining_without_reading(self) -> None:
+        self.client.transport.protocol.pauseProducing()
+        self.client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        assert self.client.transport.value().count(b"HTTP/1.1 200") == 1
+        assert self.client.transport.disconnecting
+        self.server.clock.advance(60)
+        assert self.client.transport.aborted
+
     def test_bodies_are_refused(self) -> None:
         for field in (
             b"Content-Length: 5\r\n\r\nhello",

@@ -295,6 +295,18 @@ class KeepAliveTest(SynchronousTestCase):
         home.send(frame(PONG, challenge))
         assert newcomer.heard()[0]["code"] == "remote-id-taken"
 
+    def test_answers_to_checks_cost_nothing(self) -> None:
+        """However many strangers ask for its Remote ID, a home that answers keeps it."""
+        server = Server(connections_per_minute=0, connections_per_address=0)
+        home = registered(server)
+        for _ in range(200):
+            newcomer = server.connect("198.51.100.1")
+            newcomer.say(type="register-server", remoteId="HOME")
+            ((_, challenge),) = home.frames()
+            home.send(frame(PONG, challenge))
+            assert newcomer.heard()[0]["code"] == "remote-id-taken"
+        assert home.frames() == []
+
 
 class BackPressureTest(SynchronousTestCase):
     """A peer that does not read."""

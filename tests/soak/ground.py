@@ -1,0 +1,100 @@
+"""What all actors of a soak share: the server's address, the time that is left, and what has been counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import time
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import aiohttp
+
+WITHIN = 20.0
+"""Seconds in which the server, on a busy machine, must have answered."""
+
+
+class Disturbed(Exception):
+    """An honest peer met something that it should not have met."""
+
+
+class Ground:
+    """Where the actors meet."""
+
+    def __init__(self, port: int, web: aiohttp.ClientSession) -> None:
+        self.port = port
+        self.url = f"ws://127.0.0.1:{port}/ws"
+        self.http = f"http://127.0.0.1:{port}"
+        self.web = web
+        self.figures: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.latencies: list[float] = []
+        self.left_open: list[asyncio.StreamWriter] = []
+        """Sockets that nobody serves any more: the server has to find out by itself."""
+        self._numbers = count(1)
+        self._ends = 0.0
+
+    def begin(self, seconds: float) -> None:
+        """Let the actors play for so many seconds from now."""
+        self._ends = time.monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody should begin anything new."""
+        return time.monotonic() >= self._ends
+
+    async def pause(self, shortest: float, longest: float) -> None:
+        """Wait for a while, but not beyond the end."""
+        left = self._ends - time.monotonic()
+        await asyncio.sleep(max(0.0, min(random.uniform(shortest, longest), left)))
+
+    def fail(self, reason: str) -> None:
+        """Count a broken promise."""
+        self.failures[reason] += 1
+
+    def number(self) -> int:
+        """A number that nobody else gets."""
+        return next(self._numbers)
+
+    def address(self) -> str:
+        """A client address that nobody else gets: every third one IPv6, each of them in a /64 of its own."""
+        number = self.number()
+        if number % 3 == 0:
+            return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+        return f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+    async def connect(self, address: str) -> aiohttp.ClientWebSocketResponse:
+        """A WebSocket that comes from ``address``, as far as the server can tell."""
+        async with asyncio.timeout(WITHIN):
+            return await self.web.ws_connect(self.url, headers={"X-Forwarded-For": address})
+
+    async def is_online(self, remote_id: str, address: str) -> bool:
+        """What ``/api/check`` says."""
+        headers = {"X-Forwarded-For": address}
+        async with self.web.get(f"{self.http}/api/check/{remote_id}", headers=headers) as response:
+            if response.status != 200:
+                raise Disturbed(f"/api/check answered {response.status}")
+            online: bool = (await response.json())["online"]
+            return online
+
+
+async def hear(ws: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """The next message, keep-alive aside; raises ``Disturbed`` at the connection's end."""
+    while True:
+        frame = await ws.receive(timeout=WITHIN * 2)
+        if frame.type != aiohttp.WSMsgType.TEXT:
+            raise Disturbed(f"connection ended with {ws.close_code}")
+        message: dict[str, Any] = frame.json()
+        if message["type"] != "ping":
+            return message
+        await ws.send_json({"type": "pong"})
+
+
+async def vanish(ws: aiohttp.ClientWebSocketResponse) -> None:
+    """End a connection as a power cut with a kernel behind it does: TCP ends, no close frame was sent."""
+    with contextlib.suppress(OSError):
+        ws.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    await ws.close()

@@ -1,0 +1,106 @@
+"""What is measured at the server from outside, what is promised of it, and both as a table."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from tests.server_process import ServerProcess
+from tests.soak.ground import Ground
+
+MEMORY_MARGIN = 1.05
+"""What memory may grow to, after a second and longer time of the same load."""
+
+TROUBLE = re.compile(r"Traceback|Unhandled|a message failed|\[[^]]*#(error|critical)\]")
+
+
+@dataclass
+class Measure:
+    """The server's process at one moment."""
+
+    memory: int
+    """In KiB: what is resident now."""
+    peak: int
+    descriptors: int
+    processor: float
+    """Seconds of processor time since its start."""
+    health: dict[str, Any]
+
+
+def measure(server: ServerProcess) -> Measure:
+    """Look at the server's process, and at what it says of itself."""
+    process = Path("/proc") / str(server.pid)
+    # First, since to ask takes a connection, which must be closed again by the time they are counted.
+    health = server.get("/health")
+    time.sleep(0.5)
+    status = dict(re.findall(r"^(\w+):\s+(\d+) kB$", (process / "status").read_text(), re.MULTILINE))
+    times = (process / "stat").read_text().rpartition(")")[2].split()
+    return Measure(
+        memory=int(status["VmRSS"]),
+        peak=int(status["VmHWM"]),
+        descriptors=len(os.listdir(process / "fd")),  # noqa: PTH208 - only their number
+        processor=(int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"),
+        health=health,
+    )
+
+
+def broken_promises(
+    ground: Ground, before: Measure, warm: Measure, after: Measure, log: str, blocks: int
+) -> list[str]:
+    """Everything that is not as promised, in words."""
+    broken = [f"{times} times: {reason}" for reason, times in ground.failures.items()]
+    if after.memory > warm.memory * MEMORY_MARGIN:
+        broken.append(f"memory grew from {warm.memory} to {after.memory} KiB")
+    if after.descriptors > before.descriptors:
+        broken.append(f"descriptors grew from {before.descriptors} to {after.descriptors}")
+    for name, number in _numbers(after.health):
+        # Whoever was blocked is remembered for ten minutes more, so that a second block is longer.
+        if number > (blocks if name == "failedLookupTracked" else 0):
+            broken.append(f"/health still says {name} {number}")
+    broken += [f"the log says: {line}" for line in log.splitlines() if TROUBLE.search(line)]
+    return broken
+
+
+def _numbers(health: dict[str, Any]) -> Iterable[tuple[str, int]]:
+    for name, value in health.items():
+        if isinstance(value, dict):
+            yield from _numbers(value)
+        elif isinstance(value, int):
+            yield name, value
+
+
+def table(ground: Ground, measures: dict[str, Measure], log: str) -> str:
+    """The figures, for people."""
+    rows: list[tuple[str, object]] = sorted(ground.figures.items())
+    if len(ground.latencies) > 100:
+        percent = quantiles(ground.latencies, n=100)
+        rows.append(("honest messages, median way in ms", f"{median(ground.latencies) * 1000:.1f}"))
+        rows.append(("honest messages, 99th percentile in ms", f"{percent[98] * 1000:.1f}"))
+    for kind, number in Counter(_kind(line) for line in log.splitlines()).most_common():
+        if kind:
+            rows.append((f"log: {kind}", number))
+    for moment, each in measures.items():
+        rows.append((f"{moment}: memory, peak so far, in KiB", f"{each.memory} {each.peak}"))
+        rows.append((f"{moment}: descriptors", each.descriptors))
+        rows.append((f"{moment}: processor seconds", f"{each.processor:.1f}"))
+        rows.append((f"{moment}: /health", " ".join(f"{n}={v}" for n, v in _numbers(each.health))))
+    width = max(len(name) for name, _ in rows)
+    return "".join(f"{name:{width}}  {value}\n" for name, value in rows)
+
+
+def _kind(line: str) -> str | None:
+    """Which of the endings that an operator reads of a log line tells, if one."""
+    found = re.search(r"closed with \d+.*|cut off, .*|did not return in time|gave no sign of life", line)
+    return found[0] if found else None
+
+
+def blocks_in(log: str) -> int:
+    """How many addresses were blocked for guessing."""
+    return log.count("its lookups are blocked")
