@@ -96,6 +96,7 @@ class Match(Referee):
             is_client = player.call is not None or player.was_connected
             player.ice[remote_id], self.registering = ice, remote_id
             player.forget()
+            pings = list(holder.pings) if holder is not None else []
             replies = self.say(player, "register-server", remoteId=remote_id, iceServers=ice)
             assert replies == (["wrong-role"] if is_client else [])
             if is_client or player.refused:
@@ -103,10 +104,11 @@ class Match(Referee):
             if house is None or holder in {None, player} or self.is_entitled(player, house):
                 assert player.heard_of("registered"), f"{player} must get it at once"
             elif challenge := self.challenges.get(remote_id):
+                assert challenge.holder.pings == pings, "one check is enough"
                 if player not in challenge.newcomers:
                     challenge.newcomers.append(player)
             else:
-                assert holder is not None
+                assert holder is not None and len(holder.pings) == len(pings) + 1
                 self.challenges[remote_id] = Challenge(holder, self.now, holder.pings[-1], [player])
 
     def pong(self, player: Player, payload: bytes) -> None:
