@@ -165,10 +165,15 @@ class HubMachine(RuleBasedStateMachine):
     def client_says(self, player: Player, kind: str, claimed: Call | None) -> None:
         self.match.client_says(player, kind, claimed)
 
-    @if_any(Match.there)
-    @rule(player=one_of_the(Match.there))
-    def congest(self, player: Player) -> None:
-        player.congested = not player.congested
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), slow=sampled_from(["home", "client"]), recovers=booleans())
+    def congest(self, home_call: tuple[Player, Call], slow: str, recovers: bool) -> None:
+        home, call = home_call
+        player = home if slow == "home" else call.client
+        player.congested = True
+        self.match.client_says(call.client, "offer", None)
+        self.match.home_says(home, call, "answer")
+        player.congested = not recovers
 
     @if_any(Match.gone)
     @rule(
