@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
@@ -68,5 +70,12 @@ def makeService(options: Options) -> IService:
 
     from ma_signaling import service  # noqa: PLC0415 - Autobahn's import is slow, and --help does without
 
+    def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(problem, service.CannotStart):
+            sys.stderr.write(f"{problem}\n")
+        else:
+            sys.__excepthook__(kind, problem, trace)
+
+    sys.excepthook = in_one_line
     running: Any = reactor
     return service.make_service(options.settings, running)

@@ -44,6 +44,10 @@ GOODBYE_BATCH = 50
 _log = Logger(namespace="ma_signaling")
 
 
+class CannotStart(Exception):
+    """Why this server can't start, in one line. No SystemExit: twistd tells its parent of exceptions only."""
+
+
 class Reactor(IReactorTime, IReactorSocket):
     """What is needed of a reactor: every one on Linux provides it."""
 
@@ -51,7 +55,7 @@ class Reactor(IReactorTime, IReactorSocket):
 def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
 
-    Starting raises SystemExit with one line where a port can't be had.
+    Starting raises ``CannotStart`` where a port can't be had.
     """
     raise_descriptor_limit()
     report = EventLog(settings.log_addresses)
@@ -195,8 +199,8 @@ class Ports(Service):
         return adopted
 
 
-def _cannot_listen(text: str, problem: object) -> SystemExit:
-    return SystemExit(f"ma-signaling: cannot listen on {text}: {problem}")
+def _cannot_listen(text: str, problem: object) -> CannotStart:
+    return CannotStart(f"ma-signaling: cannot listen on {text}: {problem}")
 
 
 def _readable(address: object) -> str:

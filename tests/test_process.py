@@ -80,6 +80,20 @@ class StartTest(SynchronousTestCase):
             done = run(str(twistd_path()), "-n", "--pidfile=", "ma-signaling", "--port", where)
             self.assert_fails(done, f"cannot listen on {where}: ")
 
+    def test_port_in_use_as_a_daemon(self) -> None:
+        """The command that starts a daemon knows whether it runs, and leaves no PID file."""
+        with socket.socket() as taken, tempfile.TemporaryDirectory() as directory:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            where = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            log, pid = Path(directory) / "log", Path(directory) / "pid"
+            twistd = (str(twistd_path()), f"--pidfile={pid}", f"--logfile={log}")
+            done = run(*twistd, "ma-signaling", "--port", where)
+            assert done.returncode == 1
+            assert f"cannot listen on {where}" in done.stderr
+            assert not pid.exists()
+            assert "Traceback" not in log.read_text(encoding="utf-8")
+
     def test_bad_settings(self) -> None:
         self.assert_fails(script("--port", "99999"), "--port: '99999' will not do")
         self.assert_fails(script("--port", "nonsense:1"), "cannot listen on nonsense:1: ")

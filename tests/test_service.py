@@ -19,7 +19,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.threads import deferToThread
 
-from ma_signaling.service import GOODBYE_TICK, make_service
+from ma_signaling.service import GOODBYE_TICK, CannotStart, make_service
 from ma_signaling.settings import Settings
 from tests.certificates import make_certificate
 
@@ -140,7 +140,7 @@ async def test_stopping_waits_until_everybody_has_heard_it(running: Running) -> 
 def test_bad_endpoint(port: str) -> None:
     running: Any = reactor
     service = make_service(Settings(port=(port,)), running)
-    with pytest.raises(SystemExit, match="cannot listen on"):
+    with pytest.raises(CannotStart, match="cannot listen on"):
         service.privilegedStartService()
 
 
