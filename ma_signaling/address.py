@@ -37,7 +37,11 @@ class ClientAddresses:
         address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
         if not self._is_trusted(address):
             return describe(address, shared=self._claims_to_forward(header))
-        for hop in reversed(self._hops(header)):
+        hops = self._hops(header)
+        if not hops:
+            # A proxy that speaks for many by a header which isn't believed.
+            return describe(address, shared=self._claims_to_forward(header))
+        for hop in reversed(hops):
             reported = parse(hop)
             if reported is None:
                 break
@@ -63,7 +67,7 @@ class ClientAddresses:
         return lines[-1:]
 
     def _claims_to_forward(self, header: Header) -> bool:
-        """Whether a neighbour that isn't trusted speaks for others: then everybody behind it looks the same."""
+        """Whether a neighbour speaks for others by what isn't believed: then everybody behind it looks the same."""
         if not any(header(name) for name in {*_FORWARDING, self._header} - {b""}):
             return False
         if not self._has_warned:

@@ -103,7 +103,6 @@ class HttpSite(Site):
 
     def __init__(self, root: IResource, capacity: Capacity, reactor: IReactorTime) -> None:
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
-        self.requestFactory = _Request
         self.capacity = capacity
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

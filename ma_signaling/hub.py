@@ -79,9 +79,10 @@ class Hub:
             self._sessions.client_left(connection.session, goodbye)
         self._registry.connection_gone(connection, goodbye)
 
-    def pong(self, connection: Connection, payload: bytes) -> bool:
-        """A WebSocket pong came; whether it answers a check."""
-        return self._registry.pong(connection, payload)
+    def pong(self, connection: Connection, payload: bytes) -> None:
+        """A WebSocket pong came."""
+        if not connection.gone:
+            self._registry.pong(connection, payload)
 
     def close(
         self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None

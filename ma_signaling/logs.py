@@ -37,8 +37,8 @@ _LINES = {
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
     Event.FORWARDING_IGNORED: (
         LogLevel.warn,
-        "a neighbour that isn't trusted sends forwarding headers, which are ignored: if it is your proxy, name it with"
-        " --trusted-proxies (said once)",
+        "a neighbour sends forwarding headers that are ignored: if it is your proxy, name it with --trusted-proxies,"
+        " and its header with --client-ip-header (said once)",
     ),
     Event.PEER_DROPPED: (LogLevel.info, "{connection}: cut off, {reason}"),
 }

@@ -67,7 +67,14 @@ class Registry:
         return self._homes.get(remote_id)
 
     def register(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Make ``connection`` the holder of ``remote_id``, at once or when a check allows it; it is answered."""
+        """Make ``connection`` the holder of ``remote_id``, at once or when a check allows it; it is answered.
+
+        It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
+        """
+        for other in connection.claims - {remote_id}:
+            self._withdraw(other, connection)
+            if not self._claims[other].newcomers:
+                self._settle(other)
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self._grant(connection, remote_id, ice_servers)
@@ -80,24 +87,20 @@ class Registry:
         else:
             self._challenge(home, home.connection, connection, ice_servers)
 
-    def pong(self, connection: Connection, payload: bytes) -> bool:
-        """A pong came; whether it answers a check: then the holder lives and the newcomers are refused."""
+    def pong(self, connection: Connection, payload: bytes) -> None:
+        """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
         if connection.home is None:
-            return False
+            return
         claim = self._claims.get(connection.home.remote_id)
-        if claim is None or claim.payload != payload:
-            return False
-        self._settle(connection.home.remote_id)
-        return True
+        if claim is not None and claim.payload == payload:
+            self._settle(connection.home.remote_id)
 
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
-        for remote_id in connection.claims:
-            claim = self._claims[remote_id]
-            del claim.newcomers[connection]
-            if not claim.newcomers:
+        for remote_id in list(connection.claims):
+            self._withdraw(remote_id, connection)
+            if not self._claims[remote_id].newcomers:
                 self._settle(remote_id)
-        connection.claims.clear()
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
@@ -146,8 +149,8 @@ class Registry:
         connection.peer.send(messages.registered(remote_id))
         held = self._adopt_evicted(home) + home.take_held()
         for session in home.sessions.values():
-            # An open one in which no home ever spoke may be unknown to a home that has restarted.
-            if not session.is_open or not session.spoken:
+            # Pending, or open without a word from any home: it may be unknown to one that has restarted.
+            if not session.spoken:
                 self._sessions.announce(session)
         for message in held:
             home.tell(message)
@@ -230,6 +233,7 @@ class Registry:
             claim.timer.cancel()
         for newcomer in claim.newcomers:
             newcomer.claims.discard(remote_id)
+        for newcomer in claim.newcomers:
             self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
             self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
 

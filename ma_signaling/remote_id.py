@@ -1,4 +1,4 @@
-"""Remote IDs: how they are written, and how a home derives its own.
+"""Remote IDs: how they are written.
 
 A Remote ID today is 26 characters: unpadded base32 of the first 16 bytes of the SHA-256 of the home's DTLS certificate,
 with every ``2`` written as ``9``. Older homes use ``MA-X7K9-P2M4``. Any short token of letters, digits, ``-`` and ``_``
@@ -8,8 +8,6 @@ works, in either case.
 from __future__ import annotations
 
 import re
-from base64 import b32encode
-from hashlib import sha256
 
 from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
 
@@ -29,8 +27,3 @@ def normalise(value: object) -> str:
     if not _TOKEN.fullmatch(token):
         raise Refused(INVALID_REMOTE_ID)
     return token.upper()
-
-
-def from_certificate(der: bytes) -> str:
-    """The Remote ID of the home whose DTLS certificate is ``der``."""
-    return b32encode(sha256(der).digest()[:16]).decode().rstrip("=").replace("2", "9")

@@ -100,7 +100,8 @@ class Router:
             connection.bad_messages.add(now)
             if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
                 self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", refused.error)
-            self._charge_control(connection)
+            else:
+                self._charge_control(connection)
             raise
 
     def _over_budget(self, connection: Connection, budget: Budget) -> None:
@@ -183,8 +184,7 @@ class Router:
             raise Refused(SESSION_NOT_FOUND)
         session.home.check_room(len(payload))
         session.home.tell(messages.with_session_id(message, payload, session.id))
-        session.offered = True
-        session.answered = session.answered or message["type"] == "answer"
+        session.offered = session.offered or message["type"] == "offer"
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)

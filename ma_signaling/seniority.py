@@ -17,7 +17,7 @@ TENURE = 3600.0
 """Seconds of holding a Remote ID that make an address its senior."""
 
 MEMORY = 24 * 3600.0
-"""Seconds for which the senior is remembered after it was last seen."""
+"""Seconds for which the senior is remembered after it last held the Remote ID for so long."""
 
 
 class Seniority:

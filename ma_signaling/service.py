@@ -177,7 +177,7 @@ class Ports(Service):
             endpoint = serverFromString(self._reactor, text)
         except OSError as problem:
             raise _cannot_listen(text, problem) from None
-        except (ValueError, TypeError, LookupError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it
             raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
         results: list[IListeningPort | Failure] = []
         endpoint.listen(self._factory).addBoth(results.append)

@@ -88,7 +88,7 @@ class Session:
         self.is_open = False
         self.offered = False
         self.answered = False
-        """An answer went through: the call is probably up, and ICE tells both sides when it isn't."""
+        """The home's answer went through: the call is probably up, and ICE tells both sides when it isn't."""
         self.spoken = False
         """The home has sent an offer, an answer or a candidate in it."""
 

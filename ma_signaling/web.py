@@ -148,7 +148,7 @@ class Check(_Page):
 
 
 class WebSocketEntry(_Page):
-    """``/ws`` on a connection that has carried another request before; a first request never comes here."""
+    """``/ws`` for requests that the HTTP server had to read: on a kept connection, or written in an unusual way."""
 
     factory: SignalingFactory
 

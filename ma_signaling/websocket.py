@@ -68,6 +68,7 @@ class SignalingProtocol(WebSocketServerProtocol):
     _fragments = 0
     _steps_after_close = 0
     _ping_payload = b""
+    _pongs_due = 0
     _unsent = 0
 
     # From Twisted
@@ -183,9 +184,14 @@ class SignalingProtocol(WebSocketServerProtocol):
     def onPong(self, payload: bytes) -> None:
         self._awaiting_pong = False
         self._ping_payload = b""
-        # The answer to a check costs nothing: strangers decide how many checks there are.
-        if self.connection is not None and not self.factory.hub.pong(self.connection, payload):
-            self.factory.hub.charge_control_frame(self.connection)
+        if self.connection is None:
+            return
+        # What this server has asked for costs nothing: strangers decide how many checks a home must answer.
+        if self._pongs_due > 0:
+            self._pongs_due -= 1
+        elif not self.factory.hub.charge_control_frame(self.connection):
+            return
+        self.factory.hub.pong(self.connection, payload)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
@@ -250,6 +256,7 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def ping(self, payload: bytes) -> None:
         self._ping_payload = payload
+        self._pongs_due += 1
         self.sendPing(payload)
 
     def close(self, code: int, reason: str) -> None:
@@ -263,6 +270,7 @@ class SignalingProtocol(WebSocketServerProtocol):
             self._cut("no answer to a ping")
         elif self.state == self.STATE_OPEN:
             self._awaiting_pong = True
+            self._pongs_due += 1
             self.sendPing(self._ping_payload)
             self.send(messages.PING)
 

@@ -101,6 +101,10 @@ class Match(Referee):
             assert replies == (["wrong-role"] if is_client else [])
             if is_client or player.refused:
                 return
+            # It waits for one verdict at a time.
+            for other, pending in list(self.challenges.items()):
+                if other != remote_id:
+                    self.withdraw(pending, other, player)
             if house is None or holder in {None, player} or self.is_entitled(player, house):
                 assert player.heard_of("registered"), f"{player} must get it at once"
             elif challenge := self.challenges.get(remote_id):
@@ -212,5 +216,5 @@ class Match(Referee):
         if got:
             queue.remove(number)
         elif call is not None:
-            call.answered = call.answered or kind == "answer"
+            call.answered = call.answered or (kind == "answer" and not to_home)
             call.spoken = call.spoken or not to_home

@@ -113,6 +113,13 @@ class ClientAddressTest(SynchronousTestCase):
         assert behind_cloudflare(b"9.9.9.9, 198.51.100.1") == "127.0.0.1"
         assert behind_cloudflare() == "127.0.0.1"
 
+    def test_trusted_proxy_with_another_header(self) -> None:
+        """Everybody behind it looks the same, and an equal address proves nothing."""
+        assert seen("127.0.0.1", b"198.51.100.1", header=b"x-real-ip") == ClientAddress(
+            "127.0.0.1", "127.0.0.1", True
+        )
+        assert not seen("127.0.0.1").shared
+
     def test_ignored_headers_are_said_once(self) -> None:
         events: list[Event] = []
 

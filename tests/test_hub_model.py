@@ -264,10 +264,10 @@ class HubModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more."""
 
     def test_any_order(self) -> None:
-        self._play(HubMachine, 500)
+        self._play(HubMachine, 200)
 
     def test_any_order_within_limits(self) -> None:
-        self._play(LimitedMachine, 100)
+        self._play(LimitedMachine, 50)
 
     def _play(self, machine: type[HubMachine], examples: int) -> None:
         bounds = settings(

@@ -306,6 +306,8 @@ class HomeProtectionTest(SynchronousTestCase):
         for number in range(64):
             peer = self.world.connect(f"203.0.113.{number // 2}")
             peer.say("connect-request", remoteId="HOME")
+            self.world.session(self.home, peer)
+            peer.say("ice-candidate", data={})
             self.world.advance(3)
             crowd.append(peer)
         for peer in (crowd[0], crowd[1]):

@@ -98,6 +98,9 @@ class StartTest(SynchronousTestCase):
         self.assert_fails(script("--port", "99999"), "--port: '99999' will not do")
         self.assert_fails(script("--port", "nonsense:1"), "cannot listen on nonsense:1: ")
         self.assert_fails(script("--port", "tcp:1:no=such"), "cannot listen on tcp:1:no=such: ")
+        self.assert_fails(
+            script("--port", "ssl:1:privateKey=setup.py:certKey=/dev/null"), "cannot listen on ssl:"
+        )
         self.assert_fails(script("--port", "systemd:domain=INET:index=0"), "cannot listen on systemd:")
         self.assert_fails(script("--grace", "soon"), "--grace: 'soon' will not do")
         self.assert_fails(script(PORT="http"), "PORT: 'http' will not do")

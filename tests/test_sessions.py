@@ -142,6 +142,12 @@ class EndingTest(SynchronousTestCase):
         assert self.home.heard == []
         assert self.world.hub.counts()["clients"] == 0
 
+    def test_its_own_answer_is_no_sign_of_a_call(self) -> None:
+        session_id = self.world.session(self.home, self.client)
+        self.client.say("answer", data={})
+        self.client.breaks()
+        assert self.told(session_id)
+
     def test_client_says_goodbye_after_the_answer(self) -> None:
         session_id = self.world.session(self.home, self.client)
         self.home.say("answer", sessionId=session_id, data={})
@@ -197,6 +203,14 @@ class ClosedByTheServerTest(SynchronousTestCase):
             client.say("ping")
         assert client.closed == (4029, "Rate limited")
         assert client.types()[-1] == "error"
+
+    def test_junk_and_a_flood_at_once(self) -> None:
+        peer = World().connect()
+        for _ in range(100):
+            peer.say("ping")
+        for _ in range(50):
+            peer.say_bytes(b"x")
+        assert peer.closed == (1008, "Too many bad messages")
 
     def test_making_way(self) -> None:
         world = World(connections_per_address=1)

@@ -307,6 +307,24 @@ class KeepAliveTest(SynchronousTestCase):
             assert newcomer.heard()[0]["code"] == "remote-id-taken"
         assert home.frames() == []
 
+    def test_late_answers_to_checks_cost_nothing(self) -> None:
+        """Also when the stranger has left before."""
+        server = Server(connections_per_minute=0, connections_per_address=0)
+        home = registered(server)
+        for _ in range(300):
+            newcomer = server.connect("198.51.100.1")
+            newcomer.say(type="register-server", remoteId="HOME")
+            ((_, challenge),) = home.frames()
+            newcomer.lose()
+            home.send(frame(PONG, challenge))
+        assert home.frames() == []
+        assert server.counts()["servers"] == 1
+
+    def test_pongs_that_nobody_asked_for_cost(self) -> None:
+        client = Server().connect()
+        client.send(frame(PONG) * 150)
+        assert client.close_code() == 4029
+
 
 class BackPressureTest(SynchronousTestCase):
     """A peer that does not read."""
