@@ -22,7 +22,7 @@ from ma_signaling.logs import SILENCE
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
-from ma_signaling.transport import hand_over, neighbour
+from ma_signaling.transport import hand_over, neighbour, unsent
 
 if TYPE_CHECKING:
     from ma_signaling.websocket_factory import SignalingFactory
@@ -113,7 +113,7 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def pauseProducing(self) -> None:
         if not self._unsent and self.state == self.STATE_OPEN:
-            self._set_unsent(STALLED_BYTES)
+            self._set_unsent(unsent(self.transport, STALLED_BYTES))
             self._set_deadline(STALL_SECONDS)
 
     def resumeProducing(self) -> None:
@@ -248,8 +248,10 @@ class SignalingProtocol(WebSocketServerProtocol):
             return
         if self._unsent:
             self._set_unsent(self._unsent + len(message))
-            too_much = self._unsent > self.factory.settings.send_buffer_bytes
-            if too_much or self.factory.capacity.unsent > UNSENT_BYTES:
+            most = self.factory.settings.send_buffer_bytes
+            if self._unsent > most:
+                self._has_taken_some()
+            if self._unsent > most or self.factory.capacity.unsent > UNSENT_BYTES:
                 self._cut("it does not read what it is sent")
                 return
         self.sendFrame(opcode=1, payload=message)
@@ -288,6 +290,12 @@ class SignalingProtocol(WebSocketServerProtocol):
         self.factory.capacity.unsent += size - self._unsent
         self._unsent = size
 
+    def _has_taken_some(self) -> bool:
+        """Whether a slow peer has read since the last look; what waits for it is counted anew."""
+        before = self._unsent
+        self._set_unsent(max(1, unsent(self.transport, before)))
+        return self._unsent < before
+
     def _cut(self, reason: str) -> None:
         if self.connection is not None:
             self.factory.report(Event.PEER_DROPPED, connection=self.connection.id, reason=reason)
@@ -304,7 +312,9 @@ class SignalingProtocol(WebSocketServerProtocol):
 
     def _deadline_passed(self) -> None:
         self._deadline = None
-        if self.state == self.STATE_OPEN:
-            self._cut("it does not read what it is sent")
-        else:
+        if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
+        elif self._has_taken_some():
+            self._set_deadline(STALL_SECONDS)
+        else:
+            self._cut("it does not read what it is sent")

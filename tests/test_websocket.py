@@ -357,6 +357,19 @@ class BackPressureTest(SynchronousTestCase):
         self.server.clock.advance(STALL_SECONDS)
         assert self.client.transport.aborted
 
+    def test_who_takes_a_little_is_not(self) -> None:
+        transport = self.client.transport
+        transport.dataBuffer, transport.offset, transport._tempDataLen = b"x" * 150_000, 0, 0
+        self.client.protocol.pauseProducing()
+        for _ in range(5):
+            transport.offset += 10_000
+            self.server.clock.advance(STALL_SECONDS)
+            self.client.protocol.send(b"x" * 5000)
+            transport._tempDataLen += 5004
+        assert not transport.aborted
+        self.server.clock.advance(STALL_SECONDS)
+        assert transport.aborted
+
     def test_who_takes_it_in_time_is_not(self) -> None:
         self.client.protocol.pauseProducing()
         self.server.clock.advance(STALL_SECONDS - 1)

@@ -46,6 +46,9 @@ class Transport(StringTransport):
 
     aborted = False
     protocol: Any = None
+    dataBuffer: bytes
+    offset: int
+    _tempDataLen: int
 
     def unregisterProducer(self) -> None:
         self.producer = None
