@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,17 @@ def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> No
             await conversation(session)
 
     asyncio.run(bounded())
+
+
+def proxy_v1(address: str) -> bytes:
+    """The first line of a proxied connection, as HAProxy writes it for people."""
+    return f"PROXY TCP4 {address} 127.0.0.1 4711 443\r\n".encode()
+
+
+def proxy_v2(address: str) -> bytes:
+    """The same for machines: TCP over IPv4, both addresses and both ports."""
+    ends = socket.inet_aton(address) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 4711, 443)
+    return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", len(ends)) + ends
 
 
 async def registered(session: aiohttp.ClientSession, url: str, remote_id: str = "HOME") -> Any:
@@ -199,9 +211,9 @@ class ListenTest(SynchronousTestCase):
         port = free_port()
 
         async def conversation(session: aiohttp.ClientSession) -> None:
-            for address in ("198.51.100.1", "198.51.100.1", "198.51.100.2"):
+            for line in (proxy_v1("198.51.100.1"), proxy_v2("198.51.100.1"), proxy_v2("198.51.100.2")):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(f"PROXY TCP4 {address} 127.0.0.1 4711 {port}\r\n".encode())
+                writer.write(line)
                 writer.write(b"GET /api/check/HOME HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 replies.append((await reader.read())[9:12])
                 writer.close()
