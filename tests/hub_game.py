@@ -161,6 +161,11 @@ class Game:
         self.acting = None
         return self.replies
 
+    def is_over(self, house: House) -> bool:
+        """Whether nobody can inherit a house any more."""
+        grace = self.world.settings.grace
+        return house.over or (house.away_since is not None and self.now >= house.away_since + grace)
+
     def is_entitled(self, player: Player, house: House) -> bool:
         """Whether a newcomer gets a held Remote ID at once."""
         if same_place(player.address, house.owner):

@@ -100,7 +100,7 @@ class Referee(Game):
         house.ice, house.granted_in = player.ice[house.remote_id], self._turn
         player.house = house
         for other in self.all_houses:
-            is_waiting = other.evicted and not other.over and other.remote_id == house.remote_id
+            is_waiting = other.evicted and not self.is_over(other) and other.remote_id == house.remote_id
             if is_waiting and same_place(other.owner, player.address):
                 for call in other.calls:
                     call.house = house
@@ -218,8 +218,7 @@ class Referee(Game):
 
     def _judge(self) -> None:
         for house in self.all_houses:
-            if house.away_since is not None and self.now >= house.away_since + self.world.settings.grace:
-                house.over = True
+            house.over = self.is_over(house)
             self._judge_house(house)
         assert all(house.over for house in self._bereaved), "a client heard of an end that is none"
         for player, house in self._moving:

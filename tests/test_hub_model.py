@@ -229,6 +229,13 @@ class HubMachine(RuleBasedStateMachine):
             self.match.advance(10.0)
 
     @if_any(Match.homes)
+    @rule(home=one_of_the(Match.homes), other=one_of_the(Match.homes), back=booleans())
+    def covet(self, home: Player, other: Player, back: bool) -> None:
+        for newcomer, holder in [(home, other), (other, home)][: 1 + back]:
+            if newcomer.is_there and holder.house is not None:
+                self.match.register(newcomer, holder.house.remote_id, None)
+
+    @if_any(Match.homes)
     @rule(home=one_of_the(Match.homes), goodbye=booleans(), squatter=ADDRESSES, hours=TENURES)
     def find_a_squatter(
         self, home: Player, goodbye: bool, squatter: ClientAddress, hours: tuple[int, int, int]
