@@ -22,7 +22,7 @@ FORGIVENESS = 600.0
 """Each of these many seconds without a block forgives one of the blocks before."""
 
 REMEMBERED_BY_A_HOME = 1000
-"""Addresses that a home's guard remembers; those beyond are admitted once more within a minute, no harm done."""
+"""Addresses that a home's guard remembers; those beyond are always admitted, as the cap on open sessions allows."""
 
 MOST_STRIKES = 7
 """More of them would make no block longer, only the forgiving."""

@@ -6,6 +6,7 @@ docs/protocol.md.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from secrets import token_bytes
 from typing import Protocol
@@ -59,6 +60,7 @@ class Registry:
         self._claims: dict[str, Claim] = {}
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
+        self._to_award: deque[str] = deque()
         self.online = 0
         """How many homes are connected."""
 
@@ -210,7 +212,20 @@ class Registry:
         self._award(home.remote_id)
 
     def _award(self, remote_id: str) -> None:
-        """Give a Remote ID that has become free to the first who waits for it, and refuse the others."""
+        """Give a Remote ID that has become free to the first who waits for it, and refuse the others.
+
+        That may free others in turn: one after the other, for a chain of them may be longer than the stack is deep.
+        """
+        self._to_award.append(remote_id)
+        if len(self._to_award) == 1:
+            try:
+                while self._to_award:
+                    self._award_one(self._to_award[0])
+                    self._to_award.popleft()
+            finally:
+                self._to_award.clear()
+
+    def _award_one(self, remote_id: str) -> None:
         claim = self._claims.get(remote_id)
         if claim is not None:
             winner, ice_servers = next(iter(claim.newcomers.items()))

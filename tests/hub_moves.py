@@ -49,8 +49,9 @@ class Match(Referee):
         return [(call.house.holder, call) for call in calls if call.house.holder is not None]
 
     def pongs(self) -> list[tuple[Player, bytes]]:
-        """Players, and the pongs that they may send in time or late."""
-        return [(player, payload) for player in self.players for payload in player.pings]
+        """Players, and the pongs that they may send: in time, late, or to no ping."""
+        answers = [(player, payload) for player in self.players for payload in player.pings]
+        return answers + [(challenge.holder, b"") for challenge in self.challenges.values()]
 
     def is_newcomer(self, player: Player) -> bool:
         """Whether a player waits for a Remote ID."""
@@ -94,6 +95,10 @@ class Match(Referee):
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None
             is_client = player.call is not None or player.was_connected
+            # It waits for one verdict at a time.
+            for other, pending in list(self.challenges.items()):
+                if other != remote_id:
+                    self.withdraw(pending, other, player)
             player.ice[remote_id], self.registering = ice, remote_id
             player.forget()
             pings = list(holder.pings) if holder is not None else []
@@ -101,10 +106,6 @@ class Match(Referee):
             assert replies == (["wrong-role"] if is_client else [])
             if is_client or player.refused:
                 return
-            # It waits for one verdict at a time.
-            for other, pending in list(self.challenges.items()):
-                if other != remote_id:
-                    self.withdraw(pending, other, player)
             if house is None or holder in {None, player} or self.is_entitled(player, house):
                 assert player.heard_of("registered"), f"{player} must get it at once"
             elif challenge := self.challenges.get(remote_id):

@@ -220,11 +220,18 @@ class HubMachine(RuleBasedStateMachine):
         self._appear(house.owner, house.remote_id, ice)
 
     @if_any(Match.away)
-    @rule(house=one_of_the(Match.away), address=ADDRESSES, seconds=sampled_from([1.0, 16.0, 20.0]))
-    def wait_for_a_home(self, house: House, address: ClientAddress, seconds: float) -> None:
+    @rule(
+        house=one_of_the(Match.away),
+        address=ADDRESSES,
+        seconds=sampled_from([1.0, 16.0, 20.0]),
+        patient=booleans(),
+    )
+    def wait_for_a_home(self, house: House, address: ClientAddress, seconds: float, patient: bool) -> None:
         if client := self.match.connect(address):
             self.match.request(client, house.remote_id)
             self.match.advance(seconds)
+            if not patient and client.is_there:
+                self.match.leave(client, goodbye=True)
             self._appear(house.owner, house.remote_id)
             self.match.advance(10.0)
 

@@ -311,3 +311,15 @@ class EntangledTest(SynchronousTestCase):
         self.world.advance(45)
         assert self.world.hub.counts()["servers"] == 0
         assert not self.world.hub._registry._homes
+
+    def test_chain_longer_than_the_stack_is_deep(self) -> None:
+        world = World(connections_per_address=0, connections_per_minute=0)
+        homes = [
+            world.home(f"R{number}", f"10.0.{number // 200}.{number % 200 + 1}") for number in range(400)
+        ]
+        for number in range(1, 400):
+            homes[number].say("register-server", remoteId=f"R{number - 1}")
+        homes[0].goodbye()
+        assert world.hub.counts()["servers"] == 399
+        assert not world.hub._registry._claims
+        assert all(home.heard[-1]["type"] == "registered" for home in homes[1:])
