@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from secrets import token_bytes
 from typing import Protocol
 
 from ma_signaling import messages
+from ma_signaling.claim import Claim
 from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Held, Home
-from ma_signaling.peer import Clock, Timer
+from ma_signaling.peer import Clock
 from ma_signaling.seniority import TENURE, Seniority
 from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
@@ -30,18 +30,6 @@ class Closer(Protocol):
     ) -> None: ...
 
     def drop(self, connection: Connection) -> None: ...
-
-
-class Claim:
-    """One check whether the holder of a Remote ID lives, and those who wait for its verdict."""
-
-    __slots__ = ("newcomers", "payload", "timer")
-
-    def __init__(self) -> None:
-        self.payload = token_bytes(8)
-        self.newcomers: dict[Connection, bytes | None] = {}
-        """In the order in which they came, with the ICE servers that they registered."""
-        self.timer: Timer | None = None
 
 
 class Registry:
@@ -75,8 +63,6 @@ class Registry:
         """
         for other in connection.claims - {remote_id}:
             self._withdraw(other, connection)
-            if not self._claims[other].newcomers:
-                self._settle(other)
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self._grant(connection, remote_id, ice_servers)
@@ -101,8 +87,6 @@ class Registry:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
         for remote_id in list(connection.claims):
             self._withdraw(remote_id, connection)
-            if not self._claims[remote_id].newcomers:
-                self._settle(remote_id)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
@@ -145,7 +129,6 @@ class Registry:
         home.connection = connection
         home.keep_ice_servers(ice_servers)
         connection.home = home
-        connection.claims.discard(remote_id)
         self.online += 1
         self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
@@ -234,10 +217,13 @@ class Registry:
             self._settle(remote_id)
 
     def _withdraw(self, remote_id: str, newcomer: Connection) -> None:
-        """Take a newcomer out of those who wait."""
+        """Take a newcomer out of those who wait; when nobody is left, the check is over."""
         newcomer.claims.discard(remote_id)
-        if remote_id in self._claims:
-            self._claims[remote_id].newcomers.pop(newcomer, None)
+        claim = self._claims.get(remote_id)
+        if claim is not None:
+            claim.newcomers.pop(newcomer, None)
+            if not claim.newcomers:
+                self._settle(remote_id)
 
     def _settle(self, remote_id: str) -> None:
         """End the check for a Remote ID, if there is one, and refuse those who still wait."""
