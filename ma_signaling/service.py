@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from ma_signaling import __version__
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
+from ma_signaling.direct_write import write_directly
 from ma_signaling.events import Report
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
@@ -156,6 +157,8 @@ class Ports(Service):
         super().privilegedStartService()
         for text in self._settings.port:
             port = self._listen(text)
+            if self._settings.short_path:
+                write_directly(port)
             self._ports.append(port)
             _log.info("Listening on {address}", address=_readable(port.getHost()))
         _log.info(

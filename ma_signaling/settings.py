@@ -98,6 +98,10 @@ def _choice(*values: str) -> Callable[[str], str]:
     return parse
 
 
+def _switch(text: str) -> bool:
+    return _choice("on", "off")(text) == "on"
+
+
 def _port(text: str) -> str:
     if text.isascii() and text.isdigit():
         if int(text) <= 65535:
@@ -185,6 +189,11 @@ class Settings:
     log_addresses: str = _setting(
         "network", _choice("full", "network", "none"), "How client addresses appear in the log"
     )
+    log_format: str = _setting(
+        "auto",
+        _choice("auto", "text", "json"),
+        "Lines to read, or a JSON object each; auto: JSON in production",
+    )
     connections_per_minute: int = _setting(
         "100", _whole(0), "New connections of one address within a minute", unit="connections"
     )
@@ -245,6 +254,12 @@ class Settings:
     )
     park: float = _setting(
         "20", _number(0, 25), "How long a request waits for a lost home's return", unit="seconds"
+    )
+    short_path: bool = _setting(
+        "on",
+        _switch,
+        "Whether usual messages and handshakes take a short way through Autobahn; off if you suspect a fault in it",
+        unit="on or off",
     )
     drain_seconds: float = _setting(
         "30",

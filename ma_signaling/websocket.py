@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +21,7 @@ from ma_signaling.logs import SILENCE
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
+from ma_signaling.short_path import ShortPath
 from ma_signaling.transport import hand_over, neighbour, unsent
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ MOST_STEPS_AFTER_CLOSE = 100
 _log = Logger(namespace="ma_signaling")
 
 
-class SignalingProtocol(WebSocketServerProtocol):
+class SignalingProtocol(ShortPath):
     """A peer, as the heart sees it, on a transport, as Twisted sees it."""
 
     log = SILENCE
@@ -138,7 +138,7 @@ class SignalingProtocol(WebSocketServerProtocol):
             body = {"error": "Rate limited", "retryAfter": seconds}
             self._refuse(429, body, {b"Retry-After": b"%d" % seconds})
         else:
-            super().dataReceived(received)
+            self.shake_hands(head, received)
 
     # From Autobahn
 
@@ -254,7 +254,7 @@ class SignalingProtocol(WebSocketServerProtocol):
             if self._unsent > most or self.factory.capacity.unsent > UNSENT_BYTES:
                 self._cut("it does not read what it is sent")
                 return
-        self.sendFrame(opcode=1, payload=message)
+        self.send_text(message)
 
     def ping(self, payload: bytes) -> None:
         self._ping_payload = payload

@@ -13,6 +13,7 @@ from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.settings import Settings
+from ma_signaling.short_path import configure
 from ma_signaling.websocket import MOST_FRAGMENTS, SignalingProtocol
 
 
@@ -34,7 +35,6 @@ class SignalingFactory(WebSocketServerFactory):
         reactor: IReactorTime,
     ) -> None:
         super().__init__(server="", reactor=reactor)
-        self.protocol = SignalingProtocol
         self.hub = hub
         self.settings = settings
         self.site = site
@@ -55,6 +55,7 @@ class SignalingFactory(WebSocketServerFactory):
             closeHandshakeTimeout=0,
             allowNullOrigin=True,
         )
+        self.protocol = configure(SignalingProtocol, self) if settings.short_path else SignalingProtocol
 
     def acceptableProtocols(self) -> list[bytes]:
         """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""

@@ -12,6 +12,7 @@ from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
+from ma_signaling.short_path import configure
 from ma_signaling.websocket import SignalingProtocol
 
 # A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
@@ -34,7 +35,7 @@ def main() -> None:
     hub = Hub(SETTINGS, reactor, report)
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
     factory = make_factory(hub, SETTINGS, keepalive, report, reactor)
-    factory.protocol = EchoProtocol
+    factory.protocol = configure(EchoProtocol, factory)
     factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")
     sys.stdout.write(f"listening on port {port.getHost().port}\n")

@@ -20,7 +20,7 @@ SESSION = "the session of the two others"
 """Stands for an ID that is only known when the server runs."""
 
 
-def _changed(data: bytes, changes: list[tuple[int, int]]) -> bytes:
+def changed(data: bytes, changes: list[tuple[int, int]]) -> bytes:
     """`data` with other values at some places."""
     result = bytearray(data)
     for place, value in changes:
@@ -67,7 +67,7 @@ _PAYLOADS = st.one_of(
         _MESSAGES,
         st.none() | st.integers(0, 2),
     ),
-    st.builds(_changed, _MESSAGES.map(lambda value: json.dumps(value).encode()), _CHANGES),
+    st.builds(changed, _MESSAGES.map(lambda value: json.dumps(value).encode()), _CHANGES),
     _VALUES.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=40),
     st.sampled_from(_ODD_JSON),
@@ -137,7 +137,7 @@ _STREAMS = st.builds(
     st.lists(_FRAMES, max_size=3) | st.lists(_RAW_FRAMES, max_size=2) | st.lists(_CLOSES, max_size=2),
 )
 STREAMS: st.SearchStrategy[tuple[bytes, Cuts]] = st.tuples(
-    _STREAMS | st.builds(_changed, _STREAMS, _CHANGES), _CUTS
+    _STREAMS | st.builds(changed, _STREAMS, _CHANGES), _CUTS
 )
 
 # HTTP: heads that are nearly right, or not at all.
@@ -208,8 +208,8 @@ _HEADS = st.builds(
     st.sampled_from([b"\r\n"] * 9 + [b"\n"]),
     st.sampled_from([*[b""] * 9, b"hello", b"5\r\nhello\r\n0\r\n\r\n"]),
 )
-_UPGRADES = st.builds(_changed, st.just(UPGRADE + b"\r\n"), _CHANGES)
+_UPGRADES = st.builds(changed, st.just(UPGRADE + b"\r\n"), _CHANGES)
 _REQUESTS = st.builds(
-    _changed, st.lists(_HEADS | _HEADS | _UPGRADES, min_size=1, max_size=3).map(b"".join), _CHANGES
+    changed, st.lists(_HEADS | _HEADS | _UPGRADES, min_size=1, max_size=3).map(b"".join), _CHANGES
 )
 REQUESTS: st.SearchStrategy[tuple[bytes, Cuts]] = st.tuples(_REQUESTS, _CUTS)

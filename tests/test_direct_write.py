@@ -1,0 +1,79 @@
+"""What a connection sends arrives once and in order, at once where there is room."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.direct_write import DirectServer
+
+PORT = SimpleNamespace(_realPortNumber=8787)
+
+
+class Reactor:
+    """Keeps who waits for what."""
+
+    def __init__(self) -> None:
+        self.readers: list[object] = []
+        self.writers: list[object] = []
+        self.addReader, self.addWriter = self.readers.append, self.writers.append
+
+    def removeReader(self, reader: object) -> None:
+        self.readers = [each for each in self.readers if each is not reader]
+
+    def removeWriter(self, writer: object) -> None:
+        self.writers = [each for each in self.writers if each is not writer]
+
+
+class DirectWriteTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        ours, self.peer = socket.socketpair()
+        self.addCleanup(self.peer.close)
+        self.peer.setblocking(False)
+        self.server: Any = DirectServer(ours, Protocol(), ("192.0.2.1", 1), PORT, 0, self.reactor)
+        self.addCleanup(ours.close)
+
+    def test_sent_at_once(self) -> None:
+        self.server.write(b"one")
+        self.server.write(b"two")
+        self.assertEqual(self.peer.recv(100), b"onetwo")
+        self.assertEqual(self.reactor.writers, [])
+
+    def test_what_does_not_fit_waits_its_turn(self) -> None:
+        sent = [bytes([i]) * 100_000 for i in range(20)]
+        for each in sent:
+            self.server.write(each)
+        received = b""
+        for _ in range(1000):
+            try:
+                received += self.peer.recv(1 << 20)
+            except BlockingIOError:
+                if not self.reactor.writers:
+                    break
+                self.assertIsNone(self.server.doWrite())
+        self.assertEqual(received, b"".join(sent))
+        self.server.write(b"again at once")
+        self.assertEqual(self.peer.recv(100), b"again at once")
+
+    def test_broken(self) -> None:
+        self.peer.close()
+        self.server.write(b"one")
+        self.server.write(b"two")
+        self.assertIsInstance(self.server.doWrite(), Exception)
+
+    def test_closed(self) -> None:
+        self.server.loseConnection()
+        self.server.write(b"last words")
+        self.assertEqual(self.peer.recv(100), b"last words")
+        self.server.connectionLost(Failure(ConnectionDone()))
+        self.server.write(b"too late")
+
+    def test_names_nobody(self) -> None:
+        self.assertNotIn("192.0.2.1", self.server.logPrefix() + repr(self.server))
