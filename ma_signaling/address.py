@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ma_signaling.events import Event, Report
@@ -79,6 +80,7 @@ class ClientAddresses:
         return any(address in network for network in self._trusted)
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> IPAddress | None:
     """The IP address in ``text``, whose port, brackets and zone are ignored; None where there is none."""
     text = text.strip()

@@ -33,10 +33,10 @@ class Home:
 
     __slots__ = (
         "_all_held",
+        "_guard",
         "_held",
         "_held_bytes",
         "connection",
-        "guard",
         "held_since",
         "ice_servers",
         "owner",
@@ -55,17 +55,27 @@ class Home:
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON."""
         self.sessions: dict[str, Session] = {}
-        self.guard = HomeGuard()
         self.timer: Timer | None = None
         """While it is away: the end of the grace time."""
+        self._guard: HomeGuard | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._all_held = all_held
 
+    def admit(self, key: str, now: float, most: int) -> float:
+        """Count a new session for the address ``key``; otherwise the seconds until one is allowed (``HomeGuard``)."""
+        if self._guard is None:
+            # Most homes are idle most of the time, and there are thousands.
+            self._guard = HomeGuard()
+        return self._guard.admit(key, now, most)
+
     def keep_ice_servers(self, ice_servers: bytes | None) -> None:
         """Keep a list (as JSON) as the fallback, unless it is far too long."""
-        fits = ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES
-        self.ice_servers = ice_servers if fits else None
+        if ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES:
+            # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
+            self.ice_servers = bytes(memoryview(ice_servers))
+        else:
+            self.ice_servers = None
 
     def tell(self, message: bytes) -> None:
         """Send the home a message, or hold it while the home is away."""

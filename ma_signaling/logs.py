@@ -7,7 +7,7 @@ one, the network of the other.
 from __future__ import annotations
 
 from hashlib import blake2b
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import ip_network
 from secrets import token_bytes
 from typing import Any
 
@@ -57,9 +57,8 @@ class EventLog:
         """Log one event; safe to call with any details."""
         if event in _LINES:
             level, line = _LINES[event]
-            self._log.emit(
-                level, line, **{name: self._readable(name, each) for name, each in details.items()}
-            )
+            readable = {name: self._readable(name, each) for name, each in details.items()}
+            self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
 
     def _readable(self, name: str, value: object) -> object:
         if name == "remote_id":
@@ -79,8 +78,9 @@ class EventLog:
 
 def network_of(address: ClientAddress) -> str:
     """The network that an address is in, as the log shows it: /24 of IPv4, /48 of IPv6."""
-    prefix = 24 if isinstance(ip_address(address.text), IPv4Address) else 48
-    return str(ip_network(f"{address.text}/{prefix}", strict=False))
+    if ":" in address.text:
+        return str(ip_network(f"{address.text}/48", strict=False))
+    return address.text.rpartition(".")[0] + ".0/24"
 
 
 class _Silence:

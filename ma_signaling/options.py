@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ma_signaling import __version__
+from ma_signaling import __version__, log_lines
 from ma_signaling.settings import Declaration, SettingError, Settings, declarations, load
 
 
@@ -48,6 +48,8 @@ class Options(usage.Options):
             self.settings = load(self.given, os.environ)
         except SettingError as mistake:
             raise SystemExit(f"ma-signaling: {mistake}") from None
+        if self.parent is not None:
+            log_lines.use(self.parent, self.settings)
 
 
 def _collector(setting: Declaration) -> Callable[[Options, str], None]:

@@ -61,8 +61,8 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
-        for other in connection.claims - {remote_id}:
-            self._withdraw(other, connection)
+        if connection.claim not in (None, remote_id):
+            self._withdraw(connection)
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self._grant(connection, remote_id, ice_servers)
@@ -85,8 +85,7 @@ class Registry:
 
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
-        for remote_id in list(connection.claims):
-            self._withdraw(remote_id, connection)
+        self._withdraw(connection)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
@@ -160,7 +159,7 @@ class Registry:
         holder = self._detach(home)
         self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id)
         self._closer.close(holder, CloseCode.REPLACED, "Replaced by new connection")
-        self._withdraw(home.remote_id, newcomer)
+        self._withdraw(newcomer)
         self._grant(newcomer, home.remote_id, ice_servers)
         self._settle(home.remote_id)
 
@@ -180,7 +179,7 @@ class Registry:
             claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
             holder.peer.ping(claim.payload)
         claim.newcomers[newcomer] = ice_servers
-        newcomer.claims.add(home.remote_id)
+        newcomer.claim = home.remote_id
 
     def _unanswered(self, home: Home) -> None:
         """The holder gave no sign of life: it loses the Remote ID, but not its sessions, to the first newcomer."""
@@ -212,16 +211,16 @@ class Registry:
         claim = self._claims.get(remote_id)
         if claim is not None:
             winner, ice_servers = next(iter(claim.newcomers.items()))
-            self._withdraw(remote_id, winner)
+            self._withdraw(winner)
             self._grant(winner, remote_id, ice_servers)
             self._settle(remote_id)
 
-    def _withdraw(self, remote_id: str, newcomer: Connection) -> None:
-        """Take a newcomer out of those who wait; when nobody is left, the check is over."""
-        newcomer.claims.discard(remote_id)
-        claim = self._claims.get(remote_id)
-        if claim is not None:
-            claim.newcomers.pop(newcomer, None)
+    def _withdraw(self, newcomer: Connection) -> None:
+        """Take a newcomer out of those who wait, if it does; when nobody is left, the check is over."""
+        remote_id, newcomer.claim = newcomer.claim, None
+        if remote_id is not None:
+            claim = self._claims[remote_id]
+            del claim.newcomers[newcomer]
             if not claim.newcomers:
                 self._settle(remote_id)
 
@@ -233,7 +232,7 @@ class Registry:
         if claim.timer is not None:
             claim.timer.cancel()
         for newcomer in claim.newcomers:
-            newcomer.claims.discard(remote_id)
+            newcomer.claim = None
         for newcomer in claim.newcomers:
             self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
             self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)

@@ -21,7 +21,7 @@ class Connection:
         "address",
         "bad_messages",
         "budget",
-        "claims",
+        "claim",
         "ended_session",
         "gone",
         "home",
@@ -38,8 +38,8 @@ class Connection:
         self.budget = budget
         self.bad_messages: SlidingWindow | None = None
         self.home: Home | None = None
-        self.claims: set[str] = set()
-        """Remote IDs that it has asked for and that another home holds; the verdicts are pending."""
+        self.claim: str | None = None
+        """The Remote ID that it has asked for and that another home holds; the verdict is pending."""
         self.session: Session | None = None
         self.was_client = False
         self.ended_session: str | None = None
@@ -48,7 +48,7 @@ class Connection:
     @property
     def is_home(self) -> bool:
         """Whether it holds a Remote ID, or may soon."""
-        return self.home is not None or bool(self.claims)
+        return self.home is not None or self.claim is not None
 
     @property
     def is_client(self) -> bool:

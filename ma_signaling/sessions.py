@@ -63,7 +63,7 @@ class Sessions:
         now = self._clock.seconds()
         home.check_room(0)
         crowded_out = self._crowded_out(home)
-        wait = home.guard.admit(client.address.key, now, self._settings.home_sessions_per_minute)
+        wait = home.admit(client.address.key, now, self._settings.home_sessions_per_minute)
         if wait > 0:
             raise Refused(home_busy(wait))
         if crowded_out is not None:
