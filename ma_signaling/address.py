@@ -10,8 +10,11 @@ from ma_signaling.events import Event, Report
 from ma_signaling.peer import ClientAddress
 from ma_signaling.settings import Settings
 
-LOCAL = IPv4Address("127.0.0.1")
+LOCAL = "127.0.0.1"
 """What a neighbour on a Unix socket counts as."""
+
+LONGEST_ADDRESS = 100
+"""What is longer is garbage: not worth the memory for remembering that."""
 
 IPAddress = IPv4Address | IPv6Address
 Header = Callable[[bytes], Sequence[bytes]]
@@ -28,6 +31,8 @@ class ClientAddresses:
         self._header = settings.client_ip_header.lower().encode()
         self._report = report
         self._has_warned = False
+        self._look_up = lru_cache(maxsize=1024)(self._look_up_anew)
+        self._local = ClientAddress(LOCAL, LOCAL), self._is_trusted(IPv4Address(LOCAL))
 
     def of(self, neighbour: str | None, header: Header) -> ClientAddress:
         """The client behind ``neighbour`` (an IP address as text, or None on a Unix socket).
@@ -35,26 +40,25 @@ class ClientAddresses:
         A list of addresses is read from the right, skipping trusted proxies: what stands left of the first untrusted
         one, or of garbage, may be anybody's invention.
         """
-        address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
-        if not self._is_trusted(address):
-            return describe(address, shared=self._claims_to_forward(header))
-        hops = self._hops(header)
+        address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
+        hops = self._hops(header) if is_trusted else ()
         if not hops:
-            # A proxy that speaks for many by a header which isn't believed.
-            return describe(address, shared=self._claims_to_forward(header))
+            # A stranger, or a proxy that speaks for many by a header which isn't believed.
+            shared = self._claims_to_forward(header)
+            return ClientAddress(address.text, address.key, True) if shared else address
         for hop in reversed(hops):
-            reported = parse(hop)
+            reported = self._look_up(hop) if len(hop) <= LONGEST_ADDRESS else None
             if reported is None:
                 break
-            address = reported
-            if not self._is_trusted(address):
+            address, is_trusted = reported
+            if not is_trusted:
                 break
-        return describe(address)
+        return address
 
     def neighbour_key(self, neighbour: str | None) -> str | None:
         """What sockets of ``neighbour`` count by before they have said whom they speak for; None for a trusted one."""
-        address = LOCAL if neighbour is None else parse(neighbour) or LOCAL
-        return None if self._is_trusted(address) else describe(address).key
+        address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
+        return None if is_trusted else address.key
 
     def _hops(self, header: Header) -> Sequence[str]:
         """Whom trusted proxies have reported, the nearest last; by one header, since a proxy may set but one."""
@@ -76,11 +80,15 @@ class ClientAddresses:
             self._report(Event.FORWARDING_IGNORED)
         return True
 
+    def _look_up_anew(self, text: str) -> tuple[ClientAddress, bool] | None:
+        """The address in ``text``, and whether it is a trusted proxy's; None where there is none."""
+        address = parse(text)
+        return None if address is None else (describe(address), self._is_trusted(address))
+
     def _is_trusted(self, address: IPAddress) -> bool:
         return any(address in network for network in self._trusted)
 
 
-@lru_cache(maxsize=1024)
 def parse(text: str) -> IPAddress | None:
     """The IP address in ``text``, whose port, brackets and zone are ignored; None where there is none."""
     text = text.strip()
@@ -97,11 +105,11 @@ def parse(text: str) -> IPAddress | None:
     return address
 
 
-def describe(address: IPAddress, *, shared: bool = False) -> ClientAddress:
+def describe(address: IPAddress) -> ClientAddress:
     """IPv6 counts by the /64: that is what one customer gets, and more than any table could remember."""
     text = str(address)
     key = text if isinstance(address, IPv4Address) else f"{IPv6Address(int(address) >> 64 << 64)}/64"
-    return ClientAddress(text, key, shared)
+    return ClientAddress(text, key)
 
 
 def _forwarded_for(element: str) -> str:

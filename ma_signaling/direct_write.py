@@ -1,7 +1,8 @@
 """Sockets that send at once what fits, in place of queueing it for the reactor's next turn.
 
 Twisted's ``write`` queues, asks epoll to be told when the socket takes data, sends in the next turn, and asks no more:
-two system calls and a turn for each message, although the socket nearly always has room.
+two system calls and a turn for each message, although the socket nearly always has room. A busy peer's messages come
+several at a time, and mostly go to one other: what one read brings is sent by one system call for each peer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,31 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Port, Server
+
+
+class Cork:
+    """While it is in, connections collect what they are to send."""
+
+    def __init__(self) -> None:
+        self.is_in = False
+        self.collecting: list[DirectServer] = []
+
+    def put_in(self) -> None:
+        """Let connections collect; ``pull`` must follow before the reactor goes on."""
+        self.is_in = True
+
+    def pull(self) -> None:
+        """Let every connection send what it has collected."""
+        self.is_in = False
+        collecting, self.collecting = self.collecting, []
+        for connection in collecting:
+            connection.send_collected()
+
+
+cork = Cork()
+"""The process's own: it has one reactor, in one thread."""
 
 
 class DirectServer(Server):
@@ -17,23 +42,62 @@ class DirectServer(Server):
 
     # Twisted writes the client's address into both, for its own log lines; nobody here reads them.
     logstr = repstr = "a connection"
+    _collected: list[bytes] | None = None
+    _is_reading = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         del self.logstr, self.repstr
 
     def write(self, data: bytes) -> None:
-        if (
-            not self.connected
-            or self.dataBuffer
+        if self._collected is not None:
+            self._collected.append(data)
+        elif not self.connected or self._is_waiting():
+            super().write(data)
+        elif cork.is_in:
+            self._collected = [data]
+            cork.collecting.append(self)
+        else:
+            self._send(data)
+
+    def doRead(self) -> Any:
+        self._is_reading = True
+        outcome = super().doRead()
+        self._is_reading = False
+        if self.disconnecting and outcome is None and self.connected and not self._aborting:
+            if not self._is_waiting():
+                return CONNECTION_DONE
+            self.stopReading()
+            self.startWriting()
+        return outcome
+
+    def loseConnection(self) -> None:
+        self.send_collected()
+        if self._is_reading and self.connected and not self._is_waiting():
+            # The reactor need not come back for it: it closes what a read ends with CONNECTION_DONE.
+            self.disconnecting = 1
+        else:
+            super().loseConnection()
+
+    def send_collected(self) -> None:
+        """Send what was collected, if there is anything."""
+        if self._collected is not None:
+            data = b"".join(self._collected)
+            del self._collected
+            self._send(data)
+
+    def _is_waiting(self) -> bool:
+        """Whether something waits to be sent first, or is done of which this class knows little."""
+        return bool(
+            self.dataBuffer
             or self._tempDataLen
             or self.TLS
             or self._writeDisconnected
             or self._writeDisconnecting
-        ):
-            super().write(data)
-            return
-        sent = self.writeSomeData(data)
+        )
+
+    def _send(self, data: bytes) -> None:
+        sent = self.writeSomeData(data) if self.connected else 0
         if not isinstance(sent, int):
             # Broken; what is queued makes the reactor find out by itself, and not within this call.
             super().write(data)

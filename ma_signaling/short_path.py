@@ -32,6 +32,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ma_signaling.direct_write import cork
 from ma_signaling.request_head import RequestHead
 
 FIN = MASKED = 0x80
@@ -103,7 +104,11 @@ class ShortPath(WebSocketServerProtocol):
             and self.current_frame is None
             and not self.inside_message
         ):
-            data = self._take_frames(data)
+            try:
+                data = self._take_frames(data)
+            finally:
+                if cork.is_in:
+                    cork.pull()
             if not data:
                 return
         super().dataReceived(data)
@@ -111,31 +116,17 @@ class ShortPath(WebSocketServerProtocol):
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start = 0
-        while len(data) >= start + 6 and self.state == self.STATE_OPEN:
-            opcode = data[start] - FIN
-            size = data[start + 1] - MASKED
-            payload_at = start + 6
-            if size == 126 and opcode == TEXT and len(data) >= start + 8:
-                size = data[start + 2] << 8 | data[start + 3]
-                payload_at = start + 8
-                if size < 126:
-                    break
-            elif not 0 <= size < 126:
-                break
-            end = payload_at + size
-            if size > self.most_bytes or end > len(data):
-                break
-            mask = data[payload_at - 4 : payload_at] * (size // 4 + 1)
-            payload = (
-                int.from_bytes(data[payload_at:end], "little") ^ int.from_bytes(mask[:size], "little")
-            ).to_bytes(size, "little")
+        while self.state == self.STATE_OPEN and (found := whole_frame(data, start, self.most_bytes)):
+            opcode, payload, end = found
+            if end < len(data):
+                cork.put_in()
             if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
                 self.onMessage(payload, False)
             elif opcode == PONG:
                 self.onPong(payload)
             elif opcode == PING:
                 self.onPing(payload)
-            elif opcode == CLOSE and size != 1:
+            elif opcode == CLOSE and len(payload) != 1:
                 code: Any = int.from_bytes(payload[:2]) if payload else None
                 reason: Any = payload[2:] or None
                 self.onCloseFrame(code, reason)
@@ -177,6 +168,29 @@ class ShortPath(WebSocketServerProtocol):
             self.transport.write(data)
         else:
             super().sendData(data, sync, chopsize)
+
+
+def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, int] | None:
+    """The frame that starts in ``data`` at ``start``: opcode, payload unmasked, and where it ends.
+
+    None unless all of it is there, final, masked, without reserved bits, and short (RFC 6455 section 5.2).
+    """
+    if len(data) < start + 6:
+        return None
+    size = data[start + 1] - MASKED
+    payload_at = start + 6
+    if size == 126:
+        size = data[start + 2] << 8 | data[start + 3]
+        payload_at = start + 8
+        if size < 126 or data[start] != FIN | TEXT:
+            return None
+    end = payload_at + size
+    if not 0 <= size <= most_bytes or size == 127 or end > len(data):
+        return None
+    mask = data[payload_at - 4 : payload_at] * (size // 4 + 1)
+    masked = int.from_bytes(data[payload_at:end], "little")
+    payload = (masked ^ int.from_bytes(mask[:size], "little")).to_bytes(size, "little")
+    return data[start] - FIN, payload, end
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -14,11 +14,12 @@ from twisted.python.failure import Failure
 
 from ma_signaling import messages, request_head
 from ma_signaling.capacity import UNSENT_BYTES
+from ma_signaling.deadlines import Waiting
 from ma_signaling.errors import CloseCode, whole_seconds
 from ma_signaling.events import Event
 from ma_signaling.http_reply import json_reply
 from ma_signaling.logs import SILENCE
-from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
 from ma_signaling.short_path import ShortPath
@@ -62,7 +63,7 @@ class SignalingProtocol(ShortPath):
     _head: bytearray | None = None
     _is_refused = False
     _counts_for: str | None = None
-    _deadline: Timer | None = None
+    deadline: dict[Waiting, float] | None = None
     _awaiting_pong = False
     _in_close_frame = False
     _fragments = 0
@@ -302,16 +303,13 @@ class SignalingProtocol(ShortPath):
         self.dropConnection(abort=True)
 
     def _set_deadline(self, seconds: float) -> None:
-        self._clear_deadline()
-        self._deadline = self.factory.clock.callLater(seconds, self._deadline_passed)
+        self.factory.deadlines.set(self, seconds)
 
     def _clear_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self.factory.deadlines.clear(self)
 
-    def _deadline_passed(self) -> None:
-        self._deadline = None
+    def deadline_passed(self) -> None:
+        """What the connection is in, it has been in for too long."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
         elif self._has_taken_some():

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTim
 from zope.interface import implementer
 
 from ma_signaling.address import ClientAddresses
+from ma_signaling.deadlines import Deadlines
 from ma_signaling.events import Report
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
@@ -42,7 +43,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.keepalive = keepalive
         self.addresses = addresses
         self.report = report
-        self.clock = reactor
+        self.deadlines = Deadlines(reactor)
         self.open = 0
         self._all_closed: Deferred[None] | None = None
         self.setProtocolOptions(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ma_signaling.address import describe, parse
@@ -26,7 +27,7 @@ def address(text: str, *, shared: bool = False) -> ClientAddress:
     """The address of a neighbour without forwarding headers; `shared`: with some that aren't trusted."""
     parsed = parse(text)
     assert parsed is not None, text
-    return describe(parsed, shared=shared)
+    return replace(describe(parsed), shared=shared)
 
 
 class FakeTimer:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.direct_write import DirectServer
+from ma_signaling.direct_write import DirectServer, cork
 
 PORT = SimpleNamespace(_realPortNumber=8787)
 
@@ -23,6 +24,11 @@ class Reactor:
         self.readers: list[object] = []
         self.writers: list[object] = []
         self.addReader, self.addWriter = self.readers.append, self.writers.append
+
+        self.soon: list[object] = []
+
+    def callLater(self, delay: float, function: object, *arguments: object) -> None:
+        self.soon.append(function)
 
     def removeReader(self, reader: object) -> None:
         self.readers = [each for each in self.readers if each is not reader]
@@ -74,6 +80,54 @@ class DirectWriteTest(SynchronousTestCase):
         self.assertEqual(self.peer.recv(100), b"last words")
         self.server.connectionLost(Failure(ConnectionDone()))
         self.server.write(b"too late")
+
+    def test_collected_while_corked(self) -> None:
+        cork.put_in()
+        self.server.write(b"one")
+        self.server.write(b"two")
+        self.assertRaises(BlockingIOError, self.peer.recv, 100)
+        cork.pull()
+        self.assertEqual(self.peer.recv(100), b"onetwo")
+        self.server.write(b"three")
+        self.assertEqual(self.peer.recv(100), b"three")
+
+    def test_collected_before_closing(self) -> None:
+        cork.put_in()
+        self.server.write(b"last words")
+        self.server.loseConnection()
+        self.assertEqual(self.peer.recv(100), b"last words")
+        cork.pull()
+
+    def test_closed_by_what_was_read(self) -> None:
+        self.server.protocol.dataReceived = lambda data: self.server.loseConnection()
+        self.peer.send(b"bye")
+        self.assertIs(self.server.doRead(), CONNECTION_DONE)
+        self.assertEqual(self.reactor.writers, [])
+
+    def test_closed_by_what_was_read_while_more_waits(self) -> None:
+        self.server.protocol.dataReceived = lambda data: (
+            self.server.loseConnection(),
+            self.server.write(b"x" * 5_000_000),
+        )
+        self.peer.send(b"bye")
+        self.assertIsNone(self.server.doRead())
+        self.assertEqual(self.reactor.writers[-1:], [self.server])
+        received = 0
+        while (outcome := self.server.doWrite()) is None:
+            received += len(self.peer.recv(1 << 20))
+        self.assertIs(outcome, CONNECTION_DONE)
+        while received < 5_000_000:
+            received += len(self.peer.recv(1 << 20))
+
+    def test_aborted_by_what_was_read(self) -> None:
+        def abort(data: bytes) -> None:
+            self.server.loseConnection()
+            self.server.abortConnection()
+
+        self.server.protocol.dataReceived = abort
+        self.peer.send(b"bye")
+        self.assertIsNone(self.server.doRead())
+        self.assertEqual(self.reactor.soon, [self.server.connectionLost])
 
     def test_names_nobody(self) -> None:
         self.assertNotIn("192.0.2.1", self.server.logPrefix() + repr(self.server))
