@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ma_signaling import messages
-from ma_signaling.errors import Refused, home_busy
 from ma_signaling.limits import HomeGuard
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.session import Connection, Session
@@ -86,13 +85,11 @@ class Home:
             self._held_bytes += len(message)
             self._all_held.bytes += len(message)
 
-    def check_room(self, size: int) -> None:
-        """Raise ``Refused(home_busy)`` where ``size`` more bytes from a client would be too much for the home."""
+    def has_room(self, size: int) -> bool:
+        """Whether ``size`` more bytes from a client would not be too much for the home."""
         if self.connection is not None:
-            if self.connection.peer.congested:
-                raise Refused(home_busy(1))
-        elif self._held_bytes + size > HELD_BYTES or self._all_held.bytes + size > HELD_BYTES_IN_ALL:
-            raise Refused(home_busy(1))
+            return not self.connection.peer.congested
+        return self._held_bytes + size <= HELD_BYTES and self._all_held.bytes + size <= HELD_BYTES_IN_ALL
 
     def announce(self, session: Session) -> None:
         """Tell the home, which is there, of a session."""

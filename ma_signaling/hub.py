@@ -6,6 +6,8 @@ A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charg
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from itertools import count, islice
 
 from ma_signaling import messages
@@ -19,6 +21,7 @@ from ma_signaling.routing import Router
 from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
+from ma_signaling.traffic import Traffic
 
 LEAVING_SECONDS = 10.0
 """When to come back to a server that is going down."""
@@ -40,7 +43,7 @@ class Hub:
         self._sessions = Sessions(settings, clock, report)
         self._registry = Registry(settings, clock, report, self._sessions, self)
         self.lookups = Lookups(clock, report, self.limits, self._registry)
-        self._router = Router(clock, self, self._registry, self._sessions, self.lookups)
+        self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
 
     def admit(self, address: ClientAddress) -> float:
         """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""
@@ -48,9 +51,11 @@ class Hub:
             return LEAVING_SECONDS
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="connections in a minute")
             return wait
         others = self._by_address.get(address.key, {})
         if 0 < self._settings.connections_per_address <= len(others):
+            self._report(Event.LIMIT_HIT, limit="connections of an address")
             idle = next((c for c in others if not c.is_home and not c.is_client), None)
             if idle is None:
                 return 1.0
@@ -136,6 +141,17 @@ class Hub:
     def restore(self, data: bytes, wall: float) -> None:
         """Go on from a snapshot. Raises ValueError for anything else."""
         self._registry.restore(data, wall)
+
+    def connections_by_role(self) -> dict[str, int]:
+        """How many connections are homes, clients, or neither (yet); it looks at each of them."""
+        roles = Counter(
+            "home" if c.is_home else "client" if c.is_client else "none" for c in self._connections
+        )
+        return {role: roles[role] for role in ("home", "client", "none")}
+
+    def traffic(self) -> Iterator[tuple[str, Traffic]]:
+        """What came, by type of message."""
+        return self._router.traffic()
 
     def counts(self) -> dict[str, object]:
         """The numbers of /health."""

@@ -27,6 +27,7 @@ class Lookups:
         now = self._clock.seconds()
         wait = self._limits.lookup(address.key, now)
         if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="lookups")
             raise Refused(rate_limited(wait))
         home = self._registry.find(remote_id)
         if home is None and self._limits.guess(address.key, now, remote_id):

@@ -70,8 +70,8 @@ class Registry:
             if ice_servers is not None:
                 home.keep_ice_servers(ice_servers)
             connection.peer.send(messages.registered(remote_id))
-        elif self._is_entitled(connection, home):
-            self._replace(home, connection, ice_servers)
+        elif (right := self._right(connection, home)) is not None:
+            self._replace(home, connection, ice_servers, right)
         else:
             self._challenge(home, home.connection, connection, ice_servers)
 
@@ -103,14 +103,15 @@ class Registry:
 
     # Granting
 
-    def _is_entitled(self, newcomer: Connection, home: Home) -> bool:
-        """Whether ``newcomer`` gets the Remote ID without a check: the owner's restart, or the senior's return."""
+    def _right(self, newcomer: Connection, home: Home) -> str | None:
+        """By what right ``newcomer`` gets it without a check: an owner who restarts, or the senior who returns."""
         if newcomer.address.is_surely(home.owner):
-            return True
+            return "address"
         now = self._clock.seconds()
-        return now - home.held_since < TENURE and self._seniority.is_senior(
-            home.remote_id, newcomer.address, now
-        )
+        is_young = now - home.held_since < TENURE
+        if is_young and self._seniority.is_senior(home.remote_id, newcomer.address, now):
+            return "seniority"
+        return None
 
     def _grant(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
         if connection.home is not None:
@@ -119,22 +120,26 @@ class Registry:
         home = self._homes.get(remote_id)
         if home is None:
             home = self._homes[remote_id] = Home(remote_id, connection.address, now, self._held)
-            event = Event.HOME_REGISTERED
+            event: Event | None = Event.HOME_REGISTERED
         else:
+            # Without a timer it was replaced in place, which has been reported.
+            event = Event.HOME_RETURNED if home.timer is not None else None
             home.cancel_timer()
             if not connection.address.is_surely(home.owner):
                 home.owner, home.held_since = connection.address, now
-            event = Event.HOME_RETURNED
         home.connection = connection
         home.keep_ice_servers(ice_servers)
         connection.home = home
         self.online += 1
-        self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
+        if event is not None:
+            self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
         held = self._adopt_evicted(home) + home.take_held()
         for session in home.sessions.values():
             # Pending, or open without a word from any home: it may be unknown to one that has restarted.
             if not session.spoken:
+                if not session.is_open:
+                    self._report(Event.SESSION_REVIVED, session=session.id)
                 self._sessions.announce(session)
         for message in held:
             home.tell(message)
@@ -154,10 +159,10 @@ class Registry:
 
     # Takeover
 
-    def _replace(self, home: Home, newcomer: Connection, ice_servers: bytes | None) -> None:
+    def _replace(self, home: Home, newcomer: Connection, ice_servers: bytes | None, right: str) -> None:
         """Give a held Remote ID, with its sessions, to ``newcomer`` at once."""
         holder = self._detach(home)
-        self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id)
+        self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id, right=right)
         self._closer.close(holder, CloseCode.REPLACED, "Replaced by new connection")
         self._withdraw(newcomer)
         self._grant(newcomer, home.remote_id, ice_servers)

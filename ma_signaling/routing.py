@@ -5,7 +5,8 @@ To add a message type: a handler here, and its answer in ``messages``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from ma_signaling import messages, remote_id
 from ma_signaling.errors import (
@@ -24,6 +25,7 @@ from ma_signaling.errors import (
     rate_limited,
     unknown_type,
 )
+from ma_signaling.events import Event, Report
 from ma_signaling.limits import Budget, SlidingWindow
 from ma_signaling.lookups import Lookups
 from ma_signaling.messages import Message
@@ -31,12 +33,16 @@ from ma_signaling.peer import Clock
 from ma_signaling.registry import Closer, Registry
 from ma_signaling.session import Connection, Session
 from ma_signaling.sessions import Sessions
+from ma_signaling.traffic import Traffic
 
 MOST_BAD_MESSAGES = 50
 """Unreadable messages within a minute that end a connection."""
 
 MOST_DROPS = 100
 """Messages beyond a budget that end a connection."""
+
+
+_Handler = Callable[[Connection, Message, bytes], None]
 
 
 class _OverBudget(Exception):
@@ -49,14 +55,21 @@ class Router:
     """Takes the messages of all connections."""
 
     def __init__(
-        self, clock: Clock, closer: Closer, registry: Registry, sessions: Sessions, lookups: Lookups
+        self,
+        clock: Clock,
+        report: Report,
+        closer: Closer,
+        registry: Registry,
+        sessions: Sessions,
+        lookups: Lookups,
     ) -> None:
         self._clock = clock
+        self._report = report
         self._closer = closer
         self._registry = registry
         self._sessions = sessions
         self._lookups = lookups
-        self._handlers: dict[str, Callable[[Connection, Message, bytes], None]] = {
+        handlers: dict[str, _Handler] = {
             "offer": self._forward,
             "answer": self._forward,
             "ice-candidate": self._forward,
@@ -66,20 +79,26 @@ class Router:
             "ping": self._ping,
             "pong": self._pong,
         }
+        self._routes = {type: (handler, Traffic()) for type, handler in handlers.items()}
+        self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
         try:
             message = self._parse(connection, payload)
-            handle = self._handlers.get(message["type"])
-            if handle is None:
-                self._charge_control(connection)
-                raise Refused(unknown_type(message["type"]))
+            handle, traffic = self._routes.get(message["type"], self._other)
+            traffic.count(connection.home is not None, len(payload))
             handle(connection, message, payload)
         except Refused as refused:
             connection.peer.send(messages.error(refused.error))
         except _OverBudget as over:
             self._over_budget(connection, over.budget)
+
+    def traffic(self) -> Iterator[tuple[str, Traffic]]:
+        """What came, by type; "other": no type that is known, or no message at all."""
+        for type, (_, traffic) in self._routes.items():
+            yield type, traffic
+        yield "other", self._other[1]
 
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a WebSocket ping or pong; False: it is over budget, ignore it."""
@@ -95,6 +114,7 @@ class Router:
             return messages.parse(payload)
         except Refused as refused:
             now = self._clock.seconds()
+            self._other[1].count(connection.home is not None, len(payload))
             if connection.bad_messages is None:
                 connection.bad_messages = SlidingWindow()
             connection.bad_messages.add(now)
@@ -105,6 +125,7 @@ class Router:
             raise
 
     def _over_budget(self, connection: Connection, budget: Budget) -> None:
+        self._report(Event.LIMIT_HIT, limit="messages")
         now = self._clock.seconds()
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
@@ -119,6 +140,10 @@ class Router:
 
     def _charge_control(self, connection: Connection) -> None:
         self._charge(connection.budget, 0)
+
+    def _unknown(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        raise Refused(unknown_type(message["type"]))
 
     def _ping(self, connection: Connection, message: Message, payload: bytes) -> None:
         self._charge_control(connection)
@@ -182,7 +207,8 @@ class Router:
         self._charge(session.from_client, len(payload))
         if not session.is_open:
             raise Refused(SESSION_NOT_FOUND)
-        session.home.check_room(len(payload))
+        if not session.home.has_room(len(payload)):
+            self._refuse_busy()
         session.home.tell(messages.with_session_id(message, payload, session.id))
         session.offered = session.offered or message["type"] == "offer"
 
@@ -195,10 +221,14 @@ class Router:
         if session is None or not own or not session.is_open:
             raise Refused(CLIENT_NOT_FOUND)
         if session.client.peer.congested:
-            raise Refused(home_busy(1))
+            self._refuse_busy()
         session.client.peer.send(payload)
         session.spoken = True
         session.answered = session.answered or message["type"] == "answer"
+
+    def _refuse_busy(self) -> NoReturn:
+        self._report(Event.LIMIT_HIT, limit="unsent bytes")
+        raise Refused(home_busy(1))
 
     def _session_id(self, connection: Connection, message: Message) -> str:
         session_id = message.get("sessionId")

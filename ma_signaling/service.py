@@ -19,12 +19,13 @@ from ma_signaling import __version__
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
 from ma_signaling.direct_write import write_directly
-from ma_signaling.events import Report
+from ma_signaling.events import Event, Report
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.logs import EventLog
+from ma_signaling.metrics import Metrics, build, state_of
 from ma_signaling.settings import Settings
 from ma_signaling.state_file import StateFile
 from ma_signaling.web import make_root
@@ -59,10 +60,17 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     Starting raises ``CannotStart`` where a port can't be had.
     """
     raise_descriptor_limit()
-    report = EventLog(settings.log_addresses)
+    log, metrics = EventLog(settings.log_addresses), Metrics()
+
+    def report(event: Event, /, **details: object) -> None:
+        log(event, **details)
+        metrics(event, **details)
+
     hub = Hub(settings, reactor, report)
     keepalive = KeepAlive(reactor, settings.ping_interval)
-    factory = make_factory(hub, settings, keepalive, report, reactor)
+    factory = make_factory(hub, settings, keepalive, report, reactor, metrics)
+    metrics.watch(build)
+    metrics.watch(lambda: state_of(hub, factory.capacity))
     services = MultiService()
     named: dict[str, Service] = {
         "rate-limiting": RateLimiting(hub.limits, reactor),
@@ -79,11 +87,16 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
 
 
 def make_factory(
-    hub: Hub, settings: Settings, keepalive: KeepAlive, report: Report, reactor: IReactorTime
+    hub: Hub,
+    settings: Settings,
+    keepalive: KeepAlive,
+    report: Report,
+    reactor: IReactorTime,
+    metrics: Metrics,
 ) -> SignalingFactory:
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
-    root, entry = make_root(hub, addresses)
+    root, entry = make_root(hub, addresses, metrics, settings)
     capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
     site = HttpSite(root, capacity, reactor)
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)

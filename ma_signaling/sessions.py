@@ -61,10 +61,13 @@ class Sessions:
     def request(self, client: Connection, home: Home) -> None:
         """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused(home_busy)``."""
         now = self._clock.seconds()
-        home.check_room(0)
+        if not home.has_room(0):
+            self._report(Event.LIMIT_HIT, limit="unsent bytes")
+            raise Refused(home_busy(1))
         crowded_out = self._crowded_out(home)
         wait = home.admit(client.address.key, now, self._settings.home_sessions_per_minute)
         if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
             raise Refused(home_busy(wait))
         if crowded_out is not None:
             self.fail(crowded_out, home_busy(1))
@@ -80,17 +83,18 @@ class Sessions:
         """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
         session.home.announce(session)
         if not session.is_open:
-            deadline = session.requested_at + ANSWER_DEADLINE - self._clock.seconds()
+            deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
     def park(self, session: Session) -> None:
         """Let a pending session wait for its home's return."""
-        deadline = session.requested_at + self._settings.park - self._clock.seconds()
+        self._report(Event.SESSION_PARKED, session=session.id)
+        deadline = self._settings.park - self._age(session)
         self._set_timer(session, deadline, self._park_expired)
 
     def ready(self, session: Session, ice_servers: bytes | None) -> None:
         """Open a pending session with the ICE servers (a JSON list) that its home gave for it."""
-        self._report(Event.SESSION_OPENED, session=session.id)
+        self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
         self._open(session, ice_servers)
 
     def client_left(self, session: Session, goodbye: bool) -> None:
@@ -140,7 +144,12 @@ class Sessions:
 
     def _open_unready(self, session: Session) -> None:
         session.timer = None
-        self._report(Event.SESSION_OPENED_UNREADY, session=session.id, remote_id=session.home.remote_id)
+        self._report(
+            Event.SESSION_OPENED_UNREADY,
+            session=session.id,
+            remote_id=session.home.remote_id,
+            seconds=self._age(session),
+        )
         self._open(session, session.home.ice_servers)
 
     def _park_expired(self, session: Session) -> None:
@@ -167,6 +176,9 @@ class Sessions:
                 break
             del self._ended[session_id]
 
+    def _age(self, session: Session) -> float:
+        return self._clock.seconds() - session.requested_at
+
     def _set_timer(self, session: Session, delay: float, expired: Callable[[Session], None]) -> None:
         session.cancel_timer()
         session.timer = self._clock.callLater(max(0.0, delay), expired, session)
@@ -179,6 +191,7 @@ class Sessions:
         if not 0 < self._settings.home_sessions <= len(home.sessions):
             return None
         idle = [session for session in home.sessions.values() if not session.offered]
+        self._report(Event.LIMIT_HIT, limit="sessions of a home")
         if not idle:
             raise Refused(home_busy(1))
         count = Counter(session.client.address.key for session in idle)

@@ -194,6 +194,12 @@ class Settings:
         _choice("auto", "text", "json"),
         "Lines to read, or a JSON object each; auto: JSON in production",
     )
+    metrics_allow: tuple[Network, ...] = _setting(
+        "none",
+        _networks,
+        "Who may ask for /metrics besides this machine",
+        unit="networks, or none",
+    )
     connections_per_minute: int = _setting(
         "100", _whole(0), "New connections of one address within a minute", unit="connections"
     )

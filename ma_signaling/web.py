@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import orjson
@@ -13,7 +15,10 @@ from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import BLOCKED, Refused
 from ma_signaling.hub import Hub
+from ma_signaling.metrics import CONTENT_TYPE, Metrics
+from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
+from ma_signaling.settings import Network, Settings
 from ma_signaling.transport import hand_over, neighbour
 from ma_signaling.websocket_factory import SignalingFactory
 
@@ -23,7 +28,10 @@ CORS_HEADERS = {
 }
 
 
-class _Page(Resource):
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+class Page(Resource):
     """A resource for GET and HEAD; OPTIONS is answered anywhere, any other method is not allowed."""
 
     def render(self, request: Request) -> bytes | int:
@@ -48,7 +56,7 @@ class _Page(Resource):
         return reply(request, 404, {"error": "Not found"})
 
 
-class NotFound(_Page):
+class NotFound(Page):
     """Nothing is here."""
 
 
@@ -59,7 +67,7 @@ def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
     return orjson.dumps(body)
 
 
-class Root(_Page):
+class Root(Page):
     """``/``: what this is, and what it offers."""
 
     def __init__(self, hub: Hub) -> None:
@@ -102,7 +110,7 @@ _HTML = """<!doctype html>
 """
 
 
-class Health(_Page):
+class Health(Page):
     """``/health``: never limited, whoever asks."""
 
     def __init__(self, hub: Hub) -> None:
@@ -113,7 +121,7 @@ class Health(_Page):
         return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
 
 
-class Check(_Page):
+class Check(Page):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
     def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
@@ -130,10 +138,7 @@ class Check(_Page):
     def render_GET(self, request: Request) -> bytes:
         if self._name is None:
             return reply(request, 404, {"error": "Not found"})
-        headers = request.requestHeaders
-        address = self._addresses.of(
-            neighbour(request.transport), lambda name: headers.getRawHeaders(name, [])
-        )
+        address = client_of(request, self._addresses)
         try:
             online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
         except Refused as refused:
@@ -147,7 +152,7 @@ class Check(_Page):
         return reply(request, 200, {"online": online})
 
 
-class WebSocketEntry(_Page):
+class WebSocketEntry(Page):
     """``/ws`` for requests that the HTTP server had to read: on a kept connection, or written in an unusual way."""
 
     factory: SignalingFactory
@@ -172,9 +177,35 @@ class WebSocketEntry(_Page):
         return NOT_DONE_YET
 
 
-def make_root(hub: Hub, addresses: ClientAddresses) -> tuple[Root, WebSocketEntry]:
+class MetricsPage(Page):
+    """``/metrics``: for this machine and for those who are allowed; nobody else learns that it is there."""
+
+    def __init__(self, metrics: Metrics, addresses: ClientAddresses, allowed: Sequence[Network]) -> None:
+        super().__init__()
+        self._metrics = metrics
+        self._addresses = addresses
+        self._allowed = (*LOOPBACK, *allowed)
+
+    def render_GET(self, request: Request) -> bytes | int:
+        client = client_of(request, self._addresses)
+        if client.shared or not any(ip_address(client.text) in network for network in self._allowed):
+            return super().render_GET(request)
+        request.setHeader(b"Content-Type", CONTENT_TYPE)
+        return self._metrics.text()
+
+
+def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
+    """Whom a request comes from."""
+    headers = request.requestHeaders
+    return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
+
+
+def make_root(
+    hub: Hub, addresses: ClientAddresses, metrics: Metrics, settings: Settings
+) -> tuple[Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
+    root.putChild(b"metrics", MetricsPage(metrics, addresses, settings.metrics_allow))
     root.putChild(b"health", Health(hub))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
