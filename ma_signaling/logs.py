@@ -6,6 +6,7 @@ one, the network of the other.
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import blake2b
 from ipaddress import ip_network
 from secrets import token_bytes
@@ -14,7 +15,8 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 
 from ma_signaling.events import Event
-from ma_signaling.peer import ClientAddress
+from ma_signaling.limits import MINUTE
+from ma_signaling.peer import ClientAddress, Clock
 
 _LINES = {
     Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
@@ -45,20 +47,50 @@ _LINES = {
 """Events that are not here are for counting only."""
 
 
+_STRANGERS_CAUSE = {
+    Event.TAKEOVER_TRIED,
+    Event.TAKEOVER_REFUSED,
+    Event.ADDRESS_BLOCKED,
+    Event.PEER_CLOSED,
+    Event.PEER_DROPPED,
+    Event.SESSION_OPENED_UNREADY,
+}
+"""What anybody can cause as often as they like."""
+
+MOST_A_MINUTE = 20
+"""So many lines of each of those; the rest are counted."""
+
+
 class EventLog:
     """Writes reported events to Twisted's log."""
 
-    def __init__(self, addresses: str) -> None:
+    def __init__(self, addresses: str, clock: Clock) -> None:
         self._addresses = addresses
+        self._clock = clock
         self._log = Logger(namespace="ma_signaling")
         self._key = token_bytes(32)
+        self._said: Counter[Event] = Counter()
+        """How often each of what strangers cause has happened in its minute."""
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Log one event; safe to call with any details."""
-        if event in _LINES:
-            level, line = _LINES[event]
-            readable = {name: self._readable(name, each) for name, each in details.items()}
-            self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
+        if event not in _LINES or (event in _STRANGERS_CAUSE and not self._may_say(event)):
+            return
+        level, line = _LINES[event]
+        readable = {name: self._readable(name, each) for name, each in details.items()}
+        self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
+
+    def _may_say(self, event: Event) -> bool:
+        if event not in self._said:
+            self._clock.callLater(MINUTE, self._minute_over, event)
+        self._said[event] += 1
+        return self._said[event] <= MOST_A_MINUTE
+
+    def _minute_over(self, event: Event) -> None:
+        unsaid = self._said.pop(event) - MOST_A_MINUTE
+        if unsaid > 0:
+            line = f"{unsaid} more within a minute that were not logged: {event}"
+            self._log.emit(_LINES[event][0], "{line}", line=line, event=event, details={"count": unsaid})
 
     def _readable(self, name: str, value: object) -> object:
         if name == "remote_id":

@@ -60,7 +60,7 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     Starting raises ``CannotStart`` where a port can't be had.
     """
     raise_descriptor_limit()
-    log, metrics = EventLog(settings.log_addresses), Metrics()
+    log, metrics = EventLog(settings.log_addresses, reactor), Metrics()
 
     def report(event: Event, /, **details: object) -> None:
         log(event, **details)

@@ -32,7 +32,7 @@ class EchoProtocol(SignalingProtocol):
 def main() -> None:
     """Serve until killed; the first line of output says that it listens."""
     reactor: Any = installed_reactor
-    report = EventLog(SETTINGS.log_addresses)
+    report = EventLog(SETTINGS.log_addresses, reactor)
     hub = Hub(SETTINGS, reactor, report)
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
     factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics())

@@ -66,8 +66,8 @@ class Server:
     def __init__(self, **overrides: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(**overrides)
-        report = EventLog(self.settings.log_addresses)
         reactor: Any = self.clock
+        report = EventLog(self.settings.log_addresses, reactor)
         self.hub = Hub(self.settings, reactor, report)
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, Metrics())
