@@ -36,3 +36,13 @@ class Report(Protocol):
     """Takes an event and its details; must return quickly and never raise."""
 
     def __call__(self, event: Event, /, **details: object) -> None: ...
+
+
+def each_of(*reports: Report) -> Report:
+    """A report that goes to each of these."""
+
+    def report(event: Event, /, **details: object) -> None:
+        for each in reports:
+            each(event, **details)
+
+    return report

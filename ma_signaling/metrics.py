@@ -100,6 +100,7 @@ class Metrics:
             registry=self._registry,
         )
         ProcessCollector(registry=self._registry)
+        self.watch(_build)
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Count one event; safe to call with any details."""
@@ -164,7 +165,7 @@ def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
     yield size
 
 
-def build() -> Iterator[Metric]:
+def _build() -> Iterator[Metric]:
     """Which versions run."""
     labels = {name: version(name) for name in ("twisted", "autobahn")}
     labels |= {"version": __version__, "python": platform.python_version()}

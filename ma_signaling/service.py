@@ -19,13 +19,13 @@ from ma_signaling import __version__
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
 from ma_signaling.direct_write import write_directly
-from ma_signaling.events import Event, Report
+from ma_signaling.events import Report, each_of
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.logs import EventLog
-from ma_signaling.metrics import Metrics, build, state_of
+from ma_signaling.metrics import Metrics, state_of
 from ma_signaling.settings import Settings
 from ma_signaling.state_file import StateFile
 from ma_signaling.web import make_root
@@ -60,17 +60,11 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     Starting raises ``CannotStart`` where a port can't be had.
     """
     raise_descriptor_limit()
-    log, metrics = EventLog(settings.log_addresses, reactor), Metrics()
-
-    def report(event: Event, /, **details: object) -> None:
-        log(event, **details)
-        metrics(event, **details)
-
+    metrics = Metrics()
+    report = each_of(EventLog(settings.log_addresses, reactor), metrics)
     hub = Hub(settings, reactor, report)
     keepalive = KeepAlive(reactor, settings.ping_interval)
     factory = make_factory(hub, settings, keepalive, report, reactor, metrics)
-    metrics.watch(build)
-    metrics.watch(lambda: state_of(hub, factory.capacity))
     services = MultiService()
     named: dict[str, Service] = {
         "rate-limiting": RateLimiting(hub.limits, reactor),
@@ -99,6 +93,7 @@ def make_factory(
     root, entry = make_root(hub, addresses, metrics, settings)
     capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
     site = HttpSite(root, capacity, reactor)
+    metrics.watch(lambda: state_of(hub, capacity))
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
     return entry.factory
 

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from ma_signaling.events import each_of
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
@@ -67,10 +68,11 @@ class Server:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
-        report = EventLog(self.settings.log_addresses, reactor)
+        metrics = Metrics()
+        report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
         self.hub = Hub(self.settings, reactor, report)
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
-        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, Metrics())
+        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, metrics)
         self.keepalive.startService()
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
