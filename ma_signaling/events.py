@@ -23,6 +23,7 @@ class Event(StrEnum):
     SESSION_REVIVED = "session revived"
     SESSION_OPENED = "session opened"
     SESSION_OPENED_UNREADY = "session opened without session-ready"
+    RELAY_OFFERED = "relay offered"
     SESSION_FAILED = "session failed"
     SESSION_ENDED = "session ended"
     LIMIT_HIT = "limit hit"

@@ -6,8 +6,9 @@ A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charg
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 from ma_signaling import messages
@@ -22,6 +23,7 @@ from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 from ma_signaling.traffic import Traffic
+from ma_signaling.turn import IceServers
 
 LEAVING_SECONDS = 10.0
 """When to come back to a server that is going down."""
@@ -30,7 +32,14 @@ LEAVING_SECONDS = 10.0
 class Hub:
     """All connections, homes and sessions of this server."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        turn_secret: bytes = b"",
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -40,7 +49,8 @@ class Hub:
         self._by_address: dict[str, dict[Connection, None]] = {}
         self._is_leaving = False
         self.limits = Limits(settings)
-        self._sessions = Sessions(settings, clock, report)
+        self.ice_servers = IceServers(settings.stun_urls, settings.turn_urls, turn_secret, settings.turn_ttl)
+        self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
         self._registry = Registry(settings, clock, report, self._sessions, self)
         self.lookups = Lookups(clock, report, self.limits, self._registry)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)

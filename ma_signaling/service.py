@@ -62,7 +62,7 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     raise_descriptor_limit()
     metrics = Metrics()
     report = each_of(EventLog(settings.log_addresses, reactor), metrics)
-    hub = Hub(settings, reactor, report)
+    hub = Hub(settings, reactor, report, _turn_secret(settings))
     keepalive = KeepAlive(reactor, settings.ping_interval)
     factory = make_factory(hub, settings, keepalive, report, reactor, metrics)
     services = MultiService()
@@ -96,6 +96,21 @@ def make_factory(
     metrics.watch(lambda: state_of(hub, capacity))
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
     return entry.factory
+
+
+def _turn_secret(settings: Settings) -> bytes:
+    """Raises ``CannotStart``."""
+    if bool(settings.turn_urls) != bool(settings.turn_secret_file):
+        raise CannotStart("ma-signaling: --turn-urls and --turn-secret-file need each other")
+    if not settings.turn_secret_file:
+        return b""
+    try:
+        secret = Path(settings.turn_secret_file).read_bytes().strip()
+    except OSError as problem:
+        raise CannotStart(f"ma-signaling: --turn-secret-file: {problem}") from None
+    if not secret:
+        raise CannotStart(f"ma-signaling: --turn-secret-file: {settings.turn_secret_file} is empty")
+    return secret
 
 
 class RateLimiting(Service):

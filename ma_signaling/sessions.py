@@ -13,10 +13,11 @@ from ma_signaling import messages
 from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
-from ma_signaling.limits import Allowance
+from ma_signaling.limits import Allowance, Limits
 from ma_signaling.peer import Clock
 from ma_signaling.session import Connection, Session
 from ma_signaling.settings import Settings
+from ma_signaling.turn import IceServers
 
 ANSWER_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
@@ -28,10 +29,21 @@ REMEMBERED_END = 60.0
 class Sessions:
     """The table of sessions, and all that changes one."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        ice_servers: IceServers,
+        wall: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
+        self._limits = limits
+        self._ice_servers = ice_servers
+        self._wall = wall
         self._allowance = Allowance(
             settings.message_rate,
             settings.message_burst,
@@ -93,9 +105,10 @@ class Sessions:
         self._set_timer(session, deadline, self._park_expired)
 
     def ready(self, session: Session, ice_servers: bytes | None) -> None:
-        """Open a pending session with the ICE servers (a JSON list) that its home gave for it."""
+        """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
         self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
-        self._open(session, ice_servers)
+        with_relay = self._ice_servers.has_relay and self._may_relay(session)
+        self._open(session, self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay))
 
     def client_left(self, session: Session, goodbye: bool) -> None:
         """End a session whose client is gone; the home is spared the news where a call may well be up."""
@@ -150,7 +163,17 @@ class Sessions:
             remote_id=session.home.remote_id,
             seconds=self._age(session),
         )
-        self._open(session, session.home.ice_servers)
+        # A home that has not accepted the session gets no relay for it: anyone can pose as one.
+        ice_servers = self._ice_servers.extend(session.home.ice_servers, self._wall(), with_relay=False)
+        self._open(session, ice_servers)
+
+    def _may_relay(self, session: Session) -> bool:
+        now = self._clock.seconds()
+        if self._limits.relay(session.home.remote_id, session.client.address.key, now):
+            self._report(Event.RELAY_OFFERED, session=session.id)
+            return True
+        self._report(Event.LIMIT_HIT, limit="relay credentials")
+        return False
 
     def _park_expired(self, session: Session) -> None:
         session.timer = None

@@ -122,6 +122,16 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError("networks such as 10.0.0.0/8,fd00::/8, or none") from None
 
 
+def _urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        urls = tuple(part.strip() for part in text.split(",") if part.strip())
+        if all(url.partition(":")[0] in schemes and url.partition(":")[2] for url in urls):
+            return urls
+        raise ValueError(f"URLs such as {schemes[0]}:relay.example.org:3478, separated by commas")
+
+    return parse
+
+
 def _header_name(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9-]*", text):
         return text
@@ -267,6 +277,31 @@ class Settings:
         "Whether usual messages and handshakes take a short way through Autobahn; off if you suspect a fault in it",
         unit="on or off",
     )
+    stun_urls: tuple[str, ...] = _setting(
+        "",
+        _urls("stun", "stuns"),
+        "STUN servers for sessions whose home names none",
+        unit="URLs",
+    )
+    turn_urls: tuple[str, ...] = _setting(
+        "",
+        _urls("turn", "turns"),
+        "Relays for sessions that their home has accepted, after the home's own",
+        unit="URLs",
+    )
+    turn_secret_file: str = _setting(
+        "", str, "Where the relays' shared secret is (coturn's static-auth-secret)", unit="path"
+    )
+    turn_ttl: int = _setting(
+        "3600", _whole(60), "How long a relay's credentials can be used to begin with it", unit="seconds"
+    )
+    turn_per_home: int = _setting(
+        "60", _whole(0), "Relay credentials for one home's sessions within an hour", unit="sessions"
+    )
+    turn_per_address: int = _setting(
+        "60", _whole(0), "Relay credentials for one client address within an hour", unit="sessions"
+    )
+    turn_in_all: int = _setting("5000", _whole(0), "Relay credentials in all within an hour", unit="sessions")
     drain_seconds: float = _setting(
         "30",
         _number(0, 3600),

@@ -171,11 +171,13 @@ class FakePeer:
 class World:
     """A hub on a clock of its own, with the default settings but for those that are given."""
 
+    TURN_SECRET = b"shared with the relay"
+
     def __init__(self, **settings: Any) -> None:
         self.clock = FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
-        self.hub = Hub(self.settings, self.clock, self._report)
+        self.hub = Hub(self.settings, self.clock, self._report, self.TURN_SECRET, self.wall)
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
         """A new connection of an address, which must be within its limits."""
@@ -208,6 +210,10 @@ class World:
         home.forget()
         client.forget()
         return session_id
+
+    def wall(self) -> float:
+        """The time by the calendar."""
+        return 1_800_000_000 + self.clock.seconds()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
