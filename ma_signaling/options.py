@@ -12,7 +12,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from ma_signaling import __version__
-from ma_signaling.settings import Declaration, SettingError, Settings, declarations, load
+from ma_signaling.settings import CannotStart, Declaration, SettingError, Settings, declarations, load
 
 
 class Options(usage.Options):
@@ -71,7 +71,7 @@ def makeService(options: Options) -> IService:
     from ma_signaling import service  # noqa: PLC0415 - Autobahn's import is slow, and --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(problem, service.CannotStart):
+        if isinstance(problem, CannotStart):
             sys.stderr.write(f"{problem}\n")
         else:
             sys.__excepthook__(kind, problem, trace)
