@@ -1,12 +1,12 @@
 """Every setting, declared once: name, type, default, unit and a line of help.
 
 A field of ``Settings`` is all there is to add: the command-line option (``--field-name``), the environment variable
-(``MA_SIGNALING_FIELD_NAME``), validation and the table in the documentation follow from it.
+(``MA_SIGNALING_FIELD_NAME``), the key in a file, validation and the table in the documentation follow from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -36,6 +36,8 @@ class Declaration(NamedTuple):
     """It may be given several times, and holds all of them."""
     also: str | None
     """Another environment variable that says it."""
+    secret: bool
+    """Its value is shown nowhere."""
 
     @property
     def option(self) -> str:
@@ -56,6 +58,7 @@ def _setting(
     unit: str = "",
     repeatable: bool = False,
     also: str | None = None,
+    secret: bool = False,
 ) -> Any:
     if repeatable:
         value: object = (parse(default),) if default else ()
@@ -70,6 +73,7 @@ def _setting(
             "parse": parse,
             "repeatable": repeatable,
             "also": also,
+            "secret": secret,
         },
     )
 
@@ -274,39 +278,3 @@ def declarations() -> Iterator[Declaration]:
     """Every setting's declaration, in order."""
     for each in fields(Settings):
         yield Declaration(name=each.name, **each.metadata)
-
-
-def load(options: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
-    """The settings of ``options`` (by field name, from the command line), then ``environment``, then the defaults.
-
-    Raises ``SettingError`` for the first value that will not do.
-    """
-    values: dict[str, Any] = {}
-    for setting in declarations():
-        source, texts = _texts(setting, options, environment)
-        if not texts:
-            continue
-        parsed = []
-        for text in texts:
-            try:
-                parsed.append(setting.parse(text.strip()))
-            except ValueError as problem:
-                raise SettingError(f"{source}: {text!r} will not do, it must be {problem}") from None
-        values[setting.name] = tuple(parsed) if setting.repeatable else parsed[-1]
-    settings = Settings(**values)
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise SettingError("--tls-cert and --tls-key go together, and only one of them is given")
-    return settings
-
-
-def _texts(
-    setting: Declaration, options: Mapping[str, Sequence[str]], environment: Mapping[str, str]
-) -> tuple[str, Sequence[str]]:
-    """Where a setting's value comes from, as a person would name the place, and its texts (none: the default)."""
-    if options.get(setting.name):
-        return f"--{setting.option}", options[setting.name]
-    for variable in filter(None, (setting.variable, setting.also)):
-        if environment.get(variable):
-            text = environment[variable]
-            return variable, text.split() if setting.repeatable else [text]
-    return setting.option, []
