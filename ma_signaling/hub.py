@@ -42,6 +42,11 @@ class Hub:
         self.lookups = Lookups(clock, report, self.limits, self._registry)
         self._router = Router(clock, self, self._registry, self._sessions, self.lookups)
 
+    def reconfigure(self) -> None:
+        """The settings have changed; budgets that are in use stay as they are."""
+        self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
+        self._sessions.reconfigure()
+
     def admit(self, address: ClientAddress) -> float:
         """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""
         if self._is_leaving:

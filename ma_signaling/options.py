@@ -63,6 +63,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"unexpected argument: {unexpected[0]}")
 
     def postOptions(self) -> None:
+        # twistd changes the directory, and the file will be read again.
         self._file = self._file and str(Path(self._file).absolute())
         try:
             configuration = self.load()
@@ -115,4 +116,4 @@ def makeService(options: Options) -> IService:
 
     sys.excepthook = in_one_line
     running: Any = reactor
-    return service.make_service(options.settings, running)
+    return service.make_service(options.settings, running, lambda: options.load().settings)

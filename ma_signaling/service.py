@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.application.service import MultiService, Service
@@ -16,8 +17,11 @@ from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
+from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
 from ma_signaling.ports import Ports
+from ma_signaling.reload import Reactor as ReloadReactor
+from ma_signaling.reload import Reload
 from ma_signaling.settings import Settings
 from ma_signaling.state_file import StateFile
 from ma_signaling.tls import Certificates
@@ -34,22 +38,30 @@ GOODBYE_BATCH = 50
 """At least so many peers are closed each ``GOODBYE_TICK`` seconds when this server goes down."""
 
 
-class Reactor(IReactorTime, IReactorSocket):
+class Reactor(IReactorTime, IReactorSocket, ReloadReactor):
     """What is needed of a reactor: every one on Linux provides it."""
 
 
-def make_service(settings: Settings, reactor: Reactor) -> MultiService:
+def make_service(
+    settings: Settings, reactor: Reactor, reread: Callable[[], Settings] | None = None
+) -> MultiService:
     """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
 
-    Starting raises ``CannotStart`` where a port can't be had, or a certificate can't be used.
+    ``reread`` returns the settings as they are said now, or raises ``SettingError``; it is called on SIGHUP. Starting
+    raises ``CannotStart`` where a port can't be had, or a certificate can't be used.
     """
     raise_descriptor_limit()
     report = EventLog(settings.log_addresses)
     hub = Hub(settings, reactor, report)
     keepalive = KeepAlive(reactor, settings.ping_interval)
     factory = make_factory(hub, settings, keepalive, report, reactor)
+    reloading = Reload(reactor)
+    if reread is not None:
+        live = LiveSettings(settings, hub, factory)
+        reloading.add("settings", lambda: live.reread(reread))
     services = MultiService()
     named: dict[str, Service] = {
+        "reload": reloading,
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
         "connections": Connections(hub, factory, settings, reactor),
@@ -57,6 +69,7 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     certificates = None
     if settings.tls_cert:
         certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
+        reloading.add("TLS certificate", certificates.reload)
         named["certificates"] = certificates
     named["ports"] = Ports(settings, factory, certificates, reactor)
     if settings.state_file:
@@ -113,12 +126,12 @@ class Connections(Service):
     ) -> None:
         self._hub = hub
         self._factory = factory
-        self._seconds = settings.drain_seconds
+        self._settings = settings
         self._reactor = reactor
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        ticks = max(1, int(self._seconds / GOODBYE_TICK))
+        ticks = max(1, int(self._settings.drain_seconds / GOODBYE_TICK))
         batch = max(GOODBYE_BATCH, -(-self._factory.open // ticks))
 
         def say_some() -> None:

@@ -36,6 +36,8 @@ class Declaration(NamedTuple):
     """It may be given several times, and holds all of them."""
     also: str | None
     """Another environment variable that says it."""
+    live: bool
+    """A change takes effect when the file is read again; otherwise it takes a restart."""
     secret: bool
     """Its value is shown nowhere."""
 
@@ -58,6 +60,7 @@ def _setting(
     unit: str = "",
     repeatable: bool = False,
     also: str | None = None,
+    live: bool = False,
     secret: bool = False,
 ) -> Any:
     if repeatable:
@@ -73,14 +76,18 @@ def _setting(
             "parse": parse,
             "repeatable": repeatable,
             "also": also,
+            "live": live,
             "secret": secret,
         },
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Settings:
-    """What holds for one server. 0 switches a limit off."""
+    """What holds for one server. 0 switches a limit off.
+
+    All parts of a server share one of these, and look into it when they need a value: so ``adopt`` reaches them.
+    """
 
     port: tuple[str, ...] = _setting(
         "8787",
@@ -109,6 +116,7 @@ class Settings:
         values.whole(0),
         "For how long browsers that came by TLS shall come by nothing else; 0: they are told nothing",
         unit="seconds",
+        live=True,
     )
     environment: str = _setting(
         "development",
@@ -121,24 +129,28 @@ class Settings:
         values.networks,
         "Neighbours who are believed when they say whom they speak for",
         unit="networks, or none",
+        live=True,
     )
     client_ip_header: str = _setting(
         "",
         values.header_name,
         "By which header a trusted proxy says it, such as CF-Connecting-IP; empty: X-Forwarded-For, else Forwarded",
         unit="header name",
+        live=True,
     )
     allowed_origins: tuple[str, ...] = _setting(
         "",
         values.origins,
         "Web pages that may connect, such as https://app.example.org; empty: all; others than browsers always may",
         unit="origins",
+        live=True,
     )
     max_connections: int = _setting(
         "0",
         values.whole(0),
         "Open connections in all; 0: as many as the descriptor limit allows",
         unit="connections",
+        live=True,
     )
     remembered_addresses: int = _setting(
         "50000",
@@ -157,96 +169,84 @@ class Settings:
         values.whole(0),
         "New connections of one address within a minute",
         unit="connections",
+        live=True,
     )
     connections_per_address: int = _setting(
-        "100",
-        values.whole(0),
-        "Open connections of one address",
-        unit="connections",
+        "100", values.whole(0), "Open connections of one address", unit="connections", live=True
     )
     lookups_per_minute: int = _setting(
         "100",
         values.whole(0),
         "Remote IDs that one address may ask for within a minute",
         unit="lookups",
+        live=True,
     )
     guesses_per_minute: int = _setting(
         "10",
         values.whole(0),
         "Distinct unknown Remote IDs within a minute that block an address's lookups",
         unit="Remote IDs",
+        live=True,
     )
     message_rate: float = _setting(
         "20",
         values.number(0, 1e6),
         "Messages of one session in one direction",
         unit="messages a second",
+        live=True,
     )
     message_burst: int = _setting(
-        "200",
-        values.whole(0),
-        "How many of them may come at once",
-        unit="messages",
+        "200", values.whole(0), "How many of them may come at once", unit="messages", live=True
     )
     message_bytes_rate: float = _setting(
         "65536",
         values.number(0, 1e9),
         "Bytes of one session in one direction",
         unit="bytes a second",
+        live=True,
     )
     message_bytes_burst: int = _setting(
-        "524288",
-        values.whole(0),
-        "How many of them may come at once",
-        unit="bytes",
+        "524288", values.whole(0), "How many of them may come at once", unit="bytes", live=True
     )
     control_rate: float = _setting(
         "5",
         values.number(0, 1e6),
         "All other messages of one connection",
         unit="messages a second",
+        live=True,
     )
     control_burst: int = _setting(
-        "50",
-        values.whole(0),
-        "How many of them may come at once",
-        unit="messages",
+        "50", values.whole(0), "How many of them may come at once", unit="messages", live=True
     )
     home_sessions_per_minute: int = _setting(
-        "30",
-        values.whole(0),
-        "New sessions of one home within a minute",
-        unit="sessions",
+        "30", values.whole(0), "New sessions of one home within a minute", unit="sessions", live=True
     )
     home_sessions: int = _setting(
-        "64",
-        values.whole(0),
-        "Open sessions of one home",
-        unit="sessions",
+        "64", values.whole(0), "Open sessions of one home", unit="sessions", live=True
     )
     max_message_bytes: int = _setting(
-        "65536",
-        values.whole(1024),
-        "Largest message that is accepted",
-        unit="bytes",
+        "65536", values.whole(1024), "Largest message that is accepted", unit="bytes", live=True
     )
     send_buffer_bytes: int = _setting(
         "1048576",
         values.whole(65536),
         "What may wait for one peer before it is cut off",
         unit="bytes",
+        live=True,
     )
     ready_timeout: float = _setting(
         "10",
         values.number(0.1, 25),
         "How long a home may take to say session-ready before its client is told all the same",
         unit="seconds",
+        live=True,
     )
     takeover_timeout: float = _setting(
         "5",
         values.number(0.1, 60),
         "How long a home may take to prove that it lives when another asks for its Remote ID",
         unit="seconds",
+        live=True,
     )
     ping_interval: float = _setting(
         "30",
@@ -259,19 +259,30 @@ class Settings:
         values.number(0, 3600),
         "How long a lost home's sessions wait for its return",
         unit="seconds",
+        live=True,
     )
     park: float = _setting(
         "20",
         values.number(0, 25),
         "How long a request waits for a lost home's return",
         unit="seconds",
+        live=True,
     )
     drain_seconds: float = _setting(
         "30",
         values.number(0, 3600),
         "Over how long thousands of peers are closed when this server stops; a handful goes at once",
         unit="seconds",
+        live=True,
     )
+
+    def adopt(self, newer: Settings) -> list[Declaration]:
+        """Take over what may change while the server runs; returns all that differs from ``newer`` before."""
+        changed = [each for each in declarations() if getattr(self, each.name) != getattr(newer, each.name)]
+        for each in changed:
+            if each.live:
+                setattr(self, each.name, getattr(newer, each.name))
+        return changed
 
 
 def declarations() -> Iterator[Declaration]:

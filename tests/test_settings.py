@@ -94,5 +94,9 @@ class DocumentationTest(SynchronousTestCase):
 
     def test_table(self) -> None:
         text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-        rows = re.findall(r"^\| `--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (.+) \|$", text, re.MULTILINE)
-        assert rows == [(each.option, each.default, each.unit, each.help) for each in declarations()]
+        cells = r"`--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (yes|) ?\| (.+)"
+        rows = re.findall(rf"^\| {cells} \|$", text, re.MULTILINE)
+        assert rows == [
+            (each.option, each.default, each.unit, "yes" if each.live else "", each.help)
+            for each in declarations()
+        ]

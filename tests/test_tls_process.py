@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -218,6 +220,16 @@ class RenewalTest(TlsProcessTestCase):
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
+    def test_on_sighup(self) -> None:
+        def renew() -> int:
+            serial = AUTHORITY.issue(self.certificate, self.key)
+            os.kill(server.pid, signal.SIGHUP)
+            return serial
+
+        with self.server() as server:
+            self.play(server, renew)
+            assert "Reading again: " in server.log()
+
     def test_by_itself(self) -> None:
         """A directory of files is swapped by its link, as Kubernetes does."""
         first, second = self.directory / "1", self.directory / "2"
@@ -236,3 +248,16 @@ class RenewalTest(TlsProcessTestCase):
 
         with self.server() as server:
             self.play(server, renew)
+            assert "Reading again" not in server.log()
+
+    def test_broken(self) -> None:
+        """The old one is shown on, and the log says why."""
+        with self.server() as server:
+            self.key.write_text("garbage")
+            os.kill(server.pid, signal.SIGHUP)
+            deadline = time.monotonic() + WITHIN
+            while "the certificate from before stays" not in server.log():
+                assert time.monotonic() < deadline, server.log()
+                time.sleep(0.05)
+            assert self.shown() == self.serial
+            assert "Traceback" not in server.log()

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
+from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
@@ -71,6 +72,7 @@ class Server:
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor)
         self.keepalive.startService()
+        self.live = LiveSettings(self.settings, self.hub, self.factory)
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
         """A new TCP connection."""
