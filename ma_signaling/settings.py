@@ -277,7 +277,7 @@ class Settings:
     )
 
     def adopt(self, newer: Settings) -> list[Declaration]:
-        """Take over what may change while the server runs; returns all that differs from ``newer`` before."""
+        """Take over from ``newer`` what may change while the server runs; returns all that differed."""
         changed = [each for each in declarations() if getattr(self, each.name) != getattr(newer, each.name)]
         for each in changed:
             if each.live:

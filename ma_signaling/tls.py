@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Pair:
 
     chain: Sequence[x509.Certificate]
     key: PrivateKeyTypes
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 def read_pair(certificate_path: Path, key_path: Path) -> Pair:

@@ -140,6 +140,19 @@ class ListenTest(TlsProcessTestCase):
         with self.server(port=f"ssl:{self.tls_port}:privateKey={key}:certKey={certificate}"):
             assert ask(self.connect(client=client)).startswith(b"HTTP/1.1 200 OK")
 
+    def test_h2_only(self) -> None:
+        """Whoever speaks something else hears so, and the log does not."""
+        client = trusting(AUTHORITY.root)
+        client.set_alpn_protocols(["h2"])
+        with self.server() as server:
+            with self.assertRaises(ssl.SSLError) as caught:
+                self.connect(client=client)
+            assert "no application protocol" in str(caught.exception)
+            client.set_alpn_protocols(["h2", "http/1.1"])
+            with self.connect(client=client) as connection:
+                assert connection.selected_alpn_protocol() == "http/1.1"
+            assert "Traceback" not in server.log(), server.log()
+
     def test_tickets(self) -> None:
         with self.server():
             for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
