@@ -49,11 +49,16 @@ class Hub:
         self._by_address: dict[str, dict[Connection, None]] = {}
         self._is_leaving = False
         self.limits = Limits(settings)
-        self.ice_servers = IceServers(settings.stun_urls, settings.turn_urls, turn_secret, settings.turn_ttl)
+        self.ice_servers = IceServers(settings, turn_secret)
         self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
         self._registry = Registry(settings, clock, report, self._sessions, self)
         self.lookups = Lookups(clock, report, self.limits, self._registry)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
+
+    def reconfigure(self) -> None:
+        """The settings have changed; budgets that are in use stay as they are."""
+        self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
+        self._sessions.reconfigure()
 
     def admit(self, address: ClientAddress) -> float:
         """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""

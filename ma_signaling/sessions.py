@@ -44,12 +44,7 @@ class Sessions:
         self._limits = limits
         self._ice_servers = ice_servers
         self._wall = wall
-        self._allowance = Allowance(
-            settings.message_rate,
-            settings.message_burst,
-            settings.message_bytes_rate,
-            settings.message_bytes_burst,
-        )
+        self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
         self.open = 0
@@ -57,6 +52,10 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def reconfigure(self) -> None:
+        """The settings have changed; sessions that have begun keep their budgets."""
+        self._allowance = _allowance(self._settings)
 
     def get(self, session_id: str) -> Session | None:
         """The session with this ID, if it has not ended."""
@@ -220,3 +219,12 @@ class Sessions:
         count = Counter(session.client.address.key for session in idle)
         most = max(count.values())
         return next(s for s in reversed(idle) if count[s.client.address.key] == most)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(
+        settings.message_rate,
+        settings.message_burst,
+        settings.message_bytes_rate,
+        settings.message_bytes_burst,
+    )

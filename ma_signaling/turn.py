@@ -8,37 +8,36 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from collections.abc import Sequence
 from secrets import token_hex
 
 import orjson
+
+from ma_signaling.settings import Settings
 
 
 class IceServers:
     """Adds servers to a home's own list of ICE servers."""
 
-    def __init__(self, stun_urls: Sequence[str], turn_urls: Sequence[str], secret: bytes, ttl: int) -> None:
-        self._stun_urls = stun_urls
-        self._turn_urls = turn_urls
+    def __init__(self, settings: Settings, secret: bytes) -> None:
+        self._settings = settings
         self.secret = secret
-        """What the relay's own secret is; may be replaced while the server runs."""
-        self._ttl = ttl
+        """The relays' own; may be replaced while the server runs."""
 
     @property
     def has_relay(self) -> bool:
         """Whether there is a relay to add."""
-        return bool(self._turn_urls and self.secret)
+        return bool(self._settings.turn_urls and self.secret)
 
     def extend(self, ice_servers: bytes | None, wall: float, *, with_relay: bool) -> bytes | None:
         """A home's own list (JSON, or None), then STUN where it names none, then a relay if wanted.
 
-        ``wall`` is the time by the calendar: the relay's credentials expire ``ttl`` seconds later.
+        ``wall`` is the time by the calendar; the relay's credentials expire ``turn_ttl`` seconds later.
         """
         added: list[dict[str, object]] = []
-        if self._stun_urls and not _has_stun(ice_servers):
-            added.append({"urls": self._stun_urls})
+        if self._settings.stun_urls and not _has_stun(ice_servers):
+            added.append({"urls": self._settings.stun_urls})
         if with_relay:
-            added.append({"urls": self._turn_urls, **self._credentials(wall)})
+            added.append({"urls": self._settings.turn_urls, **self._credentials(wall)})
         if not added:
             return ice_servers
         own = b"" if ice_servers is None else ice_servers[1:-1]
@@ -46,7 +45,7 @@ class IceServers:
 
     def _credentials(self, wall: float) -> dict[str, object]:
         """A name that tells nothing about session or person, and its password."""
-        username = f"{int(wall) + self._ttl}:{token_hex(8)}"
+        username = f"{int(wall) + self._settings.turn_ttl}:{token_hex(8)}"
         password = hmac.digest(self.secret, username.encode(), "sha1")
         return {"username": username, "credential": b64encode(password).decode()}
 

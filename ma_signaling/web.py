@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import orjson
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
@@ -18,7 +19,7 @@ from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
 from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
-from ma_signaling.settings import Network, Settings
+from ma_signaling.settings import Settings
 from ma_signaling.transport import hand_over, neighbour
 from ma_signaling.websocket_factory import SignalingFactory
 
@@ -178,17 +179,15 @@ class WebSocketEntry(Page):
 
 
 class MetricsPage(Page):
-    """``/metrics``: for this machine and for those who are allowed; nobody else learns that it is there."""
+    """``/metrics``: for those who may; nobody else learns that it is there."""
 
-    def __init__(self, metrics: Metrics, addresses: ClientAddresses, allowed: Sequence[Network]) -> None:
+    def __init__(self, metrics: Metrics, may_read: Callable[[Request], bool]) -> None:
         super().__init__()
         self._metrics = metrics
-        self._addresses = addresses
-        self._allowed = (*LOOPBACK, *allowed)
+        self._may_read = may_read
 
     def render_GET(self, request: Request) -> bytes | int:
-        client = client_of(request, self._addresses)
-        if client.shared or not any(ip_address(client.text) in network for network in self._allowed):
+        if not self._may_read(request):
             return super().render_GET(request)
         request.setHeader(b"Content-Type", CONTENT_TYPE)
         return self._metrics.text()
@@ -200,12 +199,28 @@ def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
     return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
 
 
+def make_metrics_site(metrics: Metrics, reactor: IReactorTime) -> Site:
+    """What a port of its own serves: /metrics, to whoever reaches it."""
+    root = NotFound()
+    root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
+    site = Site(root, reactor=reactor)
+    site.noisy = False
+    return site
+
+
 def make_root(
     hub: Hub, addresses: ClientAddresses, metrics: Metrics, settings: Settings
 ) -> tuple[Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
-    root.putChild(b"metrics", MetricsPage(metrics, addresses, settings.metrics_allow))
+
+    def may_read_metrics(request: Request) -> bool:
+        client = client_of(request, addresses)
+        allowed = (*LOOPBACK, *settings.metrics_allow)
+        is_allowed = not client.shared and any(ip_address(client.text) in network for network in allowed)
+        return is_allowed and not settings.metrics_port
+
+    root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))

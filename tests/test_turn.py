@@ -22,6 +22,7 @@ from aioice.turn import create_turn_endpoint
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.events import Event
+from ma_signaling.settings import Settings
 from ma_signaling.turn import IceServers
 from tests.heart import FakePeer, World
 from tests.server_process import ServerProcess, free_port
@@ -150,13 +151,15 @@ class StartTest(SynchronousTestCase):
             return str(problem)
 
     def test_one_without_the_other(self) -> None:
-        self.assertIn("need each other", self._refusal("--turn-urls", RELAY[0]))
-        self.assertIn("need each other", self._refusal("--turn-secret-file", "/dev/null"))
+        self.assertIn("go together, and only one of them is given", self._refusal("--turn-urls", RELAY[0]))
+        self.assertIn(
+            "go together, and only one of them is given", self._refusal("--turn-secret-file", "/dev/null")
+        )
 
     def test_no_secret(self) -> None:
         self.assertIn("is empty", self._refusal("--turn-urls", RELAY[0], "--turn-secret-file", "/dev/null"))
         missing = self._refusal("--turn-urls", RELAY[0], "--turn-secret-file", "/nowhere")
-        self.assertIn("--turn-secret-file: [Errno 2]", missing)
+        self.assertIn("/nowhere cannot be read", missing)
 
     def test_urls_that_are_none(self) -> None:
         self.assertIn("must be URLs such as turn:", self._refusal("--turn-urls", "https://relay.example.org"))
@@ -255,7 +258,7 @@ class RelayTest(SynchronousTestCase):
             with ServerProcess(*options) as server, loopback_only():
 
                 async def bounded() -> None:
-                    servers = IceServers((), ("turn:x",), SECRET, 3600).extend(
+                    servers = IceServers(Settings(turn_urls=("turn:x",)), SECRET).extend(
                         None, time.time(), with_relay=True
                     )
                     await allocate(port, orjson.loads(servers or b"")[0])
@@ -266,7 +269,7 @@ class RelayTest(SynchronousTestCase):
 
     def test_expired_and_forged_credentials(self) -> None:
         def credentials(secret: bytes, wall: float) -> Any:
-            servers = IceServers((), ("turn:x",), secret, 3600).extend(None, wall, with_relay=True)
+            servers = IceServers(Settings(turn_urls=("turn:x",)), secret).extend(None, wall, with_relay=True)
             return orjson.loads(servers or b"")[0]
 
         async def attempts(port: int) -> None:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from ma_signaling.events import each_of
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
+from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
 from ma_signaling.metrics import Metrics
 from ma_signaling.service import make_factory
@@ -70,10 +71,11 @@ class Server:
         reactor: Any = self.clock
         metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report)
+        self.hub = Hub(self.settings, reactor, report, b"shared with the relay")
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, metrics)
         self.keepalive.startService()
+        self.live = LiveSettings(self.settings, self.hub, self.factory)
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
         """A new TCP connection."""
