@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.internet.interfaces import IReactorSocket
 
+from ma_signaling import turn_secret
 from ma_signaling.configuration import Configuration, readable
 from ma_signaling.ports import make_endpoint
 from ma_signaling.settings import CannotStart, Settings, declarations
@@ -33,6 +34,7 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
             make_context(read_pair(Path(settings.tls_cert), Path(settings.tls_key)))
         except BadPair as problem:
             raise CannotStart(f"ma-signaling: no TLS: {problem}") from None
+    turn_secret.read(settings)
     directory = Path(settings.state_file).parent
     if settings.state_file and not (directory.is_dir() and os.access(directory, os.W_OK)):
         raise CannotStart(f"ma-signaling: {settings.state_file}: nothing can be written in {directory}")

@@ -236,7 +236,8 @@ class SignalingProtocol(ShortPath):
         # Autobahn's only use of a header: it names the versions that are spoken (RFC 6455 section 4.4).
         headers = {name.encode(): value.encode() for name, value in responseHeaders or ()}
         body = {"error": f"Bad WebSocket handshake: {reason}"}
-        self.transport.write(json_reply(426 if headers else code, body, headers))
+        status = 426 if headers else code
+        self.transport.write(json_reply(status, body, {**headers, **self.factory.site.hsts(self.transport)}))
 
     # From the heart and the keep-alive
 
@@ -283,7 +284,8 @@ class SignalingProtocol(ShortPath):
         self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
     ) -> None:
         self._is_refused = True
-        self.transport.write(json_reply(status, body, headers or {}))
+        headers = {**(headers or {}), **self.factory.site.hsts(self.transport)}
+        self.transport.write(json_reply(status, body, headers))
         self.dropConnection(abort=False)
         self._set_deadline(LINGER_SECONDS)
 

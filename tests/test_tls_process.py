@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import Authority, make_certificate
 from tests.server_process import ServerProcess, child_environment, free_port, twistd_path
 from tests.tls_handshake import trusting
+from tests.wire import UPGRADE
 
 AUTHORITY = Authority()
 WITHIN = 30.0
@@ -185,7 +186,12 @@ class HstsTest(TlsProcessTestCase):
                 ]
                 plain = socket.create_connection(("127.0.0.1", server.port))
                 assert not self.header(ask(plain, request))
-            for wrong in (b"GET / HTTP/1.1\r\nHost:x\r\nContent-Length: 1\r\n\r\n", b"nonsense\r\n\r\n"):
+            for wrong in (
+                b"GET / HTTP/1.1\r\nHost:x\r\nContent-Length: 1\r\n\r\n",
+                b"nonsense\r\n\r\n",
+                b"GET / HTTP/1.1\r\nx: " + b"x" * 20_000,
+                UPGRADE.replace(b"Version: 13", b"Version: 7") + b"\r\n",
+            ):
                 assert len(self.header(ask(self.connect(), wrong))) == 1, wrong
 
     def test_off_by_default(self) -> None:
