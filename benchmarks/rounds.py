@@ -1,18 +1,18 @@
-"""Measuring a conversation, the same on both servers by turns, and refusing what the generator has limited."""
+"""Measuring in rounds, both servers by turns, and refusing what the generator has limited."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.conversations import Conversation
-from benchmarks.load import Place
 from benchmarks.servers import busy
+from benchmarks.websocket import Place
 
 SERVER_AT_LEAST = 0.85
 """Share of the time in which the server must have had work, or it was the generator that was slow."""
@@ -22,6 +22,44 @@ GENERATOR_BELOW = 0.90
 
 PAUSE = 0.1
 """Seconds in which a server may finish what it still has to do; it is charged for it."""
+
+Make = Callable[[Place], Conversation]
+
+
+@dataclass
+class Figure:
+    """One line of the report: what was measured on both sides in each round, and why some rounds tell nothing.
+
+    ``unit`` is a key of ``report.UNITS``.
+    """
+
+    group: str
+    name: str
+    unit: str
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    rounds: int = 0
+
+    def add(self, ours: float, theirs: float) -> None:
+        """Take a round."""
+        self.ours.append(ours)
+        self.theirs.append(theirs)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether too few rounds tell anything."""
+        return not self.ours or len(self.ours) * 2 < self.rounds
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours to theirs, round by round."""
+        return [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios."""
+        return median(self.ratios)
 
 
 @dataclass(frozen=True)
@@ -36,71 +74,67 @@ class Sample:
     def refused(self) -> str | None:
         """Why this sample tells nothing about the server, or None."""
         if self.server < SERVER_AT_LEAST:
-            return f"the server had work for only {self.server:.0%} of the time"
+            return f"the server had work for {self.server:.0%} of the time only"
         if self.generator >= GENERATOR_BELOW:
             return f"the generator had work for {self.generator:.0%} of the time"
         return None
 
 
-@dataclass
-class Comparison:
-    """The samples of one conversation on both servers, round by round."""
-
-    name: str
-    ours: list[Sample] = field(default_factory=list)
-    peers: list[Sample] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-
-    def add(self, ours: Sample, peers: Sample) -> None:
-        """Take a round, or note why not."""
-        if ours.refused or peers.refused:
-            self.refusals += [f"ours: {ours.refused}"] if ours.refused else []
-            self.refusals += [f"peer: {peers.refused}"] if peers.refused else []
-        else:
-            self.ours.append(ours)
-            self.peers.append(peers)
-
-    @property
-    def ratios(self) -> list[float]:
-        """What it cost here, for each round, with the peer's cost as 1."""
-        return [ours.each / peers.each for ours, peers in zip(self.ours, self.peers, strict=True)]
-
-    @property
-    def each(self) -> tuple[float, float]:
-        """The medians of both."""
-        return median(s.each for s in self.ours), median(s.each for s in self.peers)
+def say(text: str) -> None:
+    """Tell who waits what is going on."""
+    print(text, file=sys.stderr, flush=True)
 
 
-async def measure(place: Place, make: Callable[[Place], Conversation]) -> Sample:
+def measure(place: Place, make: Make) -> Sample:
     """Play one conversation."""
     conversation = make(place)
     server = place.server
-    await conversation.prepare()
-    await asyncio.sleep(PAUSE)
+    conversation.prepare()
     gc.collect()
+    place.loop.pause(PAUSE)
     began, cpu, had, own = time.perf_counter(), server.cpu(), server.busy(), busy(os.getpid())
-    played = await conversation.play()
+    played = conversation.play()
     took = time.perf_counter() - began
     had, own = server.busy() - had, busy(os.getpid()) - own
-    await asyncio.sleep(PAUSE)
+    place.loop.pause(PAUSE)
     cpu = server.cpu() - cpu
-    await conversation.clear()
+    conversation.clear()
     return Sample(cpu / played, had / took, own / took)
 
 
-async def compare(
-    places: tuple[Place, Place], conversations: Mapping[str, Callable[[Place], Conversation]], rounds: int
-) -> dict[str, Comparison]:
-    """Play each conversation in so many rounds, each on both, the first one first by turns.
+def by_turns(number: int, places: Sequence[Place]) -> Sequence[Place]:
+    """The places in the order of round ``number``."""
+    return places if number % 2 else places[::-1]
 
-    A refused round is played again, so many times in all that half of them may be refused.
-    """
-    comparisons = {name: Comparison(name) for name in conversations}
+
+def compare(
+    group: str, ours: Place, theirs: Place, conversations: Mapping[str, Make], rounds: int
+) -> list[Figure]:
+    """Play each conversation in so many rounds on both; a refused one again, up to ``rounds`` times."""
+    figures = [Figure(group, name, "µs", rounds=rounds) for name in conversations]
     for number in range(rounds * 2):
-        for name, make in conversations.items():
-            comparison = comparisons[name]
-            if len(comparison.ours) == rounds:
+        for figure in figures:
+            if len(figure.ours) == rounds:
                 continue
-            samples = {place: await measure(place, make) for place in places[:: 1 if number % 2 else -1]}
-            comparison.add(samples[places[0]], samples[places[1]])
-    return comparisons
+            samples = {
+                place: measure(place, conversations[figure.name])
+                for place in by_turns(number, (ours, theirs))
+            }
+            refusals = [
+                f"{place.server.kind.name}: {sample.refused}"
+                for place, sample in samples.items()
+                if sample.refused
+            ]
+            figure.refusals += refusals
+            if not refusals:
+                figure.add(samples[ours].each, samples[theirs].each)
+            say(
+                f"{group}, {figure.name}, round {number + 1}: "
+                + "; ".join(
+                    f"{place.server.kind.name} {sample.each * 1e6:.1f} µs, had work {sample.server:.0%} of the time, "
+                    f"the generator {sample.generator:.0%}"
+                    for place, sample in samples.items()
+                )
+                + (", refused" if refusals else "")
+            )
+    return figures

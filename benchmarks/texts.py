@@ -7,8 +7,6 @@ from base64 import b32encode
 from hashlib import sha256
 from itertools import count
 
-_numbers = count(1)
-
 HOME_HEAD = (
     b"GET /ws HTTP/1.1\r\n"
     b"Host: signaling.example.net\r\n"
@@ -99,16 +97,46 @@ _SDP = "\r\n".join(
 )
 
 _CANDIDATE = {
-    "candidate": "candidate:NUMBER 1 udp 1677729535 203.0.113.77 46154 typ srflx raddr 192.168.1.23 rport 46154 "
+    "candidate": "candidate:%b 1 udp 1677729535 203.0.113.77 46154 typ srflx raddr 192.168.1.23 rport 46154 "
     "generation 0 ufrag kR5h network-cost 999",
     "sdpMid": "0",
     "sdpMLineIndex": 0,
 }
 
 
-def encode(message: dict[str, object]) -> bytes:
-    """A message as peers write it."""
+def _encode(message: dict[str, object]) -> bytes:
+    """A message as peers write it, with the session's ID last."""
     return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _session(message: dict[str, object]) -> bytes:
+    """A message of a session, whose ID is to be filled in."""
+    return _encode({**message, "sessionId": "%b"})
+
+
+REGISTER = _encode({"type": "register-server", "remoteId": "%b", "iceServers": ICE_SERVERS})
+"""A home's opening."""
+
+CONNECT_REQUEST = _encode({"type": "connect-request", "remoteId": "%b"})
+"""A client's opening."""
+
+SESSION_READY = _encode({"type": "session-ready", "sessionId": "%b", "iceServers": ICE_SERVERS})
+"""A home's answer to client-connected."""
+
+OFFER = _session({"type": "offer", "data": {"type": "offer", "sdp": _SDP}})
+ANSWER = _session({"type": "answer", "data": {"type": "answer", "sdp": _SDP}})
+"""Some 2 KB each."""
+
+CANDIDATE = _session({"type": "ice-candidate", "data": _CANDIDATE})
+"""Some 240 bytes, of which a number and the session's ID are to be filled in."""
+
+PEER_DISCONNECTED = _encode({"type": "peer-disconnected"})
+"""What a client is told after a home's goodbye."""
+
+CLIENT_DISCONNECTED = _session({"type": "client-disconnected"})
+"""What a home is told after a client's goodbye."""
+
+_numbers = count(1)
 
 
 def number() -> int:
@@ -126,30 +154,3 @@ def address() -> str:
     """A client address that nobody else has, for the limits count by it."""
     n = number()
     return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
-
-
-def register(name: str) -> bytes:
-    """A home's opening."""
-    return encode({"type": "register-server", "remoteId": name, "iceServers": ICE_SERVERS})
-
-
-def connect_request(name: str) -> bytes:
-    """A client's opening."""
-    return encode({"type": "connect-request", "remoteId": name})
-
-
-def session_ready(session_id: str) -> bytes:
-    """A home's answer to client-connected."""
-    return encode({"type": "session-ready", "sessionId": session_id, "iceServers": ICE_SERVERS})
-
-
-def description(kind: str, session_id: str) -> bytes:
-    """An ``offer`` or ``answer``, some 2 KB."""
-    return encode({"type": kind, "data": {"type": kind, "sdp": _SDP}, "sessionId": session_id})
-
-
-def candidate_around(session_id: str) -> tuple[bytes, bytes]:
-    """What stands before and after the number of an ICE candidate, some 240 bytes together."""
-    message = encode({"type": "ice-candidate", "data": _CANDIDATE, "sessionId": session_id})
-    before, _, after = message.partition(b"NUMBER")
-    return before, after
