@@ -13,7 +13,6 @@ UNITS = {
     "ms": (1e3, "ms", 2),
     "s": (1.0, "s", 2),
     "MiB": (1 / 2**20, "MiB", 1),
-    "": (1.0, "", 0),
 }
 """By what a figure is multiplied, what follows it, and how many decimals it has."""
 
@@ -24,11 +23,18 @@ def amount(values: Sequence[float], unit: str) -> str:
     return f"{median(values) * factor:,.{decimals}f} {name}".strip()
 
 
+def counts(values: Sequence[float]) -> str:
+    """Every one of ``values``: of failures, none may hide behind a median."""
+    return ", ".join(f"{value:.0f}" for value in values)
+
+
 def cells(figure: Figure) -> list[str]:
     """A figure's line: what, ours, theirs, ratio, spread."""
     if figure.is_refused:
         reason, _ = Counter(figure.refusals).most_common(1)[0] if figure.refusals else ("not measured", 0)
         return [figure.name, "refused", "", "", reason]
+    if not figure.unit:
+        return [figure.name, counts(figure.ours), counts(figure.theirs), "", ""]
     ratios = figure.ratios
     spread = f"{min(ratios):.2f}-{max(ratios):.2f}" if len(ratios) > 1 else "one round"
     if figure.refusals:

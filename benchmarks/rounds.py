@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeVar
 
 from benchmarks.conversations import Conversation
 from benchmarks.servers import busy
@@ -102,9 +103,12 @@ def measure(place: Place, make: Make) -> Sample:
     return Sample(cpu / played, had / took, own / took)
 
 
-def by_turns(number: int, places: Sequence[Place]) -> Sequence[Place]:
-    """The places in the order of round ``number``."""
-    return places if number % 2 else places[::-1]
+Side = TypeVar("Side")
+
+
+def by_turns(number: int, sides: Sequence[Side]) -> Sequence[Side]:
+    """Both sides in the order of round ``number``."""
+    return sides if number % 2 else sides[::-1]
 
 
 def compare(
@@ -121,9 +125,7 @@ def compare(
                 for place in by_turns(number, (ours, theirs))
             }
             refusals = [
-                f"{place.server.kind.name}: {sample.refused}"
-                for place, sample in samples.items()
-                if sample.refused
+                f"{place.name}: {sample.refused}" for place, sample in samples.items() if sample.refused
             ]
             figure.refusals += refusals
             if not refusals:
@@ -131,7 +133,7 @@ def compare(
             say(
                 f"{group}, {figure.name}, round {number + 1}: "
                 + "; ".join(
-                    f"{place.server.kind.name} {sample.each * 1e6:.1f} µs, had work {sample.server:.0%} of the time, "
+                    f"{place.name} {sample.each * 1e6:.1f} µs, had work {sample.server:.0%} of the time, "
                     f"the generator {sample.generator:.0%}"
                     for place, sample in samples.items()
                 )

@@ -10,7 +10,7 @@ import orjson
 from benchmarks.loop import Loop, Unexpected
 
 AT_ONCE = 50
-"""Conversations that go on at any time."""
+"""Conversations that go on at any time: as many as fit into the shortest queue that a listener usually has."""
 
 Hear = Callable[[bytes], None]
 Script = Generator[None, bytes, None]
