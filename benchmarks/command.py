@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -95,7 +97,7 @@ class Run:
     @property
     def fewer_rounds(self) -> int:
         """For what takes long and varies little."""
-        return (self.rounds + 1) // 2
+        return (self.rounds + 1) // 3
 
     def _measure_transport(self, transport: str, tls: Tls | None) -> None:
         busy = {name: make for name, make in self.sizes.busy().items() if name in self.only}
@@ -113,9 +115,7 @@ class Run:
                     capacity = 1 / median(relay.theirs)
                     self.figures += latency(transport, ours, theirs, capacity, self.rounds)
         if "memory" in self.only:
-            self.figures += memory(
-                self._loop, transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds
-            )
+            self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
 
 
 def opponent(chosen: argparse.Namespace) -> Kind:
@@ -131,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> str | None:
     gc.disable()
     run = Run(chosen)
     began = time.monotonic()
+    # Servers must not stay behind, however this process ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         run.check()
         servers.take_processor()

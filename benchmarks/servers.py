@@ -200,17 +200,15 @@ class Server:
         return busy(self.pid)
 
     def memory(self) -> int:
-        """Bytes that the whole process holds: its proportional set size."""
-        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
-        return _kilobytes(rollup, "Pss:")
+        """Bytes that the whole process holds: its resident set.
+
+        Not the proportional one: with several of a kind running, each would hold but a part of what they share.
+        """
+        return self._status("VmRSS:")
 
     def peak_memory(self) -> int:
-        """The most bytes that were ever resident."""
-        return _kilobytes(Path(f"/proc/{self.pid}/status").read_text(encoding="ascii"), "VmHWM:")
-
-    def resident_memory(self) -> int:
-        """Bytes that are resident, to hold against the peak."""
-        return _kilobytes(Path(f"/proc/{self.pid}/status").read_text(encoding="ascii"), "VmRSS:")
+        """The most that it ever held."""
+        return self._status("VmHWM:")
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -234,6 +232,10 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _status(self, name: str) -> int:
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
     def _answers(self) -> bool:
         connection = (
@@ -262,8 +264,3 @@ def busy(pid: int) -> float:
     """Seconds that the main thread of a process has run, or was ready to and did not get the processor."""
     ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
     return (int(ran) + int(waited)) / 1e9
-
-
-def _kilobytes(text: str, name: str) -> int:
-    line: Sequence[str] = next(line for line in text.splitlines() if line.startswith(name)).split()
-    return int(line[1]) * 1024
