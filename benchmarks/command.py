@@ -20,14 +20,14 @@ from benchmarks.growth import growth
 from benchmarks.idle import memory, start
 from benchmarks.latency import latency
 from benchmarks.loop import Loop, Unexpected
-from benchmarks.rounds import Figure, Make, compare, say
+from benchmarks.rounds import Figure, Make, compare, say, warm_up
 from benchmarks.servers import Kind, NotReady, Server, Tls
 from benchmarks.storm import storm
 from benchmarks.websocket import Place
 from tests.certificates import make_certificate
 
 WARM_UP = 3
-"""Rounds that aren't counted: it takes Node some thousand sessions until all is compiled."""
+"""Rounds that aren't counted."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Run:
             with ExitStack() as running:
                 started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
                 ours, theirs = (Place(self._loop, server) for server in started)
-                compare("warm-up", ours, theirs, busy, WARM_UP)
+                warm_up((ours, theirs), busy, WARM_UP)
                 compared = compare(transport, ours, theirs, busy, self.rounds)
                 self.figures += compared
                 relay = next((figure for figure in compared if figure.name == "relay"), None)

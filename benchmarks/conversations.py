@@ -77,6 +77,8 @@ class Sessions:
 
     def prepare(self) -> None:
         all_arrive(self._place, self._homes)
+        for call in self._calls:
+            call.client.prepare(self._place)
 
     def play(self) -> int:
         side_by_side(self._place.loop, (call.whole for call in self._calls))
@@ -94,7 +96,8 @@ class Arrivals:
         self._homes = [Home() for _ in range(count)]
 
     def prepare(self) -> None:
-        """Nothing more."""
+        for home in self._homes:
+            home.prepare(self._place)
 
     def play(self) -> int:
         all_arrive(self._place, self._homes)

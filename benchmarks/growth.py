@@ -7,7 +7,7 @@ import gc
 from benchmarks.conversations import Arrivals, CrowdedDepartures, Departures, Relay, Sessions
 from benchmarks.homes import Home, all_arrive
 from benchmarks.loop import Loop
-from benchmarks.rounds import Figure, Make, compare, say
+from benchmarks.rounds import Figure, Make, compare, say, warm_up
 from benchmarks.servers import Kind, Server
 from benchmarks.websocket import Place
 
@@ -33,8 +33,7 @@ def growth(loop: Loop, kind: Kind, few: int, many: int, rounds: int) -> list[Fig
         used = large.cpu()
         loop.pause(FILLED_WITHIN)
         say(f"keep-alive of {many:,} homes: {(large.cpu() - used) / FILLED_WITHIN:.1%} of a processor")
-        for place in places:
-            compare("warm-up", place, place, CONVERSATIONS, 1)
+        warm_up(places, CONVERSATIONS, 1)
         figures = compare(f"{many:,} idle homes against {few:,}", places[2], places[1], CONVERSATIONS, rounds)
         figures += compare(f"{many:,} idle homes against none", places[2], places[0], CROWDED, rounds)
         for home in crowd:

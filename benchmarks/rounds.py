@@ -111,6 +111,14 @@ def by_turns(number: int, sides: Sequence[Side]) -> Sequence[Side]:
     return sides if number % 2 else sides[::-1]
 
 
+def warm_up(places: Sequence[Place], conversations: Mapping[str, Make], rounds: int) -> None:
+    """Play all without counting: it takes Node some thousand sessions until all is compiled."""
+    for _ in range(rounds):
+        for make in conversations.values():
+            for place in places:
+                measure(place, make)
+
+
 def compare(
     group: str, ours: Place, theirs: Place, conversations: Mapping[str, Make], rounds: int
 ) -> list[Figure]:

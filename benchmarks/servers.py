@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -239,7 +238,7 @@ class Server:
 
     def _answers(self) -> bool:
         connection = (
-            HTTPSConnection("127.0.0.1", self.port, timeout=5, context=blind_trust())
+            HTTPSConnection("127.0.0.1", self.port, timeout=5, context=_blind_trust())
             if self.tls
             else HTTPConnection("127.0.0.1", self.port, timeout=5)
         )
@@ -252,7 +251,7 @@ class Server:
             connection.close()
 
 
-def blind_trust() -> ssl.SSLContext:
+def _blind_trust() -> ssl.SSLContext:
     """A client's TLS that takes any certificate: ours signs itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

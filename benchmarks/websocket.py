@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from errno import EALREADY, EINPROGRESS
 
 from benchmarks import texts
 from benchmarks.loop import WRITABLE, Loop, Unexpected
-from benchmarks.servers import Server, blind_trust
+from benchmarks.secure import Secure, trusting_context
+from benchmarks.servers import Server
 
 OPENED = b"(opened)"
 GONE = b"(gone)"
@@ -53,7 +53,7 @@ class Place:
         self.loop = loop
         self.server = server
         self.name = name or server.kind.name
-        self.tls: ssl.SSLContext | None = blind_trust() if server.tls else None
+        self.tls = trusting_context() if server.tls else None
         self._connections = 0
 
     def connect(self) -> tuple[socket.socket, bool]:
@@ -80,12 +80,29 @@ class Peer:
 
     HEAD = texts.CLIENT_HEAD
 
-    __slots__ = ("_is_open", "_loop", "_rest", "_says_goodbye", "_secure", "_socket", "address", "hear")
+    __slots__ = (
+        "_is_open",
+        "_is_prepared",
+        "_loop",
+        "_rest",
+        "_says_goodbye",
+        "_secure",
+        "_socket",
+        "address",
+        "hear",
+    )
 
     def __init__(self) -> None:
         self.address = texts.address()
         self.hear: Callable[[bytes], None] = surprised
         self._socket: socket.socket | None = None
+        self._secure: Secure | None = None
+        self._is_prepared = False
+
+    def prepare(self, place: Place) -> None:
+        """Do what can be done before connecting to a server with TLS, so that less is left to do in a hurry."""
+        self._secure = Secure(place.tls) if place.tls is not None else None
+        self._is_prepared = True
 
     def connect(self, place: Place) -> None:
         """Connect and ask for the upgrade; OPENED is heard, or else GONE or REFUSED."""
@@ -93,7 +110,9 @@ class Peer:
         self._rest = b""
         self._is_open = self._says_goodbye = False
         self._socket, is_connected = place.connect()
-        self._secure = Secure(place.tls) if place.tls is not None else None
+        if not self._is_prepared:
+            self.prepare(place)
+        self._is_prepared = False
         if is_connected:
             self._loop.watch(self._socket.fileno(), self._readable)
             self._begin()
@@ -143,7 +162,7 @@ class Peer:
         if self._secure is None:
             self._send(self.HEAD % self.address.encode())
         else:
-            self._send(self._secure.shake_hands(b""))
+            self._send(self._secure.hello)
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -170,6 +189,8 @@ class Peer:
         data = secure.decrypt(data)
         if data:
             self._received(data)
+        if secure.has_ended:
+            self._send(secure.end())
 
     def _received(self, data: bytes) -> None:
         if self._rest:
@@ -223,44 +244,6 @@ class Peer:
     def _end(self) -> None:
         self.vanish()
         self.hear(GONE)
-
-
-class Secure:
-    """TLS between a socket and its peer, with any certificate."""
-
-    __slots__ = ("_from_server", "_tls", "_to_server", "is_ready")
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._from_server = ssl.MemoryBIO()
-        self._to_server = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._from_server, self._to_server)
-        self.is_ready = False
-
-    def shake_hands(self, data: bytes) -> bytes:
-        """Take what the server said; return what is to be said."""
-        self._from_server.write(data)
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return self._to_server.read()
-        self.is_ready = True
-        return self._to_server.read()
-
-    def encrypt(self, data: bytes) -> bytes:
-        """What is to be sent for ``data``."""
-        self._tls.write(data)
-        return self._to_server.read()
-
-    def decrypt(self, data: bytes) -> bytes:
-        """What came in ``data``."""
-        self._from_server.write(data)
-        parts = []
-        try:
-            while part := self._tls.read(CHUNK):
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            pass
-        return b"".join(parts)
 
 
 def surprised(payload: bytes) -> None:
