@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
 
-.PHONY: help run test lint soak fuzz clean
+.PHONY: help run test lint soak fuzz bench clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -26,6 +26,9 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
+bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure this server against the same relay on Node's ws; ARGS="--quick ..."
+	$(BIN)/python -m benchmarks $(ARGS)
+
 clean: ## Remove what the other targets made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*
 
@@ -35,5 +38,10 @@ clean: ## Remove what the other targets made
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint,bench]'
+	touch $@
+
+benchmarks/peers/node_modules/installed: benchmarks/peers/package-lock.json
+	@command -v npm >/dev/null || { echo 'make bench needs Node.js 18 or newer with npm: https://nodejs.org' >&2; exit 1; }
+	cd benchmarks/peers && npm ci --silent --no-audit --no-fund
 	touch $@

@@ -1,0 +1,166 @@
+"""The command line: which figures, how many rounds, against what."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import report, servers
+from benchmarks.conversations import Arrivals, Departures, Relay, Sessions
+from benchmarks.growth import growth
+from benchmarks.idle import memory, start
+from benchmarks.latency import latency
+from benchmarks.loop import Loop, Unexpected
+from benchmarks.rounds import Figure, Make, compare, say, warm_up
+from benchmarks.servers import Kind, NotReady, Server, Tls
+from benchmarks.storm import storm
+from benchmarks.websocket import Place
+from tests.certificates import make_certificate
+
+WARM_UP = 3
+"""Rounds that aren't counted."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is played in a round."""
+
+    sessions: int
+    arrivals: int
+    crowds: tuple[int, ...]
+    few: int
+    rounds: int
+
+    def busy(self) -> dict[str, Make]:
+        """The conversations that keep a server busy."""
+        return {
+            "relay": lambda place: Relay(place, self.sessions // 5),
+            "session": lambda place: Sessions(place, self.sessions),
+            "arrive": lambda place: Arrivals(place, self.arrivals),
+            "leave": lambda place: Departures(place, self.arrivals),
+        }
+
+
+FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5)
+QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3)
+
+QUICK_FIGURES = ("relay", "session", "arrive")
+FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm")
+
+
+class Run:
+    """One run of the benchmark."""
+
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self.sizes = QUICK if chosen.quick else FULL
+        self.rounds = chosen.rounds or self.sizes.rounds
+        self.only = chosen.only or (QUICK_FIGURES if chosen.quick else FIGURES)
+        self.transports = chosen.transport or (("plain",) if chosen.quick else ("plain", "TLS"))
+        self.ours = Kind("this server")
+        self.theirs = opponent(chosen)
+        self.figures: list[Figure] = []
+        self._loop = Loop()
+
+    @property
+    def kinds(self) -> tuple[Kind, Kind]:
+        """Both sides."""
+        return self.ours, self.theirs
+
+    def check(self) -> None:
+        """Raise ``NotReady`` unless both can be started."""
+        for kind in self.kinds:
+            kind.check()
+
+    def measure(self) -> None:
+        """Measure all that was asked for."""
+        if "start" in self.only:
+            self.figures += start(self.kinds, self.rounds)
+        with tempfile.TemporaryDirectory() as directory:
+            tls = Tls(Path(directory) / "key.pem", Path(directory) / "certificate.pem")
+            make_certificate(tls.key, tls.certificate)
+            for transport in self.transports:
+                self._measure_transport(transport, tls if transport == "TLS" else None)
+        if "growth" in self.only:
+            self.figures += growth(self._loop, self.ours, self.sizes.few, self.sizes.crowds[-1], self.rounds)
+        if "storm" in self.only:
+            self.figures += storm(self._loop, self.kinds, self.sizes.crowds[-1], self.fewer_rounds)
+
+    @property
+    def fewer_rounds(self) -> int:
+        """For what takes long and varies little."""
+        return (self.rounds + 1) // 3
+
+    def _measure_transport(self, transport: str, tls: Tls | None) -> None:
+        busy = {name: make for name, make in self.sizes.busy().items() if name in self.only}
+        if "latency" in self.only:
+            busy.setdefault("relay", self.sizes.busy()["relay"])
+        if busy:
+            with ExitStack() as running:
+                started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
+                ours, theirs = (Place(self._loop, server) for server in started)
+                warm_up((ours, theirs), busy, WARM_UP)
+                compared = compare(transport, ours, theirs, busy, self.rounds)
+                self.figures += compared
+                relay = next((figure for figure in compared if figure.name == "relay"), None)
+                if "latency" in self.only and relay and relay.theirs:
+                    capacity = 1 / median(relay.theirs)
+                    self.figures += latency(transport, ours, theirs, capacity, self.rounds)
+        if "memory" in self.only:
+            self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
+
+
+def opponent(chosen: argparse.Namespace) -> Kind:
+    """What this server is compared with."""
+    if chosen.against is None and chosen.against_tree is None:
+        return Kind("Node ws", is_node=True)
+    return Kind("other", options=tuple((chosen.against or "").split()), tree=chosen.against_tree)
+
+
+def main(arguments: Sequence[str] | None = None) -> str | None:
+    """Run; returns what went wrong."""
+    chosen = parser().parse_args(arguments)
+    gc.disable()
+    run = Run(chosen)
+    began = time.monotonic()
+    # Servers must not stay behind, however this process ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        run.check()
+        servers.take_processor()
+        run.measure()
+    except (NotReady, Unexpected) as failure:
+        return str(failure)
+    say(f"{time.monotonic() - began:.0f} s")
+    print(report.as_text(run.figures, run.ours.name, run.theirs.name))
+    return None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+
+    def figures(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if set(names) <= set(FIGURES):
+            return names
+        raise argparse.ArgumentTypeError("some of: " + ",".join(FIGURES))
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What this server costs.")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--only", type=figures, metavar="FIGURES", help="some of: " + ",".join(FIGURES))
+    parser.add_argument("--quick", action="store_true", help="less of everything, in less than a minute")
+    parser.add_argument("--plain", dest="transport", action="append_const", const="plain", help="without TLS")
+    parser.add_argument("--tls", dest="transport", action="append_const", const="TLS", help="with TLS")
+    parser.add_argument(
+        "--against", metavar="OPTIONS", help="this server with these options, instead of Node"
+    )
+    parser.add_argument("--against-tree", type=Path, metavar="PATH", help="another checkout, instead of Node")
+    return parser
