@@ -25,6 +25,8 @@ from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.logs import EventLog
+from ma_signaling.loop_lag import LoopLag
+from ma_signaling.readiness import Readiness
 from ma_signaling.settings import Settings
 from ma_signaling.state_file import StateFile
 from ma_signaling.web import make_root
@@ -62,13 +64,20 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     report = EventLog(settings.log_addresses)
     hub = Hub(settings, reactor, report)
     keepalive = KeepAlive(reactor, settings.ping_interval)
-    factory = make_factory(hub, settings, keepalive, report, reactor)
-    services = MultiService()
+    readiness = Readiness()
+    factory = make_factory(hub, settings, keepalive, report, reactor, readiness)
+    lag = LoopLag(reactor)
+    ports = Ports(settings, factory, reactor)
+    readiness.add("not-listening", lambda: bool(ports.running))
+    readiness.add("lagging", lambda: lag.is_small)
+    services = OneByOne()
     named: dict[str, Service] = {
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
+        "loop-lag": lag,
+        # Last to first when it stops: a load balancer can ask until everybody has gone.
+        "ports": ports,
         "connections": Connections(hub, factory, settings, reactor),
-        "ports": Ports(settings, factory, reactor),
     }
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
@@ -79,15 +88,37 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
 
 
 def make_factory(
-    hub: Hub, settings: Settings, keepalive: KeepAlive, report: Report, reactor: IReactorTime
+    hub: Hub,
+    settings: Settings,
+    keepalive: KeepAlive,
+    report: Report,
+    reactor: IReactorTime,
+    readiness: Readiness,
 ) -> SignalingFactory:
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
-    root, entry = make_root(hub, addresses)
+    root, entry = make_root(hub, addresses, readiness)
     capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
+    readiness.add("draining", lambda: not hub.is_leaving)
+    readiness.add("full", lambda: not capacity.is_full)
     site = HttpSite(root, capacity, reactor)
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
     return entry.factory
+
+
+class OneByOne(MultiService):
+    """Services that stop one after the other, the last first."""
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for service in reversed(list(self)):
+            try:
+                await maybeDeferred(service.stopService)
+            except Exception:  # noqa: BLE001 - the others must stop all the same
+                _log.failure("{service} did not stop as it should", service=service.name)
 
 
 class RateLimiting(Service):

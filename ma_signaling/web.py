@@ -11,8 +11,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
-from ma_signaling.errors import BLOCKED, Refused
+from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
+from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
+from ma_signaling.readiness import Readiness
 from ma_signaling.request_head import RequestHead
 from ma_signaling.transport import hand_over, neighbour
 from ma_signaling.websocket_factory import SignalingFactory
@@ -83,6 +85,7 @@ class Root(_Page):
             "Endpoints:",
             "  /ws - WebSocket connection",
             "  /health - Health check",
+            "  /ready - Whether newcomers are welcome",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
             "",
         ]
@@ -113,6 +116,20 @@ class Health(_Page):
         return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
 
 
+class Ready(_Page):
+    """``/ready``: whether newcomers are welcome; never limited either."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness = readiness
+
+    def render_GET(self, request: Request) -> bytes:
+        obstacle = self._readiness.obstacle()
+        if obstacle is None:
+            return reply(request, 200, {"ready": True})
+        return reply(request, 503, {"ready": False, "reason": obstacle})
+
+
 class Check(_Page):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
@@ -137,13 +154,13 @@ class Check(_Page):
         try:
             online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
         except Refused as refused:
-            if refused.error is BLOCKED:
-                return reply(request, 429, {"error": BLOCKED.text})
-            if refused.error.retry_after is None:
+            if refused.error in (REMOTE_ID_REQUIRED, INVALID_REMOTE_ID):
                 # No home can have such a Remote ID.
                 return reply(request, 200, {"online": False})
-            request.setHeader(b"Retry-After", b"%d" % refused.error.retry_after)
-            return reply(request, 429, {"error": "Rate limited", "retryAfter": refused.error.retry_after})
+            status, body, extra = refusal(refused.error)
+            for name, value in extra.items():
+                request.setHeader(name, value)
+            return reply(request, status, body)
         return reply(request, 200, {"online": online})
 
 
@@ -172,10 +189,11 @@ class WebSocketEntry(_Page):
         return NOT_DONE_YET
 
 
-def make_root(hub: Hub, addresses: ClientAddresses) -> tuple[Root, WebSocketEntry]:
+def make_root(hub: Hub, addresses: ClientAddresses, readiness: Readiness) -> tuple[Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
     root.putChild(b"health", Health(hub))
+    root.putChild(b"ready", Ready(readiness))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     root.putChild(b"api", api)

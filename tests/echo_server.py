@@ -10,6 +10,7 @@ from twisted.internet import reactor as installed_reactor
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 from ma_signaling.short_path import configure
@@ -34,7 +35,7 @@ def main() -> None:
     report = EventLog(SETTINGS.log_addresses)
     hub = Hub(SETTINGS, reactor, report)
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
-    factory = make_factory(hub, SETTINGS, keepalive, report, reactor)
+    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Readiness())
     factory.protocol = configure(EchoProtocol, factory)
     factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")

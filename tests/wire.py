@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 
@@ -69,7 +70,8 @@ class Server:
         reactor: Any = self.clock
         self.hub = Hub(self.settings, reactor, report)
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
-        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor)
+        self.readiness = Readiness()
+        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, self.readiness)
         self.keepalive.startService()
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
