@@ -32,6 +32,11 @@ class Capacity:
         self._most = most
         self._most_waiting = most_waiting
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next socket is one too many."""
+        return self.open >= self._most
+
     def take(self, neighbour: str | None) -> HTTPStatus | None:
         """Count one more socket; a status: it is one too many, and must go soon."""
         self.open += 1

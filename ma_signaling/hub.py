@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 from ma_signaling import messages
-from ma_signaling.errors import BAD_MESSAGE, SERVER_DISCONNECTED, CloseCode, WireError, rate_limited
+from ma_signaling.errors import BAD_MESSAGE, RESTARTING, CloseCode, WireError, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.lookups import Lookups
@@ -24,9 +24,6 @@ from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 from ma_signaling.traffic import Traffic
 from ma_signaling.turn import IceServers
-
-LEAVING_SECONDS = 10.0
-"""When to come back to a server that is going down."""
 
 
 class Hub:
@@ -47,7 +44,8 @@ class Hub:
         self._ids = count(1)
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
-        self._is_leaving = False
+        self.is_leaving = False
+        """This server goes down, and takes nobody in any more."""
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
         self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
@@ -60,22 +58,22 @@ class Hub:
         self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
         self._sessions.reconfigure()
 
-    def admit(self, address: ClientAddress) -> float:
-        """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""
-        if self._is_leaving:
-            return LEAVING_SECONDS
+    def admit(self, address: ClientAddress) -> WireError | None:
+        """Make room for a new connection of ``address``; otherwise why it may not come."""
+        if self.is_leaving:
+            return RESTARTING
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
-            return wait
+            return rate_limited(wait)
         others = self._by_address.get(address.key, {})
         if 0 < self._settings.connections_per_address <= len(others):
             self._report(Event.LIMIT_HIT, limit="connections of an address")
             idle = next((c for c in others if not c.is_home and not c.is_client), None)
             if idle is None:
-                return 1.0
+                return rate_limited(1)
             self.close(idle, CloseCode.TRY_AGAIN_LATER, "Too many connections from this address")
-        return 0.0
+        return None
 
     def connected(self, peer: Peer, address: ClientAddress) -> Connection:
         """A WebSocket has opened; hand what it brings to ``received``."""
@@ -129,15 +127,19 @@ class Hub:
     def say_goodbye(self, most: int) -> bool:
         """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
 
-        Whoever waits gets an answer, and nobody is told that a peer left: calls live on.
+        From the first call on nobody comes in, and no session begins: whoever waits for one is answered at once. Nobody
+        is told that a peer left: calls live on.
         """
-        self._is_leaving = True
+        if not self.is_leaving:
+            self.is_leaving = True
+            self._sessions.give_up()
         for connection in list(islice(self._connections, most)):
-            if self._is_waiting(connection):
-                connection.peer.send(messages.error(SERVER_DISCONNECTED))
+            if connection.gone:
+                continue
             connection.gone = True
             del self._connections[connection]
-            connection.peer.close(CloseCode.RESTARTING, "Server is restarting")
+            self._registry.let_go(connection)
+            connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
         return bool(self._connections)
 
     def received(self, connection: Connection, payload: bytes) -> None:

@@ -108,7 +108,7 @@ def makeService(options: Options) -> IService:
     """The service that ``options`` ask for, on the reactor that twistd has installed."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling import service  # noqa: PLC0415 - Autobahn's import is slow, and --help does without
+    from ma_signaling import service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         if isinstance(problem, CannotStart):
@@ -118,4 +118,5 @@ def makeService(options: Options) -> IService:
 
     sys.excepthook = in_one_line
     running: Any = reactor
+    stop_signals.handle(running)
     return service.make_service(options.settings, running, lambda: options.load().settings)

@@ -89,6 +89,14 @@ class Registry:
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
+    def let_go(self, connection: Connection) -> None:
+        """This server goes down, and a connection with it: nobody hears of it, and nobody inherits what it held."""
+        self._withdraw(connection)
+        if connection.home is not None:
+            remote_id = connection.home.remote_id
+            self._detach(connection.home)
+            self._settle(remote_id)
+
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
         now = self._clock.seconds()

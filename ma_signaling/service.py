@@ -8,9 +8,10 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorSocket, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from ma_signaling import turn_secret
 from ma_signaling.address import ClientAddresses
@@ -22,8 +23,10 @@ from ma_signaling.keepalive import KeepAlive
 from ma_signaling.limits import Limits
 from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
+from ma_signaling.loop_lag import LoopLag
 from ma_signaling.metrics import Metrics, gauge, state_of
 from ma_signaling.ports import Ports
+from ma_signaling.readiness import Readiness
 from ma_signaling.reload import Reactor as ReloadReactor
 from ma_signaling.reload import Reload
 from ma_signaling.settings import Settings
@@ -40,6 +43,8 @@ FAREWELL_SECONDS = 3.0
 GOODBYE_TICK = 0.1
 GOODBYE_BATCH = 50
 """At least so many peers are closed each ``GOODBYE_TICK`` seconds when this server goes down."""
+
+_log = Logger(namespace="ma_signaling")
 
 
 class Reactor(IReactorTime, IReactorSocket, ReloadReactor):
@@ -59,19 +64,23 @@ def make_service(
     report = each_of(EventLog(settings.log_addresses, reactor), metrics)
     hub = Hub(settings, reactor, report, turn_secret.read(settings))
     keepalive = KeepAlive(reactor, settings.ping_interval)
-    factory = make_factory(hub, settings, keepalive, report, reactor, metrics)
+    readiness = Readiness()
+    factory = make_factory(hub, settings, keepalive, report, reactor, metrics, readiness)
     reloading = Reload(reactor)
     if reread is not None:
         live = LiveSettings(settings, hub, factory)
         reloading.add("settings", lambda: live.reread(reread))
     if settings.turn_secret_file:
         reloading.add("relays' secret", lambda: turn_secret.reread(settings, hub.ice_servers))
-    services = MultiService()
+    lag = LoopLag(reactor)
+    metrics.watch(partial(_lag, lag))
+    readiness.add("lagging", lambda: lag.is_small)
+    services = OneByOne()
     named: dict[str, Service] = {
         "reload": reloading,
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
-        "connections": Connections(hub, factory, settings, reactor),
+        "loop-lag": lag,
     }
     certificates = None
     if settings.tls_cert:
@@ -79,7 +88,11 @@ def make_service(
         reloading.add("TLS certificate", certificates.reload)
         metrics.watch(partial(_expiry, certificates))
         named["certificates"] = certificates
-    named["ports"] = Ports(settings, factory, certificates, make_metrics_site(metrics, reactor), reactor)
+    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, reactor), reactor)
+    readiness.add("not-listening", lambda: bool(ports.running))
+    # Last to first when it stops: a load balancer can ask until everybody has gone.
+    named["ports"] = ports
+    named["connections"] = Connections(hub, factory, settings, reactor)
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
     for name, service in named.items():
@@ -96,6 +109,14 @@ def _expiry(certificates: Certificates) -> Iterator[Metric]:
     )
 
 
+def _lag(lag: LoopLag) -> Iterator[Metric]:
+    yield gauge(
+        "event_loop_lag_seconds",
+        "How late the event loop was at worst, since the last scrape",
+        lag.take_highest(),
+    )
+
+
 def make_factory(
     hub: Hub,
     settings: Settings,
@@ -103,15 +124,33 @@ def make_factory(
     report: Report,
     reactor: IReactorTime,
     metrics: Metrics,
+    readiness: Readiness,
 ) -> SignalingFactory:
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
-    root, entry = make_root(hub, addresses, metrics, settings)
+    root, entry = make_root(hub, addresses, metrics, readiness, settings)
     capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
+    readiness.add("draining", lambda: not hub.is_leaving)
+    readiness.add("full", lambda: not capacity.is_full)
     site = HttpSite(root, capacity, settings, reactor)
     metrics.watch(lambda: state_of(hub, capacity))
     entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
     return entry.factory
+
+
+class OneByOne(MultiService):
+    """Services that stop one after the other, the last first."""
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for service in reversed(list(self)):
+            try:
+                await maybeDeferred(service.stopService)
+            except Exception:  # noqa: BLE001 - the others must stop all the same
+                _log.failure("{service} did not stop as it should", service=service.name)
 
 
 class RateLimiting(Service):

@@ -47,6 +47,7 @@ class Sessions:
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
+        self._is_given_up = False
         self.open = 0
         """How many of them are open; the others are pending."""
 
@@ -70,7 +71,12 @@ class Sessions:
         return remembered is not None and (home is None or remembered[0] == home.remote_id)
 
     def request(self, client: Connection, home: Home) -> None:
-        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused(home_busy)``."""
+        """Begin a session of ``client`` with ``home``; the answer follows.
+
+        Raises ``Refused`` with ``home_busy``, or with ``SERVER_DISCONNECTED`` where this server goes down.
+        """
+        if self._is_given_up:
+            raise Refused(SERVER_DISCONNECTED)
         now = self._clock.seconds()
         if not home.has_room(0):
             self._report(Event.LIMIT_HIT, limit="unsent bytes")
@@ -129,6 +135,13 @@ class Sessions:
             self._end(session)
         else:
             self._fail_silently_to_home(session, SERVER_DISCONNECTED)
+
+    def give_up(self) -> None:
+        """This server goes down: whoever waits for a session hears so now, and no other begins."""
+        self._is_given_up = True
+        for session in list(self._by_id.values()):
+            if not session.is_open:
+                self.home_left(session)
 
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""

@@ -14,10 +14,12 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
-from ma_signaling.errors import BLOCKED, Refused
+from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
+from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
 from ma_signaling.peer import ClientAddress
+from ma_signaling.readiness import Readiness
 from ma_signaling.request_head import RequestHead
 from ma_signaling.settings import Settings
 from ma_signaling.transport import hand_over, neighbour
@@ -92,6 +94,7 @@ class Root(Page):
             "Endpoints:",
             "  /ws - WebSocket connection",
             "  /health - Health check",
+            "  /ready - Whether newcomers are welcome",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
             "",
         ]
@@ -122,6 +125,20 @@ class Health(Page):
         return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
 
 
+class Ready(Page):
+    """``/ready``: whether newcomers are welcome; never limited either."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness = readiness
+
+    def render_GET(self, request: Request) -> bytes:
+        obstacle = self._readiness.obstacle()
+        if obstacle is None:
+            return reply(request, 200, {"ready": True})
+        return reply(request, 503, {"ready": False, "reason": obstacle})
+
+
 class Check(Page):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
@@ -143,13 +160,13 @@ class Check(Page):
         try:
             online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
         except Refused as refused:
-            if refused.error is BLOCKED:
-                return reply(request, 429, {"error": BLOCKED.text})
-            if refused.error.retry_after is None:
+            if refused.error in (REMOTE_ID_REQUIRED, INVALID_REMOTE_ID):
                 # No home can have such a Remote ID.
                 return reply(request, 200, {"online": False})
-            request.setHeader(b"Retry-After", b"%d" % refused.error.retry_after)
-            return reply(request, 429, {"error": "Rate limited", "retryAfter": refused.error.retry_after})
+            status, body, extra = refusal(refused.error)
+            for name, value in extra.items():
+                request.setHeader(name, value)
+            return reply(request, status, body)
         return reply(request, 200, {"online": online})
 
 
@@ -209,7 +226,7 @@ def make_metrics_site(metrics: Metrics, reactor: IReactorTime) -> Site:
 
 
 def make_root(
-    hub: Hub, addresses: ClientAddresses, metrics: Metrics, settings: Settings
+    hub: Hub, addresses: ClientAddresses, metrics: Metrics, readiness: Readiness, settings: Settings
 ) -> tuple[Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
@@ -222,6 +239,7 @@ def make_root(
 
     root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))
+    root.putChild(b"ready", Ready(readiness))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     root.putChild(b"api", api)

@@ -11,6 +11,7 @@ from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
 from ma_signaling.metrics import Metrics
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 from ma_signaling.short_path import configure
@@ -35,7 +36,7 @@ def main() -> None:
     report = EventLog(SETTINGS.log_addresses, reactor)
     hub = Hub(SETTINGS, reactor, report)
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
-    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics())
+    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
     factory.protocol = configure(EchoProtocol, factory)
     factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")

@@ -9,6 +9,7 @@ assert home.heard == [{"type": "registered", "remoteId": "HOME"}]
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -186,8 +187,9 @@ class World:
         return FakePeer(self.hub, address(text, shared=shared))
 
     def admit(self, text: str) -> float:
-        """Knock only: the seconds until this address may connect."""
-        return self.hub.admit(address(text))
+        """Knock only: the seconds until this address may connect, `inf` for never."""
+        error = self.hub.admit(address(text))
+        return 0 if error is None else error.retry_after or math.inf
 
     def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:
         """A new connection that registers, and has forgotten what it heard to that."""

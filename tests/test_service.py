@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -21,6 +22,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.threads import deferToThread
 
+from ma_signaling.loop_lag import MOST_LAG_SECONDS
 from ma_signaling.ports import BACKLOG
 from ma_signaling.service import GOODBYE_TICK, make_service
 from ma_signaling.settings import CannotStart, Settings
@@ -109,6 +111,16 @@ class Running:
             context.set_alpn_protocols(["h2", "http/1.1"])
         return json.loads(await deferToThread(fetch, f"{scheme}://localhost:{self.port}{path}", context))
 
+    async def unready(self) -> Any:
+        """Why the server isn't ready, which it must say with 503."""
+        try:
+            await self.get("/ready")
+        except HTTPError as error:
+            with error:
+                assert error.status == 503
+                return json.load(error)["reason"]
+        raise AssertionError("it is ready")
+
 
 def fetch(url: str, context: SSLContext | None) -> bytes:
     """What a URL answers; it blocks."""
@@ -149,6 +161,20 @@ async def test_stopping_waits_until_everybody_has_heard_it(running: Running) -> 
     await running.service.stopService()
     for client in clients:
         assert await client.next() == 1012
+
+
+@pytest_twisted.ensureDeferred
+async def test_ready(running: Running) -> None:
+    assert await running.get("/ready") == {"ready": True}
+    lag: Any = running.service.getServiceNamed("loop-lag")
+    lag.latest = MOST_LAG_SECONDS + 1
+    assert await running.unready() == "lagging"
+    lag.latest = 0
+    ports: Any = running.service.getServiceNamed("ports")
+    ports.running = 0
+    assert await running.unready() == "not-listening"
+    ports.running = 1
+    assert await running.get("/ready") == {"ready": True}
 
 
 @pytest.mark.parametrize("port", ["tcp:x", "tcp:1:no=such"])

@@ -18,6 +18,7 @@ from ma_signaling.keepalive import KeepAlive
 from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
 from ma_signaling.metrics import Metrics
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 
@@ -73,7 +74,10 @@ class Server:
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
         self.hub = Hub(self.settings, reactor, report, b"shared with the relay")
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
-        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, metrics)
+        self.readiness = Readiness()
+        self.factory = make_factory(
+            self.hub, self.settings, self.keepalive, report, reactor, metrics, self.readiness
+        )
         self.keepalive.startService()
         self.live = LiveSettings(self.settings, self.hub, self.factory)
 
