@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import report, servers
-from benchmarks.conversations import Arrivals, Departures, Relay, Sessions
+from benchmarks.conversations import BURST, Arrivals, Departures, Relay, Sessions
 from benchmarks.growth import growth
 from benchmarks.idle import memory, start
 from benchmarks.latency import latency
@@ -43,7 +43,8 @@ class Sizes:
     def busy(self) -> dict[str, Make]:
         """The conversations that keep a server busy."""
         return {
-            "relay": lambda place: Relay(place, self.sessions // 5),
+            "relay": lambda place: Relay(place, self.sessions // 5, BURST),
+            "relay singly": lambda place: Relay(place, self.sessions // 5, 1),
             "session": lambda place: Sessions(place, self.sessions),
             "arrive": lambda place: Arrivals(place, self.arrivals),
             "leave": lambda place: Departures(place, self.arrivals),

@@ -20,8 +20,11 @@ from benchmarks.websocket import GONE, Place
 SESSIONS_OF_A_HOME = 20
 """A home may get 30 a minute."""
 
-CANDIDATES = 150
+CANDIDATES = 144
 """Of a session in one direction: it may send 200 at once."""
+
+BURST = 8
+"""Candidates that a peer finds, and sends, together."""
 
 
 class Conversation(Protocol):
@@ -35,10 +38,11 @@ class Conversation(Protocol):
 
 
 class Relay:
-    """ICE candidates between homes with two sessions each, both ways, two of each session in flight."""
+    """ICE candidates between homes with two sessions each, both ways, a burst of each side in flight."""
 
-    def __init__(self, place: Place, sessions: int) -> None:
+    def __init__(self, place: Place, sessions: int, burst: int) -> None:
         self._place = place
+        self._burst = burst
         self._homes = [Home() for _ in range(sessions // 2)]
         self._calls: list[Call] = []
 
@@ -55,7 +59,7 @@ class Relay:
             if not left:
                 self._place.loop.stop()
 
-        for trickle in [Trickle(call, CANDIDATES, done) for call in self._calls]:
+        for trickle in [Trickle(call, CANDIDATES, self._burst, done) for call in self._calls]:
             trickle.begin()
         self._place.loop.run()
         return len(self._calls) * CANDIDATES * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from benchmarks.conversations import Arrivals, CrowdedDepartures, Departures, Relay, Sessions
+from benchmarks.conversations import BURST, Arrivals, CrowdedDepartures, Departures, Relay, Sessions
 from benchmarks.homes import Home, all_arrive
 from benchmarks.loop import Loop
 from benchmarks.rounds import Figure, Make, compare, say, warm_up
@@ -15,7 +15,7 @@ FILLED_WITHIN = 30
 """Seconds over which a crowd arrives: the pings of a crowd that came at once would come at once too."""
 
 CONVERSATIONS: dict[str, Make] = {
-    "relay": lambda place: Relay(place, 200),
+    "relay": lambda place: Relay(place, 200, BURST),
     "session": lambda place: Sessions(place, 1000),
     "arrive": lambda place: Arrivals(place, 1500),
     "leave": lambda place: Departures(place, 1500),

@@ -10,13 +10,27 @@ from benchmarks.script import expect
 
 
 class Trickle:
-    """Whoever gets a candidate sends the next, until each side has sent its share; each side begins with one."""
+    """Each side sends a burst of candidates, and the next when it has all of the other's, until its share is sent.
 
-    __slots__ = ("_at_client", "_at_home", "_call", "_done", "_from_client", "_from_home", "_share", "_text")
+    A browser finds its host candidates within a millisecond, and sends each by itself.
+    """
 
-    def __init__(self, call: Call, share: int, done: Callable[[], None]) -> None:
+    __slots__ = (
+        "_at_client",
+        "_at_home",
+        "_burst",
+        "_call",
+        "_done",
+        "_from_client",
+        "_from_home",
+        "_share",
+        "_text",
+    )
+
+    def __init__(self, call: Call, share: int, burst: int, done: Callable[[], None]) -> None:
         self._call = call
         self._share = share
+        self._burst = burst
         self._done = done
         self._text = texts.CANDIDATE % (b"%d", call.session_id)
         self._from_client = self._from_home = 0
@@ -25,17 +39,17 @@ class Trickle:
         call.client.hear = self._client_hears
 
     def begin(self) -> None:
-        """Send each side's first."""
+        """Send each side's first burst."""
         self._client_says()
         self._home_says()
 
     def _client_says(self) -> None:
-        if self._from_client < self._share:
+        for _ in range(min(self._burst, self._share - self._from_client)):
             self._from_client += 1
             self._call.client.say(self._text % self._from_client)
 
     def _home_says(self) -> None:
-        if self._from_home < self._share:
+        for _ in range(min(self._burst, self._share - self._from_home)):
             self._from_home += 1
             self._call.home.say(self._text % -self._from_home)
 
@@ -44,11 +58,13 @@ class Trickle:
         expect(payload, self._text % self._at_home)
         if self._at_home == self._share == self._at_client:
             self._done()
-        self._home_says()
+        if self._at_home % self._burst == 0:
+            self._home_says()
 
     def _client_hears(self, payload: bytes) -> None:
         self._at_client += 1
         expect(payload, self._text % -self._at_client)
         if self._at_client == self._share == self._at_home:
             self._done()
-        self._client_says()
+        if self._at_client % self._burst == 0:
+            self._client_says()

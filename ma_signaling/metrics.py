@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ma_signaling import __version__
@@ -101,6 +108,7 @@ class Metrics:
             buckets=CONNECTED_SECONDS,
             registry=self._registry,
         )
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody reads
         ProcessCollector(registry=self._registry)
         self.watch(_build)
 
