@@ -26,11 +26,11 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
-bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure this server against the same relay on Node's ws; ARGS="--quick ..."
+bench: .venv/installed benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -38,7 +38,7 @@ clean: ## Remove what the other targets made
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@
 
 benchmarks/peers/node_modules/installed: benchmarks/peers/package-lock.json

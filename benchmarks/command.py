@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -15,19 +17,22 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import report, servers
+from benchmarks.chart import chart
+from benchmarks.circumstances import circumstances
 from benchmarks.conversations import BURST, Arrivals, Departures, Relay, Sessions
 from benchmarks.growth import growth
 from benchmarks.idle import memory, start
 from benchmarks.latency import latency
 from benchmarks.loop import Loop, Unexpected
-from benchmarks.rounds import Figure, Make, compare, say, warm_up
+from benchmarks.rounds import Figure, Make, Side, compare, say, warm_up
 from benchmarks.servers import Kind, NotReady, Server, Tls
 from benchmarks.storm import storm
-from benchmarks.websocket import Place
 from tests.certificates import make_certificate
 
-WARM_UP = 3
-"""Rounds that aren't counted."""
+PLAIN = "Without TLS"
+TLS = "With TLS"
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Sizes:
     crowds: tuple[int, ...]
     few: int
     rounds: int
+    warm_up: int
+    """Rounds before that aren't counted."""
 
     def busy(self) -> dict[str, Make]:
         """The conversations that keep a server busy."""
@@ -51,8 +58,8 @@ class Sizes:
         }
 
 
-FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5)
-QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3)
+FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5, warm_up=3)
+QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3, warm_up=2)
 
 QUICK_FIGURES = ("relay", "session", "arrive")
 FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm")
@@ -65,7 +72,7 @@ class Run:
         self.sizes = QUICK if chosen.quick else FULL
         self.rounds = chosen.rounds or self.sizes.rounds
         self.only = chosen.only or (QUICK_FIGURES if chosen.quick else FIGURES)
-        self.transports = chosen.transport or (("plain",) if chosen.quick else ("plain", "TLS"))
+        self.transports = chosen.transport or ((PLAIN,) if chosen.quick else (PLAIN, TLS))
         self.ours = Kind("this server")
         self.theirs = opponent(chosen)
         self.figures: list[Figure] = []
@@ -89,7 +96,7 @@ class Run:
             tls = Tls(Path(directory) / "key.pem", Path(directory) / "certificate.pem")
             make_certificate(tls.key, tls.certificate)
             for transport in self.transports:
-                self._measure_transport(transport, tls if transport == "TLS" else None)
+                self._measure_transport(transport, tls if transport == TLS else None)
         if "growth" in self.only:
             self.figures += growth(self._loop, self.ours, self.sizes.few, self.sizes.crowds[-1], self.rounds)
         if "storm" in self.only:
@@ -107,8 +114,8 @@ class Run:
         if busy:
             with ExitStack() as running:
                 started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
-                ours, theirs = (Place(self._loop, server) for server in started)
-                warm_up((ours, theirs), busy, WARM_UP)
+                ours, theirs = (Side(self._loop, server) for server in started)
+                warm_up((ours, theirs), busy, self.sizes.warm_up)
                 compared = compare(transport, ours, theirs, busy, self.rounds)
                 self.figures += compared
                 relay = next((figure for figure in compared if figure.name == "relay"), None)
@@ -123,25 +130,33 @@ def opponent(chosen: argparse.Namespace) -> Kind:
     """What this server is compared with."""
     if chosen.against is None and chosen.against_tree is None:
         return Kind("Node ws", is_node=True)
-    return Kind("other", options=tuple((chosen.against or "").split()), tree=chosen.against_tree)
+    return Kind("other", options=tuple(shlex.split(chosen.against or "")), tree=chosen.against_tree)
 
 
 def main(arguments: Sequence[str] | None = None) -> str | None:
     """Run; returns what went wrong."""
     chosen = parser().parse_args(arguments)
-    gc.disable()
+    processors = len(os.sched_getaffinity(0))
     run = Run(chosen)
-    began = time.monotonic()
+    # A generator that collects garbage is late. What it makes in a round is little, and collected between rounds.
+    gc.disable()
     # Servers must not stay behind, however this process ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
     try:
         run.check()
         servers.take_processor()
         run.measure()
     except (NotReady, Unexpected) as failure:
         return str(failure)
-    say(f"{time.monotonic() - began:.0f} s")
-    print(report.as_text(run.figures, run.ours.name, run.theirs.name))
+    took = time.monotonic() - began
+    print(report.as_text(run.figures))
+    if any(vars(chosen).values()):
+        return None
+    told = circumstances("make bench", run.theirs, processors, took)
+    report.write(DOCS / "performance.md", report.as_markdown(run.figures, told))
+    (DOCS / "performance.svg").write_text(chart(run.figures, run.theirs.name), encoding="utf-8")
+    say(f"{took:.0f} s; written to docs/performance.md and docs/performance.svg")
     return None
 
 
@@ -154,12 +169,15 @@ def parser() -> argparse.ArgumentParser:
             return names
         raise argparse.ArgumentTypeError("some of: " + ",".join(FIGURES))
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What this server costs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure what this server costs. Without options, the results go to docs/performance.md.",
+    )
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument("--only", type=figures, metavar="FIGURES", help="some of: " + ",".join(FIGURES))
     parser.add_argument("--quick", action="store_true", help="less of everything, in less than a minute")
-    parser.add_argument("--plain", dest="transport", action="append_const", const="plain", help="without TLS")
-    parser.add_argument("--tls", dest="transport", action="append_const", const="TLS", help="with TLS")
+    parser.add_argument("--plain", dest="transport", action="append_const", const=PLAIN, help="without TLS")
+    parser.add_argument("--tls", dest="transport", action="append_const", const=TLS, help="with TLS")
     parser.add_argument(
         "--against", metavar="OPTIONS", help="this server with these options, instead of Node"
     )

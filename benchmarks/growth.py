@@ -7,7 +7,7 @@ import gc
 from benchmarks.conversations import BURST, Arrivals, CrowdedDepartures, Departures, Relay, Sessions
 from benchmarks.homes import Home, all_arrive
 from benchmarks.loop import Loop
-from benchmarks.rounds import Figure, Make, compare, say, warm_up
+from benchmarks.rounds import Figure, Make, Side, compare, say, warm_up
 from benchmarks.servers import Kind, Server
 from benchmarks.websocket import Place
 
@@ -20,22 +20,24 @@ CONVERSATIONS: dict[str, Make] = {
     "arrive": lambda place: Arrivals(place, 1500),
     "leave": lambda place: Departures(place, 1500),
 }
-CROWDED: dict[str, Make] = {"home with 64 sessions leaves": lambda place: CrowdedDepartures(place, 10, 64)}
+CROWDED: dict[str, Make] = {"leave, 64 sessions": lambda place: CrowdedDepartures(place, 10, 64)}
 
 
 def growth(loop: Loop, kind: Kind, few: int, many: int, rounds: int) -> list[Figure]:
     """Each conversation with ``few`` and with ``many`` idle homes; the crowded departure with none and ``many``."""
     with Server(kind) as empty, Server(kind) as small, Server(kind) as large:
-        counts = {"none": empty, f"{few:,} homes": small, f"{many:,} homes": large}
-        places = [Place(loop, server, name) for name, server in counts.items()]
+        counts = {"none": empty, f"{few:,}": small, f"{many:,}": large}
+        places = [Side(loop, server, name) for name, server in counts.items()]
         crowd = fill(places[1], few, 1) + fill(places[2], many, FILLED_WITHIN)
         gc.freeze()
         used = large.cpu()
         loop.pause(FILLED_WITHIN)
-        say(f"keep-alive of {many:,} homes: {(large.cpu() - used) / FILLED_WITHIN:.1%} of a processor")
+        say(f"{many:,} idle homes take {(large.cpu() - used) / FILLED_WITHIN:.1%} of a processor")
         warm_up(places, CONVERSATIONS, 1)
-        figures = compare(f"{many:,} idle homes against {few:,}", places[2], places[1], CONVERSATIONS, rounds)
-        figures += compare(f"{many:,} idle homes against none", places[2], places[0], CROWDED, rounds)
+        figures = compare(
+            f"Growth from {few:,} idle homes to {many:,}", places[2], places[1], CONVERSATIONS, rounds
+        )
+        figures += compare(f"Growth from no idle homes to {many:,}", places[2], places[0], CROWDED, rounds)
         for home in crowd:
             home.vanish()
         gc.unfreeze()

@@ -10,7 +10,7 @@ from benchmarks import texts
 from benchmarks.conversations import CANDIDATES
 from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
 from benchmarks.loop import WITHIN, Unexpected
-from benchmarks.rounds import Figure, by_turns, say
+from benchmarks.rounds import Figure, Side, by_turns, say
 from benchmarks.script import expect
 from benchmarks.websocket import Place
 
@@ -99,14 +99,17 @@ class Echo:
         self._took.append(time.perf_counter() - self._began.popleft())
 
 
-def latency(group: str, ours: Place, theirs: Place, capacity: float, rounds: int) -> list[Figure]:
+def latency(group: str, ours: Side, theirs: Side, capacity: float, rounds: int) -> list[Figure]:
     """The median and the 99th percentile at half of ``capacity`` (candidates a second), both directions counted."""
     name = f"round trip at {capacity / 2:,.0f} candidates/s"
-    figures = [Figure(group, f"{name}, {which}", "ms", rounds=rounds) for which in ("p50", "p99")]
+    figures = [
+        Figure(group, f"{name}, {which}", "ms", (ours.name, theirs.name), rounds=rounds)
+        for which in ("p50", "p99")
+    ]
     for number in range(rounds * 2):
         if len(figures[0].ours) == rounds:
             break
-        took: dict[Place, list[float]] = {}
+        took: dict[Side, list[float]] = {}
         refusal = None
         for place in by_turns(number, (ours, theirs)):
             pulse = Pulse(place, capacity / 4)

@@ -12,7 +12,8 @@ from statistics import median
 from typing import TypeVar
 
 from benchmarks.conversations import Conversation
-from benchmarks.servers import busy
+from benchmarks.loop import Loop
+from benchmarks.servers import Server, busy
 from benchmarks.websocket import Place
 
 SERVER_AT_LEAST = 0.85
@@ -37,6 +38,7 @@ class Figure:
     group: str
     name: str
     unit: str
+    sides: tuple[str, str]
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -63,6 +65,15 @@ class Figure:
         return median(self.ratios)
 
 
+class Side(Place):
+    """A server that is measured."""
+
+    def __init__(self, loop: Loop, server: Server, name: str = "") -> None:
+        super().__init__(loop, server.port, secure=server.tls is not None)
+        self.server = server
+        self.name = name or server.kind.name
+
+
 @dataclass(frozen=True)
 class Sample:
     """One measurement: the server's processor seconds for each of what was played, and who had work for how long."""
@@ -86,54 +97,53 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def measure(place: Place, make: Make) -> Sample:
+def measure(side: Side, make: Make) -> Sample:
     """Play one conversation."""
-    conversation = make(place)
-    server = place.server
+    conversation = make(side)
+    server = side.server
     conversation.prepare()
     gc.collect()
-    place.loop.pause(PAUSE)
+    side.loop.pause(PAUSE)
     began, cpu, had, own = time.perf_counter(), server.cpu(), server.busy(), busy(os.getpid())
     played = conversation.play()
     took = time.perf_counter() - began
     had, own = server.busy() - had, busy(os.getpid()) - own
-    place.loop.pause(PAUSE)
+    side.loop.pause(PAUSE)
     cpu = server.cpu() - cpu
     conversation.clear()
     return Sample(cpu / played, had / took, own / took)
 
 
-Side = TypeVar("Side")
+Each = TypeVar("Each")
 
 
-def by_turns(number: int, sides: Sequence[Side]) -> Sequence[Side]:
+def by_turns(number: int, sides: Sequence[Each]) -> Sequence[Each]:
     """Both sides in the order of round ``number``."""
     return sides if number % 2 else sides[::-1]
 
 
-def warm_up(places: Sequence[Place], conversations: Mapping[str, Make], rounds: int) -> None:
+def warm_up(sides: Sequence[Side], conversations: Mapping[str, Make], rounds: int) -> None:
     """Play all without counting: it takes Node some thousand sessions until all is compiled."""
     for _ in range(rounds):
         for make in conversations.values():
-            for place in places:
-                measure(place, make)
+            for side in sides:
+                measure(side, make)
 
 
 def compare(
-    group: str, ours: Place, theirs: Place, conversations: Mapping[str, Make], rounds: int
+    group: str, ours: Side, theirs: Side, conversations: Mapping[str, Make], rounds: int
 ) -> list[Figure]:
     """Play each conversation in so many rounds on both; a refused one again, up to ``rounds`` times."""
-    figures = [Figure(group, name, "µs", rounds=rounds) for name in conversations]
+    figures = [Figure(group, name, "µs", (ours.name, theirs.name), rounds=rounds) for name in conversations]
     for number in range(rounds * 2):
         for figure in figures:
             if len(figure.ours) == rounds:
                 continue
             samples = {
-                place: measure(place, conversations[figure.name])
-                for place in by_turns(number, (ours, theirs))
+                side: measure(side, conversations[figure.name]) for side in by_turns(number, (ours, theirs))
             }
             refusals = [
-                f"{place.name}: {sample.refused}" for place, sample in samples.items() if sample.refused
+                f"{side.name}: {sample.refused}" for side, sample in samples.items() if sample.refused
             ]
             figure.refusals += refusals
             if not refusals:
@@ -141,9 +151,9 @@ def compare(
             say(
                 f"{group}, {figure.name}, round {number + 1}: "
                 + "; ".join(
-                    f"{place.name} {sample.each * 1e6:.1f} µs, had work {sample.server:.0%} of the time, "
+                    f"{side.name} {sample.each * 1e6:.1f} µs, had work {sample.server:.0%} of the time, "
                     f"the generator {sample.generator:.0%}"
-                    for place, sample in samples.items()
+                    for side, sample in samples.items()
                 )
                 + (", refused" if refusals else "")
             )

@@ -102,20 +102,15 @@ def node_version() -> str:
     return version
 
 
-def processors() -> tuple[set[int], set[int]]:
-    """Where servers run and where the generator runs: a processor each, if there are two."""
-    possible = sorted(os.sched_getaffinity(0)) if _all is None else _all
-    return ({possible[0]}, {possible[1]}) if len(possible) > 1 else ({possible[0]}, {possible[0]})
-
-
-_all: list[int] | None = None
+_servers_run_on: set[int] | None = None
 
 
 def take_processor() -> None:
-    """Move this process, the generator, to its own processor, and raise its descriptor limit."""
-    global _all  # noqa: PLW0603 -- once pinned, the process no longer sees which others there are
-    _all = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, processors()[1])
+    """Give servers a processor of their own, this process another one, and all the descriptors it may have."""
+    global _servers_run_on  # noqa: PLW0603 -- once pinned, a process no longer sees which others there are
+    first, *others = sorted(os.sched_getaffinity(0))
+    _servers_run_on = {first}
+    os.sched_setaffinity(0, {others[0] if others else first})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -164,11 +159,11 @@ class Server:
 
     def start(self) -> None:
         """Start it and return once it answers /health; raises ``NotReady``."""
-        server_processors, own = processors()
         command = self.kind.command(self.port, self.tls, everywhere=self._everywhere)
         with self._log.open("ab") as log:
             # Inherited, so that every thread has it from its first instruction on.
-            os.sched_setaffinity(0, server_processors)
+            own = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, _servers_run_on or own)
             try:
                 self._process = subprocess.Popen(
                     command,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.homes import Home, all_arrive
 from benchmarks.loop import Loop, Unexpected
-from benchmarks.rounds import Figure, by_turns, say
+from benchmarks.rounds import Figure, Side, by_turns, say
 from benchmarks.script import Hear, Script, side_by_side
 from benchmarks.servers import Kind, Server
 from benchmarks.websocket import GONE, Place
@@ -33,8 +33,10 @@ NAMES = (
 
 def storm(loop: Loop, kinds: Sequence[Kind], count: int, rounds: int) -> list[Figure]:
     """The same storm on both."""
-    group = f"storm, {count:,} homes"
-    figures = [Figure(group, name, unit, rounds=rounds) for name, unit in NAMES]
+    group = f"Storm of {count:,} homes"
+    figures = [
+        Figure(group, name, unit, (kinds[0].name, kinds[1].name), rounds=rounds) for name, unit in NAMES
+    ]
     for number in range(rounds):
         seen = {kind: _storm(loop, kind, count) for kind in by_turns(number, kinds)}
         for figure, ours, theirs in zip(figures, seen[kinds[0]], seen[kinds[1]], strict=True):
@@ -48,11 +50,11 @@ def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
     server = Server(kind, everywhere=True)
     server.start()
     try:
-        place = Place(loop, server)
+        place = Side(loop, server)
         all_arrive(place, homes)
         _cut_off(loop, server, homes)
         server.start()
-        place = Place(loop, server)
+        place = Side(loop, server)
         used, put_off, began = server.cpu(), _put_off(), time.monotonic()
         back = [Return(home, place) for home in homes]
         left, tries = back, 0

@@ -14,7 +14,6 @@ from errno import EALREADY, EINPROGRESS
 from benchmarks import texts
 from benchmarks.loop import WRITABLE, Loop, Unexpected
 from benchmarks.secure import Secure, trusting_context
-from benchmarks.servers import Server
 
 OPENED = b"(opened)"
 GONE = b"(gone)"
@@ -49,11 +48,10 @@ def frame(kind: int, payload: bytes) -> bytes:
 class Place:
     """A running server, as its peers see it."""
 
-    def __init__(self, loop: Loop, server: Server, name: str = "") -> None:
+    def __init__(self, loop: Loop, port: int, *, secure: bool) -> None:
         self.loop = loop
-        self.server = server
-        self.name = name or server.kind.name
-        self.tls = trusting_context() if server.tls else None
+        self.tls = trusting_context() if secure else None
+        self._server = ("127.0.0.1", port)
         self._connections = 0
 
     def connect(self) -> tuple[socket.socket, bool]:
@@ -64,11 +62,10 @@ class Place:
         if own:
             connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             connection.bind((f"127.0.0.{1 + own}", 0))
-        server = ("127.0.0.1", self.server.port)
-        error = connection.connect_ex(server)
+        error = connection.connect_ex(self._server)
         if error == EINPROGRESS:
             # On loopback it is through by now, unless the server's queue is full; asking again tells.
-            error = connection.connect_ex(server)
+            error = connection.connect_ex(self._server)
         if error not in {0, EALREADY}:
             connection.close()
             raise OSError(error, os.strerror(error))
