@@ -107,20 +107,23 @@ class Hub:
     def say_goodbye(self, most: int) -> bool:
         """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
 
-        From the first call on nobody comes in, and no session begins: whoever waits for one is answered at once. Nobody
-        is told that a peer left: calls live on.
+        From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
+        Nobody is told that a peer left: calls live on.
         """
         if not self.is_leaving:
             self.is_leaving = True
             self._sessions.give_up()
+            self._registry.give_up()
         for connection in list(islice(self._connections, most)):
-            if connection.gone:
-                continue
-            connection.gone = True
-            del self._connections[connection]
-            self._registry.let_go(connection)
-            connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
+            self.let_go(connection)
         return bool(self._connections)
+
+    def let_go(self, connection: Connection) -> None:
+        """Close a connection with 1012; nobody hears of it."""
+        connection.gone = True
+        del self._connections[connection]
+        self._registry.connection_let_go(connection)
+        connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""

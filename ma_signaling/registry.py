@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol
 
 from ma_signaling import messages
@@ -23,13 +24,15 @@ from ma_signaling.settings import Settings
 
 
 class Closer(Protocol):
-    """Ends connections; both detach the connection from everything at once."""
+    """Ends connections; all detach the connection from everything at once."""
 
     def close(
         self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
     ) -> None: ...
 
     def drop(self, connection: Connection) -> None: ...
+
+    def let_go(self, connection: Connection) -> None: ...
 
 
 class Registry:
@@ -49,6 +52,7 @@ class Registry:
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
         self._to_award: deque[str] = deque()
+        self._is_leaving = False
         self.online = 0
         """How many homes are connected."""
 
@@ -61,6 +65,9 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
+        if self._is_leaving:
+            self._closer.let_go(connection)
+            return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
         home = self._homes.get(remote_id)
@@ -89,13 +96,24 @@ class Registry:
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
-    def let_go(self, connection: Connection) -> None:
-        """This server goes down, and a connection with it: nobody hears of it, and nobody inherits what it held."""
-        self._withdraw(connection)
+    def give_up(self) -> None:
+        """This server goes down: nobody registers any more, nor loses what it holds.
+
+        Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
+        """
+        self._is_leaving = True
+        for home in chain(self._homes.values(), *self._evicted.values()):
+            home.cancel_timer()
+        newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
+        for newcomer in newcomers:
+            self._withdraw(newcomer)
+        for newcomer in newcomers:
+            self._closer.let_go(newcomer)
+
+    def connection_let_go(self, connection: Connection) -> None:
+        """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
         if connection.home is not None:
-            remote_id = connection.home.remote_id
             self._detach(connection.home)
-            self._settle(remote_id)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
@@ -262,7 +280,8 @@ class Registry:
         for session in home.sessions.values():
             if not session.is_open:
                 self._sessions.park(session)
-        home.timer = self._clock.callLater(self._settings.grace, expired, home)
+        if not self._is_leaving:
+            home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
         home.timer = None
