@@ -9,7 +9,8 @@ from __future__ import annotations
 from itertools import count, islice
 
 from ma_signaling import messages
-from ma_signaling.errors import BAD_MESSAGE, RESTARTING, CloseCode, WireError, rate_limited
+from ma_signaling.access import Access
+from ma_signaling.errors import BAD_MESSAGE, NOT_ALLOWED, RESTARTING, CloseCode, WireError, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.lookups import Lookups
@@ -24,7 +25,7 @@ from ma_signaling.settings import Settings
 class Hub:
     """All connections, homes and sessions of this server."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+    def __init__(self, settings: Settings, clock: Clock, report: Report, access: Access) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -34,16 +35,19 @@ class Hub:
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.is_leaving = False
         """This server goes down, and takes nobody in any more."""
+        self.access = access
         self.limits = Limits(settings)
         self._sessions = Sessions(settings, clock, report)
-        self._registry = Registry(settings, clock, report, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry)
+        self._registry = Registry(settings, clock, report, access, self._sessions, self)
+        self.lookups = Lookups(clock, report, self.limits, self._registry, access)
         self._router = Router(clock, self, self._registry, self._sessions, self.lookups)
 
     def admit(self, address: ClientAddress) -> WireError | None:
         """Make room for a new connection of ``address``; otherwise why it may not come."""
         if self.is_leaving:
             return RESTARTING
+        if not self.access.may_connect(address):
+            return NOT_ALLOWED
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
             return rate_limited(wait)
@@ -82,16 +86,35 @@ class Hub:
         if not connection.gone:
             self._registry.pong(connection, payload)
 
+    def enforce_access(self) -> int:
+        """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
+        closed = 0
+        for connection in list(self._connections):
+            if not connection.gone and not self._may_stay(connection):
+                self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
+                closed += 1
+        self._registry.enforce_access()
+        return closed
+
     def close(
-        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
+        self,
+        connection: Connection,
+        code: CloseCode,
+        reason: str,
+        error: WireError | None = None,
+        *,
+        goodbye: bool = False,
     ) -> None:
-        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before."""
+        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before.
+
+        ``goodbye``: it isn't expected back.
+        """
         if error is None and self._is_waiting(connection):
             error = rate_limited(1)
         if error is not None:
             connection.peer.send(messages.error(error))
         self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
-        self.gone(connection, goodbye=False)
+        self.gone(connection, goodbye)
         connection.peer.close(code, reason)
 
     def drop(self, connection: Connection) -> None:
@@ -150,6 +173,12 @@ class Hub:
             "pendingClients": len(self._sessions) - self._sessions.open,
             "rateLimiter": self.limits.counts(),
         }
+
+    def _may_stay(self, connection: Connection) -> bool:
+        held = connection.home and connection.home.remote_id
+        return self.access.may_connect(connection.address) and all(
+            self.access.may_register(remote_id) for remote_id in (held, connection.claim) if remote_id
+        )
 
     @staticmethod
     def _is_waiting(connection: Connection) -> bool:

@@ -12,8 +12,9 @@ from itertools import chain
 from typing import Protocol
 
 from ma_signaling import messages
+from ma_signaling.access import Access
 from ma_signaling.claim import Claim
-from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Held, Home
 from ma_signaling.peer import Clock
@@ -39,9 +40,16 @@ class Registry:
     """The homes by Remote ID: those that are connected, and those that are expected back."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, report: Report, sessions: Sessions, closer: Closer
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        sessions: Sessions,
+        closer: Closer,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._clock = clock
         self._report = report
         self._sessions = sessions
@@ -67,6 +75,15 @@ class Registry:
         """
         if self._is_leaving:
             self._closer.let_go(connection)
+            return
+        if not self._access.may_register(remote_id):
+            self._report(
+                Event.HOME_NOT_ALLOWED,
+                connection=connection.id,
+                address=connection.address,
+                remote_id=remote_id,
+            )
+            self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
             return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
@@ -95,6 +112,17 @@ class Registry:
         self._withdraw(connection)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
+
+    def enforce_access(self) -> None:
+        """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
+        for home in list(self._homes.values()):
+            if home.connection is None and not self._access.may_register(home.remote_id):
+                home.cancel_timer()
+                self._dissolve(home)
+        for remote_id in [each for each in self._evicted if not self._access.may_register(each)]:
+            for home in list(self._evicted[remote_id]):
+                home.cancel_timer()
+                self._evicted_expired(home)
 
     def give_up(self) -> None:
         """This server goes down: nobody registers any more, nor loses what it holds.

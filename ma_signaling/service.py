@@ -16,9 +16,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling import __version__
+from ma_signaling.access import Access
+from ma_signaling.access_lists import AccessListError, AccessLists
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
 from ma_signaling.direct_write import write_directly
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Report
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
@@ -61,8 +64,14 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     Starting raises ``CannotStart`` where a port can't be had.
     """
     raise_descriptor_limit()
-    report = EventLog(settings.log_addresses)
-    hub = Hub(settings, reactor, report)
+    disguise = Disguise()
+    report = EventLog(settings.log_addresses, disguise)
+    hub = Hub(settings, reactor, report, Access(disguise))
+    lists = AccessLists(settings, hub)
+    try:
+        lists.load()
+    except AccessListError as problem:
+        raise CannotStart(f"ma-signaling: {problem}") from None
     keepalive = KeepAlive(reactor, settings.ping_interval)
     readiness = Readiness()
     factory = make_factory(hub, settings, keepalive, report, reactor, readiness)
@@ -80,7 +89,7 @@ def make_service(settings: Settings, reactor: Reactor) -> MultiService:
         "connections": Connections(hub, factory, settings, reactor),
     }
     if settings.state_file:
-        named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
+        named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
     for name, service in named.items():
         service.setName(name)
         service.setServiceParent(services)

@@ -12,6 +12,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from ma_signaling.access import Access
+from ma_signaling.disguise import Disguise
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
@@ -66,9 +68,10 @@ class Server:
     def __init__(self, **overrides: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(**overrides)
-        report = EventLog(self.settings.log_addresses)
+        disguise = Disguise()
+        report = EventLog(self.settings.log_addresses, disguise)
         reactor: Any = self.clock
-        self.hub = Hub(self.settings, reactor, report)
+        self.hub = Hub(self.settings, reactor, report, Access(disguise))
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.readiness = Readiness()
         self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, self.readiness)
