@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.interfaces import IReactorSocket
 
 from ma_signaling import turn_secret
+from ma_signaling.access import Access
+from ma_signaling.access_lists import AccessListError, AccessLists
 from ma_signaling.configuration import Configuration, readable
+from ma_signaling.disguise import Disguise
+from ma_signaling.events import each_of
+from ma_signaling.hub import Hub
 from ma_signaling.ports import make_endpoint
 from ma_signaling.settings import CannotStart, Settings, declarations
 from ma_signaling.tls import BadPair, make_context, read_pair
@@ -35,6 +41,11 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         except BadPair as problem:
             raise CannotStart(f"ma-signaling: no TLS: {problem}") from None
     turn_secret.read(settings)
+    clock: Any = reactor
+    try:
+        AccessLists(settings, Hub(settings, clock, each_of(), Access(Disguise()))).load()
+    except AccessListError as problem:
+        raise CannotStart(f"ma-signaling: {problem}") from None
     directory = Path(settings.state_file).parent
     if settings.state_file and not (directory.is_dir() and os.access(directory, os.W_OK)):
         raise CannotStart(f"ma-signaling: {settings.state_file}: nothing can be written in {directory}")

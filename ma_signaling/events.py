@@ -15,6 +15,7 @@ class Event(StrEnum):
     HOME_LOST = "home lost"
     HOME_EXPIRED = "home did not return"
     HOME_REPLACED = "home replaced"
+    HOME_NOT_ALLOWED = "home not allowed"
     TAKEOVER_TRIED = "takeover tried"
     TAKEOVER_REFUSED = "takeover refused"
     TAKEOVER_WON = "takeover won"

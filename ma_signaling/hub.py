@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 from ma_signaling import messages
-from ma_signaling.errors import BAD_MESSAGE, RESTARTING, CloseCode, WireError, rate_limited
+from ma_signaling.access import Access
+from ma_signaling.errors import BAD_MESSAGE, NOT_ALLOWED, RESTARTING, CloseCode, WireError, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.lookups import Lookups
@@ -34,6 +35,7 @@ class Hub:
         settings: Settings,
         clock: Clock,
         report: Report,
+        access: Access,
         turn_secret: bytes = b"",
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -46,11 +48,12 @@ class Hub:
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.is_leaving = False
         """This server goes down, and takes nobody in any more."""
+        self.access = access
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
         self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
-        self._registry = Registry(settings, clock, report, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry)
+        self._registry = Registry(settings, clock, report, access, self._sessions, self)
+        self.lookups = Lookups(clock, report, self.limits, self._registry, access)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
 
     def reconfigure(self) -> None:
@@ -62,6 +65,8 @@ class Hub:
         """Make room for a new connection of ``address``; otherwise why it may not come."""
         if self.is_leaving:
             return RESTARTING
+        if not self.access.may_connect(address):
+            return NOT_ALLOWED
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
@@ -102,16 +107,35 @@ class Hub:
         if not connection.gone:
             self._registry.pong(connection, payload)
 
+    def enforce_access(self) -> int:
+        """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
+        closed = 0
+        for connection in list(self._connections):
+            if not connection.gone and not self._may_stay(connection):
+                self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
+                closed += 1
+        self._registry.enforce_access()
+        return closed
+
     def close(
-        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
+        self,
+        connection: Connection,
+        code: CloseCode,
+        reason: str,
+        error: WireError | None = None,
+        *,
+        goodbye: bool = False,
     ) -> None:
-        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before."""
+        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before.
+
+        ``goodbye``: it isn't expected back.
+        """
         if error is None and self._is_waiting(connection):
             error = rate_limited(1)
         if error is not None:
             connection.peer.send(messages.error(error))
         self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
-        self.gone(connection, goodbye=False)
+        self.gone(connection, goodbye)
         connection.peer.close(code, reason)
 
     def drop(self, connection: Connection) -> None:
@@ -127,20 +151,23 @@ class Hub:
     def say_goodbye(self, most: int) -> bool:
         """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
 
-        From the first call on nobody comes in, and no session begins: whoever waits for one is answered at once. Nobody
-        is told that a peer left: calls live on.
+        From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
+        Nobody is told that a peer left: calls live on.
         """
         if not self.is_leaving:
             self.is_leaving = True
             self._sessions.give_up()
+            self._registry.give_up()
         for connection in list(islice(self._connections, most)):
-            if connection.gone:
-                continue
-            connection.gone = True
-            del self._connections[connection]
-            self._registry.let_go(connection)
-            connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
+            self.let_go(connection)
         return bool(self._connections)
+
+    def let_go(self, connection: Connection) -> None:
+        """Close a connection with 1012; nobody hears of it."""
+        connection.gone = True
+        del self._connections[connection]
+        self._registry.connection_let_go(connection)
+        connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
@@ -178,6 +205,12 @@ class Hub:
             "pendingClients": len(self._sessions) - self._sessions.open,
             "rateLimiter": self.limits.counts(),
         }
+
+    def _may_stay(self, connection: Connection) -> bool:
+        held = connection.home and connection.home.remote_id
+        return self.access.may_connect(connection.address) and all(
+            self.access.may_register(remote_id) for remote_id in (held, connection.claim) if remote_id
+        )
 
     @staticmethod
     def _is_waiting(connection: Connection) -> bool:

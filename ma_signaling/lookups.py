@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ma_signaling.errors import BLOCKED, Refused, rate_limited
+from ma_signaling.access import Access
+from ma_signaling.errors import BLOCKED, NOT_ALLOWED, Refused, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Limits
@@ -13,22 +14,31 @@ from ma_signaling.registry import Registry
 class Lookups:
     """Finds homes for those who may ask."""
 
-    def __init__(self, clock: Clock, report: Report, limits: Limits, registry: Registry) -> None:
+    def __init__(
+        self, clock: Clock, report: Report, limits: Limits, registry: Registry, access: Access
+    ) -> None:
         self._clock = clock
         self._report = report
         self._limits = limits
         self._registry = registry
+        self._access = access
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
 
-        Raises ``Refused`` with ``rate-limited``, or with ``BLOCKED`` for the guess too many that begins a block.
+        Raises ``Refused`` with ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with
+        ``NOT_ALLOWED`` for an address that is banned.
         """
+        if not self._access.may_connect(address):
+            raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()
         wait = self._limits.lookup(address.key, now)
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="lookups")
             raise Refused(rate_limited(wait))
+        if self._access.is_banned(remote_id):
+            # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
+            return None
         home = self._registry.find(remote_id)
         if home is None and self._limits.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)

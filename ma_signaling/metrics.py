@@ -34,6 +34,7 @@ CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 25)
 
 _COUNTERS: dict[str, tuple[str, str | None]] = {
     "registrations": ("Remote IDs that were granted to a connection", "kind"),
+    "registrations_refused": ("Remote IDs that the access lists let nobody register", None),
     "homes_gone": ("Homes whose connection ended, by how", "how"),
     "graces": ("Lost homes that were waited for, that came back in time, and that did not", "outcome"),
     "takeovers": ("Remote IDs that were asked for while another connection held them", "outcome"),
@@ -60,6 +61,7 @@ _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.HOME_REGISTERED: [("registrations", "new")],
     Event.HOME_RETURNED: [("registrations", "returned"), ("graces", "saved")],
     Event.HOME_REPLACED: [("registrations", "replaced")],
+    Event.HOME_NOT_ALLOWED: [("registrations_refused", None)],
     Event.HOME_LEFT: [("homes_gone", "goodbye")],
     Event.HOME_LOST: [("homes_gone", "lost"), ("graces", "begun")],
     Event.HOME_EXPIRED: [("graces", "expired")],

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol
 
 from ma_signaling import messages
+from ma_signaling.access import Access
 from ma_signaling.claim import Claim
-from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Held, Home
 from ma_signaling.peer import Clock
@@ -23,7 +25,7 @@ from ma_signaling.settings import Settings
 
 
 class Closer(Protocol):
-    """Ends connections; both detach the connection from everything at once."""
+    """Ends connections; all detach the connection from everything at once."""
 
     def close(
         self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
@@ -31,14 +33,23 @@ class Closer(Protocol):
 
     def drop(self, connection: Connection) -> None: ...
 
+    def let_go(self, connection: Connection) -> None: ...
+
 
 class Registry:
     """The homes by Remote ID: those that are connected, and those that are expected back."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, report: Report, sessions: Sessions, closer: Closer
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        sessions: Sessions,
+        closer: Closer,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._clock = clock
         self._report = report
         self._sessions = sessions
@@ -49,6 +60,7 @@ class Registry:
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
         self._to_award: deque[str] = deque()
+        self._is_leaving = False
         self.online = 0
         """How many homes are connected."""
 
@@ -61,6 +73,18 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
+        if self._is_leaving:
+            self._closer.let_go(connection)
+            return
+        if not self._access.may_register(remote_id):
+            self._report(
+                Event.HOME_NOT_ALLOWED,
+                connection=connection.id,
+                address=connection.address,
+                remote_id=remote_id,
+            )
+            self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
+            return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
         home = self._homes.get(remote_id)
@@ -89,13 +113,35 @@ class Registry:
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
-    def let_go(self, connection: Connection) -> None:
-        """This server goes down, and a connection with it: nobody hears of it, and nobody inherits what it held."""
-        self._withdraw(connection)
+    def enforce_access(self) -> None:
+        """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
+        for home in list(self._homes.values()):
+            if home.connection is None and not self._access.may_register(home.remote_id):
+                home.cancel_timer()
+                self._dissolve(home)
+        for remote_id in [each for each in self._evicted if not self._access.may_register(each)]:
+            for home in list(self._evicted[remote_id]):
+                home.cancel_timer()
+                self._evicted_expired(home)
+
+    def give_up(self) -> None:
+        """This server goes down: nobody registers any more, nor loses what it holds.
+
+        Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
+        """
+        self._is_leaving = True
+        for home in chain(self._homes.values(), *self._evicted.values()):
+            home.cancel_timer()
+        newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
+        for newcomer in newcomers:
+            self._withdraw(newcomer)
+        for newcomer in newcomers:
+            self._closer.let_go(newcomer)
+
+    def connection_let_go(self, connection: Connection) -> None:
+        """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
         if connection.home is not None:
-            remote_id = connection.home.remote_id
             self._detach(connection.home)
-            self._settle(remote_id)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
@@ -267,7 +313,8 @@ class Registry:
         for session in home.sessions.values():
             if not session.is_open:
                 self._sessions.park(session)
-        home.timer = self._clock.callLater(self._settings.grace, expired, home)
+        if not self._is_leaving:
+            home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
         home.timer = None

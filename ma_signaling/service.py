@@ -14,8 +14,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ma_signaling import turn_secret
+from ma_signaling.access import Access
+from ma_signaling.access_lists import AccessListError, AccessLists
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity, most_sockets, raise_descriptor_limit
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Report, each_of
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.hub import Hub
@@ -29,7 +32,7 @@ from ma_signaling.ports import Ports
 from ma_signaling.readiness import Readiness
 from ma_signaling.reload import Reactor as ReloadReactor
 from ma_signaling.reload import Reload
-from ma_signaling.settings import Settings
+from ma_signaling.settings import CannotStart, Settings
 from ma_signaling.state_file import StateFile
 from ma_signaling.tls import Certificates
 from ma_signaling.web import make_metrics_site, make_root
@@ -60,9 +63,14 @@ def make_service(
     raises ``CannotStart`` where a port can't be had, or a certificate can't be used.
     """
     raise_descriptor_limit()
-    metrics = Metrics()
-    report = each_of(EventLog(settings.log_addresses, reactor), metrics)
-    hub = Hub(settings, reactor, report, turn_secret.read(settings))
+    metrics, disguise = Metrics(), Disguise()
+    report = each_of(EventLog(settings.log_addresses, disguise, reactor), metrics)
+    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings))
+    lists = AccessLists(settings, hub)
+    try:
+        lists.load()
+    except AccessListError as problem:
+        raise CannotStart(f"ma-signaling: {problem}") from None
     keepalive = KeepAlive(reactor, settings.ping_interval)
     readiness = Readiness()
     factory = make_factory(hub, settings, keepalive, report, reactor, metrics, readiness)
@@ -70,6 +78,8 @@ def make_service(
     if reread is not None:
         live = LiveSettings(settings, hub, factory)
         reloading.add("settings", lambda: live.reread(reread))
+    if settings.allow_remote_ids or settings.deny:
+        reloading.add("access lists", lists.reload)
     if settings.turn_secret_file:
         reloading.add("relays' secret", lambda: turn_secret.reread(settings, hub.ice_servers))
     lag = LoopLag(reactor)
@@ -94,7 +104,7 @@ def make_service(
     named["ports"] = ports
     named["connections"] = Connections(hub, factory, settings, reactor)
     if settings.state_file:
-        named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
+        named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
     for name, service in named.items():
         service.setName(name)
         service.setServiceParent(services)

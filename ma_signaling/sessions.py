@@ -47,7 +47,7 @@ class Sessions:
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
-        self._is_given_up = False
+        self._is_leaving = False
         self.open = 0
         """How many of them are open; the others are pending."""
 
@@ -75,7 +75,7 @@ class Sessions:
 
         Raises ``Refused`` with ``home_busy``, or with ``SERVER_DISCONNECTED`` where this server goes down.
         """
-        if self._is_given_up:
+        if self._is_leaving:
             raise Refused(SERVER_DISCONNECTED)
         now = self._clock.seconds()
         if not home.has_room(0):
@@ -138,7 +138,7 @@ class Sessions:
 
     def give_up(self) -> None:
         """This server goes down: whoever waits for a session hears so now, and no other begins."""
-        self._is_given_up = True
+        self._is_leaving = True
         for session in list(self._by_id.values()):
             if not session.is_open:
                 self.home_left(session)

@@ -159,7 +159,22 @@ class Settings:
         unit="addresses",
     )
     state_file: str = _setting(
-        "", str, "Where seniority is kept over a restart, as keyed hashes; empty: nowhere", unit="path"
+        "",
+        str,
+        "Where seniority is kept over a restart, as keyed hashes, and with .key the key of the log's; empty: nowhere",
+        unit="path",
+    )
+    allow_remote_ids: str = _setting(
+        "",
+        str,
+        "A file of the only Remote IDs that may be registered, one a line; empty: every one may be",
+        unit="path",
+    )
+    deny: str = _setting(
+        "",
+        str,
+        "A file of what is banned, one a line: addresses, networks, Remote IDs, or these as the log shows them",
+        unit="path",
     )
     log_addresses: str = _setting(
         "network", values.choice("full", "network", "none"), "How client addresses appear in the log"

@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 
+from ma_signaling.access import Access
+from ma_signaling.disguise import Disguise
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
@@ -33,8 +35,9 @@ class EchoProtocol(SignalingProtocol):
 def main() -> None:
     """Serve until killed; the first line of output says that it listens."""
     reactor: Any = installed_reactor
-    report = EventLog(SETTINGS.log_addresses, reactor)
-    hub = Hub(SETTINGS, reactor, report)
+    disguise = Disguise()
+    report = EventLog(SETTINGS.log_addresses, disguise, reactor)
+    hub = Hub(SETTINGS, reactor, report, Access(disguise))
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
     factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
     factory.protocol = configure(EchoProtocol, factory)

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ma_signaling.access import Access
 from ma_signaling.address import describe, parse
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Event
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress
@@ -178,7 +180,9 @@ class World:
         self.clock = FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
-        self.hub = Hub(self.settings, self.clock, self._report, self.TURN_SECRET, self.wall)
+        self.disguise = Disguise()
+        access = Access(self.disguise)
+        self.hub = Hub(self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall)
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
         """A new connection of an address, which must be within its limits."""

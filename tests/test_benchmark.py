@@ -22,7 +22,7 @@ from tests.certificates import make_certificate
 
 KIND = Kind("this server")
 SMALL: dict[str, Make] = {
-    "relay": lambda place: Relay(place, 4),
+    "relay": lambda place: Relay(place, 4, 8),
     "session": lambda place: Sessions(place, 3),
     "arrive": lambda place: Arrivals(place, 3),
     "leave": lambda place: Departures(place, 3),

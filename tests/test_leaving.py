@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import socket
-from itertools import pairwise
 from typing import Any
 
-import aiohttp
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.service import FAREWELL_SECONDS, GOODBYE_TICK, Connections, OneByOne
 from tests.heart import FakePeer, World
-from tests.server_process import ServerProcess
-from tests.test_process import WITHIN, registered, talk
 from tests.test_web import Reply
 from tests.wire import UPGRADE, Server, Socket
 
@@ -98,30 +90,28 @@ class HeartTest(SynchronousTestCase):
         assert late.closed == RESTARTING
         assert [peer.heard for pair in pairs for peer in pair] == [[], [], [], []]
 
-    def test_newcomers_who_wait_for_a_verdict(self) -> None:
-        """Before and after the holder; they try again, and the owner's calls are nobody's."""
-        newcomers = [self.world.connect(STRANGER) for _ in range(2)]
-        first = self.world.connect(STRANGER)
-        for newcomer in (*newcomers, first):
-            newcomer.say("register-server", remoteId="HOME")
-        self.world.hub.gone(newcomers.pop().connection, goodbye=False)
-        self.leave(3)
+    def test_nobody_registers(self) -> None:
+        """Neither who comes now nor who waits for a verdict: it would be for nothing, and they try again."""
+        late, waiting = self.world.connect(STRANGER), self.world.connect(STRANGER)
+        waiting.say("register-server", remoteId="HOME")
+        self.leave(0)
+        late.say("register-server", remoteId="LATE")
         self.world.advance(60)
-        assert self.home.closed == RESTARTING
-        for newcomer in (*newcomers, first):
-            assert newcomer.closed == (1013, "Remote ID is in use")
-            assert [message["code"] for message in newcomer.heard] == ["remote-id-taken"]
+        assert (late.closed, waiting.closed, self.home.closed) == (RESTARTING, RESTARTING, None)
+        assert (late.heard, waiting.heard) == ([], [])
 
-    def test_a_newcomer_who_goes_first(self) -> None:
-        world = World()
-        newcomer = world.connect(STRANGER)
-        home = world.home()
-        newcomer.say("register-server", remoteId="HOME")
-        for _ in range(2):
-            world.hub.say_goodbye(1)
-            world.advance(60)
-        assert (newcomer.closed, home.closed) == (RESTARTING, RESTARTING)
-        assert (newcomer.heard, home.heard) == ([], [])
+    def test_a_home_that_was_lost_may_come_back_after_the_restart(self) -> None:
+        """Its clients hear of no end, however long this takes: whoever is away is kept out by this server itself."""
+        other = self.world.home("OTHER")
+        clients = [self.world.client(), self.world.client("OTHER")]
+        self.world.session(self.home, clients[0])
+        self.world.session(other, clients[1])
+        self.home.breaks()
+        self.world.advance(44)
+        self.leave(0)
+        other.breaks()
+        self.world.advance(3600)
+        assert [client.heard for client in clients] == [[], []]
 
     def test_seniority_is_kept(self) -> None:
         self.world.advance(3600)
@@ -250,105 +240,3 @@ class OneByOneTest(SynchronousTestCase):
         assert stopped[-1] == "first"
         assert done == [None]
         assert len(self.flushLoggedErrors(ValueError)) == 1
-
-
-class Deaf:
-    """A peer that hears its close and never answers: the server stays until it gives it up, two seconds later."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", server.port), WITHIN)
-        self._socket.sendall(UPGRADE + b"\r\n")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self._socket.recv(1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
-
-    def close_code(self) -> int:
-        """Wait for the close frame."""
-        frame = b""
-        while len(frame) < 4:
-            received = self._socket.recv(4 - len(frame))
-            assert received, "TCP was cut without a close frame"
-            frame += received
-        assert frame[0] == 0x88, frame
-        return int.from_bytes(frame[2:])
-
-    def __enter__(self) -> Deaf:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-
-
-class ProcessTest(SynchronousTestCase):
-    """The real server and its signals."""
-
-    def test_exit_status(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with ServerProcess() as server:
-                assert server.stop(number) == 0, server.log()
-            assert "Traceback" not in server.log()
-
-    def test_the_second_signal_ends_it_at_once(self) -> None:
-        """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
-        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
-            with ServerProcess() as server, Deaf(server) as deaf:
-                os.kill(server.pid, first)
-                assert deaf.close_code() == 1012
-                assert server.stop(second) == 128 + second
-
-    def test_draining(self) -> None:
-        """Until the last one has gone, /ready says no, /health answers, and nobody new comes in."""
-
-        async def conversation(session: aiohttp.ClientSession) -> None:
-            async with session.get(f"{server.http}/ready") as reply:
-                assert (reply.status, await reply.json()) == (200, {"ready": True})
-            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-            assert await asyncio.to_thread(deaf.close_code) == 1012
-            async with session.get(f"{server.http}/ready") as reply:
-                assert (reply.status, await reply.json()) == (503, {"ready": False, "reason": "draining"})
-            async with session.get(f"{server.http}/health") as reply:
-                assert reply.status == 200
-            try:
-                await session.ws_connect(server.url)
-            except aiohttp.WSServerHandshakeError as refused:
-                assert refused.status == 503
-                assert refused.headers is not None
-                assert refused.headers["Retry-After"] == "10"
-            else:
-                raise AssertionError("somebody new came in")
-            assert await stopping == 0, server.log()
-
-        with ServerProcess() as server, Deaf(server) as deaf:
-            talk(conversation)
-
-    def test_hundreds_hear_it_in_a_rhythm(self) -> None:
-        """All of them hear 1012 and nothing else, and not all in the same moment."""
-        counts: list[int] = []
-
-        async def watch(session: aiohttp.ClientSession) -> None:
-            """What /health counts until it is gone."""
-            while True:
-                try:
-                    async with session.get(f"{server.http}/health") as reply:
-                        counts.append((await reply.json())["servers"])
-                except aiohttp.ClientError:
-                    return
-
-        async def conversation(session: aiohttp.ClientSession) -> None:
-            many = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-            homes = [await registered(many, server.url, f"HOME{number}") for number in range(400)]
-            watching = asyncio.create_task(watch(session))
-            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-            for closing in await asyncio.gather(*(home.receive() for home in homes)):
-                assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
-            assert await stopping == 0, server.log()
-            await watching
-            await many.close()
-
-        options = ("--connections-per-minute", "0", "--connections-per-address", "0", "--drain-seconds", "1")
-        with ServerProcess(*options) as server:
-            talk(conversation)
-        assert any(0 < count < 400 for count in counts), counts
-        assert all(before >= after for before, after in pairwise(counts)), counts
-        assert "Traceback" not in server.log()

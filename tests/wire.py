@@ -12,6 +12,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from ma_signaling.access import Access
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import each_of
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
@@ -70,9 +72,9 @@ class Server:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
-        metrics = Metrics()
-        report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report, b"shared with the relay")
+        metrics, disguise = Metrics(), Disguise()
+        report = each_of(EventLog(self.settings.log_addresses, disguise, reactor), metrics)
+        self.hub = Hub(self.settings, reactor, report, Access(disguise), b"shared with the relay")
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.readiness = Readiness()
         self.factory = make_factory(
