@@ -61,7 +61,7 @@ class Reactor(IReactorTime, IReactorSocket):
 def make_service(settings: Settings, reactor: Reactor) -> MultiService:
     """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
 
-    Starting raises ``CannotStart`` where a port can't be had.
+    Raises ``CannotStart`` where an access list will not do, and starting does where a port can't be had.
     """
     raise_descriptor_limit()
     disguise = Disguise()
