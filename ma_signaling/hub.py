@@ -166,6 +166,8 @@ class Hub:
         """Close a connection with 1012; nobody hears of it."""
         connection.gone = True
         del self._connections[connection]
+        if connection.session is not None:
+            self._sessions.let_go(connection.session)
         self._registry.connection_let_go(connection)
         connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 

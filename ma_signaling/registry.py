@@ -16,6 +16,7 @@ from ma_signaling.access import Access
 from ma_signaling.claim import Claim
 from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
+from ma_signaling.evicted import Evicted
 from ma_signaling.home import Held, Home
 from ma_signaling.peer import Clock
 from ma_signaling.seniority import TENURE, Seniority
@@ -55,7 +56,7 @@ class Registry:
         self._sessions = sessions
         self._closer = closer
         self._homes: dict[str, Home] = {}
-        self._evicted: dict[str, list[Home]] = {}
+        self._evicted = Evicted(sessions)
         self._claims: dict[str, Claim] = {}
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
@@ -119,10 +120,9 @@ class Registry:
             if home.connection is None and not self._access.may_register(home.remote_id):
                 home.cancel_timer()
                 self._dissolve(home)
-        for remote_id in [each for each in self._evicted if not self._access.may_register(each)]:
-            for home in list(self._evicted[remote_id]):
-                home.cancel_timer()
-                self._evicted_expired(home)
+        for home in self._evicted:
+            if not self._access.may_register(home.remote_id):
+                self._evicted.expire(home)
 
     def give_up(self) -> None:
         """This server goes down: nobody registers any more, nor loses what it holds.
@@ -130,7 +130,7 @@ class Registry:
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
         self._is_leaving = True
-        for home in chain(self._homes.values(), *self._evicted.values()):
+        for home in chain(self._homes.values(), self._evicted):
             home.cancel_timer()
         newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
         for newcomer in newcomers:
@@ -188,7 +188,7 @@ class Registry:
         if event is not None:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        held = self._adopt_evicted(home) + home.take_held()
+        held = self._evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
             # Pending, or open without a word from any home: it may be unknown to one that has restarted.
             if not session.spoken:
@@ -197,19 +197,6 @@ class Registry:
                 self._sessions.announce(session)
         for message in held:
             home.tell(message)
-
-    def _adopt_evicted(self, home: Home) -> list[bytes]:
-        """Give ``home`` the sessions that its owner had before it was evicted, and what was held for them."""
-        held = []
-        for evicted in list(self._evicted.get(home.remote_id, ())):
-            if home.owner.is_surely(evicted.owner):
-                self._forget_evicted(evicted)
-                evicted.cancel_timer()
-                for session in evicted.sessions.values():
-                    session.home = home
-                home.sessions.update(evicted.sessions)
-                held += evicted.take_held()
-        return held
 
     # Takeover
 
@@ -247,7 +234,7 @@ class Registry:
         holder = self._detach(home)
         del self._homes[home.remote_id]
         if home.sessions:
-            self._evicted.setdefault(home.remote_id, []).append(home)
+            self._evicted.add(home)
             self._await_return(home, self._evicted_expired)
         self._closer.drop(holder)
         self._award(home.remote_id)
@@ -330,16 +317,7 @@ class Registry:
 
     def _evicted_expired(self, home: Home) -> None:
         home.timer = None
-        self._forget_evicted(home)
-        for session in list(home.sessions.values()):
-            self._sessions.expire(session)
-        home.take_held()
-
-    def _forget_evicted(self, home: Home) -> None:
-        waiting = self._evicted[home.remote_id]
-        waiting.remove(home)
-        if not waiting:
-            del self._evicted[home.remote_id]
+        self._evicted.expire(home)
 
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""

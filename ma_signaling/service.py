@@ -59,8 +59,8 @@ def make_service(
 ) -> MultiService:
     """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
 
-    ``reread`` returns the settings as they are said now, or raises ``SettingError``; it is called on SIGHUP. Starting
-    raises ``CannotStart`` where a port can't be had, or a certificate can't be used.
+    ``reread`` returns the settings as they are said now, or raises ``SettingError``; it is called on SIGHUP. Raises
+    ``CannotStart`` where an access list or a secret will not do; starting does where a port or a certificate won't.
     """
     raise_descriptor_limit()
     metrics, disguise = Metrics(), Disguise()

@@ -143,6 +143,10 @@ class Sessions:
             if not session.is_open:
                 self.home_left(session)
 
+    def let_go(self, session: Session) -> None:
+        """End a session without a word to anybody: its client was closed since this server goes down."""
+        self._end(session)
+
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
         if session.is_open:

@@ -57,6 +57,7 @@ class LeavingMachine(HubMachine):
                 homes[-1].say("register-server", remoteId="TWO")
             world.advance(1)
         assert all(player.closed is not None for player in players)
+        assert {world.hub.counts()[name] for name in ("servers", "clients", "pendingClients")} == {0}
         for player in players:
             player.breaks()
         world.advance(3600)

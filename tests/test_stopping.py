@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from itertools import pairwise
 
 import aiohttp
@@ -52,6 +53,20 @@ class StoppingTest(SynchronousTestCase):
             with ServerProcess() as server:
                 assert server.stop(number) == 0, server.log()
             assert "Traceback" not in server.log()
+
+    def test_a_signal_that_is_ignored_stays_so(self) -> None:
+        """As a shell ignores SIGINT for what it runs in the background."""
+        ignoring = "; ".join(
+            [
+                "import os, signal, sys",
+                "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+                "os.execv(sys.argv[1], sys.argv[1:])",
+            ]
+        )
+        with ServerProcess(prefix=(sys.executable, "-c", ignoring)) as server:
+            os.kill(server.pid, signal.SIGINT)
+            assert server.get("/ready") == {"ready": True}
+            assert server.stop() == 0
 
     def test_the_second_signal_ends_it_at_once(self) -> None:
         """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
