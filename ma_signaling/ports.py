@@ -29,10 +29,25 @@ BACKLOG = 1024
 _log = Logger(namespace="ma_signaling")
 
 
+class Inherited(Service):
+    """Ports that are not this process's alone: systemd holds them too, and hands them to the next server.
+
+    Once nobody accepts there any more, who comes waits for that one. So this is to stop before anybody is turned away.
+    """
+
+    def __init__(self) -> None:
+        self.ports: list[IListeningPort] = []
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return _close(self.ports)
+
+
 class Ports(Service):
     """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
 
-    Starting raises ``CannotStart`` where a port can't be had.
+    What systemd has opened is left to ``inherited``, a service of its own. Starting raises ``CannotStart`` where a port
+    can't be had.
     """
 
     def __init__(
@@ -49,6 +64,7 @@ class Ports(Service):
         self._metrics = metrics
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
+        self.inherited = Inherited()
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
@@ -70,15 +86,13 @@ class Ports(Service):
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        stopping = [maybeDeferred(port.stopListening) for port in self._ports]
-        self._ports.clear()
-        return DeferredList(stopping).addCallback(lambda _: None)
+        return _close(self._ports)
 
     def _open(self, text: str, factory: IProtocolFactory, purpose: str) -> None:
         port = self._listen_everywhere(text, factory) if text.isdigit() else self._listen(text, factory)
         if self._settings.short_path:
             write_directly(port)
-        self._ports.append(port)
+        (self.inherited.ports if is_inherited(text) else self._ports).append(port)
         _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
 
     def _listen(self, text: str, factory: IProtocolFactory) -> IListeningPort:
@@ -117,9 +131,20 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
     return endpoint
 
 
+def is_inherited(text: str) -> bool:
+    """Whether an endpoint takes over a socket that systemd has opened."""
+    return text.removeprefix("haproxy:").startswith("systemd:")
+
+
 def brings_tls(text: str) -> bool:
     """Whether an endpoint speaks TLS by itself, with a certificate of its own."""
     return text.removeprefix("haproxy:").startswith("ssl:")
+
+
+def _close(ports: list[IListeningPort]) -> Deferred[None]:
+    stopping = [maybeDeferred(port.stopListening) for port in ports]
+    ports.clear()
+    return DeferredList(stopping).addCallback(lambda _: None)
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:

@@ -10,6 +10,8 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 
+from ma_signaling.systemd import Notifier
+
 _log = Logger(namespace="ma_signaling")
 
 
@@ -20,8 +22,9 @@ class Reactor(IReactorCore, IReactorFromThreads):
 class Reload(Service):
     """Runs, on SIGHUP, what others have added, in that order; a failure of one is logged and stops no other."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, notifier: Notifier) -> None:
         self._reactor = reactor
+        self._notifier = notifier
         self._callbacks: list[tuple[str, Callable[[], object]]] = []
         self._has_terminal = False
 
@@ -37,11 +40,12 @@ class Reload(Service):
     def reload(self) -> None:
         """Read everything again, now."""
         _log.info("Reading again: {names}", names=", ".join(name for name, _ in self._callbacks))
-        for name, callback in self._callbacks:
-            try:
-                callback()
-            except Exception:  # noqa: BLE001 - the others must have their turn
-                _log.failure("{name}: reading it again failed", name=name)
+        with self._notifier.reloading():
+            for name, callback in self._callbacks:
+                try:
+                    callback()
+                except Exception:  # noqa: BLE001 - the others must have their turn
+                    _log.failure("{name}: reading it again failed", name=name)
 
     def _signalled(self, *_: object) -> None:
         # Python calls this between any two instructions of whatever runs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from ma_signaling.reload import Reactor as ReloadReactor
 from ma_signaling.reload import Reload
 from ma_signaling.settings import CannotStart, Settings
 from ma_signaling.state_file import StateFile
+from ma_signaling.systemd import Notifier, Status, Watchdog
 from ma_signaling.tls import Certificates
 from ma_signaling.web import make_metrics_site, make_root
 from ma_signaling.websocket_factory import SignalingFactory
@@ -74,7 +76,8 @@ def make_service(
     keepalive = KeepAlive(reactor, settings.ping_interval)
     readiness = Readiness()
     factory = make_factory(hub, settings, keepalive, report, reactor, metrics, readiness)
-    reloading = Reload(reactor)
+    notifier = Notifier.from_environment(os.environ)
+    reloading = Reload(reactor, notifier)
     if reread is not None:
         live = LiveSettings(settings, hub, factory)
         reloading.add("settings", lambda: live.reread(reread))
@@ -87,6 +90,7 @@ def make_service(
     readiness.add("lagging", lambda: lag.is_small)
     services = OneByOne()
     named: dict[str, Service] = {
+        "watchdog": Watchdog(notifier, reactor),
         "reload": reloading,
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
@@ -103,8 +107,10 @@ def make_service(
     # Last to first when it stops: a load balancer can ask until everybody has gone.
     named["ports"] = ports
     named["connections"] = Connections(hub, factory, settings, reactor)
+    named["inherited-ports"] = ports.inherited
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
+    named["status"] = Status(notifier, reactor)
     for name, service in named.items():
         service.setName(name)
         service.setServiceParent(services)

@@ -19,6 +19,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.reload import Reload
+from ma_signaling.systemd import Notifier
 from tests.server_process import OPENER, ServerProcess, child_environment, free_port, twistd_path
 
 WITHIN = 20.0
@@ -59,7 +60,7 @@ class ServiceTest(SynchronousTestCase):
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.fake = FakeReactor()
         reactor: Any = self.fake
-        self.reload = Reload(reactor)
+        self.reload = Reload(reactor, Notifier())
         self.read: list[str] = []
         self.reload.add("one", lambda: self.read.append("one"))
         self.reload.add("two", lambda: self.read.append("two"))
