@@ -42,7 +42,7 @@ class Hub:
         self.limits = Limits(settings)
         self._sessions = Sessions(settings, clock, report)
         self._registry = Registry(settings, clock, report, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry)
+        self.lookups = Lookups(clock, report, self.limits, self._registry, self._sessions.stories)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
 
     def admit(self, address: ClientAddress) -> float:

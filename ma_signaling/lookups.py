@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ma_signaling.errors import BLOCKED, Refused, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Limits
 from ma_signaling.peer import ClientAddress, Clock
 from ma_signaling.registry import Registry
+from ma_signaling.stories import Stories
 
 
 class Lookups:
     """Finds homes for those who may ask."""
 
-    def __init__(self, clock: Clock, report: Report, limits: Limits, registry: Registry) -> None:
+    def __init__(
+        self, clock: Clock, report: Report, limits: Limits, registry: Registry, stories: Stories
+    ) -> None:
         self._clock = clock
         self._report = report
         self._limits = limits
         self._registry = registry
+        self._stories = stories
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
 
         Raises ``Refused`` with ``rate-limited``, or with ``BLOCKED`` for the guess too many that begins a block.
         """
-        now = self._clock.seconds()
-        wait = self._limits.lookup(address.key, now)
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="lookups")
-            raise Refused(rate_limited(wait))
+        now = self._charge(address)
         home = self._registry.find(remote_id)
         if home is None and self._limits.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
@@ -39,3 +41,20 @@ class Lookups:
         """Whether that home is connected right now. Raises as ``find`` does."""
         home = self.find(address, remote_id)
         return home is not None and home.connection is not None
+
+    def story(self, address: ClientAddress, session_id: str) -> dict[str, Any] | None:
+        """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.
+
+        An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
+        ``Refused`` with ``rate-limited``.
+        """
+        return self._stories.tell(session_id, self._charge(address))
+
+    def _charge(self, address: ClientAddress) -> float:
+        """Charge a lookup, and return the time."""
+        now = self._clock.seconds()
+        wait = self._limits.lookup(address.key, now)
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="lookups")
+            raise Refused(rate_limited(wait))
+        return now

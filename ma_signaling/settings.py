@@ -233,6 +233,12 @@ class Settings:
         "30", _whole(0), "New sessions of one home within a minute", unit="sessions"
     )
     home_sessions: int = _setting("64", _whole(0), "Open sessions of one home", unit="sessions")
+    session_stories: int = _setting(
+        "10000",
+        _whole(0),
+        "Sessions whose story is remembered, until ten minutes after their end; 0: none",
+        unit="sessions",
+    )
     max_message_bytes: int = _setting("65536", _whole(1024), "Largest message that is accepted", unit="bytes")
     send_buffer_bytes: int = _setting(
         "1048576", _whole(65536), "What may wait for one peer before it is cut off", unit="bytes"

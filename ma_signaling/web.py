@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from ma_signaling import __version__, remote_id, request_head
 from ma_signaling.address import ClientAddresses
-from ma_signaling.errors import BLOCKED, Refused
+from ma_signaling.errors import Refused
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
 from ma_signaling.peer import ClientAddress
@@ -121,8 +121,8 @@ class Health(Page):
         return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
 
 
-class Check(Page):
-    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+class Named(Page):
+    """``…/NAME``: an answer about what is so named, for those who may ask."""
 
     def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
         super().__init__()
@@ -133,23 +133,46 @@ class Check(Page):
     def getChild(self, path: bytes, request: Request) -> IResource:
         if self._name is not None:
             return NotFound()
-        return Check(self._hub, self._addresses, path.decode("latin-1"))
+        return type(self)(self._hub, self._addresses, path.decode("latin-1"))
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> bytes | int:
         if self._name is None:
-            return reply(request, 404, {"error": "Not found"})
-        address = client_of(request, self._addresses)
+            return super().render_GET(request)
         try:
-            online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
+            return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
-            if refused.error is BLOCKED:
-                return reply(request, 429, {"error": BLOCKED.text})
             if refused.error.retry_after is None:
-                # No home can have such a Remote ID.
-                return reply(request, 200, {"online": False})
+                return reply(request, 429, {"error": refused.error.text})
             request.setHeader(b"Retry-After", b"%d" % refused.error.retry_after)
             return reply(request, 429, {"error": "Rate limited", "retryAfter": refused.error.retry_after})
-        return reply(request, 200, {"online": online})
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+        """The reply; raises ``Refused`` for one who has asked too often."""
+        raise NotImplementedError
+
+
+class Check(Named):
+    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
+        try:
+            wanted = remote_id.normalise(name)
+        except Refused:
+            # No home can have such a Remote ID.
+            return reply(request, 200, {"online": False})
+        return reply(request, 200, {"online": self._hub.lookups.is_online(client, wanted)})
+
+
+class SessionStory(Named):
+    """``/api/sessions/S``: what happened in the session S."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
+        story = self._hub.lookups.story(client, name)
+        return (
+            reply(request, 404, {"error": "Session not found"})
+            if story is None
+            else reply(request, 200, story)
+        )
 
 
 class WebSocketEntry(Page):
@@ -209,6 +232,7 @@ def make_root(
     root.putChild(b"health", Health(hub))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
+    api.putChild(b"sessions", SessionStory(hub, addresses))
     root.putChild(b"api", api)
     entry = WebSocketEntry()
     root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)
