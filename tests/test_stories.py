@@ -83,8 +83,18 @@ class CandidatesTest(SynchronousTestCase):
         assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}
         assert counted({"sdp": f"v=0\na={HOST}"}) == {"host/udp/ipv4": 1}
         assert sum(counted(sdp(*[HOST] * (MOST_IN_SDP + 9))).values()) == MOST_IN_SDP
-        for odd in (None, 5, "v=0", [], {}, {"sdp": None}, {"sdp": ""}, {"sdp": "a=candidate:"}):
-            assert counted(odd) == {}, odd
+        odd: tuple[object, ...] = (
+            None,
+            5,
+            "v=0",
+            [],
+            {},
+            {"sdp": None},
+            {"sdp": ""},
+            {"sdp": "a=candidate:"},
+        )
+        for each in odd:
+            assert counted(each) == {}, each
 
 
 class StoryTestCase(SynchronousTestCase):
