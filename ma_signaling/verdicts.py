@@ -18,8 +18,8 @@ VERDICTS = {
     "no-client-candidates": "The client has offered no address to connect to: something on its side, such as a VPN or "
     "a browser extension, blocks WebRTC.",
     "no-home-candidates": "The home has offered no address to connect to: look at its network and its firewall.",
-    "only-local": "Neither side knows an address that can be reached from outside, so this works within one network "
-    "only: the STUN servers could not be reached.",
+    "only-local": "Both sides have exchanged addresses of their own networks only, so this works within one network: "
+    "elsewhere, see why the STUN servers cannot be reached.",
     "no-relay": "Both sides have exchanged all they need. Neither offered a relay (TURN): if they cannot connect, both "
     "networks hide their ports.",
     "negotiated": "Both sides have exchanged all they need, a relay included; what follows goes between them.",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
+from string import Template
 from typing import Any
 
 import orjson
+from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ma_signaling import __version__, remote_id, request_head
+from ma_signaling import __version__, page_files, remote_id, request_head
 from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import Refused
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
+from ma_signaling.page_files import PageFile
 from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
 from ma_signaling.settings import Network, Settings
@@ -73,6 +76,7 @@ class Root(Page):
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         self._hub = hub
+        self._html = Template(page_files.read("root.html").body.decode())
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         return self if path == b"" and not request.postpath else super().getChild(path, request)
@@ -92,22 +96,47 @@ class Root(Page):
             "  /ws - WebSocket connection",
             "  /health - Health check",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
+            "  /doctor - Why doesn't it connect? (for a browser)",
             "",
         ]
-        text = "\n".join(lines)
+        request.setHeader(b"Vary", b"Accept")
         if b"text/html" in (request.getHeader(b"accept") or b""):
-            request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
-            request.setHeader(b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
-            return _HTML.format(text=text).encode()
+            _set_page_headers(request, b"text/html; charset=utf-8")
+            return self._html.substitute(
+                servers=counts["servers"],
+                clients=counts["clients"],
+                pending=counts["pendingClients"],
+                version=__version__,
+            ).encode()
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
-        return text.encode()
+        return "\n".join(lines).encode()
 
 
-_HTML = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Music Assistant Signaling Server</title>
-<pre>{text}</pre>
-"""
+class File(Page):
+    """A file for browsers, which ask each time whether theirs is still the latest."""
+
+    def __init__(self, file: PageFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def render_GET(self, request: Request) -> bytes:
+        _set_page_headers(request, self._file.type)
+        request.setHeader(b"Cache-Control", b"no-cache")
+        return b"" if request.setETag(self._file.etag) is CACHED else self._file.body
+
+
+def _set_page_headers(request: Request, type: bytes) -> None:
+    request.setHeader(b"Content-Type", type)
+    for name, value in page_files.HEADERS.items():
+        request.setHeader(name, value)
+
+
+def _folder(entries: Mapping[str, PageFile | Mapping[str, PageFile]]) -> Page:
+    """A resource for each of these files, and one for each directory of them."""
+    folder = NotFound()
+    for name, entry in entries.items():
+        folder.putChild(name.encode(), File(entry) if isinstance(entry, PageFile) else _folder(entry))
+    return folder
 
 
 class Health(Page):
@@ -230,6 +259,8 @@ def make_root(
     root = Root(hub)
     root.putChild(b"metrics", MetricsPage(metrics, addresses, settings.metrics_allow))
     root.putChild(b"health", Health(hub))
+    root.putChild(b"doctor", File(page_files.read("doctor.html")))
+    root.putChild(b"assets", _folder(page_files.read_assets()))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     api.putChild(b"sessions", SessionStory(hub, addresses))
