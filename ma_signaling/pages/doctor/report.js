@@ -12,7 +12,7 @@ export function shorten(text, id) {
 
 /** The whole report. `steps` are {title, status, ms, text, advice, lines}. */
 export function report({ id, where, when, browser, steps, summary, story }) {
-  const lines = [`${when}, ${where}`, ""];
+  const lines = [`${when}, ${where}, home ${id}`, ""];
   for (const { title, status, ms, text, advice, lines: more = [] } of steps) {
     const time = ms === undefined ? "" : ` (${Math.round(ms)} ms)`;
     lines.push(`[${MARKS[status]}] ${title}${time}${text ? `: ${text}` : ""}`);

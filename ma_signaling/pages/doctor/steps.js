@@ -18,14 +18,14 @@ const CHANNEL = "ma-api"; // what the home bridges to its API; nothing is sent o
 
 /** In order: the id of a step, its title, what it does. It returns {status?, text?, lines?} or throws a Stop. */
 export const STEPS = [
-  ["server", "This server answers", openWebSocket],
-  ["id", "The Remote ID is well formed", checkId],
-  ["online", "The home is online", checkOnline],
-  ["ready", "The home is ready", requestSession],
+  ["server", "This server", openWebSocket],
+  ["id", "Remote ID", checkId],
+  ["online", "Home online", checkOnline],
+  ["ready", "Home ready", requestSession],
   ["ice", "STUN and TURN servers", probeServers],
   ["answer", "Offer and answer", negotiate],
-  ["identity", "It is your home", checkIdentity],
-  ["path", "A way between you", findPath],
+  ["identity", "Identity of the home", checkIdentity],
+  ["path", "Path", findPath],
   ["secure", "Encryption", encrypt],
   ["channel", "Data channel", openChannel],
   ["rtt", "Round trip", measure],
@@ -193,7 +193,7 @@ async function findPath(context) {
   });
   const found = until(connection, ["iceconnectionstatechange", "icegatheringstatechange"], () => iceState(context));
   try {
-    await within(Promise.race([found, signaling.failed]), PATH_WITHIN, "no-path", signal);
+    await within(Promise.race([found, hopeless(context), signaling.failed]), PATH_WITHIN, "no-path", signal);
   } catch (stop) {
     if (stop.code !== "no-path") throw stop;
     await context.probing;
@@ -214,6 +214,13 @@ function iceState({ connection, local }) {
   const nothing = gathering === "complete" && !local.length;
   if (state === "failed" || nothing) throw new Stop("no-path");
   return false;
+}
+
+/** Fails once no STUN or TURN server is to be expected to answer and there is still nothing to try. */
+async function hopeless({ probing, local }) {
+  await probing;
+  if (probing && !local.length) throw new Stop("no-path");
+  return new Promise(() => {});
 }
 
 async function encrypt({ connection, signaling, signal }) {
