@@ -53,7 +53,7 @@ class Hub:
         self.ice_servers = IceServers(settings, turn_secret)
         self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
         self._registry = Registry(settings, clock, report, access, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry, access)
+        self.lookups = Lookups(clock, report, self.limits, self._registry, access, self._sessions.stories)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
 
     def reconfigure(self) -> None:

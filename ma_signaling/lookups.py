@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ma_signaling.access import Access
 from ma_signaling.errors import BLOCKED, NOT_ALLOWED, Refused, rate_limited
 from ma_signaling.events import Event, Report
@@ -9,19 +11,27 @@ from ma_signaling.home import Home
 from ma_signaling.limits import Limits
 from ma_signaling.peer import ClientAddress, Clock
 from ma_signaling.registry import Registry
+from ma_signaling.stories import Stories
 
 
 class Lookups:
     """Finds homes for those who may ask."""
 
     def __init__(
-        self, clock: Clock, report: Report, limits: Limits, registry: Registry, access: Access
+        self,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        registry: Registry,
+        access: Access,
+        stories: Stories,
     ) -> None:
         self._clock = clock
         self._report = report
         self._limits = limits
         self._registry = registry
         self._access = access
+        self._stories = stories
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
@@ -29,13 +39,7 @@ class Lookups:
         Raises ``Refused`` with ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with
         ``NOT_ALLOWED`` for an address that is banned.
         """
-        if not self._access.may_connect(address):
-            raise Refused(NOT_ALLOWED)
-        now = self._clock.seconds()
-        wait = self._limits.lookup(address.key, now)
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="lookups")
-            raise Refused(rate_limited(wait))
+        now = self._charge(address)
         if self._access.is_banned(remote_id):
             # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
             return None
@@ -49,3 +53,22 @@ class Lookups:
         """Whether that home is connected right now. Raises as ``find`` does."""
         home = self.find(address, remote_id)
         return home is not None and home.connection is not None
+
+    def story(self, address: ClientAddress, session_id: str) -> dict[str, Any] | None:
+        """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.
+
+        An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
+        ``Refused`` with ``rate-limited``.
+        """
+        return self._stories.tell(session_id, self._charge(address))
+
+    def _charge(self, address: ClientAddress) -> float:
+        """Charge a lookup, and return the time. Raises ``Refused``."""
+        if not self._access.may_connect(address):
+            raise Refused(NOT_ALLOWED)
+        now = self._clock.seconds()
+        wait = self._limits.lookup(address.key, now)
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="lookups")
+            raise Refused(rate_limited(wait))
+        return now

@@ -23,6 +23,7 @@ from ma_signaling.seniority import TENURE, Seniority
 from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
+from ma_signaling.story import End
 
 
 class Closer(Protocol):
@@ -119,7 +120,7 @@ class Registry:
         for home in list(self._homes.values()):
             if home.connection is None and not self._access.may_register(home.remote_id):
                 home.cancel_timer()
-                self._dissolve(home)
+                self._dissolve(home, End.HOME_LOST)
         for home in self._evicted:
             if not self._access.may_register(home.remote_id):
                 self._evicted.expire(home)
@@ -190,6 +191,7 @@ class Registry:
         connection.peer.send(messages.registered(remote_id))
         held = self._evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
+            self._sessions.home_returned(session)
             # Pending, or open without a word from any home: it may be unknown to one that has restarted.
             if not session.spoken:
                 if not session.is_open:
@@ -290,7 +292,7 @@ class Registry:
         holder = self._detach(home)
         if goodbye or self._settings.grace == 0:
             self._report(Event.HOME_LEFT, connection=holder.id, remote_id=home.remote_id)
-            self._dissolve(home)
+            self._dissolve(home, End.HOME_LEFT if goodbye else End.HOME_LOST)
         else:
             self._report(Event.HOME_LOST, connection=holder.id, remote_id=home.remote_id)
             self._await_return(home, self._expired)
@@ -298,21 +300,20 @@ class Registry:
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in home.sessions.values():
-            if not session.is_open:
-                self._sessions.park(session)
+            self._sessions.home_lost(session)
         if not self._is_leaving:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
         home.timer = None
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
-        self._dissolve(home)
+        self._dissolve(home, End.HOME_LOST)
 
-    def _dissolve(self, home: Home) -> None:
+    def _dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as."""
         del self._homes[home.remote_id]
         for session in list(home.sessions.values()):
-            self._sessions.home_left(session)
+            self._sessions.home_left(session, end)
         home.take_held()
 
     def _evicted_expired(self, home: Home) -> None:

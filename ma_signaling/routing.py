@@ -33,6 +33,7 @@ from ma_signaling.peer import Clock
 from ma_signaling.registry import Closer, Registry
 from ma_signaling.session import Connection, Session
 from ma_signaling.sessions import Sessions
+from ma_signaling.story import End
 from ma_signaling.traffic import Traffic
 
 MOST_BAD_MESSAGES = 50
@@ -134,9 +135,12 @@ class Router:
         elif budget.may_tell(now):
             connection.peer.send(messages.error(error))
 
-    def _charge(self, budget: Budget, size: int) -> None:
-        if not budget.spend(self._clock.seconds(), size):
+    def _charge(self, budget: Budget, size: int) -> float:
+        """Charge a message to a budget, and return the time."""
+        now = self._clock.seconds()
+        if not budget.spend(now, size):
             raise _OverBudget(budget)
+        return now
 
     def _charge_control(self, connection: Connection) -> None:
         self._charge(connection.budget, 0)
@@ -172,7 +176,7 @@ class Router:
             self._closer.close(connection, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
             return
         if connection.session is not None:
-            self._sessions.leave(connection.session)
+            self._sessions.leave(connection.session, End.CLIENT_ASKED_AGAIN)
         if home is None:
             raise Refused(SERVER_NOT_FOUND)
         self._sessions.request(connection, home)
@@ -204,13 +208,15 @@ class Router:
                 return
             self._charge_control(client)
             raise Refused(SESSION_NOT_FOUND)
-        self._charge(session.from_client, len(payload))
+        now = self._charge(session.from_client, len(payload))
         if not session.is_open:
             raise Refused(SESSION_NOT_FOUND)
         if not session.home.has_room(len(payload)):
             self._refuse_busy()
         session.home.tell(messages.with_session_id(message, payload, session.id))
         session.offered = session.offered or message["type"] == "offer"
+        if session.story is not None:
+            session.story.client.sent(message, now)
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
@@ -225,6 +231,8 @@ class Router:
         session.client.peer.send(payload)
         session.spoken = True
         session.answered = session.answered or message["type"] == "answer"
+        if session.story is not None:
+            session.story.home.sent(message, self._clock.seconds())
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ma_signaling.limits import Allowance, Budget, SlidingWindow
 from ma_signaling.peer import ClientAddress, Peer, Timer
+from ma_signaling.story import Story
 
 if TYPE_CHECKING:
     from ma_signaling.home import Home
@@ -71,14 +72,24 @@ class Session:
         "offered",
         "requested_at",
         "spoken",
+        "story",
         "timer",
     )
 
-    def __init__(self, id: str, client: Connection, home: Home, allowance: Allowance, now: float) -> None:
+    def __init__(
+        self,
+        id: str,
+        client: Connection,
+        home: Home,
+        allowance: Allowance,
+        now: float,
+        story: Story | None = None,
+    ) -> None:
         self.id = id
         self.client = client
         self.home = home
         self.requested_at = now
+        self.story = story
         self.from_client = Budget(allowance, now)
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None

@@ -17,6 +17,8 @@ from ma_signaling.limits import Allowance, Limits
 from ma_signaling.peer import Clock
 from ma_signaling.session import Connection, Session
 from ma_signaling.settings import Settings
+from ma_signaling.stories import Stories
+from ma_signaling.story import End
 from ma_signaling.turn import IceServers
 
 ANSWER_DEADLINE = 25.0
@@ -48,6 +50,7 @@ class Sessions:
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
         self._is_leaving = False
+        self.stories = Stories(settings.session_stories)
         self.open = 0
         """How many of them are open; the others are pending."""
 
@@ -87,23 +90,39 @@ class Sessions:
             self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
             raise Refused(home_busy(wait))
         if crowded_out is not None:
-            self.fail(crowded_out, home_busy(1))
-        session = Session(token_hex(16), client, home, self._allowance, now)
+            self.fail(crowded_out, home_busy(1), End.CROWDED_OUT)
+        session_id = token_hex(16)
+        story = self.stories.begin(session_id, now)
+        session = Session(session_id, client, home, self._allowance, now, story)
         self._by_id[session.id] = home.sessions[session.id] = client.session = session
         self._report(Event.SESSION_REQUESTED, connection=client.id, remote_id=home.remote_id)
         if home.connection is not None:
             self.announce(session)
         else:
-            self.park(session)
+            self.home_lost(session)
 
     def announce(self, session: Session) -> None:
         """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
         session.home.announce(session)
+        if session.story is not None:
+            session.story.announced(self._clock.seconds())
         if not session.is_open:
             deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
-    def park(self, session: Session) -> None:
+    def home_lost(self, session: Session) -> None:
+        """A session's home is away, maybe not for long."""
+        if session.story is not None:
+            session.story.home_lost(self._clock.seconds())
+        if not session.is_open:
+            self._park(session)
+
+    def home_returned(self, session: Session) -> None:
+        """A session has a home again, or another connection of it."""
+        if session.story is not None:
+            session.story.home_returned(self._clock.seconds())
+
+    def _park(self, session: Session) -> None:
         """Let a pending session wait for its home's return."""
         self._report(Event.SESSION_PARKED, session=session.id)
         deadline = self._settings.park - self._age(session)
@@ -113,59 +132,63 @@ class Sessions:
         """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
         self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
         with_relay = self._ice_servers.has_relay and self._may_relay(session)
-        self._open(session, self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay))
+        extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
+        self._open(session, extended, is_ready=True)
 
     def client_left(self, session: Session, goodbye: bool) -> None:
         """End a session whose client is gone; the home is spared the news where a call may well be up."""
+        end = End.CLIENT_LEFT if goodbye else End.CLIENT_LOST
         if goodbye or not session.answered:
-            self.leave(session)
+            self.leave(session, end)
         else:
-            self._end(session)
+            self._end(session, end)
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: Session, end: End) -> None:
         """End a session for its client, and tell the home."""
         if session.announced:
             session.home.tell(messages.client_disconnected(session.id))
-        self._end(session)
+        self._end(session, end)
 
-    def home_left(self, session: Session) -> None:
+    def home_left(self, session: Session, end: End) -> None:
         """End a session whose home is gone for good, and tell the client."""
         if session.is_open:
             session.client.peer.send(messages.PEER_DISCONNECTED)
-            self._end(session)
+            self._end(session, end)
         else:
-            self._fail_silently_to_home(session, SERVER_DISCONNECTED)
+            self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
 
     def give_up(self) -> None:
         """This server goes down: whoever waits for a session hears so now, and no other begins."""
         self._is_leaving = True
         for session in list(self._by_id.values()):
             if not session.is_open:
-                self.home_left(session)
+                self.home_left(session, End.SERVER_STOPPED)
 
     def let_go(self, session: Session) -> None:
         """End a session without a word to anybody: its client was closed since this server goes down."""
-        self._end(session)
+        self._end(session, End.SERVER_STOPPED)
 
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
         if session.is_open:
-            self._end(session)
+            self._end(session, End.HOME_LOST)
         else:
-            self.home_left(session)
+            self.home_left(session, End.HOME_LOST)
 
-    def fail(self, session: Session, error: WireError) -> None:
+    def fail(self, session: Session, error: WireError, end: End) -> None:
         """End a session with an error for its client; the home is told that the client is gone."""
         if session.announced:
             session.home.tell(messages.client_disconnected(session.id))
-        self._fail_silently_to_home(session, error)
+        self._fail_silently_to_home(session, error, end)
 
-    def _fail_silently_to_home(self, session: Session, error: WireError) -> None:
+    def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
         self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
         session.client.peer.send(messages.error(error))
-        self._end(session)
+        self._end(session, end)
 
-    def _open(self, session: Session, ice_servers: bytes | None) -> None:
+    def _open(self, session: Session, ice_servers: bytes | None, *, is_ready: bool) -> None:
+        if session.story is not None:
+            session.story.connected(is_ready, self._clock.seconds())
         session.cancel_timer()
         session.is_open = session.client.was_client = True
         self.open += 1
@@ -181,7 +204,7 @@ class Sessions:
         )
         # A home that has not accepted the session gets no relay for it: anyone can pose as one.
         ice_servers = self._ice_servers.extend(session.home.ice_servers, self._wall(), with_relay=False)
-        self._open(session, ice_servers)
+        self._open(session, ice_servers, is_ready=False)
 
     def _may_relay(self, session: Session) -> bool:
         now = self._clock.seconds()
@@ -193,16 +216,20 @@ class Sessions:
 
     def _park_expired(self, session: Session) -> None:
         session.timer = None
-        self.fail(session, SERVER_NOT_FOUND)
+        self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
-    def _end(self, session: Session) -> None:
+    def _end(self, session: Session, end: End) -> None:
+        now = self._clock.seconds()
         session.cancel_timer()
+        if session.story is not None:
+            session.story.ended(end, now)
+            self.stories.ended(session.id, now)
         del self._by_id[session.id]
         del session.home.sessions[session.id]
         session.client.session = None
         session.client.ended_session = session.id
         self._forget_ended()
-        self._ended[session.id] = (session.home.remote_id, self._clock.seconds())
+        self._ended[session.id] = (session.home.remote_id, now)
         if session.is_open:
             self.open -= 1
             self._report(Event.SESSION_ENDED, session=session.id)

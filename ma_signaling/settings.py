@@ -257,6 +257,12 @@ class Settings:
     home_sessions: int = _setting(
         "64", values.whole(0), "Open sessions of one home", unit="sessions", live=True
     )
+    session_stories: int = _setting(
+        "10000",
+        values.whole(0),
+        "Sessions whose story is remembered, until ten minutes after their end; 0: none",
+        unit="sessions",
+    )
     max_message_bytes: int = _setting(
         "65536", values.whole(1024), "Largest message that is accepted", unit="bytes", live=True
     )

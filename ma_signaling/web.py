@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
+from string import Template
 from typing import Any
 
 import orjson
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from ma_signaling import __version__, remote_id, request_head
+from ma_signaling import __version__, page_files, remote_id, request_head
 from ma_signaling.address import ClientAddresses
-from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
+from ma_signaling.errors import Refused
 from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
+from ma_signaling.page_files import PageFile
 from ma_signaling.peer import ClientAddress
 from ma_signaling.readiness import Readiness
 from ma_signaling.request_head import RequestHead
@@ -76,6 +79,7 @@ class Root(Page):
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         self._hub = hub
+        self._html = Template(page_files.read("root.html").body.decode())
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         return self if path == b"" and not request.postpath else super().getChild(path, request)
@@ -96,22 +100,47 @@ class Root(Page):
             "  /health - Health check",
             "  /ready - Whether newcomers are welcome",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
+            "  /doctor - Why doesn't it connect? (for a browser)",
             "",
         ]
-        text = "\n".join(lines)
+        request.setHeader(b"Vary", b"Accept")
         if b"text/html" in (request.getHeader(b"accept") or b""):
-            request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
-            request.setHeader(b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
-            return _HTML.format(text=text).encode()
+            _set_page_headers(request, b"text/html; charset=utf-8")
+            return self._html.substitute(
+                servers=counts["servers"],
+                clients=counts["clients"],
+                pending=counts["pendingClients"],
+                version=__version__,
+            ).encode()
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
-        return text.encode()
+        return "\n".join(lines).encode()
 
 
-_HTML = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Music Assistant Signaling Server</title>
-<pre>{text}</pre>
-"""
+class File(Page):
+    """A file for browsers, which ask each time whether theirs is still the latest."""
+
+    def __init__(self, file: PageFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def render_GET(self, request: Request) -> bytes:
+        _set_page_headers(request, self._file.type)
+        request.setHeader(b"Cache-Control", b"no-cache")
+        return b"" if request.setETag(self._file.etag) is CACHED else self._file.body
+
+
+def _set_page_headers(request: Request, type: bytes) -> None:
+    request.setHeader(b"Content-Type", type)
+    for name, value in page_files.HEADERS.items():
+        request.setHeader(name, value)
+
+
+def _folder(entries: Mapping[str, PageFile | Mapping[str, PageFile]]) -> Page:
+    """A resource for each of these files, and one for each directory of them."""
+    folder = NotFound()
+    for name, entry in entries.items():
+        folder.putChild(name.encode(), File(entry) if isinstance(entry, PageFile) else _folder(entry))
+    return folder
 
 
 class Health(Page):
@@ -139,8 +168,8 @@ class Ready(Page):
         return reply(request, 503, {"ready": False, "reason": obstacle})
 
 
-class Check(Page):
-    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+class Named(Page):
+    """``…/NAME``: an answer about what is so named, for those who may ask."""
 
     def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
         super().__init__()
@@ -151,23 +180,46 @@ class Check(Page):
     def getChild(self, path: bytes, request: Request) -> IResource:
         if self._name is not None:
             return NotFound()
-        return Check(self._hub, self._addresses, path.decode("latin-1"))
+        return type(self)(self._hub, self._addresses, path.decode("latin-1"))
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> bytes | int:
         if self._name is None:
-            return reply(request, 404, {"error": "Not found"})
-        address = client_of(request, self._addresses)
+            return super().render_GET(request)
         try:
-            online = self._hub.lookups.is_online(address, remote_id.normalise(self._name))
+            return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
-            if refused.error in (REMOTE_ID_REQUIRED, INVALID_REMOTE_ID):
-                # No home can have such a Remote ID.
-                return reply(request, 200, {"online": False})
             status, body, extra = refusal(refused.error)
-            for name, value in extra.items():
-                request.setHeader(name, value)
+            for field, value in extra.items():
+                request.setHeader(field, value)
             return reply(request, status, body)
-        return reply(request, 200, {"online": online})
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+        """The reply; raises ``Refused`` for one who has asked too often."""
+        raise NotImplementedError
+
+
+class Check(Named):
+    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
+        try:
+            wanted = remote_id.normalise(name)
+        except Refused:
+            # No home can have such a Remote ID.
+            return reply(request, 200, {"online": False})
+        return reply(request, 200, {"online": self._hub.lookups.is_online(client, wanted)})
+
+
+class SessionStory(Named):
+    """``/api/sessions/S``: what happened in the session S."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
+        story = self._hub.lookups.story(client, name)
+        return (
+            reply(request, 404, {"error": "Session not found"})
+            if story is None
+            else reply(request, 200, story)
+        )
 
 
 class WebSocketEntry(Page):
@@ -240,8 +292,11 @@ def make_root(
     root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))
     root.putChild(b"ready", Ready(readiness))
+    root.putChild(b"doctor", File(page_files.read("doctor.html")))
+    root.putChild(b"assets", _folder(page_files.read_assets()))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
+    api.putChild(b"sessions", SessionStory(hub, addresses))
     root.putChild(b"api", api)
     entry = WebSocketEntry()
     root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)

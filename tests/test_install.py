@@ -41,6 +41,10 @@ class InstallTest(SynchronousTestCase):
                 assert "    ma-signaling " in self.run_in(directory, str(bin_directory / "twistd"), "--help")
                 version = self.run_in(directory, str(bin_directory / "ma-signaling"), "--version")
                 assert version == f"ma-signaling {__version__}\n"
+                # The pages are files beside the code.
+                code = "from ma_signaling.page_files import read_assets; print(len(read_assets()['doctor']))"
+                count = self.run_in(directory, str(bin_directory / "python"), "-c", code)
+                assert int(count) == len(list((ROOT / "ma_signaling" / "pages" / "doctor").iterdir()))
                 self.run_in(directory, *pip, "uninstall", "--yes", "ma-signaling")
 
     def test_plugin_directory_is_no_package(self) -> None:
