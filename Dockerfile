@@ -12,5 +12,5 @@ USER nobody
 WORKDIR /tmp
 EXPOSE 8787
 HEALTHCHECK CMD ["/opt/ma-signaling/bin/python", "-c", \
-    "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('MA_SIGNALING_PORT') or os.environ.get('PORT') or 8787}/health\", timeout=3)"]
+    "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('MA_SIGNALING_HTTP_PORT') or os.environ.get('MA_SIGNALING_PORT') or os.environ.get('PORT') or 8787}/health\", timeout=3)"]
 CMD ["/opt/ma-signaling/bin/ma-signaling"]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
 
-.PHONY: help run test lint soak fuzz clean
+.PHONY: help run test lint soak fuzz bench clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -26,8 +26,11 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
+bench: .venv/installed benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
+	$(BIN)/python -m benchmarks $(ARGS)
+
 clean: ## Remove what the other targets made
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -36,4 +39,9 @@ clean: ## Remove what the other targets made
 
 .venv/tested: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	touch $@
+
+benchmarks/peers/node_modules/installed: benchmarks/peers/package-lock.json
+	@command -v npm >/dev/null || { echo 'make bench needs Node.js 18 or newer with npm: https://nodejs.org' >&2; exit 1; }
+	cd benchmarks/peers && npm ci --silent --no-audit --no-fund
 	touch $@

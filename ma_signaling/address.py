@@ -27,10 +27,13 @@ class ClientAddresses:
     """Finds the client of each request."""
 
     def __init__(self, settings: Settings, report: Report) -> None:
-        self._trusted = settings.trusted_proxies
-        self._header = settings.client_ip_header.lower().encode()
+        self._settings = settings
         self._report = report
         self._has_warned = False
+        self.reconfigure()
+
+    def reconfigure(self) -> None:
+        """The settings have changed."""
         self._look_up = lru_cache(maxsize=1024)(self._look_up_anew)
         self._local = ClientAddress(LOCAL, LOCAL), self._is_trusted(IPv4Address(LOCAL))
 
@@ -62,7 +65,7 @@ class ClientAddresses:
 
     def _hops(self, header: Header) -> Sequence[str]:
         """Whom trusted proxies have reported, the nearest last; by one header, since a proxy may set but one."""
-        name = self._header or (b"x-forwarded-for" if header(b"x-forwarded-for") else b"forwarded")
+        name = self._named_header() or (b"x-forwarded-for" if header(b"x-forwarded-for") else b"forwarded")
         lines = [line.decode("latin-1") for line in header(name)]
         if name == b"x-forwarded-for":
             return [hop for line in lines for hop in line.split(",")]
@@ -73,7 +76,7 @@ class ClientAddresses:
 
     def _claims_to_forward(self, header: Header) -> bool:
         """Whether a neighbour speaks for others by what isn't believed: then everybody behind it looks the same."""
-        if not any(header(name) for name in {*_FORWARDING, self._header} - {b""}):
+        if not any(header(name) for name in {*_FORWARDING, self._named_header()} - {b""}):
             return False
         if not self._has_warned:
             self._has_warned = True
@@ -85,8 +88,11 @@ class ClientAddresses:
         address = parse(text)
         return None if address is None else (describe(address), self._is_trusted(address))
 
+    def _named_header(self) -> bytes:
+        return self._settings.client_ip_header.lower().encode()
+
     def _is_trusted(self, address: IPAddress) -> bool:
-        return any(address in network for network in self._trusted)
+        return any(address in network for network in self._settings.trusted_proxies)
 
 
 def parse(text: str) -> IPAddress | None:

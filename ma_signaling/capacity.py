@@ -21,12 +21,21 @@ class Capacity:
     """
 
     def __init__(self, most: int, most_waiting: int) -> None:
-        self._most = most
-        self._most_waiting = most_waiting
+        self.allow(most, most_waiting)
         self._waiting: Counter[str] = Counter()
         self.open = 0
         self.unsent = 0
         """Bytes that wait for slow peers."""
+
+    def allow(self, most: int, most_waiting: int) -> None:
+        """Let there be ``most`` sockets, of which one neighbour may have ``most_waiting`` (0: any number)."""
+        self._most = most
+        self._most_waiting = most_waiting
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next socket is one too many."""
+        return self.open >= self._most
 
     def take(self, neighbour: str | None) -> HTTPStatus | None:
         """Count one more socket; a status: it is one too many, and must go soon."""

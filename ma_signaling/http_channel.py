@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -14,6 +14,7 @@ from twisted.web.server import Request, Site
 from ma_signaling.capacity import Capacity
 from ma_signaling.http_reply import COMMON_HEADERS, json_reply
 from ma_signaling.logs import SILENCE
+from ma_signaling.settings import Settings
 
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
@@ -23,7 +24,7 @@ class _Request(Request):
     """A request whose reply has this server's headers."""
 
     def process(self) -> None:
-        for name, value in COMMON_HEADERS.items():
+        for name, value in {**COMMON_HEADERS, **self.channel.factory.hsts(self.channel.transport)}.items():
             self.setHeader(name, value)
         if self.path == b"*":
             # Twisted would answer ``OPTIONS *`` by itself.
@@ -90,7 +91,7 @@ class _Channel(http.HTTPChannel):
 
     def _refuse(self, status: int, error: str) -> None:
         """Answer at once, and listen no more."""
-        self.transport.write(json_reply(status, {"error": error}, {}))
+        self.transport.write(json_reply(status, {"error": error}, self.factory.hsts(self.transport)))
         self._is_refused = True
         self.loseConnection()
 
@@ -101,9 +102,18 @@ class HttpSite(Site):
     displayTracebacks = False
     noisy = False
 
-    def __init__(self, root: IResource, capacity: Capacity, reactor: IReactorTime) -> None:
+    def __init__(
+        self, root: IResource, capacity: Capacity, settings: Settings, reactor: IReactorTime
+    ) -> None:
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
+        self._settings = settings
+
+    def hsts(self, transport: object) -> dict[bytes, bytes]:
+        """The header that binds browsers to TLS, for a reply by TLS (RFC 6797 section 7); empty where it is off."""
+        if self._settings.hsts and ISSLTransport.providedBy(transport):
+            return {b"Strict-Transport-Security": b"max-age=%d" % self._settings.hsts}
+        return {}
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         channel: Any = _Channel()

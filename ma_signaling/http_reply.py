@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 import orjson
+
+from ma_signaling.errors import NOT_ALLOWED, RESTARTING, WireError
 
 COMMON_HEADERS = {
     b"Access-Control-Allow-Origin": b"*",
@@ -13,6 +16,27 @@ COMMON_HEADERS = {
     b"Referrer-Policy": b"no-referrer",
     b"Cache-Control": b"no-store",
 }
+
+
+_STATUS = {NOT_ALLOWED.code: 403, RESTARTING.code: 503}
+_TEXT = {"rate-limited": "Rate limited"}
+
+
+class Refusal(NamedTuple):
+    """What a request is answered that is turned away: status, JSON body and headers."""
+
+    status: int
+    body: dict[str, object]
+    headers: dict[bytes, bytes]
+
+
+def refusal(error: WireError) -> Refusal:
+    """``error`` as HTTP says it."""
+    reply = Refusal(_STATUS.get(error.code, 429), {"error": _TEXT.get(error.code, error.text)}, {})
+    if error.retry_after is not None:
+        reply.body["retryAfter"] = error.retry_after
+        reply.headers[b"Retry-After"] = b"%d" % error.retry_after
+    return reply
 
 
 def json_reply(status: int, body: Mapping[str, object], headers: Mapping[bytes, bytes]) -> bytes:

@@ -6,12 +6,14 @@ A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charg
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 from ma_signaling import messages
-from ma_signaling.errors import BAD_MESSAGE, SERVER_DISCONNECTED, CloseCode, WireError, rate_limited
+from ma_signaling.access import Access
+from ma_signaling.errors import BAD_MESSAGE, NOT_ALLOWED, RESTARTING, CloseCode, WireError, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.lookups import Lookups
@@ -22,15 +24,21 @@ from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 from ma_signaling.traffic import Traffic
-
-LEAVING_SECONDS = 10.0
-"""When to come back to a server that is going down."""
+from ma_signaling.turn import IceServers
 
 
 class Hub:
     """All connections, homes and sessions of this server."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        turn_secret: bytes = b"",
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -38,29 +46,39 @@ class Hub:
         self._ids = count(1)
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
-        self._is_leaving = False
+        self.is_leaving = False
+        """This server goes down, and takes nobody in any more."""
+        self.access = access
         self.limits = Limits(settings)
-        self._sessions = Sessions(settings, clock, report)
-        self._registry = Registry(settings, clock, report, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry, self._sessions.stories)
+        self.ice_servers = IceServers(settings, turn_secret)
+        self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
+        self._registry = Registry(settings, clock, report, access, self._sessions, self)
+        self.lookups = Lookups(clock, report, self.limits, self._registry, access, self._sessions.stories)
         self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
 
-    def admit(self, address: ClientAddress) -> float:
-        """Make room for a new connection of ``address``; otherwise the seconds after which it may try again."""
-        if self._is_leaving:
-            return LEAVING_SECONDS
+    def reconfigure(self) -> None:
+        """The settings have changed; budgets that are in use stay as they are."""
+        self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
+        self._sessions.reconfigure()
+
+    def admit(self, address: ClientAddress) -> WireError | None:
+        """Make room for a new connection of ``address``; otherwise why it may not come."""
+        if self.is_leaving:
+            return RESTARTING
+        if not self.access.may_connect(address):
+            return NOT_ALLOWED
         wait = self.limits.connect(address.key, self._clock.seconds())
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
-            return wait
+            return rate_limited(wait)
         others = self._by_address.get(address.key, {})
         if 0 < self._settings.connections_per_address <= len(others):
             self._report(Event.LIMIT_HIT, limit="connections of an address")
             idle = next((c for c in others if not c.is_home and not c.is_client), None)
             if idle is None:
-                return 1.0
+                return rate_limited(1)
             self.close(idle, CloseCode.TRY_AGAIN_LATER, "Too many connections from this address")
-        return 0.0
+        return None
 
     def connected(self, peer: Peer, address: ClientAddress) -> Connection:
         """A WebSocket has opened; hand what it brings to ``received``."""
@@ -89,16 +107,35 @@ class Hub:
         if not connection.gone:
             self._registry.pong(connection, payload)
 
+    def enforce_access(self) -> int:
+        """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
+        closed = 0
+        for connection in list(self._connections):
+            if not connection.gone and not self._may_stay(connection):
+                self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
+                closed += 1
+        self._registry.enforce_access()
+        return closed
+
     def close(
-        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
+        self,
+        connection: Connection,
+        code: CloseCode,
+        reason: str,
+        error: WireError | None = None,
+        *,
+        goodbye: bool = False,
     ) -> None:
-        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before."""
+        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before.
+
+        ``goodbye``: it isn't expected back.
+        """
         if error is None and self._is_waiting(connection):
             error = rate_limited(1)
         if error is not None:
             connection.peer.send(messages.error(error))
         self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
-        self.gone(connection, goodbye=False)
+        self.gone(connection, goodbye)
         connection.peer.close(code, reason)
 
     def drop(self, connection: Connection) -> None:
@@ -114,16 +151,25 @@ class Hub:
     def say_goodbye(self, most: int) -> bool:
         """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
 
-        Whoever waits gets an answer, and nobody is told that a peer left: calls live on.
+        From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
+        Nobody is told that a peer left: calls live on.
         """
-        self._is_leaving = True
+        if not self.is_leaving:
+            self.is_leaving = True
+            self._sessions.give_up()
+            self._registry.give_up()
         for connection in list(islice(self._connections, most)):
-            if self._is_waiting(connection):
-                connection.peer.send(messages.error(SERVER_DISCONNECTED))
-            connection.gone = True
-            del self._connections[connection]
-            connection.peer.close(CloseCode.RESTARTING, "Server is restarting")
+            self.let_go(connection)
         return bool(self._connections)
+
+    def let_go(self, connection: Connection) -> None:
+        """Close a connection with 1012; nobody hears of it."""
+        connection.gone = True
+        del self._connections[connection]
+        if connection.session is not None:
+            self._sessions.let_go(connection.session)
+        self._registry.connection_let_go(connection)
+        connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
@@ -161,6 +207,12 @@ class Hub:
             "pendingClients": len(self._sessions) - self._sessions.open,
             "rateLimiter": self.limits.counts(),
         }
+
+    def _may_stay(self, connection: Connection) -> bool:
+        held = connection.home and connection.home.remote_id
+        return self.access.may_connect(connection.address) and all(
+            self.access.may_register(remote_id) for remote_id in (held, connection.claim) if remote_id
+        )
 
     @staticmethod
     def _is_waiting(connection: Connection) -> bool:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from ma_signaling.settings import Settings
 
 MINUTE = 60.0
+HOUR = 3600.0
 
 FIRST_BLOCK = 60.0
 LONGEST_BLOCK = 3600.0
@@ -85,18 +86,19 @@ class Budget:
 
 
 class SlidingWindow:
-    """Never more than ``most`` events within any minute (not twice that at an edge)."""
+    """Never more than ``most`` events within any ``seconds`` (not twice that at an edge)."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_seconds", "_times")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = MINUTE) -> None:
+        self._seconds = seconds
         self._times: list[float] = []
 
     def wait(self, now: float, most: int) -> float:
         """Seconds until an event fits; 0 where it does. ``most`` 0: always."""
         times = self._times
-        del times[: bisect_right(times, now - MINUTE)]
-        return MINUTE - (now - times[-most]) if 0 < most <= len(times) else 0.0
+        del times[: bisect_right(times, now - self._seconds)]
+        return self._seconds - (now - times[-most]) if 0 < most <= len(times) else 0.0
 
     def add(self, now: float) -> None:
         """Count an event."""
@@ -104,7 +106,7 @@ class SlidingWindow:
 
     def is_idle(self, now: float) -> bool:
         """Whether it can be forgotten."""
-        return not self._times or now - self._times[-1] >= MINUTE
+        return not self._times or now - self._times[-1] >= self._seconds
 
 
 class GuessingGuard:
@@ -172,6 +174,10 @@ class Keyed(Generic[Guard]):
                 del self._guards[key]
 
 
+def _hourly() -> SlidingWindow:
+    return SlidingWindow(HOUR)
+
+
 class Limits:
     """What each client address may do: open connections, look up Remote IDs, guess."""
 
@@ -181,6 +187,9 @@ class Limits:
         self._lookups = Keyed(SlidingWindow, settings.remembered_addresses)
         self._guesses = Keyed(GuessingGuard, settings.remembered_addresses)
         self._blocked: dict[str, float] = {}
+        self._relays = SlidingWindow(HOUR)
+        self._relays_by_home = Keyed(_hourly, settings.remembered_addresses)
+        self._relays_by_address = Keyed(_hourly, settings.remembered_addresses)
 
     def connect(self, key: str, now: float) -> float:
         """Count a new connection; otherwise the seconds until one is allowed."""
@@ -203,12 +212,31 @@ class Limits:
         self._blocked[key] = guard.blocked_until
         return True
 
+    def relay(self, remote_id: str, key: str, now: float) -> bool:
+        """Count a relay's credentials for a client of this home; False: it must do without."""
+        windows = (
+            (self._relays, self._settings.turn_in_all),
+            (self._relays_by_home[remote_id], self._settings.turn_per_home),
+            (self._relays_by_address[key], self._settings.turn_per_address),
+        )
+        if any(window.wait(now, most) > 0 for window, most in windows):
+            return False
+        for window, _ in windows:
+            window.add(now)
+        return True
+
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""
         for key in [key for key, until in self._blocked.items() if until <= now]:
             del self._blocked[key]
-        for guards in (self._connections, self._lookups, self._guesses):
-            guards.prune(now)
+        for windows in (
+            self._connections,
+            self._lookups,
+            self._relays_by_home,
+            self._relays_by_address,
+        ):
+            windows.prune(now)
+        self._guesses.prune(now)
 
     def counts(self) -> dict[str, int]:
         """How many addresses are remembered, as /health tells it."""

@@ -7,13 +7,12 @@ one, the network of the other.
 from __future__ import annotations
 
 from collections import Counter
-from hashlib import blake2b
 from ipaddress import ip_network
-from secrets import token_bytes
 from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Event
 from ma_signaling.limits import MINUTE
 from ma_signaling.peer import ClientAddress, Clock
@@ -25,6 +24,10 @@ _LINES = {
     Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, waiting for its return"),
     Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return in time"),
     Event.HOME_REPLACED: (LogLevel.info, "{connection}: takes home {remote_id} over from its old connection"),
+    Event.HOME_NOT_ALLOWED: (
+        LogLevel.warn,
+        "{connection} ({address}): home {remote_id} is not allowed here",
+    ),
     Event.TAKEOVER_TRIED: (
         LogLevel.warn,
         "{connection} ({address}): wants home {remote_id}, which another address holds",
@@ -48,6 +51,7 @@ _LINES = {
 
 
 _STRANGERS_CAUSE = {
+    Event.HOME_NOT_ALLOWED,
     Event.TAKEOVER_TRIED,
     Event.TAKEOVER_REFUSED,
     Event.ADDRESS_BLOCKED,
@@ -64,11 +68,11 @@ MOST_A_MINUTE = 20
 class EventLog:
     """Writes reported events to Twisted's log."""
 
-    def __init__(self, addresses: str, clock: Clock) -> None:
+    def __init__(self, addresses: str, disguise: Disguise, clock: Clock) -> None:
         self._addresses = addresses
+        self._disguise = disguise
         self._clock = clock
         self._log = Logger(namespace="ma_signaling")
-        self._key = token_bytes(32)
         self._said: Counter[Event] = Counter()
         """How often each of what strangers cause has happened in its minute."""
 
@@ -94,18 +98,15 @@ class EventLog:
 
     def _readable(self, name: str, value: object) -> object:
         if name == "remote_id":
-            return f"{str(value)[:4]}…{self._hash(str(value))}"
+            return self._disguise.of_remote_id(str(value))
         if name == "session":
-            return self._hash(str(value))
+            return self._disguise.of(str(value))
         return self._readable_address(value) if isinstance(value, ClientAddress) else value
 
     def _readable_address(self, address: ClientAddress) -> str:
         if self._addresses == "none":
             return "an address"
         return address.text if self._addresses == "full" else network_of(address)
-
-    def _hash(self, text: str) -> str:
-        return blake2b(text.encode(), key=self._key, digest_size=4).hexdigest()
 
 
 def network_of(address: ClientAddress) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ma_signaling.errors import BLOCKED, Refused, rate_limited
+from ma_signaling.access import Access
+from ma_signaling.errors import BLOCKED, NOT_ALLOWED, Refused, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Limits
@@ -17,20 +18,31 @@ class Lookups:
     """Finds homes for those who may ask."""
 
     def __init__(
-        self, clock: Clock, report: Report, limits: Limits, registry: Registry, stories: Stories
+        self,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        registry: Registry,
+        access: Access,
+        stories: Stories,
     ) -> None:
         self._clock = clock
         self._report = report
         self._limits = limits
         self._registry = registry
+        self._access = access
         self._stories = stories
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
 
-        Raises ``Refused`` with ``rate-limited``, or with ``BLOCKED`` for the guess too many that begins a block.
+        Raises ``Refused`` with ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with
+        ``NOT_ALLOWED`` for an address that is banned.
         """
         now = self._charge(address)
+        if self._access.is_banned(remote_id):
+            # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
+            return None
         home = self._registry.find(remote_id)
         if home is None and self._limits.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
@@ -46,12 +58,14 @@ class Lookups:
         """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.
 
         An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
-        ``Refused`` with ``rate-limited``.
+        ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
         """
         return self._stories.tell(session_id, self._charge(address))
 
     def _charge(self, address: ClientAddress) -> float:
         """Charge a lookup, and return the time."""
+        if not self._access.may_connect(address):
+            raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()
         wait = self._limits.lookup(address.key, now)
         if wait > 0:

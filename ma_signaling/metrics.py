@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ma_signaling import __version__
@@ -27,6 +34,7 @@ CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 25)
 
 _COUNTERS: dict[str, tuple[str, str | None]] = {
     "registrations": ("Remote IDs that were granted to a connection", "kind"),
+    "registrations_refused": ("Remote IDs that the access lists let nobody register", None),
     "homes_gone": ("Homes whose connection ended, by how", "how"),
     "graces": ("Lost homes that were waited for, that came back in time, and that did not", "outcome"),
     "takeovers": ("Remote IDs that were asked for while another connection held them", "outcome"),
@@ -40,6 +48,7 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
         "reason",
     ),
     "sessions_ended": ("Open sessions that ended", None),
+    "relays_offered": ("Sessions whose client was given credentials for a relay", None),
     "parked": ("Requests that waited for a lost home, and those that it came back for", "outcome"),
     "limits_hit": ("Refusals by a limit", "limit"),
     "blocks": ("Addresses whose lookups were blocked for guessing", None),
@@ -52,6 +61,7 @@ _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.HOME_REGISTERED: [("registrations", "new")],
     Event.HOME_RETURNED: [("registrations", "returned"), ("graces", "saved")],
     Event.HOME_REPLACED: [("registrations", "replaced")],
+    Event.HOME_NOT_ALLOWED: [("registrations_refused", None)],
     Event.HOME_LEFT: [("homes_gone", "goodbye")],
     Event.HOME_LOST: [("homes_gone", "lost"), ("graces", "begun")],
     Event.HOME_EXPIRED: [("graces", "expired")],
@@ -61,6 +71,7 @@ _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.SESSION_REQUESTED: [("sessions_begun", None)],
     Event.SESSION_OPENED: [("sessions_opened", "yes")],
     Event.SESSION_OPENED_UNREADY: [("sessions_opened", "no")],
+    Event.RELAY_OFFERED: [("relays_offered", None)],
     Event.SESSION_ENDED: [("sessions_ended", None)],
     Event.SESSION_PARKED: [("parked", "begun")],
     Event.SESSION_REVIVED: [("parked", "saved")],
@@ -99,6 +110,7 @@ class Metrics:
             buckets=CONNECTED_SECONDS,
             registry=self._registry,
         )
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody reads
         ProcessCollector(registry=self._registry)
         self.watch(_build)
 

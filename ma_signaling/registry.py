@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol
 
 from ma_signaling import messages
+from ma_signaling.access import Access
 from ma_signaling.claim import Claim
-from ma_signaling.errors import REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.events import Event, Report
+from ma_signaling.evicted import Evicted
 from ma_signaling.home import Held, Home
 from ma_signaling.peer import Clock
 from ma_signaling.seniority import TENURE, Seniority
@@ -24,7 +27,7 @@ from ma_signaling.story import End
 
 
 class Closer(Protocol):
-    """Ends connections; both detach the connection from everything at once."""
+    """Ends connections; all detach the connection from everything at once."""
 
     def close(
         self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
@@ -32,24 +35,34 @@ class Closer(Protocol):
 
     def drop(self, connection: Connection) -> None: ...
 
+    def let_go(self, connection: Connection) -> None: ...
+
 
 class Registry:
     """The homes by Remote ID: those that are connected, and those that are expected back."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, report: Report, sessions: Sessions, closer: Closer
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        sessions: Sessions,
+        closer: Closer,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._clock = clock
         self._report = report
         self._sessions = sessions
         self._closer = closer
         self._homes: dict[str, Home] = {}
-        self._evicted: dict[str, list[Home]] = {}
+        self._evicted = Evicted(sessions)
         self._claims: dict[str, Claim] = {}
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
         self._to_award: deque[str] = deque()
+        self._is_leaving = False
         self.online = 0
         """How many homes are connected."""
 
@@ -62,6 +75,18 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
+        if self._is_leaving:
+            self._closer.let_go(connection)
+            return
+        if not self._access.may_register(remote_id):
+            self._report(
+                Event.HOME_NOT_ALLOWED,
+                connection=connection.id,
+                address=connection.address,
+                remote_id=remote_id,
+            )
+            self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
+            return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
         home = self._homes.get(remote_id)
@@ -89,6 +114,35 @@ class Registry:
         self._withdraw(connection)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
+
+    def enforce_access(self) -> None:
+        """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
+        for home in list(self._homes.values()):
+            if home.connection is None and not self._access.may_register(home.remote_id):
+                home.cancel_timer()
+                self._dissolve(home, End.HOME_LOST)
+        for home in self._evicted:
+            if not self._access.may_register(home.remote_id):
+                self._evicted.expire(home)
+
+    def give_up(self) -> None:
+        """This server goes down: nobody registers any more, nor loses what it holds.
+
+        Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
+        """
+        self._is_leaving = True
+        for home in chain(self._homes.values(), self._evicted):
+            home.cancel_timer()
+        newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
+        for newcomer in newcomers:
+            self._withdraw(newcomer)
+        for newcomer in newcomers:
+            self._closer.let_go(newcomer)
+
+    def connection_let_go(self, connection: Connection) -> None:
+        """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
+        if connection.home is not None:
+            self._detach(connection.home)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
@@ -135,7 +189,7 @@ class Registry:
         if event is not None:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        held = self._adopt_evicted(home) + home.take_held()
+        held = self._evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
             self._sessions.home_returned(session)
             # Pending, or open without a word from any home: it may be unknown to one that has restarted.
@@ -145,19 +199,6 @@ class Registry:
                 self._sessions.announce(session)
         for message in held:
             home.tell(message)
-
-    def _adopt_evicted(self, home: Home) -> list[bytes]:
-        """Give ``home`` the sessions that its owner had before it was evicted, and what was held for them."""
-        held = []
-        for evicted in list(self._evicted.get(home.remote_id, ())):
-            if home.owner.is_surely(evicted.owner):
-                self._forget_evicted(evicted)
-                evicted.cancel_timer()
-                for session in evicted.sessions.values():
-                    session.home = home
-                home.sessions.update(evicted.sessions)
-                held += evicted.take_held()
-        return held
 
     # Takeover
 
@@ -195,7 +236,7 @@ class Registry:
         holder = self._detach(home)
         del self._homes[home.remote_id]
         if home.sessions:
-            self._evicted.setdefault(home.remote_id, []).append(home)
+            self._evicted.add(home)
             self._await_return(home, self._evicted_expired)
         self._closer.drop(holder)
         self._award(home.remote_id)
@@ -260,7 +301,8 @@ class Registry:
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in home.sessions.values():
             self._sessions.home_lost(session)
-        home.timer = self._clock.callLater(self._settings.grace, expired, home)
+        if not self._is_leaving:
+            home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
         home.timer = None
@@ -276,16 +318,7 @@ class Registry:
 
     def _evicted_expired(self, home: Home) -> None:
         home.timer = None
-        self._forget_evicted(home)
-        for session in list(home.sessions.values()):
-            self._sessions.expire(session)
-        home.take_held()
-
-    def _forget_evicted(self, home: Home) -> None:
-        waiting = self._evicted[home.remote_id]
-        waiting.remove(home)
-        if not waiting:
-            del self._evicted[home.remote_id]
+        self._evicted.expire(home)
 
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""

@@ -13,12 +13,13 @@ from ma_signaling import messages
 from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
-from ma_signaling.limits import Allowance
+from ma_signaling.limits import Allowance, Limits
 from ma_signaling.peer import Clock
 from ma_signaling.session import Connection, Session
 from ma_signaling.settings import Settings
 from ma_signaling.stories import Stories
 from ma_signaling.story import End
+from ma_signaling.turn import IceServers
 
 ANSWER_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
@@ -30,24 +31,35 @@ REMEMBERED_END = 60.0
 class Sessions:
     """The table of sessions, and all that changes one."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        ice_servers: IceServers,
+        wall: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._allowance = Allowance(
-            settings.message_rate,
-            settings.message_burst,
-            settings.message_bytes_rate,
-            settings.message_bytes_burst,
-        )
+        self._limits = limits
+        self._ice_servers = ice_servers
+        self._wall = wall
+        self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
         self.stories = Stories(settings.session_stories)
+        self._is_leaving = False
         self.open = 0
         """How many of them are open; the others are pending."""
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def reconfigure(self) -> None:
+        """The settings have changed; sessions that have begun keep their budgets."""
+        self._allowance = _allowance(self._settings)
 
     def get(self, session_id: str) -> Session | None:
         """The session with this ID, if it has not ended."""
@@ -62,7 +74,12 @@ class Sessions:
         return remembered is not None and (home is None or remembered[0] == home.remote_id)
 
     def request(self, client: Connection, home: Home) -> None:
-        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused(home_busy)``."""
+        """Begin a session of ``client`` with ``home``; the answer follows.
+
+        Raises ``Refused`` with ``home_busy``, or with ``SERVER_DISCONNECTED`` where this server goes down.
+        """
+        if self._is_leaving:
+            raise Refused(SERVER_DISCONNECTED)
         now = self._clock.seconds()
         if not home.has_room(0):
             self._report(Event.LIMIT_HIT, limit="unsent bytes")
@@ -112,9 +129,12 @@ class Sessions:
         self._set_timer(session, deadline, self._park_expired)
 
     def ready(self, session: Session, ice_servers: bytes | None) -> None:
-        """Open a pending session with the ICE servers (a JSON list) that its home gave for it."""
+        """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
         self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
-        self._open(session, ice_servers, is_ready=True)
+        with_relay = self._ice_servers.has_relay and self._may_relay(session)
+        self._open(
+            session, self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay), is_ready=True
+        )
 
     def client_left(self, session: Session, goodbye: bool) -> None:
         """End a session whose client is gone; the home is spared the news where a call may well be up."""
@@ -137,6 +157,17 @@ class Sessions:
             self._end(session, end)
         else:
             self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
+
+    def give_up(self) -> None:
+        """This server goes down: whoever waits for a session hears so now, and no other begins."""
+        self._is_leaving = True
+        for session in list(self._by_id.values()):
+            if not session.is_open:
+                self.home_left(session, End.SERVER_STOPPED)
+
+    def let_go(self, session: Session) -> None:
+        """End a session without a word to anybody: its client was closed since this server goes down."""
+        self._end(session, End.SERVER_STOPPED)
 
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
@@ -172,7 +203,17 @@ class Sessions:
             remote_id=session.home.remote_id,
             seconds=self._age(session),
         )
-        self._open(session, session.home.ice_servers, is_ready=False)
+        # A home that has not accepted the session gets no relay for it: anyone can pose as one.
+        ice_servers = self._ice_servers.extend(session.home.ice_servers, self._wall(), with_relay=False)
+        self._open(session, ice_servers, is_ready=False)
+
+    def _may_relay(self, session: Session) -> bool:
+        now = self._clock.seconds()
+        if self._limits.relay(session.home.remote_id, session.client.address.key, now):
+            self._report(Event.RELAY_OFFERED, session=session.id)
+            return True
+        self._report(Event.LIMIT_HIT, limit="relay credentials")
+        return False
 
     def _park_expired(self, session: Session) -> None:
         session.timer = None
@@ -223,3 +264,12 @@ class Sessions:
         count = Counter(session.client.address.key for session in idle)
         most = max(count.values())
         return next(s for s in reversed(idle) if count[s.client.address.key] == most)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(
+        settings.message_rate,
+        settings.message_burst,
+        settings.message_bytes_rate,
+        settings.message_bytes_burst,
+    )

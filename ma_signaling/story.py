@@ -18,6 +18,7 @@ class End(StrEnum):
     HOME_LOST = "home-lost"
     PARK_EXPIRED = "park-expired"
     CROWDED_OUT = "crowded-out"
+    SERVER_STOPPED = "server-stopped"
 
     @property
     def by(self) -> str:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from string import Template
 from typing import Any
 
 import orjson
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from ma_signaling import __version__, page_files, remote_id, request_head
 from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import Refused
+from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
 from ma_signaling.page_files import PageFile
 from ma_signaling.peer import ClientAddress
+from ma_signaling.readiness import Readiness
 from ma_signaling.request_head import RequestHead
-from ma_signaling.settings import Network, Settings
+from ma_signaling.settings import Settings
 from ma_signaling.transport import hand_over, neighbour
 from ma_signaling.websocket_factory import SignalingFactory
 
@@ -95,6 +98,7 @@ class Root(Page):
             "Endpoints:",
             "  /ws - WebSocket connection",
             "  /health - Health check",
+            "  /ready - Whether newcomers are welcome",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
             "  /doctor - Why doesn't it connect? (for a browser)",
             "",
@@ -150,6 +154,20 @@ class Health(Page):
         return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
 
 
+class Ready(Page):
+    """``/ready``: whether newcomers are welcome; never limited either."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness = readiness
+
+    def render_GET(self, request: Request) -> bytes:
+        obstacle = self._readiness.obstacle()
+        if obstacle is None:
+            return reply(request, 200, {"ready": True})
+        return reply(request, 503, {"ready": False, "reason": obstacle})
+
+
 class Named(Page):
     """``…/NAME``: an answer about what is so named, for those who may ask."""
 
@@ -170,10 +188,10 @@ class Named(Page):
         try:
             return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
-            if refused.error.retry_after is None:
-                return reply(request, 429, {"error": refused.error.text})
-            request.setHeader(b"Retry-After", b"%d" % refused.error.retry_after)
-            return reply(request, 429, {"error": "Rate limited", "retryAfter": refused.error.retry_after})
+            status, body, extra = refusal(refused.error)
+            for name, value in extra.items():
+                request.setHeader(name, value)
+            return reply(request, status, body)
 
     def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
         """The reply; raises ``Refused`` for one who has asked too often."""
@@ -230,17 +248,15 @@ class WebSocketEntry(Page):
 
 
 class MetricsPage(Page):
-    """``/metrics``: for this machine and for those who are allowed; nobody else learns that it is there."""
+    """``/metrics``: for those who may; nobody else learns that it is there."""
 
-    def __init__(self, metrics: Metrics, addresses: ClientAddresses, allowed: Sequence[Network]) -> None:
+    def __init__(self, metrics: Metrics, may_read: Callable[[Request], bool]) -> None:
         super().__init__()
         self._metrics = metrics
-        self._addresses = addresses
-        self._allowed = (*LOOPBACK, *allowed)
+        self._may_read = may_read
 
     def render_GET(self, request: Request) -> bytes | int:
-        client = client_of(request, self._addresses)
-        if client.shared or not any(ip_address(client.text) in network for network in self._allowed):
+        if not self._may_read(request):
             return super().render_GET(request)
         request.setHeader(b"Content-Type", CONTENT_TYPE)
         return self._metrics.text()
@@ -252,13 +268,30 @@ def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
     return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
 
 
+def make_metrics_site(metrics: Metrics, reactor: IReactorTime) -> Site:
+    """What a port of its own serves: /metrics, to whoever reaches it."""
+    root = NotFound()
+    root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
+    site = Site(root, reactor=reactor)
+    site.noisy = False
+    return site
+
+
 def make_root(
-    hub: Hub, addresses: ClientAddresses, metrics: Metrics, settings: Settings
+    hub: Hub, addresses: ClientAddresses, metrics: Metrics, readiness: Readiness, settings: Settings
 ) -> tuple[Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = Root(hub)
-    root.putChild(b"metrics", MetricsPage(metrics, addresses, settings.metrics_allow))
+
+    def may_read_metrics(request: Request) -> bool:
+        client = client_of(request, addresses)
+        allowed = (*LOOPBACK, *settings.metrics_allow)
+        is_allowed = not client.shared and any(ip_address(client.text) in network for network in allowed)
+        return is_allowed and not settings.metrics_port
+
+    root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))
+    root.putChild(b"ready", Ready(readiness))
     root.putChild(b"doctor", File(page_files.read("doctor.html")))
     root.putChild(b"assets", _folder(page_files.read_assets()))
     api = NotFound()

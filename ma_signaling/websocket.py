@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 from ma_signaling import messages, request_head
 from ma_signaling.capacity import UNSENT_BYTES
 from ma_signaling.deadlines import Waiting
-from ma_signaling.errors import CloseCode, whole_seconds
+from ma_signaling.errors import CloseCode
 from ma_signaling.events import Event
-from ma_signaling.http_reply import json_reply
+from ma_signaling.http_reply import json_reply, refusal
 from ma_signaling.logs import SILENCE
 from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
@@ -133,11 +133,9 @@ class SignalingProtocol(ShortPath):
             self._refuse(403, {"error": "Origin not allowed"})
             return
         self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
-        wait = self.factory.hub.admit(self._address)
-        if wait > 0:
-            seconds = whole_seconds(wait)
-            body = {"error": "Rate limited", "retryAfter": seconds}
-            self._refuse(429, body, {b"Retry-After": b"%d" % seconds})
+        error = self.factory.hub.admit(self._address)
+        if error is not None:
+            self._refuse(*refusal(error))
         else:
             self.shake_hands(head, received)
 
@@ -236,7 +234,8 @@ class SignalingProtocol(ShortPath):
         # Autobahn's only use of a header: it names the versions that are spoken (RFC 6455 section 4.4).
         headers = {name.encode(): value.encode() for name, value in responseHeaders or ()}
         body = {"error": f"Bad WebSocket handshake: {reason}"}
-        self.transport.write(json_reply(426 if headers else code, body, headers))
+        status = 426 if headers else code
+        self.transport.write(json_reply(status, body, {**headers, **self.factory.site.hsts(self.transport)}))
 
     # From the heart and the keep-alive
 
@@ -283,7 +282,8 @@ class SignalingProtocol(ShortPath):
         self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
     ) -> None:
         self._is_refused = True
-        self.transport.write(json_reply(status, body, headers or {}))
+        headers = {**(headers or {}), **self.factory.site.hsts(self.transport)}
+        self.transport.write(json_reply(status, body, headers))
         self.dropConnection(abort=False)
         self._set_deadline(LINGER_SECONDS)
 

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTim
 from zope.interface import implementer
 
 from ma_signaling.address import ClientAddresses
+from ma_signaling.capacity import most_sockets
 from ma_signaling.deadlines import Deadlines
 from ma_signaling.events import Report
 from ma_signaling.http_channel import HttpSite
@@ -46,17 +47,27 @@ class SignalingFactory(WebSocketServerFactory):
         self.deadlines = Deadlines(reactor)
         self.open = 0
         self._all_closed: Deferred[None] | None = None
+        self.reconfigure()
+
+    def reconfigure(self) -> None:
+        """The settings have changed; open connections keep theirs."""
+        most = self.settings.max_message_bytes
+        # All of them at once: Autobahn takes some back to their defaults where they aren't named.
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
-            maxFramePayloadSize=settings.max_message_bytes,
-            maxMessagePayloadSize=settings.max_message_bytes,
+            maxFramePayloadSize=most,
+            maxMessagePayloadSize=most,
             failByDrop=False,
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
             allowNullOrigin=True,
         )
-        self.protocol = configure(SignalingProtocol, self) if settings.short_path else SignalingProtocol
+        self.capacity.allow(
+            most_sockets(self.settings.max_connections), self.settings.connections_per_address
+        )
+        self.addresses.reconfigure()
+        self.protocol = configure(SignalingProtocol, self) if self.settings.short_path else SignalingProtocol
 
     def acceptableProtocols(self) -> list[bytes]:
         """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""

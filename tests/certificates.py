@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 
 
 def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
@@ -22,11 +23,84 @@ def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
+    write_key(key_path, key)
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     certificate_path.write_bytes(pem)
     return pem
+
+
+def write_key(path: Path, key: PrivateKeyTypes, password: bytes | None = None) -> None:
+    """A private key in PEM, encrypted with ``password`` if there is one."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password is not None:
+        encryption = serialization.BestAvailableEncryption(password)
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
+
+
+class Authority:
+    """Issues certificates for localhost, as public authorities do: by an intermediate that its root has signed."""
+
+    def __init__(self) -> None:
+        self._root_key = ec.generate_private_key(ec.SECP256R1())
+        self._root = self._sign("Root", self._root_key.public_key(), None, self._root_key, 3650, is_ca=True)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = self._sign(
+            "Intermediate", self._key.public_key(), self._root, self._root_key, 1825, is_ca=True
+        )
+        self.root = self._root.public_bytes(serialization.Encoding.PEM).decode()
+        """What a client must trust, in PEM."""
+
+    def issue(
+        self,
+        certificate_path: Path,
+        key_path: Path,
+        *,
+        days: float = 90,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> int:
+        """Write a certificate that ends in ``days``, with its chain, and its key; returns its serial number."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        leaf = self._sign("localhost", key.public_key(), self._certificate, self._key, days, is_ca=False)
+        self.write_chain(certificate_path, leaf, self._certificate)
+        write_key(key_path, key)
+        return leaf.serial_number
+
+    def certify(self, certificate_path: Path, key: CertificatePublicKeyTypes) -> None:
+        """Write a certificate of any key."""
+        leaf = self._sign("localhost", key, self._certificate, self._key, 90, is_ca=False)
+        self.write_chain(certificate_path, leaf, self._certificate)
+
+    @staticmethod
+    def write_chain(path: Path, *chain: x509.Certificate) -> None:
+        """Write certificates in this order."""
+        path.write_bytes(b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain))
+
+    @staticmethod
+    def _sign(
+        name: str,
+        public_key: CertificatePublicKeyTypes,
+        issuer: x509.Certificate | None,
+        issuer_key: ec.EllipticCurvePrivateKey,
+        days: float,
+        *,
+        is_ca: bool,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer.subject if issuer else subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=200))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        )
+        if not is_ca:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
+            )
+        return builder.sign(issuer_key, hashes.SHA256())

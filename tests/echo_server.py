@@ -7,10 +7,13 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 
+from ma_signaling.access import Access
+from ma_signaling.disguise import Disguise
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
 from ma_signaling.logs import EventLog
 from ma_signaling.metrics import Metrics
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 from ma_signaling.short_path import configure
@@ -32,10 +35,11 @@ class EchoProtocol(SignalingProtocol):
 def main() -> None:
     """Serve until killed; the first line of output says that it listens."""
     reactor: Any = installed_reactor
-    report = EventLog(SETTINGS.log_addresses, reactor)
-    hub = Hub(SETTINGS, reactor, report)
+    disguise = Disguise()
+    report = EventLog(SETTINGS.log_addresses, disguise, reactor)
+    hub = Hub(SETTINGS, reactor, report, Access(disguise))
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
-    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics())
+    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
     factory.protocol = configure(EchoProtocol, factory)
     factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")

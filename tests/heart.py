@@ -9,11 +9,14 @@ assert home.heard == [{"type": "registered", "remoteId": "HOME"}]
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ma_signaling.access import Access
 from ma_signaling.address import describe, parse
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Event
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress
@@ -171,11 +174,15 @@ class FakePeer:
 class World:
     """A hub on a clock of its own, with the default settings but for those that are given."""
 
+    TURN_SECRET = b"shared with the relay"
+
     def __init__(self, **settings: Any) -> None:
         self.clock = FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
-        self.hub = Hub(self.settings, self.clock, self._report)
+        self.disguise = Disguise()
+        access = Access(self.disguise)
+        self.hub = Hub(self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall)
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
         """A new connection of an address, which must be within its limits."""
@@ -184,8 +191,9 @@ class World:
         return FakePeer(self.hub, address(text, shared=shared))
 
     def admit(self, text: str) -> float:
-        """Knock only: the seconds until this address may connect."""
-        return self.hub.admit(address(text))
+        """Knock only: the seconds until this address may connect, `inf` for never."""
+        error = self.hub.admit(address(text))
+        return 0 if error is None else error.retry_after or math.inf
 
     def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:
         """A new connection that registers, and has forgotten what it heard to that."""
@@ -208,6 +216,10 @@ class World:
         home.forget()
         client.forget()
         return session_id
+
+    def wall(self) -> float:
+        """The time by the calendar."""
+        return 1_800_000_000 + self.clock.seconds()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -62,7 +62,7 @@ class Match(Referee):
     def connect(self, address: ClientAddress) -> Player | None:
         """A player comes, unless the limits are against it."""
         with self.turn():
-            if self.world.hub.admit(address) > 0:
+            if self.world.hub.admit(address) is not None:
                 assert self.is_limited
                 return None
             self.players.append(Player(self.world.hub, address, self))

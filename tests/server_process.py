@@ -54,13 +54,17 @@ class ServerProcess:
     `stop()` and `start()` may alternate: the port stays the same and the log goes on.
     """
 
-    def __init__(self, *options: str, prefix: Sequence[str] = ()) -> None:
-        """Take further command line options for the plugin, and a command that runs the server's."""
+    def __init__(self, *options: str, prefix: Sequence[str] = (), plain: str = "--port") -> None:
+        """Take further command line options for the plugin, and a command that runs the server's.
+
+        `plain` is the option that makes the port speak plain text: `--http-port` beside TLS.
+        """
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/ws"
         self.http = f"http://127.0.0.1:{self.port}"
         self._options = options
         self._prefix = prefix
+        self._plain = plain
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
         self._log_path = self._directory / "server.log"
         self._last_log = ""
@@ -76,7 +80,7 @@ class ServerProcess:
         if self._process is not None and self._process.poll() is None:
             raise RuntimeError(f"the server runs already, pid {self._process.pid}")
         command = [*self._prefix, str(twistd_path()), "-n", "--pidfile=", "ma-signaling"]
-        command += ["--port", f"tcp:{self.port}:interface=127.0.0.1", *self._options]
+        command += [self._plain, f"tcp:{self.port}:interface=127.0.0.1", *self._options]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

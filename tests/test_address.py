@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.address import ClientAddresses
+from ma_signaling.configuration import load
 from ma_signaling.events import Event
 from ma_signaling.peer import ClientAddress
-from ma_signaling.settings import load
 
 
 def nobody_hears(event: Event, /, **details: object) -> None: ...
@@ -17,7 +17,7 @@ def seen(
     neighbour: str | None, *lines: bytes, header: bytes = b"x-forwarded-for", **settings: str
 ) -> ClientAddress:
     """The client of a request that came from ``neighbour`` with these lines of one header."""
-    loaded = load({name: [value] for name, value in settings.items()}, {})
+    loaded = load({name: [value] for name, value in settings.items()}, {}).settings
     addresses = ClientAddresses(loaded, nobody_hears)
     return addresses.of(neighbour, lambda name: lines if name == header else ())
 
@@ -98,7 +98,7 @@ class ClientAddressTest(SynchronousTestCase):
             b"x-real-ip": [b"9.9.9.9"],
         }
         for name, expected in (("", "198.51.100.1"), ("Forwarded", "9.9.9.9"), ("X-Real-IP", "9.9.9.9")):
-            loaded = load({"client_ip_header": [name]} if name else {}, {})
+            loaded = load({"client_ip_header": [name]} if name else {}, {}).settings
             addresses = ClientAddresses(loaded, nobody_hears)
             assert addresses.of("127.0.0.1", lambda name: headers.get(name, ())).key == expected
 
@@ -126,7 +126,7 @@ class ClientAddressTest(SynchronousTestCase):
         def report(event: Event, /, **details: object) -> None:
             events.append(event)
 
-        addresses = ClientAddresses(load({}, {}), report)
+        addresses = ClientAddresses(load({}, {}).settings, report)
         for _ in range(3):
             addresses.of("192.0.2.1", lambda name: [b"9.9.9.9"] if name == b"x-forwarded-for" else ())
         assert events == [Event.FORWARDING_IGNORED]

@@ -15,8 +15,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import remote_id
+from ma_signaling.check.answers import stop_for, websocket_url
 from ma_signaling.check.outcome import Status
-from ma_signaling.check.signaling import stop_for, websocket_url
 from tests.browser import HomeThread
 from tests.server_process import ServerProcess, child_environment
 from tests.test_doctor import DeafHome, LeavingHome, SilentHome

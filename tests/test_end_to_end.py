@@ -160,6 +160,40 @@ class LossTests(EndToEndTestCase):
         await client.answer("pong")
 
 
+class RestartTests(EndToEndTestCase):
+    """The server itself goes and comes back."""
+
+    def test_call_outlives_the_server(self) -> None:
+        """Both sides hear 1012 and no word of each other; the call goes on, and a new client connects after."""
+
+        async def scenario(server: ServerProcess) -> None:
+            async with (
+                Home(server.url) as home,
+                Client(server.url, home.remote_id) as first,
+                Client(server.url, home.remote_id) as later,
+            ):
+                await home.start()
+                await first.connect()
+                await assert_echo("hello", first)
+
+                status = await asyncio.to_thread(server.stop)
+                assert status == 0, status
+                await eventually(lambda: home.close_code and first.close_code, "a close frame")
+                assert (home.close_code, first.close_code) == (1012, 1012)
+                await assert_echo("on our own?", first)
+
+                await asyncio.to_thread(server.start)
+                await home.reconnect()
+                await assert_echo("still there?", first)
+                await later.connect()
+                await assert_echo("and now?", first, later)
+
+                assert not home.heard("client-disconnected"), home.received
+                assert_undisturbed(home, first, later)
+
+        self.play(scenario)
+
+
 class ImpostorTests(EndToEndTestCase):
     """A home that claims a Remote ID without the certificate it stands for."""
 

@@ -274,20 +274,22 @@ class LimitedMachine(HubMachine):
     settings = LIMITED
 
 
+def play(machine: type[HubMachine], examples: int) -> None:
+    """Play so many games."""
+    bounds = settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=bounds)
+
+
 class HubModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more."""
 
     def test_any_order(self) -> None:
-        self._play(HubMachine, 200)
+        play(HubMachine, 200)
 
     def test_any_order_within_limits(self) -> None:
-        self._play(LimitedMachine, 50)
-
-    def _play(self, machine: type[HubMachine], examples: int) -> None:
-        bounds = settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        run_state_machine_as_test(machine, settings=bounds)
+        play(LimitedMachine, 50)

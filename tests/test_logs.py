@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.address import describe, parse
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import Event
 from ma_signaling.log_lines import LogLines
 from ma_signaling.logs import MOST_A_MINUTE, EventLog
@@ -31,7 +32,7 @@ class LogTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = FakeClock()
-        self.log = EventLog("network", self.clock)
+        self.log = EventLog("network", Disguise(), self.clock)
         self.file = io.StringIO()
 
     def _observe(self, as_json: bool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.events import Event
 from ma_signaling.metrics import Metrics
+from tests.certificates import make_certificate
 from tests.server_process import OPENER, ServerProcess
 from tests.wire import CLOSE, PING, PONG, TEXT, Server, Socket, frame
 
@@ -200,7 +203,15 @@ class ProcessTest(SynchronousTestCase):
     """The real thing, and what is built on it."""
 
     def _text(self) -> str:
-        with ServerProcess() as server, OPENER.open(server.http + "/metrics", timeout=5) as response:
+        directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, directory)
+        make_certificate(directory / "key.pem", directory / "cert.pem")
+        options = ["--tls-cert", str(directory / "cert.pem"), "--tls-key", str(directory / "key.pem")]
+        options += ["--port", "tcp:0:interface=127.0.0.1"]
+        with (
+            ServerProcess(*options, plain="--http-port") as server,
+            OPENER.open(server.http + "/metrics", timeout=5) as response,
+        ):
             self.assertEqual(response.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
             text: str = response.read().decode()
             return text

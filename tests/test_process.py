@@ -284,7 +284,7 @@ class TalkTest(SynchronousTestCase):
             for peer in (home, client):
                 closing = await peer.receive()
                 assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
-            await stopping
+            assert await stopping == 0
 
         with ServerProcess() as server:
             talk(conversation)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.settings import SettingError, Settings, declarations, load
+from ma_signaling.configuration import load
+from ma_signaling.settings import SettingError, Settings, declarations
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,21 +40,21 @@ class LoadTest(SynchronousTestCase):
             "park": "20",
         }
         assert given.items() >= expected.items()
-        assert load({}, {}) == Settings()
+        assert load({}, {}).settings == Settings()
 
     def test_precedence(self) -> None:
         environment = {"PORT": "1", "MA_SIGNALING_PORT": "2 unix:/run/x", "ENVIRONMENT": "production"}
-        assert load({"port": ["3", "4"]}, environment).port == ("3", "4")
-        assert load({}, environment).port == ("2", "unix:/run/x")
-        assert load({}, {"PORT": "1"}).port == ("1",)
-        assert load({}, environment).environment == "production"
+        assert load({"port": ["3", "4"]}, environment).settings.port == ("3", "4")
+        assert load({}, environment).settings.port == ("2", "unix:/run/x")
+        assert load({}, {"PORT": "1"}).settings.port == ("1",)
+        assert load({}, environment).settings.environment == "production"
 
     def test_empty_variable_is_no_value(self) -> None:
-        assert load({}, {"PORT": "", "MA_SIGNALING_GRACE": ""}) == Settings()
+        assert load({}, {"PORT": "", "MA_SIGNALING_GRACE": ""}).settings == Settings()
 
     def test_every_setting_has_a_variable(self) -> None:
         for each in declarations():
-            loaded = load({}, {each.variable: each.default})
+            loaded = load({}, {each.variable: each.default}).settings
             assert getattr(loaded, each.name) == getattr(Settings(), each.name), each.name
 
 
@@ -93,5 +94,9 @@ class DocumentationTest(SynchronousTestCase):
 
     def test_table(self) -> None:
         text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-        rows = re.findall(r"^\| `--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (.+) \|$", text, re.MULTILINE)
-        assert rows == [(each.option, each.default, each.unit, each.help) for each in declarations()]
+        cells = r"`--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (yes|) ?\| (.+)"
+        rows = re.findall(rf"^\| {cells} \|$", text, re.MULTILINE)
+        assert rows == [
+            (each.option, each.default, each.unit, "yes" if each.live else "", each.help)
+            for each in declarations()
+        ]

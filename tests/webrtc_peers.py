@@ -246,11 +246,14 @@ class Home(Peer):
 class Client(Peer):
     """The web app: asks for a home, makes a peer connection, and talks over its data channel."""
 
-    def __init__(self, url: str, remote_id: str, *, use_ice_servers: bool = True) -> None:
+    def __init__(
+        self, url: str, remote_id: str, *, use_ice_servers: bool = True, relay_only: bool = False
+    ) -> None:
         """Take the home to ask for; without `use_ice_servers` no time is lost on servers that don't exist."""
         super().__init__(url)
         self.remote_id = remote_id
         self.use_ice_servers = use_ice_servers
+        self.relay_only = relay_only
         self.connected: Message = {}
         self.session_id = ""
         self.channel: aiortc.RTCDataChannel
@@ -275,6 +278,8 @@ class Client(Peer):
             raise SignalingError(f"asked for {self.remote_id}, got {self.connected['remoteId']}")
         servers = self.connected.get("iceServers", []) if self.use_ice_servers else []
         configuration = aiortc.RTCConfiguration([aiortc.RTCIceServer(**server) for server in servers])
+        if self.relay_only:
+            configuration.iceTransportPolicy = aiortc.RTCIceTransportPolicy.RELAY
         connection = aiortc.RTCPeerConnection(configuration)
         self.sessions[self.session_id] = connection
         self.channel = connection.createDataChannel("ma-api")

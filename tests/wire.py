@@ -12,11 +12,15 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from ma_signaling.access import Access
+from ma_signaling.disguise import Disguise
 from ma_signaling.events import each_of
 from ma_signaling.hub import Hub
 from ma_signaling.keepalive import KeepAlive
+from ma_signaling.live import LiveSettings
 from ma_signaling.logs import EventLog
 from ma_signaling.metrics import Metrics
+from ma_signaling.readiness import Readiness
 from ma_signaling.service import make_factory
 from ma_signaling.settings import Settings
 
@@ -68,12 +72,16 @@ class Server:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
-        metrics = Metrics()
-        report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report)
+        metrics, disguise = Metrics(), Disguise()
+        report = each_of(EventLog(self.settings.log_addresses, disguise, reactor), metrics)
+        self.hub = Hub(self.settings, reactor, report, Access(disguise), b"shared with the relay")
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
-        self.factory = make_factory(self.hub, self.settings, self.keepalive, report, reactor, metrics)
+        self.readiness = Readiness()
+        self.factory = make_factory(
+            self.hub, self.settings, self.keepalive, report, reactor, metrics, self.readiness
+        )
         self.keepalive.startService()
+        self.live = LiveSettings(self.settings, self.hub, self.factory)
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
         """A new TCP connection."""

@@ -11,9 +11,9 @@ from typing import Any, NoReturn, TextIO
 
 import orjson
 
+from ma_signaling.check.answers import websocket_url
 from ma_signaling.check.outcome import Status, Step, Tell
 from ma_signaling.check.run import Check
-from ma_signaling.check.signaling import websocket_url
 
 URL_VARIABLE = "MA_SIGNALING_URL"
 OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"

@@ -1,0 +1,41 @@
+"""Where and with what a run was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from OpenSSL import SSL
+
+from benchmarks.servers import RELAY, Kind, node_version
+
+
+def circumstances(command: str, theirs: Kind, processors: int, seconds: float) -> dict[str, str]:
+    """Date, command, versions and machine of a run that took so many ``seconds``."""
+    own = ", ".join(
+        [
+            f"Python {platform.python_version()}",
+            *(f"{name} {version(name.lower())}" for name in ("Twisted", "Autobahn", "orjson")),
+            SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode().rsplit(" ", 3)[0],
+        ]
+    )
+    told = {
+        "Date": f"{datetime.now(UTC):%Y-%m-%d}, `{command}`, {seconds / 60:.0f} minutes",
+        "Machine": f"{_processor()}, {processors} processors, Linux {platform.release().partition('-')[0]}",
+        "This server": own,
+    }
+    if theirs.is_node:
+        package = json.loads((RELAY.parent / "node_modules/ws/package.json").read_text(encoding="utf-8"))
+        told["Peer"] = f"Node {node_version()}, ws {package['version']}"
+    return told
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )

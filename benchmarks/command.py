@@ -1,0 +1,185 @@
+"""The command line: which figures, how many rounds, against what."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import report, servers
+from benchmarks.chart import chart
+from benchmarks.circumstances import circumstances
+from benchmarks.conversations import BURST, Arrivals, Departures, Relay, Sessions
+from benchmarks.growth import growth
+from benchmarks.idle import memory, start
+from benchmarks.latency import latency
+from benchmarks.loop import Loop, Unexpected
+from benchmarks.rounds import Figure, Make, Side, compare, say, warm_up
+from benchmarks.servers import Kind, NotReady, Server, Tls
+from benchmarks.storm import storm
+from tests.certificates import make_certificate
+
+PLAIN = "Without TLS"
+TLS = "With TLS"
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is played in a round."""
+
+    sessions: int
+    arrivals: int
+    crowds: tuple[int, ...]
+    few: int
+    rounds: int
+    warm_up: int
+    """Rounds before that aren't counted."""
+
+    def busy(self) -> dict[str, Make]:
+        """The conversations that keep a server busy."""
+        return {
+            "relay": lambda place: Relay(place, self.sessions // 5, BURST),
+            "relay singly": lambda place: Relay(place, self.sessions // 5, 1),
+            "session": lambda place: Sessions(place, self.sessions),
+            "arrive": lambda place: Arrivals(place, self.arrivals),
+            "leave": lambda place: Departures(place, self.arrivals),
+        }
+
+
+FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5, warm_up=3)
+QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3, warm_up=2)
+
+QUICK_FIGURES = ("relay", "session", "arrive")
+FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm")
+
+
+class Run:
+    """One run of the benchmark."""
+
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self.sizes = QUICK if chosen.quick else FULL
+        self.rounds = chosen.rounds or self.sizes.rounds
+        self.only = chosen.only or (QUICK_FIGURES if chosen.quick else FIGURES)
+        self.transports = chosen.transport or ((PLAIN,) if chosen.quick else (PLAIN, TLS))
+        self.ours = Kind("this server")
+        self.theirs = opponent(chosen)
+        self.figures: list[Figure] = []
+        self._loop = Loop()
+
+    @property
+    def kinds(self) -> tuple[Kind, Kind]:
+        """Both sides."""
+        return self.ours, self.theirs
+
+    def check(self) -> None:
+        """Raise ``NotReady`` unless both can be started."""
+        for kind in self.kinds:
+            kind.check()
+
+    def measure(self) -> None:
+        """Measure all that was asked for."""
+        if "start" in self.only:
+            self.figures += start(self.kinds, self.rounds)
+        with tempfile.TemporaryDirectory() as directory:
+            tls = Tls(Path(directory) / "key.pem", Path(directory) / "certificate.pem")
+            make_certificate(tls.key, tls.certificate)
+            for transport in self.transports:
+                self._measure_transport(transport, tls if transport == TLS else None)
+        if "growth" in self.only:
+            self.figures += growth(self._loop, self.ours, self.sizes.few, self.sizes.crowds[-1], self.rounds)
+        if "storm" in self.only:
+            self.figures += storm(self._loop, self.kinds, self.sizes.crowds[-1], self.fewer_rounds)
+
+    @property
+    def fewer_rounds(self) -> int:
+        """For what takes long and varies little."""
+        return (self.rounds + 1) // 3
+
+    def _measure_transport(self, transport: str, tls: Tls | None) -> None:
+        busy = {name: make for name, make in self.sizes.busy().items() if name in self.only}
+        if "latency" in self.only:
+            busy.setdefault("relay", self.sizes.busy()["relay"])
+        if busy:
+            with ExitStack() as running:
+                started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
+                ours, theirs = (Side(self._loop, server) for server in started)
+                warm_up((ours, theirs), busy, self.sizes.warm_up)
+                compared = compare(transport, ours, theirs, busy, self.rounds)
+                self.figures += compared
+                relay = next((figure for figure in compared if figure.name == "relay"), None)
+                if "latency" in self.only and relay and relay.theirs:
+                    capacity = 1 / median(relay.theirs)
+                    self.figures += latency(transport, ours, theirs, capacity, self.rounds)
+        if "memory" in self.only:
+            self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
+
+
+def opponent(chosen: argparse.Namespace) -> Kind:
+    """What this server is compared with."""
+    if chosen.against is None and chosen.against_tree is None:
+        return Kind("Node ws", is_node=True)
+    return Kind("other", options=tuple(shlex.split(chosen.against or "")), tree=chosen.against_tree)
+
+
+def main(arguments: Sequence[str] | None = None) -> str | None:
+    """Run; returns what went wrong."""
+    chosen = parser().parse_args(arguments)
+    processors = len(os.sched_getaffinity(0))
+    run = Run(chosen)
+    # A generator that collects garbage is late. What it makes in a round is little, and collected between rounds.
+    gc.disable()
+    # Servers must not stay behind, however this process ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    began = time.monotonic()
+    try:
+        run.check()
+        servers.take_processor()
+        run.measure()
+    except (NotReady, Unexpected) as failure:
+        return str(failure)
+    took = time.monotonic() - began
+    print(report.as_text(run.figures))
+    if any(vars(chosen).values()):
+        return None
+    told = circumstances("make bench", run.theirs, processors, took)
+    report.write(DOCS / "performance.md", report.as_markdown(run.figures, told))
+    (DOCS / "performance.svg").write_text(chart(run.figures, run.theirs.name), encoding="utf-8")
+    say(f"{took:.0f} s; written to docs/performance.md and docs/performance.svg")
+    return None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+
+    def figures(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if set(names) <= set(FIGURES):
+            return names
+        raise argparse.ArgumentTypeError("some of: " + ",".join(FIGURES))
+
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure what this server costs. Without options, the results go to docs/performance.md.",
+    )
+    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--only", type=figures, metavar="FIGURES", help="some of: " + ",".join(FIGURES))
+    parser.add_argument("--quick", action="store_true", help="less of everything, in less than a minute")
+    parser.add_argument("--plain", dest="transport", action="append_const", const=PLAIN, help="without TLS")
+    parser.add_argument("--tls", dest="transport", action="append_const", const=TLS, help="with TLS")
+    parser.add_argument(
+        "--against", metavar="OPTIONS", help="this server with these options, instead of Node"
+    )
+    parser.add_argument("--against-tree", type=Path, metavar="PATH", help="another checkout, instead of Node")
+    return parser

@@ -1,0 +1,162 @@
+"""What is played against a server, and counted. Everybody stays within the default limits, and each outcome is checked.
+
+A conversation is prepared (not measured), played (measured; ``play`` returns how many candidates, sessions, arrivals or
+departures) and cleared away (not measured).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Protocol
+
+from benchmarks import texts
+from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
+from benchmarks.loop import Unexpected
+from benchmarks.script import Hear, Script, side_by_side
+from benchmarks.trickle import Trickle
+from benchmarks.websocket import GONE, Place
+
+SESSIONS_OF_A_HOME = 20
+"""A home may get 30 a minute."""
+
+CANDIDATES = 144
+"""Of a session in one direction: it may send 200 at once."""
+
+BURST = 8
+"""Candidates that a peer finds, and sends, together."""
+
+
+class Conversation(Protocol):
+    """One kind of load."""
+
+    def prepare(self) -> None: ...
+
+    def play(self) -> int: ...
+
+    def clear(self) -> None: ...
+
+
+class Relay:
+    """ICE candidates between homes with two sessions each, both ways, a burst of each side in flight."""
+
+    def __init__(self, place: Place, sessions: int, burst: int) -> None:
+        self._place = place
+        self._burst = burst
+        self._homes = [Home() for _ in range(sessions // 2)]
+        self._calls: list[Call] = []
+
+    def prepare(self) -> None:
+        all_arrive(self._place, self._homes)
+        self._calls = open_calls(self._place, self._homes, 2)
+
+    def play(self) -> int:
+        left = len(self._calls)
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._place.loop.stop()
+
+        for trickle in [Trickle(call, CANDIDATES, self._burst, done) for call in self._calls]:
+            trickle.begin()
+        self._place.loop.run()
+        return len(self._calls) * CANDIDATES * 2
+
+    def clear(self) -> None:
+        for home in self._homes:
+            home.calls.clear()
+        all_leave(self._place, [call.client for call in self._calls])
+        all_leave(self._place, self._homes)
+
+
+class Sessions:
+    """Whole sessions: connect, request, ready, connected, offer, answer, goodbye."""
+
+    def __init__(self, place: Place, count: int) -> None:
+        self._place = place
+        self._homes = [Home() for _ in range(-(-count // SESSIONS_OF_A_HOME))]
+        self._calls = [Call(place, self._homes[n % len(self._homes)]) for n in range(count)]
+
+    def prepare(self) -> None:
+        all_arrive(self._place, self._homes)
+        for call in self._calls:
+            call.client.prepare(self._place)
+
+    def play(self) -> int:
+        side_by_side(self._place.loop, (call.whole for call in self._calls))
+        return len(self._calls)
+
+    def clear(self) -> None:
+        all_leave(self._place, self._homes)
+
+
+class Arrivals:
+    """Homes that connect and register."""
+
+    def __init__(self, place: Place, count: int) -> None:
+        self._place = place
+        self._homes = [Home() for _ in range(count)]
+
+    def prepare(self) -> None:
+        for home in self._homes:
+            home.prepare(self._place)
+
+    def play(self) -> int:
+        all_arrive(self._place, self._homes)
+        return len(self._homes)
+
+    def clear(self) -> None:
+        all_leave(self._place, self._homes)
+
+
+class Departures:
+    """Homes that say goodbye, until TCP is gone."""
+
+    def __init__(self, place: Place, count: int) -> None:
+        self._place = place
+        self._homes = [Home() for _ in range(count)]
+
+    def prepare(self) -> None:
+        all_arrive(self._place, self._homes)
+
+    def play(self) -> int:
+        all_leave(self._place, self._homes)
+        return len(self._homes)
+
+    def clear(self) -> None:
+        """Nothing is left."""
+
+
+class CrowdedDepartures:
+    """Homes with many open sessions each that say goodbye, until TCP is gone and every client has been told."""
+
+    def __init__(self, place: Place, count: int, sessions: int) -> None:
+        self._place = place
+        self._homes = [Home() for _ in range(count)]
+        self._sessions = sessions
+        self._calls: list[Call] = []
+
+    def prepare(self) -> None:
+        all_arrive(self._place, self._homes)
+        self._calls = open_calls(self._place, self._homes, self._sessions)
+
+    def play(self) -> int:
+        side_by_side(self._place.loop, (partial(self._depart, home) for home in self._homes), at_once=1)
+        return len(self._homes)
+
+    def clear(self) -> None:
+        all_leave(self._place, [call.client for call in self._calls])
+
+    def _depart(self, home: Home, hear: Hear) -> Script:
+        clients = [call.client for call in self._calls if call.home is home]
+        for client in clients:
+            client.hear = hear
+        home.hear = hear
+        home.say_goodbye()
+        heard: Counter[bytes] = Counter()
+        for _ in range(len(clients) + 1):
+            heard[(yield)] += 1
+        if heard != {texts.PEER_DISCONNECTED: len(clients), GONE: 1}:
+            raise Unexpected(f"a home left, and this was heard: {heard}")

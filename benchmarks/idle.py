@@ -1,0 +1,53 @@
+"""What a server takes while nothing happens: to start, and to hold idle homes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from benchmarks.crowd import Crowd
+from benchmarks.rounds import Figure, by_turns, say
+from benchmarks.servers import Kind, Server, Tls
+
+SETTLES_WITHIN = 40.0
+"""Seconds until all have been pinged once, and a garbage collector has had its turn."""
+
+
+def start(kinds: Sequence[Kind], rounds: int) -> list[Figure]:
+    """Processor time until /health is answered."""
+    figure = Figure("Start", "until /health is answered", "ms", (kinds[0].name, kinds[1].name), rounds=rounds)
+    for number in range(rounds):
+        used = {}
+        for kind in by_turns(number, kinds):
+            with Server(kind) as server:
+                used[kind] = server.started_with
+        figure.add(used[kinds[0]], used[kinds[1]])
+        say(f"start: {', '.join(f'{kind.name} {value * 1e3:.0f} ms' for kind, value in used.items())}")
+    return [figure]
+
+
+def memory(
+    group: str, kinds: Sequence[Kind], tls: Tls | None, counts: Sequence[int], rounds: int
+) -> list[Figure]:
+    """Memory of the whole process with so many idle homes: a new process for each number, all waiting together."""
+    sides = (kinds[0].name, kinds[1].name)
+    figures = [
+        Figure(group, f"memory, {count:,} idle homes", "MiB", sides, rounds=rounds) for count in counts
+    ]
+    for number in range(rounds):
+        with ExitStack() as running:
+            servers = {}
+            for count in counts:
+                for kind in by_turns(number, kinds):
+                    servers[kind, count] = running.enter_context(Server(kind, tls))
+                    running.enter_context(Crowd(servers[kind, count], count))
+            time.sleep(SETTLES_WITHIN)
+            held = {each: server.memory() for each, server in servers.items()}
+        for figure, count in zip(figures, counts, strict=True):
+            figure.add(held[kinds[0], count], held[kinds[1], count])
+            say(
+                f"{group}, {figure.name}: "
+                + ", ".join(f"{kind.name} {held[kind, count] / 2**20:.1f} MiB" for kind in kinds)
+            )
+    return figures

@@ -1,0 +1,260 @@
+"""The servers that are measured: how each is started, and what its process has used so far."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+
+STARTS_WITHIN = 20.0
+POLL = 0.002
+"""Seconds between two looks at whether a server that starts answers yet."""
+
+HERE = Path(__file__).parent
+RELAY = HERE / "peers" / "relay.mjs"
+
+
+class NotReady(Exception):
+    """Something that the benchmark needs is missing, or a server did not start; the text says what."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A key and its certificate (PEM files)."""
+
+    key: Path
+    certificate: Path
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the two that are compared: what it is called and how it is started."""
+
+    name: str
+    is_node: bool = False
+    options: tuple[str, ...] = ()
+    tree: Path | None = None
+
+    def command(self, port: int, tls: Tls | None, *, everywhere: bool) -> list[str]:
+        """The command line of a server on ``port``: of loopback, or of every address, as most people run it."""
+        if self.is_node:
+            command = [node_path(), str(RELAY), "--port", str(port)]
+            command += [] if everywhere else ["--host", "127.0.0.1"]
+            return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
+        endpoint = f"tcp:{port}:interface=127.0.0.1"
+        if tls:
+            endpoint = f"ssl:{port}:privateKey={tls.key}:certKey={tls.certificate}:interface=127.0.0.1"
+        elif everywhere:
+            endpoint = str(port)
+        twistd = str(Path(sys.executable).parent / "twistd")
+        return [twistd, "-n", "--pidfile=", "ma-signaling", "--port", endpoint, *self.options]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a server: this one's, without settings, and with the right sources first."""
+        unset = {"PORT", "ENVIRONMENT", "NODE_OPTIONS"}
+        kept = {k: v for k, v in os.environ.items() if k not in unset and not k.startswith("MA_SIGNALING_")}
+        tree = self.tree or HERE.parent
+        return {**kept, "PYTHONPATH": str(tree), "NODE_ENV": "production"}
+
+    def check(self) -> None:
+        """Raise ``NotReady`` unless it can be started, and is what its name says."""
+        if self.is_node:
+            node_version()
+            if not (RELAY.parent / "node_modules" / "ws").exists():
+                raise NotReady(f"ws is missing: run `npm ci` in {RELAY.parent}, or `make bench`")
+            return
+        script = "import ma_signaling; print(ma_signaling.__file__)"
+        with tempfile.TemporaryDirectory() as nowhere:
+            found = subprocess.check_output(
+                [sys.executable, "-c", script], cwd=nowhere, env=self.environment(), text=True
+            )
+        tree = (self.tree or HERE.parent).resolve()
+        if Path(found.strip()).resolve().parent.parent != tree:
+            raise NotReady(f"{tree} holds no ma_signaling: {found.strip()} would be measured")
+
+
+def node_path() -> str:
+    """Where Node is; raises ``NotReady``."""
+    path = shutil.which("node")
+    if path is None:
+        raise NotReady(
+            "Node.js 18 or newer is needed for the peer (https://nodejs.org), and `node` is not there"
+        )
+    return path
+
+
+def node_version() -> str:
+    """Node's version; raises ``NotReady`` for one that is too old."""
+    version = subprocess.check_output([node_path(), "--version"], text=True).strip()
+    if int(version.lstrip("v").partition(".")[0]) < 18:
+        raise NotReady(f"Node.js 18 or newer is needed for the peer, and `node` is {version}")
+    return version
+
+
+_servers_run_on: set[int] | None = None
+
+
+def take_processor() -> None:
+    """Give servers a processor of their own, this process another one, and all the descriptors it may have."""
+    global _servers_run_on  # noqa: PLW0603 -- once pinned, a process no longer sees which others there are
+    first, *others = sorted(os.sched_getaffinity(0))
+    _servers_run_on = {first}
+    os.sched_setaffinity(0, {others[0] if others else first})
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on, below those that connections are given."""
+    while True:
+        for port in range(18000 + os.getpid() % 4000, 30000):
+            with socket.socket() as listener, contextlib.suppress(OSError):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("", port))
+                if port not in _given:
+                    _given.add(port)
+                    return port
+        _given.clear()
+
+
+_given: set[int] = set()
+
+
+class Server:
+    """A server process on the first processor, its output in a file."""
+
+    def __init__(self, kind: Kind, tls: Tls | None = None, *, everywhere: bool = False) -> None:
+        """Prepare one of ``kind``; ``everywhere``: listening on every address instead of loopback."""
+        self.kind = kind
+        self.tls = tls
+        self.port = free_port()
+        self.started_with = 0.0
+        """Seconds of processor time until it answered /health."""
+        self._everywhere = everywhere
+        self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-bench-"))
+        self._log = self._directory / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where its WebSockets are."""
+        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/ws"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and return once it answers /health; raises ``NotReady``."""
+        command = self.kind.command(self.port, self.tls, everywhere=self._everywhere)
+        with self._log.open("ab") as log:
+            # Inherited, so that every thread has it from its first instruction on.
+            own = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, _servers_run_on or own)
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=self._directory,
+                    env=self.kind.environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            finally:
+                os.sched_setaffinity(0, own)
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                log_text = self.log()[-2000:]
+                self.close()
+                raise NotReady(f"{self.kind.name} did not start: {' '.join(command)}\n{log_text}")
+            time.sleep(POLL)
+        self.started_with = self.cpu()
+
+    def cpu(self) -> float:
+        """Seconds of processor time, user and system, of all its threads, those that have ended included."""
+        # clock_getcpuclockid(3): nanoseconds, where /proc/PID/stat has ticks of 10 ms.
+        return time.clock_gettime(~self.pid << 3 | 2)
+
+    def busy(self) -> float:
+        """Seconds that its main thread has run, or was ready to and did not get the processor."""
+        return busy(self.pid)
+
+    def memory(self) -> int:
+        """Bytes that the whole process holds: its resident set.
+
+        Not the proportional one: with several of a kind running, each would hold but a part of what they share.
+        """
+        return self._status("VmRSS:")
+
+    def peak_memory(self) -> int:
+        """The most that it ever held."""
+        return self._status("VmHWM:")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def log(self) -> str:
+        """What it wrote."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def close(self) -> None:
+        """End it, if it runs, and remove its directory."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _status(self, name: str) -> int:
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+    def _answers(self) -> bool:
+        connection = (
+            HTTPSConnection("127.0.0.1", self.port, timeout=5, context=_blind_trust())
+            if self.tls
+            else HTTPConnection("127.0.0.1", self.port, timeout=5)
+        )
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _blind_trust() -> ssl.SSLContext:
+    """A client's TLS that takes any certificate: ours signs itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def busy(pid: int) -> float:
+    """Seconds that the main thread of a process has run, or was ready to and did not get the processor."""
+    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
+    return (int(ran) + int(waited)) / 1e9

@@ -1,0 +1,132 @@
+"""All homes are cut off by the server's sudden death, and come back at once to the one that is started in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.homes import Home, all_arrive
+from benchmarks.loop import Loop, Unexpected
+from benchmarks.rounds import Figure, Side, by_turns, say
+from benchmarks.script import Hear, Script, side_by_side
+from benchmarks.servers import Kind, Server
+from benchmarks.websocket import GONE, Place
+
+AGAIN_AFTER = 1.0
+"""Seconds after which a home that failed tries again."""
+
+MOST_TRIES = 10
+SETTLES_WITHIN = 40.0
+"""Seconds until all have been pinged once, and a garbage collector has had its turn."""
+
+NAMES = (
+    ("last home registered after", "s"),
+    ("processor time for each home", "µs"),
+    ("homes that never came back", ""),
+    ("failed tries", ""),
+    ("connections that the kernel put off", ""),
+    ("peak memory", "MiB"),
+    ("memory when all is quiet again", "MiB"),
+)
+
+
+def storm(loop: Loop, kinds: Sequence[Kind], count: int, rounds: int) -> list[Figure]:
+    """The same storm on both."""
+    group = f"Storm of {count:,} homes"
+    figures = [
+        Figure(group, name, unit, (kinds[0].name, kinds[1].name), rounds=rounds) for name, unit in NAMES
+    ]
+    for number in range(rounds):
+        seen = {kind: _storm(loop, kind, count) for kind in by_turns(number, kinds)}
+        for figure, ours, theirs in zip(figures, seen[kinds[0]], seen[kinds[1]], strict=True):
+            figure.add(ours, theirs)
+    return figures
+
+
+def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
+    homes = [Home() for _ in range(count)]
+    # Listening as most people run it: how long the queue of a listener is decides how a storm goes.
+    server = Server(kind, everywhere=True)
+    server.start()
+    try:
+        place = Side(loop, server)
+        all_arrive(place, homes)
+        _cut_off(loop, server, homes)
+        server.start()
+        place = Side(loop, server)
+        used, put_off, began = server.cpu(), _put_off(), time.monotonic()
+        back = [Return(home, place) for home in homes]
+        left, tries = back, 0
+        while left and tries < MOST_TRIES:
+            if tries:
+                loop.pause(AGAIN_AFTER)
+            side_by_side(loop, (each.come_back for each in left), at_once=len(left))
+            left = [each for each in left if not each.is_back]
+            tries += 1
+        took = max(each.at for each in back) - began
+        used = server.cpu() - used
+        loop.pause(SETTLES_WITHIN)
+        seen = [
+            took,
+            used / count,
+            float(len(left)),
+            float(sum(each.failures for each in back)),
+            float(_put_off() - put_off),
+            float(server.peak_memory()),
+            float(server.memory()),
+        ]
+        for home in homes:
+            home.vanish()
+    finally:
+        server.close()
+    say(
+        f"storm, {kind.name}: "
+        + "; ".join(f"{name} {value:g}" for (name, _), value in zip(NAMES, seen, strict=True))
+    )
+    return seen
+
+
+class Return:
+    """A home that comes back."""
+
+    def __init__(self, home: Home, place: Place) -> None:
+        self._home = home
+        self._place = place
+        self.is_back = False
+        self.at = 0.0
+        self.failures = 0
+
+    def come_back(self, hear: Hear) -> Script:
+        """Try once."""
+        try:
+            yield from self._home.arrive(self._place, hear)
+        except (Unexpected, OSError):
+            self.failures += 1
+            self._home.vanish()
+        else:
+            self.is_back = True
+            self.at = time.monotonic()
+
+
+def _cut_off(loop: Loop, server: Server, homes: Sequence[Home]) -> None:
+    """Kill the server, and return when every home knows."""
+    left = len(homes)
+
+    def hear(payload: bytes) -> None:
+        nonlocal left
+        left -= payload == GONE
+        if not left:
+            loop.stop()
+
+    for home in homes:
+        home.hear = hear
+    server.kill()
+    loop.run()
+
+
+def _put_off() -> int:
+    """How many connections the kernel has put off so far because a listener's queue was full (they try again)."""
+    lines = Path("/proc/net/netstat").read_text(encoding="ascii").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return int(values[names.index("ListenDrops")])

@@ -1,0 +1,158 @@
+"""Where this server listens: numbers and Twisted endpoints, for TLS and for plain text."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorSocket,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling import __version__
+from ma_signaling.direct_write import write_directly
+from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.tls import Certificates
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted: after a restart everybody comes back at once."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Inherited(Service):
+    """Ports that are not this process's alone: systemd holds them too, and hands them to the next server.
+
+    Once nobody accepts there any more, who comes waits for that one. So this is to stop before anybody is turned away.
+    """
+
+    def __init__(self) -> None:
+        self.ports: list[IListeningPort] = []
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return _close(self.ports)
+
+
+class Ports(Service):
+    """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
+
+    What systemd has opened is left to ``inherited``, a service of its own. Starting raises ``CannotStart`` where a port
+    can't be had.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        factory: IProtocolFactory,
+        certificates: Certificates | None,
+        metrics: IProtocolFactory,
+        reactor: IReactorSocket,
+    ) -> None:
+        self._settings = settings
+        self._factory = factory
+        self._certificates = certificates
+        self._metrics = metrics
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+        self.inherited = Inherited()
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        for text in self._settings.port:
+            if self._certificates is None or brings_tls(text):
+                self._open(text, self._factory, "")
+            else:
+                self._open(text, self._certificates.wrap(self._factory), " for TLS")
+        for text in self._settings.http_port:
+            self._open(text, self._factory, "")
+        if text := self._settings.metrics_port:
+            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
+            self._open(local, self._metrics, " for metrics")
+        _log.info(
+            "ma-signaling {version} is up ({environment})",
+            version=__version__,
+            environment=self._settings.environment,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return _close(self._ports)
+
+    def _open(self, text: str, factory: IProtocolFactory, purpose: str) -> None:
+        port = self._listen_everywhere(text, factory) if text.isdigit() else self._listen(text, factory)
+        if self._settings.short_path:
+            write_directly(port)
+        (self.inherited.ports if is_inherited(text) else self._ports).append(port)
+        _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
+
+    def _listen(self, text: str, factory: IProtocolFactory) -> IListeningPort:
+        results: list[IListeningPort | Failure] = []
+        make_endpoint(text, self._reactor).listen(factory).addBoth(results.append)
+        if not results:
+            raise _cannot_listen(text, "it does not start at once")
+        if isinstance(results[0], Failure):
+            raise _cannot_listen(text, results[0].value)
+        return results[0]
+
+    def _listen_everywhere(self, text: str, factory: IProtocolFactory) -> IListeningPort:
+        """Every address of this machine, IPv6 and IPv4 alike where it has both."""
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        serving: Any = factory  # Twisted's own wrapping factories are no ServerFactory
+        try:
+            with socket.create_server(("", int(text)), family=family, dualstack_ipv6=both) as listener:
+                listener.setblocking(False)
+                adopted: IListeningPort = self._reactor.adoptStreamPort(listener.fileno(), family, serving)
+                # An adopted socket gets Twisted's default of 50; the queue is the socket's, whoever holds it.
+                listener.listen(BACKLOG)
+        except OSError as problem:
+            raise _cannot_listen(text, problem) from None
+        return adopted
+
+
+def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
+    """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``."""
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except OSError as problem:
+        raise _cannot_listen(text, problem) from None
+    except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it
+        raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
+    return endpoint
+
+
+def is_inherited(text: str) -> bool:
+    """Whether an endpoint takes over a socket that systemd has opened."""
+    return text.removeprefix("haproxy:").startswith("systemd:")
+
+
+def brings_tls(text: str) -> bool:
+    """Whether an endpoint speaks TLS by itself, with a certificate of its own."""
+    return text.removeprefix("haproxy:").startswith("ssl:")
+
+
+def _close(ports: list[IListeningPort]) -> Deferred[None]:
+    stopping = [maybeDeferred(port.stopListening) for port in ports]
+    ports.clear()
+    return DeferredList(stopping).addCallback(lambda _: None)
+
+
+def _cannot_listen(text: str, problem: object) -> CannotStart:
+    return CannotStart(f"ma-signaling: cannot listen on {text}: {problem}")
+
+
+def _readable(address: object) -> str:
+    """A listening address for the log: host and port, or the path of a Unix socket."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    return str(address)

@@ -1,0 +1,53 @@
+"""SIGTERM and SIGINT: the first stops this server politely, with exit status 0; the second ends it at once.
+
+Twisted's own handlers stop it politely too, but end the process by the very signal that it was sent, which supervisors
+may take for a crash, and do nothing at the second.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
+from twisted.logger import Logger
+
+Handler = Callable[[int, FrameType | None], None]
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Reactor(IReactorCore, IReactorFromThreads):
+    """What is needed of a reactor: every one provides it."""
+
+
+def handle(reactor: Reactor) -> None:
+    """Take both signals over from ``reactor`` as soon as it runs."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        _set(_second)
+        reactor.callFromThread(_stop, reactor, signal.Signals(number).name)
+
+    reactor.callWhenRunning(_set, first)
+
+
+def _set(handler: Handler) -> None:
+    for each in (signal.SIGTERM, signal.SIGINT):
+        # What is ignored stays so: a shell does that for what it runs in the background.
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, handler)
+
+
+def _stop(reactor: Reactor, name: str) -> None:
+    _log.info("{signal}: closing all connections; another one ends this process at once", signal=name)
+    with suppress(ReactorNotRunning):
+        reactor.stop()
+
+
+def _second(number: int, frame: FrameType | None) -> None:
+    # The status by which a shell knows a death by signal. A real one is not to be had for PID 1 in a container.
+    os._exit(128 + number)

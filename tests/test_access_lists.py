@@ -1,0 +1,223 @@
+"""The files of the access lists: at the start, at a reload, and on the wire."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import aiohttp
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.access_lists import AccessListError, AccessLists
+from tests.server_process import ServerProcess
+from tests.test_process import registered, script, talk
+from tests.test_web import Reply
+from tests.wire import UPGRADE, Server
+
+NOT_ALLOWED = {"type": "error", "error": "Not allowed on this server", "code": "not-allowed"}
+
+
+class FilesTestCase(SynchronousTestCase):
+    """Two files in a directory of their own."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.allow, self.deny = self.directory / "allow", self.directory / "deny"
+        self.state = self.directory / "state"
+
+
+class ReloadTest(FilesTestCase):
+    """Lists that change while the server runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.allow.write_text("HOME\nOTHER\n", encoding="utf-8")
+        self.deny.write_text("192.0.2.66\n", encoding="utf-8")
+        self.server = Server(
+            allow_remote_ids=str(self.allow), deny=str(self.deny), state_file=str(self.state)
+        )
+        self.lists = AccessLists(self.server.settings, self.server.hub)
+        self.lists.load()
+        self.home, self.other = self.server.connect(), self.server.connect()
+        self.home.say(type="register-server", remoteId="HOME")
+        self.other.say(type="register-server", remoteId="OTHER")
+        assert self.home.heard()[0]["type"] == self.other.heard()[0]["type"] == "registered"
+
+    def reload(self) -> list[str]:
+        """Reload; the errors that this puts in the log."""
+        with capturedLogs() as events:
+            self.lists.reload()
+        return [formatEvent(event) for event in events if event["log_level"] is LogLevel.error]
+
+    def is_banned(self, host: str) -> bool:
+        client = self.server.accept(host)
+        client.send(UPGRADE + b"\r\n")
+        client.lose()
+        return Reply(client.transport.value()).status == 403
+
+    def test_a_ban_ends_what_is_connected(self) -> None:
+        self.deny.write_text("other\n", encoding="utf-8")
+        assert self.reload() == []
+        assert not self.is_banned("192.0.2.66")
+        frames = self.other.frames()
+        assert b"not-allowed" in frames[0][1]
+        assert int.from_bytes(frames[1][1][:2]) == 1008
+        assert self.home.close_code() is None
+
+    def test_who_is_no_longer_allowed_is_closed(self) -> None:
+        self.allow.write_text("HOME\n", encoding="utf-8")
+        assert self.reload() == []
+        assert self.other.close_code() == 1008
+        assert self.home.close_code() is None
+
+    def test_a_bad_line_keeps_the_old_list_and_only_that(self) -> None:
+        self.deny.write_text("192.0.2.67\nnot good\nOTHER\n", encoding="utf-8")
+        self.allow.write_text("OTHER\n", encoding="utf-8")
+        (line,) = self.reload()
+        assert line.startswith(f"--deny {self.deny}: line 2 is no Remote ID"), line
+        assert line.endswith("the list that was read before stays in force")
+        assert self.is_banned("192.0.2.66")
+        assert not self.is_banned("192.0.2.67")
+        assert self.other.close_code() is None
+        assert self.home.close_code() == 1008
+
+    def test_a_file_that_is_gone_keeps_the_old_list(self) -> None:
+        self.allow.unlink()
+        self.deny.unlink()
+        lines = self.reload()
+        assert self.is_banned("192.0.2.66")
+        assert self.home.close_code() is None
+        assert len(lines) == 2
+        assert all("No such file" in line for line in lines)
+
+    def test_bytes_that_are_no_text(self) -> None:
+        self.deny.write_bytes(b"\xff\xfe\x00")
+        (line,) = self.reload()
+        assert line.startswith(f"--deny {self.deny}: it is no UTF-8 text")
+        assert self.is_banned("192.0.2.66")
+
+    def test_a_file_as_windows_writes_it(self) -> None:
+        self.deny.write_bytes(b"\xef\xbb\xbf192.0.2.67\r\n192.0.2.68\r\n")
+        assert self.reload() == []
+        assert self.is_banned("192.0.2.67")
+
+    def test_hashes_need_a_key_that_is_kept(self) -> None:
+        self.deny.write_text("HOME…00000000\n", encoding="utf-8")
+        assert self.reload() == []
+        server = Server(deny=str(self.deny))
+        with self.assertRaises(AccessListError) as caught:
+            AccessLists(server.settings, server.hub).load()
+        assert "need --state-file" in str(caught.exception)
+
+    def test_without_lists_nothing_happens(self) -> None:
+        server = Server()
+        lists = AccessLists(server.settings, server.hub)
+        lists.load()
+        lists.reload()
+        server.connect().say(type="register-server", remoteId="ANY")
+        assert server.counts()["servers"] == 1
+
+
+class DoorTest(FilesTestCase):
+    """A banned address is refused before the upgrade; what anybody may ask, it may ask too."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.deny.write_text("192.0.2.66\n2001:db8::/32\n", encoding="utf-8")
+        self.server = Server(deny=str(self.deny))
+        AccessLists(self.server.settings, self.server.hub).load()
+
+    def ask(self, request: bytes, host: str = "192.0.2.66") -> Reply:
+        client = self.server.accept(host)
+        client.send(request)
+        reply = Reply(client.transport.value())
+        client.lose(clean=True)
+        return reply
+
+    def assert_refused(self, reply: Reply) -> None:
+        assert reply.status_line == "HTTP/1.1 403 Forbidden"
+        assert reply.json == {"error": "Not allowed on this server"}
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert "retry-after" not in reply.headers
+
+    def test_websocket(self) -> None:
+        for host in ("192.0.2.66", "2001:db8:1::1", "::ffff:192.0.2.66"):
+            self.assert_refused(self.ask(UPGRADE + b"\r\n", host))
+        self.server.connect("192.0.2.67")
+
+    def test_on_a_kept_connection(self) -> None:
+        client = self.server.accept("192.0.2.66")
+        client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.transport.clear()
+        client.send(UPGRADE + b"\r\n")
+        self.assert_refused(Reply(client.transport.value()))
+
+    def test_behind_a_proxy(self) -> None:
+        banned = b"X-Forwarded-For: 192.0.2.66\r\n"
+        self.assert_refused(self.ask(UPGRADE + banned + b"\r\n", "127.0.0.1"))
+        self.server.connect("127.0.0.1", b"X-Forwarded-For: 192.0.2.67\r\n")
+
+    def test_rest(self) -> None:
+        self.assert_refused(self.ask(b"GET /api/check/HOME HTTP/1.1\r\nHost: x\r\n\r\n"))
+        assert self.ask(b"HEAD /api/check/HOME HTTP/1.1\r\nHost: x\r\n\r\n").status == 403
+        for path in (b"/health", b"/ready", b"/"):
+            assert self.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path).status == 200
+
+
+class ProcessTest(FilesTestCase):
+    """The real server with its files."""
+
+    def assert_fails(self, hint: str, *options: str) -> None:
+        done = script("--port", "tcp:0:interface=127.0.0.1", *options)
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        (line,) = output.splitlines()
+        assert line.startswith(f"ma-signaling: {hint}"), line
+
+    def test_a_file_that_will_not_do_at_the_start(self) -> None:
+        self.deny.write_text("# first\n192.0.2.0/23\n192.0.2.1/24\n", encoding="utf-8")
+        self.assert_fails(f"--deny {self.deny}: line 3 is no address or network", "--deny", str(self.deny))
+        self.allow.write_text("\nSECRET ID\n", encoding="utf-8")
+        name = f"--allow-remote-ids {self.allow}"
+        self.assert_fails(f"{name}: line 2 is no Remote ID", "--allow-remote-ids", str(self.allow))
+        self.allow.unlink()
+        self.assert_fails(f"{name}: No such file", "--allow-remote-ids", str(self.allow))
+
+    def test_a_private_server(self) -> None:
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            await registered(session, server.url)
+            stranger = await session.ws_connect(server.url)
+            await stranger.send_json({"type": "register-server", "remoteId": "STRANGER"})
+            assert await stranger.receive_json() == NOT_ALLOWED
+            closing = await stranger.receive()
+            assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+
+        self.allow.write_text("home\n", encoding="utf-8")
+        with ServerProcess("--allow-remote-ids", str(self.allow)) as server:
+            talk(conversation)
+            assert "STRA…" in server.log()
+            assert "STRANGER" not in server.log()
+
+    def test_a_ban_by_the_log_s_hash_outlives_a_restart(self) -> None:
+        async def register(session: aiohttp.ClientSession) -> None:
+            await registered(session, server.url, "HOMEHOME")
+
+        async def be_refused(session: aiohttp.ClientSession) -> None:
+            home = await session.ws_connect(server.url)
+            await home.send_json({"type": "register-server", "remoteId": "HOMEHOME"})
+            assert await home.receive_json() == NOT_ALLOWED
+            await registered(session, server.url, "HOMEMADE")
+
+        self.deny.write_text("", encoding="utf-8")
+        with ServerProcess("--deny", str(self.deny), "--state-file", str(self.state)) as server:
+            talk(register)
+            (shown,) = set(re.findall(r"HOME…[0-9a-f]{8}", server.log()))
+            for _ in range(2):
+                server.stop()
+                self.deny.write_text(f"{shown}\n", encoding="utf-8")
+                server.start()
+                talk(be_refused)

@@ -1,0 +1,133 @@
+"""The real server stops: its signals, its exit status, and what can be asked of it until it has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from itertools import pairwise
+
+import aiohttp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.server_process import ServerProcess
+from tests.test_process import WITHIN, registered, talk
+from tests.wire import UPGRADE
+
+
+class Deaf:
+    """A peer that hears its close and never answers: the server stays until it gives it up, two seconds later."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port), WITHIN)
+        self._socket.sendall(UPGRADE + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self._socket.recv(1)
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
+    def close_code(self) -> int:
+        """Wait for the close frame."""
+        frame = b""
+        while len(frame) < 4:
+            received = self._socket.recv(4 - len(frame))
+            assert received, "TCP was cut without a close frame"
+            frame += received
+        assert frame[0] == 0x88, frame
+        return int.from_bytes(frame[2:])
+
+    def __enter__(self) -> Deaf:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+
+
+class StoppingTest(SynchronousTestCase):
+    """The real server and its signals."""
+
+    def test_exit_status(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with ServerProcess() as server:
+                assert server.stop(number) == 0, server.log()
+            assert "Traceback" not in server.log()
+
+    def test_a_signal_that_is_ignored_stays_so(self) -> None:
+        """As a shell ignores SIGINT for what it runs in the background."""
+        ignoring = "; ".join(
+            [
+                "import os, signal, sys",
+                "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+                "os.execv(sys.argv[1], sys.argv[1:])",
+            ]
+        )
+        with ServerProcess(prefix=(sys.executable, "-c", ignoring)) as server:
+            os.kill(server.pid, signal.SIGINT)
+            assert server.get("/ready") == {"ready": True}
+            assert server.stop() == 0
+
+    def test_the_second_signal_ends_it_at_once(self) -> None:
+        """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
+            with ServerProcess() as server, Deaf(server) as deaf:
+                os.kill(server.pid, first)
+                assert deaf.close_code() == 1012
+                assert server.stop(second) == 128 + second
+
+    def test_draining(self) -> None:
+        """Until the last one has gone, /ready says no, /health answers, and nobody new comes in."""
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            async with session.get(f"{server.http}/ready") as reply:
+                assert (reply.status, await reply.json()) == (200, {"ready": True})
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            assert await asyncio.to_thread(deaf.close_code) == 1012
+            async with session.get(f"{server.http}/ready") as reply:
+                assert (reply.status, await reply.json()) == (503, {"ready": False, "reason": "draining"})
+            async with session.get(f"{server.http}/health") as reply:
+                assert reply.status == 200
+            try:
+                await session.ws_connect(server.url)
+            except aiohttp.WSServerHandshakeError as refused:
+                assert refused.status == 503
+                assert refused.headers is not None
+                assert refused.headers["Retry-After"] == "10"
+            else:
+                raise AssertionError("somebody new came in")
+            assert await stopping == 0, server.log()
+
+        with ServerProcess() as server, Deaf(server) as deaf:
+            talk(conversation)
+
+    def test_hundreds_hear_it_in_a_rhythm(self) -> None:
+        """All of them hear 1012 and nothing else, and not all in the same moment."""
+        counts: list[int] = []
+
+        async def watch(session: aiohttp.ClientSession) -> None:
+            """What /health counts until it is gone."""
+            while True:
+                try:
+                    async with session.get(f"{server.http}/health") as reply:
+                        counts.append((await reply.json())["servers"])
+                except aiohttp.ClientError:
+                    return
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            many = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            homes = [await registered(many, server.url, f"HOME{number}") for number in range(400)]
+            watching = asyncio.create_task(watch(session))
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            for closing in await asyncio.gather(*(home.receive() for home in homes)):
+                assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
+            assert await stopping == 0, server.log()
+            await watching
+            await many.close()
+
+        options = ("--connections-per-minute", "0", "--connections-per-address", "0", "--drain-seconds", "1")
+        with ServerProcess(*options) as server:
+            talk(conversation)
+        assert any(0 < count < 400 for count in counts), counts
+        assert all(before >= after for before, after in pairwise(counts)), counts
+        assert "Traceback" not in server.log()
