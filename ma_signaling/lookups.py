@@ -58,7 +58,7 @@ class Lookups:
         """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.
 
         An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
-        ``Refused`` with ``rate-limited``.
+        ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
         """
         return self._stories.tell(session_id, self._charge(address))
 

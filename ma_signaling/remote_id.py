@@ -8,10 +8,12 @@ works, in either case.
 from __future__ import annotations
 
 import re
+from base64 import b32encode
 
 from ma_signaling.errors import INVALID_REMOTE_ID, REMOTE_ID_REQUIRED, Refused
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_FINGERPRINT = re.compile(r"[A-Z3-79]{26}")
 
 
 def normalise(value: object) -> str:
@@ -27,3 +29,14 @@ def normalise(value: object) -> str:
     if not _TOKEN.fullmatch(token):
         raise Refused(INVALID_REMOTE_ID)
     return token.upper()
+
+
+def is_fingerprint(name: str) -> bool:
+    """Whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
+    return _FINGERPRINT.fullmatch(name) is not None
+
+
+def from_fingerprint(fingerprint: str) -> str:
+    """The Remote ID of the certificate with this SHA-256 (``AB:CD:…``). Raises ValueError."""
+    digest = bytes.fromhex(fingerprint.replace(":", ""))
+    return b32encode(digest[:16]).decode().rstrip("=").replace("2", "9")

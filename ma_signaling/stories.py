@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from ma_signaling.candidates import named
@@ -17,8 +18,9 @@ class Stories:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._under_way: dict[str, Story] = {}
-        self._ended: dict[str, Story] = {}
+        # These find their oldest at once; a dict searches for it among those that were deleted.
+        self._under_way: OrderedDict[str, Story] = OrderedDict()
+        self._ended: OrderedDict[str, Story] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._under_way) + len(self._ended)
@@ -30,8 +32,7 @@ class Stories:
         self._forget(now)
         while len(self) >= self._most:
             # Those that ended first, then those that began first.
-            oldest = self._ended or self._under_way
-            del oldest[next(iter(oldest))]
+            (self._ended or self._under_way).popitem(last=False)
         story = self._under_way[session_id] = Story(now)
         return story
 
@@ -50,10 +51,10 @@ class Stories:
 
     def _forget(self, now: float) -> None:
         while self._ended:
-            session_id, story = next(iter(self._ended.items()))
+            story = next(iter(self._ended.values()))
             if story.ended_at is None or story.ended_at > now - REMEMBERED:
                 break
-            del self._ended[session_id]
+            self._ended.popitem(last=False)
 
 
 def describe(story: Story, now: float) -> dict[str, Any]:

@@ -76,7 +76,6 @@ class Visit:
         self.page: Page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self.sizes: list[int] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

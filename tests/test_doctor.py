@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import CHROMIUM, BrowserThread, HomeThread, Visit
 from tests.server_process import ServerProcess
+from tests.stun_server import PUBLIC_ADDRESS, start_stun
 from tests.webrtc_peers import Home, Message, eventually, remote_id_from_fingerprint
 
 T = TypeVar("T")
@@ -62,22 +63,14 @@ class LeavingHome(Home):
 
 
 class DoctorTestCase(SynchronousTestCase):
-    """A browser for all tests, a server and homes for each."""
-
-    browser: BrowserThread
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        if not CHROMIUM.exists():
-            raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
-        cls.browser = BrowserThread()
-        cls.browser.start()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.browser.stop()
+    """A browser, a server, and homes."""
 
     def setUp(self) -> None:
+        if not CHROMIUM.exists():
+            raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
+        self.browser = BrowserThread()
+        self.addCleanup(self.browser.stop)
+        self.browser.start()
         self.server = ServerProcess("--ready-timeout", "0.5")
         self.addCleanup(self.server.close)
         self.server.start()
@@ -91,6 +84,12 @@ class DoctorTestCase(SynchronousTestCase):
         self.homes.run(home.start())
         self.addCleanup(lambda: self.homes.run(home.stop()))
         return home
+
+    def stun(self) -> str:
+        """The address of a STUN server that works."""
+        url, close = self.homes.run(start_stun())
+        self.addCleanup(lambda: self.homes.run(close()))
+        return url
 
     def visit(self, play: Callable[[Visit], T], **options: Any) -> T:
         """Visit the server with a browser; whatever it complains of fails the test, and so does a foreign request."""
@@ -152,22 +151,28 @@ class CheckTests(DoctorTestCase):
     """Every way that a check may go."""
 
     def test_all_good(self) -> None:
-        home = self.home(ice_servers=[{"urls": "stun:127.0.0.1:9"}])
+        home = self.home(ice_servers=[{"urls": self.stun()}, {"urls": ["stun:127.0.0.1:9"]}])
 
         def play(visit: Visit) -> tuple[tuple[str, dict[str, str]], str]:
             self.check(visit, f" {home.remote_id.lower()} ")
             found = self.outcome(visit)
+            lines = visit.page.locator("#step-ice li").all_inner_texts()
+            assert [line.split(": ")[1].split(",")[0] for line in lines] == [
+                "reachable",
+                "unreachable from here",
+            ]
+            assert "1 public (STUN), IPv4" in visit.page.locator("#step-path").inner_text()
             visit.page.get_by_role("button", name="Copy report").click()
             return found, visit.page.get_by_label("Report").input_value()
 
         (summary, statuses), report = self.visit(play)
         assert {step for step, status in statuses.items() if status != "ok"} == {"ice"}, statuses
-        assert statuses["ice"] == "warn", "nobody is at that STUN server"
+        assert statuses["ice"] == "warn", "nobody is at the second STUN server"
         assert summary.startswith("It works. This browser reaches your home directly."), summary
         self.assert_nothing_is_left(home)
         assert home.remote_id not in report
         assert home.remote_id[:4] + "…" in report
-        assert "127.0.0.1" not in report
+        assert not re.search(f"127.0.0.1|{PUBLIC_ADDRESS}", report)
         assert "a=" not in report
         story = json.loads(report.rpartition("\n")[2])
         assert story["home"]["answer"] > 0
@@ -354,7 +359,7 @@ class LooksTests(DoctorTestCase):
 
     def pages(self) -> list[str]:
         """The addresses of both pages; the doctor's begins a check that succeeds."""
-        home = self.home()
+        home = self.home(ice_servers=[{"urls": self.stun()}])
         return [self.server.http + "/", f"{self.server.http}/doctor#{home.remote_id}"]
 
     def open(self, visit: Visit, url: str) -> None:

@@ -299,6 +299,18 @@ class VerdictsTest(StoryTestCase):
         self.world.client(text="198.51.100.2")
         assert self.verdict(session_id) == "home-busy"
 
+    def test_server_stops(self) -> None:
+        home = self.world.home()
+        client, waiting = self.asked(home)
+        client, calling = self.asked(home)
+        home.say("session-ready", sessionId=calling)
+        client.say("offer", data=sdp(HOST))
+        while self.world.hub.say_goodbye(1):
+            pass
+        for session_id in (waiting, calling):
+            assert self.verdict(session_id) == "server-stopped"
+            assert self.story(session_id)["endedBy"] == "server"
+
     def test_after_the_answer(self) -> None:
         cases = [
             ((), (HOST,), "no-client-candidates"),

@@ -137,9 +137,10 @@ async function negotiate(context) {
   });
   await connection.setLocalDescription();
   say("offer", { type: "offer", sdp: connection.localDescription.sdp });
+  let isWaiting = true;
   const looking = setTimeout(async () => {
     const story = await fetchStory(context);
-    if (story?.verdict.code === "home-away") {
+    if (isWaiting && story?.verdict.code === "home-away") {
       tell("answer", { status: "run", text: "The home's connection to this server is broken: waiting for its return …" });
     }
   }, LOOK_AFTER * 1000);
@@ -150,6 +151,7 @@ async function negotiate(context) {
     throw stop.code === "no-answer" ? await whyNoAnswer(context, stop) : stop;
   } finally {
     clearTimeout(looking);
+    isWaiting = false;
   }
   return { text: "The home has answered." };
 }

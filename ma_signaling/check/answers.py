@@ -1,0 +1,42 @@
+"""Where a signaling server is, and what its errors mean for a check. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from ma_signaling.check.outcome import Status, Stop
+from ma_signaling.errors import (
+    BLOCKED,
+    INVALID_REMOTE_ID,
+    SERVER_DISCONNECTED,
+    SERVER_NOT_FOUND,
+    WireError,
+)
+
+_ABOUT_THE_HOME = {"home-busy", SERVER_NOT_FOUND.code, SERVER_DISCONNECTED.code}
+# The original server sends texts without codes.
+_BY_TEXT = {each.text: each for each in (SERVER_NOT_FOUND, SERVER_DISCONNECTED, BLOCKED, INVALID_REMOTE_ID)}
+
+
+def websocket_url(text: str) -> str:
+    """A server's WebSocket, however its address was written: ``https://host`` will do. Raises ValueError."""
+    parts = urlsplit(text if "://" in text else f"wss://{text}")
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+        raise ValueError("it must be an address such as wss://host/ws")
+    path = parts.path if parts.path not in ("", "/") else "/ws"
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+def stop_for(error: Mapping[str, object]) -> Stop:
+    """Why an ``error`` message ends a check."""
+    text = str(error.get("error"))
+    known: WireError | None = _BY_TEXT.get(text)
+    code = error.get("code", known.code if known else None)
+    status = Status.CRITICAL if code in _ABOUT_THE_HOME else Status.UNKNOWN
+    if code == SERVER_NOT_FOUND.code:
+        text = "no home with this Remote ID is connected to the server"
+    elif code == SERVER_DISCONNECTED.code:
+        text = "the home has left"
+    return Stop(status, text)

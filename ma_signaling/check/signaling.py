@@ -1,0 +1,135 @@
+"""A WebSocket to a signaling server, as a client of a home uses it; on asyncio, by Autobahn."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
+
+from ma_signaling.check.answers import stop_for
+from ma_signaling.check.outcome import Status, Stop
+
+Message = dict[str, Any]
+
+FAREWELL_SECONDS = 2.0
+
+
+class _Protocol(WebSocketClientProtocol):
+    """Hands everything to the ``Signaling`` that its factory belongs to."""
+
+    factory: Any
+
+    def onOpen(self) -> None:
+        self.factory.signaling.is_open()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        try:
+            message = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            message = None
+        if isinstance(message, dict):
+            self.factory.signaling.take(message)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self.factory.signaling.lost(f"the server closed the connection ({reason or code})")
+
+
+class Signaling:
+    """One connection. Messages are kept until somebody waits for them."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[None] = loop.create_future()
+        self._received: list[Message] = []
+        self._failure: Stop | None = None
+        self._changed = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._protocol: Any = None
+        self._transport: Any = None
+
+    async def open(self, url: str) -> None:
+        """Connect. Raises OSError, or ``Stop`` for a server that speaks no WebSocket there."""
+        parts = urlsplit(url)
+        secure = parts.scheme == "wss"
+        factory: Any = WebSocketClientFactory(url)
+        factory.signaling = self
+        factory.setProtocolOptions(maxMessagePayloadSize=1024 * 1024)
+        factory.protocol = _Protocol
+        loop = asyncio.get_running_loop()
+        self._transport, self._protocol = await loop.create_connection(
+            factory,
+            str(parts.hostname),
+            parts.port or (443 if secure else 80),
+            ssl=ssl.create_default_context() if secure else None,
+        )
+        await self._opened
+
+    def send(self, type: str, **fields: object) -> None:
+        """Send a message; in silence nothing happens where the connection is closing."""
+        if self._protocol.state == _Protocol.STATE_OPEN:
+            self._protocol.sendMessage(orjson.dumps({"type": type, **fields}))
+
+    async def first(self, type: str) -> Message:
+        """The first message of a type, come or to come. Raises ``Stop`` for an error and for a lost connection."""
+        async for message in self.all(type):
+            return message
+        raise AssertionError("all() goes on until it raises")
+
+    async def all(self, type: str) -> AsyncIterator[Message]:
+        """Every message of a type, come or to come. Raises ``Stop`` for an error and for a lost connection."""
+        seen = 0
+        while True:
+            while seen < len(self._received):
+                seen += 1
+                if self._received[seen - 1].get("type") == type:
+                    yield self._received[seen - 1]
+            if self._failure is not None:
+                raise self._failure
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Say goodbye, so that the home forgets the session."""
+        if self._protocol is None or self._closed.is_set():
+            return
+        try:
+            if self._protocol.state == _Protocol.STATE_OPEN:
+                self._protocol.sendClose(1000)
+                await asyncio.wait_for(self._closed.wait(), FAREWELL_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            self._transport.abort()
+
+    def is_open(self) -> None:
+        """The handshake is done."""
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def take(self, message: Message) -> None:
+        """A message came."""
+        if message.get("type") == "ping":
+            self.send("pong")
+        elif message.get("type") == "error":
+            self._fail(stop_for(message))
+        elif message.get("type") == "peer-disconnected":
+            self._fail(Stop(Status.CRITICAL, "the home has left"))
+        self._received.append(message)
+        self._changed.set()
+
+    def lost(self, text: str) -> None:
+        """The connection is gone."""
+        self._closed.set()
+        failure = Stop(Status.UNKNOWN, text)
+        if not self._opened.done():
+            self._opened.set_exception(failure)
+        self._fail(failure)
+
+    def _fail(self, failure: Stop) -> None:
+        self._failure = self._failure or failure
+        self._changed.set()
