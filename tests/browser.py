@@ -72,7 +72,7 @@ class Visit:
     """A page, and everything that it asked for and complained about."""
 
     def __init__(self, context: BrowserContext) -> None:
-        context.set_default_timeout(1000 * WITHIN / 2)
+        context.set_default_timeout(1000 * WITHIN)
         self.page: Page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,12 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.settings import Settings
+from ma_signaling.turn import IceServers
 from tests.browser import CHROMIUM, BrowserThread, HomeThread, Visit
 from tests.server_process import ServerProcess
 from tests.stun_server import PUBLIC_ADDRESS, start_stun
+from tests.test_turn import allocate, coturn
 from tests.webrtc_peers import Home, Message, eventually, remote_id_from_fingerprint
 
 T = TypeVar("T")
@@ -307,7 +311,8 @@ class CheckTests(DoctorTestCase):
 
     def test_dead_relay(self) -> None:
         """Relays only, and nobody is where the home says its relay is."""
-        home = self.home(ice_servers=[{"urls": ["turn:127.0.0.1:9"], "username": "u", "credential": "c"}])
+        relay = {"urls": ["turn:127.0.0.1:9"], "username": "u", "credential": "c"}
+        home = self.home(ice_servers=[{"urls": self.stun()}, relay])
 
         def play(visit: Visit) -> tuple[str, dict[str, str]]:
             self.check(visit, home.remote_id, relay_only=True)
@@ -352,6 +357,54 @@ class CheckTests(DoctorTestCase):
             return found
 
         self.assert_stops_at("server", self.visit(play), "could not open a WebSocket")
+
+
+class RelayTests(DoctorTestCase):
+    """With real relays (coturn), and a browser that uses nothing else."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        relay = coturn()
+        port, self.secret = relay.__enter__()
+        self.addCleanup(relay.__exit__, None, None, None)
+        self.relay = f"turn:127.0.0.1:{port}?transport=udp"
+        credentials = IceServers(Settings(turn_urls=("turn:x",)), self.secret.read_bytes().strip())
+        servers = credentials.extend(None, time.time(), with_relay=True)
+        assert servers is not None
+        self.homes.run(allocate(port, json.loads(servers)[0]))
+
+    def test_by_a_relay(self) -> None:
+        """The relay is this server's own."""
+        self.server.stop()
+        self.server = ServerProcess("--turn-urls", self.relay, "--turn-secret-file", str(self.secret))
+        self.addCleanup(self.server.close)
+        self.server.start()
+        home = self.home()
+
+        def play(visit: Visit) -> tuple[tuple[str, dict[str, str]], str, str]:
+            self.check(visit, home.remote_id, relay_only=True)
+            ice, path = visit.page.locator("#step-ice"), visit.page.locator("#step-path")
+            return self.outcome(visit), ice.inner_text(), path.inner_text()
+
+        (summary, statuses), servers, path = self.visit(play)
+        assert summary.startswith("It works. This browser reaches your home by a relay."), (summary, servers)
+        assert set(statuses.values()) == {"ok"}, statuses
+        assert "reachable" in servers, servers
+        assert "By a relay." in path, path
+        assert "Your end: relayed (TURN), IPv4, UDP" in path, path
+        self.assert_nothing_is_left(home)
+
+    def test_wrong_credentials(self) -> None:
+        """The relay is the home's own."""
+        home = self.home(ice_servers=[{"urls": [self.relay], "username": "9999999999:x", "credential": "no"}])
+
+        def play(visit: Visit) -> tuple[tuple[str, dict[str, str]], str]:
+            self.check(visit, home.remote_id, relay_only=True)
+            return self.outcome(visit), visit.page.locator("#step-ice").inner_text()
+
+        found, servers = self.visit(play)
+        self.assert_stops_at("path", found, "none of the home's relays")
+        assert "refused: wrong or expired credentials" in servers, servers
 
 
 class LooksTests(DoctorTestCase):

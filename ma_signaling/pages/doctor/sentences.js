@@ -18,6 +18,7 @@ const TEXTS = {
   "home-offline": () => ["No home with this Remote ID is connected to this server.", "Is Music Assistant running, is Remote Access switched on, and does the home use this server? If it has just lost its connection, it is back within half a minute. Compare the Remote ID, too."],
   "rate-limited": ({ seconds }) => [`This network has asked too often.${seconds ? ` It may ask again in ${seconds} seconds.` : ""}`, "Wait that long, then run the check again."],
   blocked: () => ["Too many wrong Remote IDs were asked for from this network, so it has to wait.", "Wait some minutes, and compare the Remote ID."],
+  "not-allowed": () => ["This server does not serve your network.", "Use another network, or ask the people who run this server."],
   "home-busy": () => ["This home has as many visitors as it may have, or too many came within a minute.", "Try again in a minute."],
   "home-left": () => ["The home has ended its connection to this server.", "It was probably stopped or restarted: wait until Music Assistant is up, then try again."],
   "home-lost": () => ["The home's connection to this server broke in the middle.", "Look at the home's internet connection, then try again. A home comes back by itself within a minute or so."],

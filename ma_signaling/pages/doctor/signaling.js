@@ -8,6 +8,7 @@ const CODES = {
   "home-busy": "home-busy",
   "rate-limited": "rate-limited",
   blocked: "blocked",
+  "not-allowed": "not-allowed",
   "invalid-remote-id": "id-bad",
 };
 

@@ -92,6 +92,7 @@ async function checkOnline({ id, signal }) {
   });
   const reply = await within(asked, OPENS_WITHIN, "request-timeout", signal);
   const body = await reply.json();
+  if (reply.status === 403) throw new Stop("not-allowed");
   if (reply.status === 429) throw new Stop(body.retryAfter ? "rate-limited" : "blocked", { seconds: body.retryAfter });
   if (!body.online) throw new Stop("home-offline");
   return { text: "It is connected to this server." };
@@ -218,10 +219,13 @@ function iceState({ connection, local }) {
   return false;
 }
 
-/** Fails once no STUN or TURN server is to be expected to answer and there is still nothing to try. */
-async function hopeless({ probing, local }) {
-  await probing;
-  if (probing && !local.length) throw new Stop("no-path");
+/** Fails once it is known that no server will answer, and there is nothing to try: browsers go on for a minute. */
+async function hopeless(context) {
+  await context.probing;
+  const { probes = [], relayOnly, local } = context;
+  const needed = probes.filter(({ kind }) => kind === "relay" || !relayOnly);
+  const isHopeless = needed.length && needed.every(({ outcome }) => outcome !== "ok" && outcome !== "same");
+  if (isHopeless && !local.length) throw new Stop("no-path");
   return new Promise(() => {});
 }
 
