@@ -5,7 +5,7 @@ SECONDS ?= 300
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run test lint soak fuzz bench requirements clean
+.PHONY: help run test pytest trial lint soak fuzz bench requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -13,8 +13,12 @@ help: ## Show this text
 run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 	$(BIN)/ma-signaling $(ARGS)
 
-test: lint ## Pass every check: lint, types, tests under pytest and under trial
+test: pytest trial ## Pass every check: lint, types, tests under pytest and under trial (side by side with -j2)
+
+pytest: lint
 	$(BIN)/python -m pytest
+
+trial: lint
 	$(BIN)/trial tests
 
 lint: .venv/tested ## Lint, formatting and types

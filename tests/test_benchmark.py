@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 from xml.etree import ElementTree
 
@@ -30,6 +31,13 @@ SMALL: dict[str, Make] = {
 }
 
 
+def _directory(test: SynchronousTestCase) -> Path:
+    """A directory that goes with the test. Twisted's own would stay in the working directory."""
+    directory = TemporaryDirectory()
+    test.addCleanup(directory.cleanup)
+    return Path(directory.name)
+
+
 class ConversationsTest(SynchronousTestCase):
     """What is played against a server."""
 
@@ -42,8 +50,7 @@ class ConversationsTest(SynchronousTestCase):
             assert server.started_with > 0
 
     def test_with_tls(self) -> None:
-        directory = Path(self.mktemp()).resolve()
-        directory.mkdir()
+        directory = _directory(self)
         tls = Tls(directory / "key.pem", directory / "certificate.pem")
         make_certificate(tls.key, tls.certificate)
         with Server(KIND, tls) as server:
@@ -133,7 +140,7 @@ class ReportTest(SynchronousTestCase):
         assert row.split("  ") == ["relayed ICE candidate", "20.0 µs", "20.0 µs", " 1.00", "0.50 to 1.50"]
 
     def test_in_the_document(self) -> None:
-        document = Path(self.mktemp())
+        document = _directory(self) / "document.md"
         document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
         for _ in range(2):
             report.write(document, report.as_markdown([self.figure], {"Date": "today"}))
@@ -159,8 +166,7 @@ class CommandTest(SynchronousTestCase):
         assert "Node.js 18" in str(missing.exception)
 
     def test_another_tree_must_hold_the_server(self) -> None:
-        directory = Path(self.mktemp())
-        directory.mkdir()
+        directory = _directory(self)
         with self.assertRaises(NotReady):
             Kind("other", tree=directory).check()
         KIND.check()
