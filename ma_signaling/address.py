@@ -20,6 +20,11 @@ IPAddress = IPv4Address | IPv6Address
 Header = Callable[[bytes], Sequence[bytes]]
 """Every value of a request header, given its lower-case name."""
 
+LONGEST_LIST = 2048
+"""How much of a list of hops is read: more than proxies in a row ever write."""
+
+_LISTS = (b"x-forwarded-for", b"forwarded")
+
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 
 
@@ -44,15 +49,22 @@ class ClientAddresses:
         one, or of garbage, may be anybody's invention.
         """
         address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
-        hops = self._hops(header) if is_trusted else ()
-        if not hops:
+        named = self._named_header()
+        names = [name for name in ([named] if named else _LISTS) if is_trusted and header(name)]
+        if not names:
             # A stranger, or a proxy that speaks for many by a header which isn't believed.
-            shared = self._claims_to_forward(header)
-            return ClientAddress(address.text, address.key, True) if shared else address
+            return _shared(address) if self._claims_to_forward(header) else address
+        found = [self._behind(address, _hops(name, header(name))) for name in names]
+        # A proxy that writes one of the two may pass the other on as a client wrote it.
+        return found[0] if all(each == found[0] for each in found) else _shared(found[0])
+
+    def _behind(self, address: ClientAddress, hops: Sequence[str]) -> ClientAddress:
+        """The client behind a trusted proxy's ``address``, by those whom it has reported, the nearest last."""
         for hop in reversed(hops):
             reported = self._look_up(hop) if len(hop) <= LONGEST_ADDRESS else None
             if reported is None:
-                break
+                # It does not say who it is, so everybody may look like this.
+                return _shared(address)
             address, is_trusted = reported
             if not is_trusted:
                 break
@@ -62,17 +74,6 @@ class ClientAddresses:
         """What sockets of ``neighbour`` count by before they have said whom they speak for; None for a trusted one."""
         address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
         return None if is_trusted else address.key
-
-    def _hops(self, header: Header) -> Sequence[str]:
-        """Whom trusted proxies have reported, the nearest last; by one header, since a proxy may set but one."""
-        name = self._named_header() or (b"x-forwarded-for" if header(b"x-forwarded-for") else b"forwarded")
-        lines = [line.decode("latin-1") for line in header(name)]
-        if name == b"x-forwarded-for":
-            return [hop for line in lines for hop in line.split(",")]
-        if name == b"forwarded":
-            return [_forwarded_for(element) for line in lines for element in _split(line, ",")]
-        # A header of one address: a second line can only be a forgery, and the proxy's own is the last.
-        return lines[-1:]
 
     def _claims_to_forward(self, header: Header) -> bool:
         """Whether a neighbour speaks for others by what isn't believed: then everybody behind it looks the same."""
@@ -93,6 +94,21 @@ class ClientAddresses:
 
     def _is_trusted(self, address: IPAddress) -> bool:
         return any(address in network for network in self._settings.trusted_proxies)
+
+
+def _hops(name: bytes, values: Sequence[bytes]) -> Sequence[str]:
+    """Whom a header's values report, the nearest last; of a very long one, its end."""
+    lines = [line[-LONGEST_LIST:].decode("latin-1") for line in values]
+    if name == b"x-forwarded-for":
+        return [hop for line in lines for hop in line.split(",")]
+    if name == b"forwarded":
+        return [_forwarded_for(element) for line in lines for element in _split(line, ",")]
+    # A header of one address: a second line can only be a forgery, and the proxy's own is the last.
+    return lines[-1:]
+
+
+def _shared(address: ClientAddress) -> ClientAddress:
+    return ClientAddress(address.text, address.key, shared=True)
 
 
 def parse(text: str) -> IPAddress | None:

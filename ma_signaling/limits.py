@@ -214,10 +214,13 @@ class Limits:
 
     def relay(self, remote_id: str, key: str, now: float) -> bool:
         """Count a relay's credentials for a client of this home; False: it must do without."""
+        by_home, by_address = self._relays_by_home[remote_id], self._relays_by_address[key]
+        # Nobody can use a home up for its guests: each of them is served once an hour, whoever else has asked.
+        most_of_home = 0 if by_address.is_idle(now) else self._settings.turn_per_home
         windows = (
             (self._relays, self._settings.turn_in_all),
-            (self._relays_by_home[remote_id], self._settings.turn_per_home),
-            (self._relays_by_address[key], self._settings.turn_per_address),
+            (by_home, most_of_home),
+            (by_address, self._settings.turn_per_address),
         )
         if any(window.wait(now, most) > 0 for window, most in windows):
             return False

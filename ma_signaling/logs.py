@@ -50,19 +50,30 @@ _LINES = {
 """Events that are not here are for counting only."""
 
 
-_STRANGERS_CAUSE = {
-    Event.HOME_NOT_ALLOWED,
-    Event.TAKEOVER_TRIED,
-    Event.TAKEOVER_REFUSED,
-    Event.ADDRESS_BLOCKED,
-    Event.PEER_CLOSED,
-    Event.PEER_DROPPED,
-    Event.SESSION_OPENED_UNREADY,
-}
-"""What anybody can cause as often as they like."""
-
-MOST_A_MINUTE = 20
-"""So many lines of each of those; the rest are counted."""
+_MOST_A_MINUTE = dict.fromkeys(
+    (
+        Event.HOME_NOT_ALLOWED,
+        Event.TAKEOVER_TRIED,
+        Event.TAKEOVER_REFUSED,
+        Event.TAKEOVER_WON,
+        Event.ADDRESS_BLOCKED,
+        Event.PEER_CLOSED,
+        Event.PEER_DROPPED,
+        Event.SESSION_OPENED_UNREADY,
+    ),
+    20,
+) | dict.fromkeys(
+    (
+        Event.HOME_REGISTERED,
+        Event.HOME_RETURNED,
+        Event.HOME_REPLACED,
+        Event.HOME_LEFT,
+        Event.HOME_LOST,
+        Event.HOME_EXPIRED,
+    ),
+    1000,
+)
+"""How many lines there are of what anybody can cause as often as they like; the rest are counted."""
 
 
 class EventLog:
@@ -78,20 +89,22 @@ class EventLog:
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Log one event; safe to call with any details."""
-        if event not in _LINES or (event in _STRANGERS_CAUSE and not self._may_say(event)):
+        if event not in _LINES or not self._may_say(event):
             return
         level, line = _LINES[event]
         readable = {name: self._readable(name, each) for name, each in details.items()}
         self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
 
     def _may_say(self, event: Event) -> bool:
+        if event not in _MOST_A_MINUTE:
+            return True
         if event not in self._said:
             self._clock.callLater(MINUTE, self._minute_over, event)
         self._said[event] += 1
-        return self._said[event] <= MOST_A_MINUTE
+        return self._said[event] <= _MOST_A_MINUTE[event]
 
     def _minute_over(self, event: Event) -> None:
-        unsaid = self._said.pop(event) - MOST_A_MINUTE
+        unsaid = self._said.pop(event) - _MOST_A_MINUTE[event]
         if unsaid > 0:
             line = f"{unsaid} more within a minute that were not logged: {event}"
             self._log.emit(_LINES[event][0], "{line}", line=line, event=event, details={"count": unsaid})

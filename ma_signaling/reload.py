@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.application.service import Service
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 
@@ -57,7 +59,8 @@ class Reload(Service):
             return
         if self._has_terminal and not _has_terminal():
             _log.info("The terminal is gone")
-            self._reactor.stop()
+            with suppress(ReactorNotRunning):
+                self._reactor.stop()
         else:
             self.reload()
 

@@ -91,7 +91,6 @@ def make_service(
     services = OneByOne()
     named: dict[str, Service] = {
         "watchdog": Watchdog(notifier, reactor),
-        "reload": reloading,
         "rate-limiting": RateLimiting(hub.limits, reactor),
         "keep-alive": keepalive,
         "loop-lag": lag,
@@ -107,6 +106,9 @@ def make_service(
     # Last to first when it stops: a load balancer can ask until everybody has gone.
     named["ports"] = ports
     named["connections"] = Connections(hub, factory, settings, reactor)
+    named["reload"] = (
+        reloading  # first to stop of these: nothing is read again while this server says goodbye
+    )
     named["inherited-ports"] = ports.inherited
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)

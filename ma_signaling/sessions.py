@@ -182,7 +182,8 @@ class Sessions:
         self._fail_silently_to_home(session, error, end)
 
     def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
-        self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
+        if not session.is_open:
+            self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
         session.client.peer.send(messages.error(error))
         self._end(session, end)
 

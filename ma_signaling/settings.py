@@ -345,7 +345,7 @@ class Settings:
         live=True,
     )
     turn_per_address: int = _setting(
-        "60",
+        "20",
         values.whole(0),
         "Relay credentials for one client address within an hour",
         unit="sessions",

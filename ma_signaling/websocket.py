@@ -128,6 +128,8 @@ class SignalingProtocol(ShortPath):
     def begin_websocket(self, head: RequestHead, received: bytes) -> None:
         """Go on with a request that wants a WebSocket: ``head``, and the bytes that it was read from."""
         self._head = None
+        if self._is_refused:
+            return
         allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
         if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
             self._refuse(403, {"error": "Origin not allowed"})

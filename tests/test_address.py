@@ -8,6 +8,7 @@ from ma_signaling.address import ClientAddresses
 from ma_signaling.configuration import load
 from ma_signaling.events import Event
 from ma_signaling.peer import ClientAddress
+from ma_signaling.settings import Settings
 
 
 def nobody_hears(event: Event, /, **details: object) -> None: ...
@@ -56,6 +57,30 @@ class ClientAddressTest(SynchronousTestCase):
 
     def test_all_are_trusted(self) -> None:
         assert seen("127.0.0.1", b"127.0.0.3, 127.0.0.2").key == "127.0.0.3"
+
+    def test_a_hop_that_says_nothing_proves_nothing(self) -> None:
+        for header, line in (
+            (b"x-forwarded-for", b"203.0.113.9, unix:"),
+            (b"x-forwarded-for", b""),
+            (b"forwarded", b"for=unknown"),
+            (b"forwarded", b"for=203.0.113.9, for=_hidden"),
+        ):
+            assert seen("127.0.0.1", line, header=header) == ClientAddress("127.0.0.1", "127.0.0.1", True), (
+                line
+            )
+
+    def test_headers_that_disagree_prove_nothing(self) -> None:
+        def behind(forwarded: bytes, x_forwarded_for: bytes) -> ClientAddress:
+            headers = {b"forwarded": [forwarded], b"x-forwarded-for": [x_forwarded_for]}
+            addresses = ClientAddresses(Settings(), nobody_hears)
+            return addresses.of("127.0.0.1", lambda name: headers.get(name, ()))
+
+        assert behind(b"for=198.51.100.7", b"127.0.0.1").shared
+        assert behind(b"for=198.51.100.7", b"198.51.100.7") == ClientAddress("198.51.100.7", "198.51.100.7")
+
+    def test_a_very_long_list_is_read_from_its_end(self) -> None:
+        line = b"for=192.0.2.1," * 1000 + b"for=198.51.100.7"
+        assert seen("127.0.0.1", line, header=b"forwarded").key == "198.51.100.7"
 
     def test_ports_brackets_and_zones(self) -> None:
         for value in (b"198.51.100.1:4711", b"::ffff:198.51.100.1"):

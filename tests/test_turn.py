@@ -116,13 +116,17 @@ class ListTest(SynchronousTestCase):
     def test_quota_of_a_home(self) -> None:
         world = World(turn_urls=RELAY, turn_per_home=3)
         home = world.home()
-        self.assertEqual(self._relays(world, [home] * 5, [f"198.51.100.{n}" for n in range(5)]), 3)
+        stranger, guest = "198.51.100.1", "203.0.113.1"
+        self.assertEqual(self._relays(world, [home] * 5, [stranger] * 5), 3)
         self.assertEqual(world.reported().count(Event.RELAY_OFFERED), 3)
         self.assertEqual(world.reported().count(Event.LIMIT_HIT), 2)
+        self.assertEqual(
+            self._relays(world, [home] * 2, [guest] * 2), 1, "each address is served once an hour"
+        )
         world.advance(3599)
-        self.assertEqual(self._relays(world, [home], ["198.51.100.1"]), 0)
+        self.assertEqual(self._relays(world, [home], [stranger]), 0)
         world.advance(1)
-        self.assertEqual(self._relays(world, [home], ["198.51.100.1"]), 1)
+        self.assertEqual(self._relays(world, [home], [stranger]), 1)
 
     def test_quota_of_an_address(self) -> None:
         world = World(turn_urls=RELAY, turn_per_address=2)
