@@ -1,16 +1,24 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
+COPY requirements.txt requirements-build.txt ./
+RUN python -m venv --without-pip /opt/ma-signaling \
+    && python -m pip --python /opt/ma-signaling install --no-cache-dir --require-hashes --only-binary :all: \
+        --requirement requirements.txt \
+    && python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.txt
 COPY . .
-RUN python -m venv /opt/ma-signaling \
-    && /opt/ma-signaling/bin/pip install --no-cache-dir --disable-pip-version-check . \
-    # Twisted keeps a cache of its plugins, which the user below could not write.
-    && /opt/ma-signaling/bin/twistd --help >/dev/null
+# Twisted keeps a list of its plugins, which the user below could not write.
+RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && python -m pip --python /opt/ma-signaling install --no-cache-dir --no-deps /wheels/*.whl \
+    && /opt/ma-signaling/bin/twistd --help >/dev/null \
+    && mkdir -p /var/lib/ma-signaling
 
 FROM python:3.13-slim
 COPY --from=build /opt/ma-signaling /opt/ma-signaling
-USER nobody
-WORKDIR /tmp
+# For --state-file; a volume there takes its owner over.
+COPY --from=build --chown=10001:10001 /var/lib/ma-signaling /var/lib/ma-signaling
+USER 10001:10001
+WORKDIR /var/lib/ma-signaling
 EXPOSE 8787
-HEALTHCHECK CMD ["/opt/ma-signaling/bin/python", "-c", \
-    "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('MA_SIGNALING_HTTP_PORT') or os.environ.get('MA_SIGNALING_PORT') or os.environ.get('PORT') or 8787}/health\", timeout=3)"]
-CMD ["/opt/ma-signaling/bin/ma-signaling"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+    CMD ["/opt/ma-signaling/bin/python", "-m", "ma_signaling.healthcheck"]
+ENTRYPOINT ["/opt/ma-signaling/bin/ma-signaling"]

@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
+PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make requirements'
 
-.PHONY: help run test lint soak fuzz bench clean
+.PHONY: help run test lint soak fuzz bench requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -28,6 +30,11 @@ fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each t
 
 bench: .venv/installed benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)
+
+requirements: .venv/installed ## Pin the newest of what the image installs, by hashes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
+	$(PIN) --output-file requirements.txt setup.cfg
+	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* benchmarks/peers/node_modules

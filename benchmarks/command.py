@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from benchmarks import report, servers
 from benchmarks.chart import chart
@@ -105,7 +104,7 @@ class Run:
     @property
     def fewer_rounds(self) -> int:
         """For what takes long and varies little."""
-        return (self.rounds + 1) // 3
+        return max(1, self.rounds * 2 // 5)
 
     def _measure_transport(self, transport: str, tls: Tls | None) -> None:
         busy = {name: make for name, make in self.sizes.busy().items() if name in self.only}
@@ -118,10 +117,9 @@ class Run:
                 warm_up((ours, theirs), busy, self.sizes.warm_up)
                 compared = compare(transport, ours, theirs, busy, self.rounds)
                 self.figures += compared
-                relay = next((figure for figure in compared if figure.name == "relay"), None)
-                if "latency" in self.only and relay and relay.theirs:
-                    capacity = 1 / median(relay.theirs)
-                    self.figures += latency(transport, ours, theirs, capacity, self.rounds)
+                if "latency" in self.only:
+                    relay = next(figure for figure in compared if figure.name == "relay")
+                    self.figures += latency(transport, ours, theirs, relay, self.rounds)
         if "memory" in self.only:
             self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
 

@@ -14,6 +14,7 @@ UNITS = {"µs": (1e6, 1), "ms": (1e3, 2), "s": (1.0, 2), "MiB": (1 / 2**20, 1)}
 
 LABELS = {
     "relay": "relayed ICE candidate",
+    "relay singly": "relayed ICE candidate, singly",
     "session": "whole session",
     "arrive": "home that arrives",
     "leave": "home that leaves",

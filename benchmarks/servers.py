@@ -52,13 +52,10 @@ class Kind:
             command = [node_path(), str(RELAY), "--port", str(port)]
             command += [] if everywhere else ["--host", "127.0.0.1"]
             return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
-        endpoint = f"tcp:{port}:interface=127.0.0.1"
-        if tls:
-            endpoint = f"ssl:{port}:privateKey={tls.key}:certKey={tls.certificate}:interface=127.0.0.1"
-        elif everywhere:
-            endpoint = str(port)
+        endpoint = str(port) if everywhere else f"tcp:{port}:interface=127.0.0.1"
         twistd = str(Path(sys.executable).parent / "twistd")
-        return [twistd, "-n", "--pidfile=", "ma-signaling", "--port", endpoint, *self.options]
+        command = [twistd, "-n", "--pidfile=", "ma-signaling", "--port", endpoint, *self.options]
+        return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 
     def environment(self) -> dict[str, str]:
         """The environment of a server: this one's, without settings, and with the right sources first."""

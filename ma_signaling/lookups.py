@@ -63,7 +63,7 @@ class Lookups:
         return self._stories.tell(session_id, self._charge(address))
 
     def _charge(self, address: ClientAddress) -> float:
-        """Charge a lookup, and return the time."""
+        """Charge a lookup, and return the time. Raises ``Refused``."""
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()

@@ -49,8 +49,8 @@ class Sessions:
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
-        self.stories = Stories(settings.session_stories)
         self._is_leaving = False
+        self.stories = Stories(settings.session_stories)
         self.open = 0
         """How many of them are open; the others are pending."""
 
@@ -132,9 +132,8 @@ class Sessions:
         """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
         self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
         with_relay = self._ice_servers.has_relay and self._may_relay(session)
-        self._open(
-            session, self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay), is_ready=True
-        )
+        extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
+        self._open(session, extended, is_ready=True)
 
     def client_left(self, session: Session, goodbye: bool) -> None:
         """End a session whose client is gone; the home is spared the news where a call may well be up."""

@@ -11,7 +11,7 @@ VERDICTS = {
     "home's internet connection.",
     "home-left": "The home ended its connection to this server, as it does when it is stopped or restarted.",
     "home-busy": "The home has as many sessions as it may have, and this one made way for another.",
-    "server-stopped": "This server was stopped or restarted meanwhile: try again.",
+    "server-stopped": "This server was stopped or restarted: try again in half a minute.",
     "client-gave-up": "The client left before the home had answered.",
     "no-offer": "The client was told to go ahead, and has not sent an offer.",
     "home-silent": "The home has said nothing at all, although its connection stands: restart its remote access.",

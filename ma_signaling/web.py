@@ -189,8 +189,8 @@ class Named(Page):
             return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
             status, body, extra = refusal(refused.error)
-            for name, value in extra.items():
-                request.setHeader(name, value)
+            for field, value in extra.items():
+                request.setHeader(field, value)
             return reply(request, status, body)
 
     def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:

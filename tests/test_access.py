@@ -263,6 +263,12 @@ class EnforceTest(AccessTestCase):
         self.assert_turned_away(home, newcomer)
         assert not self.world.clock.timers
 
+    def test_a_newcomer_who_was_here_first(self) -> None:
+        newcomer, home = self.world.connect(STRANGER), self.world.home()
+        newcomer.say("register-server", remoteId="HOME")
+        assert self.deny("HOME") == 2
+        self.assert_turned_away(home, newcomer)
+
     def test_a_holder_is_banned_by_its_address_in_the_midst_of_a_check(self) -> None:
         home, newcomer = self.world.home(), self.world.connect(STRANGER)
         newcomer.say("register-server", remoteId="HOME")

@@ -90,6 +90,20 @@ class HeartTest(SynchronousTestCase):
         assert late.closed == RESTARTING
         assert [peer.heard for pair in pairs for peer in pair] == [[], [], [], []]
 
+    def test_what_a_home_says_to_a_client_that_went_first(self) -> None:
+        """It is lost, as it would be on any closed connection; no error says that the client is gone."""
+        world = World()
+        client = world.connect(CLIENT)
+        home = world.home()
+        client.say("connect-request", remoteId="HOME")
+        session = world.session(home, client)
+        world.hub.say_goodbye(1)
+        assert (client.closed, home.closed) == (RESTARTING, None)
+        home.say("ice-candidate", sessionId=session, data=1)
+        home.say("session-ready", sessionId=session)
+        assert home.heard == []
+        assert world.hub.counts()["clients"] == 0
+
     def test_nobody_registers(self) -> None:
         """Neither who comes now nor who waits for a verdict: it would be for nothing, and they try again."""
         late, waiting = self.world.connect(STRANGER), self.world.connect(STRANGER)

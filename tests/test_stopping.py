@@ -77,9 +77,13 @@ class StoppingTest(SynchronousTestCase):
                 assert server.stop(second) == 128 + second
 
     def test_draining(self) -> None:
-        """Until the last one has gone, /ready says no, /health answers, and nobody new comes in."""
+        """Until the last one has gone, /ready says no, /health answers, and nobody new comes in: on new connections."""
 
-        async def conversation(session: aiohttp.ClientSession) -> None:
+        async def conversation(_: aiohttp.ClientSession) -> None:
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+                await ask(session)
+
+        async def ask(session: aiohttp.ClientSession) -> None:
             async with session.get(f"{server.http}/ready") as reply:
                 assert (reply.status, await reply.json()) == (200, {"ready": True})
             stopping = asyncio.create_task(asyncio.to_thread(server.stop))

@@ -1,0 +1,53 @@
+"""``python -m ma_signaling.healthcheck``: does the server that has this environment answer? Docker's HEALTHCHECK.
+
+Exits with 0 if it does, else with 1 and one line. It asks the first port that it can reach from inside, one for plain
+text before one for TLS; settings on the server's command line are unknown here.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import urllib.request
+from pathlib import Path
+
+from ma_signaling.configuration import FILE_VARIABLE, load
+from ma_signaling.settings import SettingError, Settings
+
+WITHIN_SECONDS = 3.0
+
+
+def health_url(settings: Settings) -> str | None:
+    """Where to ask; None where no port is a number, or ``tcp:`` and a number."""
+    kinds = (("http", settings.http_port), ("https" if settings.tls_cert else "http", settings.port))
+    for scheme, texts in kinds:
+        for text in texts:
+            number = text.removeprefix("tcp:").partition(":")[0]
+            if number.isdecimal():
+                return f"{scheme}://127.0.0.1:{number}/health"
+    return None
+
+
+def check() -> str | None:
+    """What is wrong, None where all is well."""
+    try:
+        file = os.environ.get(FILE_VARIABLE)
+        url = health_url(load({}, os.environ, Path(file) if file else None).settings)
+        if url is None:
+            return "no port can be asked: say --http-port as well"
+        # It is this very container, whatever name its certificate is for; and no proxy leads to it.
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+        )
+        opener.open(url, timeout=WITHIN_SECONDS).close()
+    except (OSError, SettingError) as problem:
+        return str(problem)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(check())

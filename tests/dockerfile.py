@@ -1,0 +1,143 @@
+"""A Dockerfile carried out without Docker: its commands as they stand, its directories inside another one.
+
+The image's own Python is a fresh virtual environment. What only an engine can do (users, ports) is left out; any
+instruction that is not known here is an error.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from dockerfile_parse import DockerfileParser
+
+OWN_DIRECTORIES = ("src", "opt", "wheels", "var")
+"""What a path in the Dockerfile may begin with to be taken as one inside the image."""
+
+_ABSOLUTE = re.compile(rf"(?<![\w./-])/(?={'|'.join(OWN_DIRECTORIES)})")
+
+
+class Image:
+    """What a Dockerfile makes of a build context, in ``directory``."""
+
+    def __init__(self, context: Path, directory: Path) -> None:
+        self._context = context
+        self._ignored = _ignore_patterns(context / ".dockerignore")
+        self.root = directory / "root"
+        self.root.mkdir()
+        self._python = directory / "python"
+        venv.create(self._python, with_pip=True)
+        self._working_directory = self.root
+        self._kept: list[Path] = []
+        self._is_last_stage = False
+        self.entry_point: Sequence[str] = ()
+        self.health_check: Sequence[str] = ()
+        self.commands_run = 0
+
+    def build(self) -> None:
+        """Carry out every instruction; raises ``AssertionError`` with the output of a command that fails."""
+        instructions = DockerfileParser(str(self._context)).structure
+        stages = sum(each["instruction"] == "FROM" for each in instructions)
+        for each in instructions:
+            name, value = each["instruction"], each["value"]
+            if name == "FROM":
+                stages -= 1
+                self._is_last_stage = stages == 0
+                self._working_directory = self.root
+            elif name == "WORKDIR":
+                self._working_directory = self._inside(value)
+                self._working_directory.mkdir(parents=True, exist_ok=True)
+            elif name == "COPY":
+                self._copy(value.split())
+            elif name == "RUN":
+                self._run(value)
+            elif name == "HEALTHCHECK":
+                self.health_check = self._exec_form(value.partition("CMD")[2])
+            elif name == "ENTRYPOINT":
+                self.entry_point = self._exec_form(value)
+            else:
+                assert name in ("COMMENT", "EXPOSE", "USER"), f"{name} is not known here"
+        self._forget_other_stages()
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """What a process in the image sees: of this machine's environment, only what pip needs to find packages."""
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+        return {**kept, "PATH": f"{self._python}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+
+    def _inside(self, path: str) -> Path:
+        return self._working_directory / path if not path.startswith("/") else self.root / path.lstrip("/")
+
+    def _exec_form(self, value: str) -> list[str]:
+        """A command that no shell stands before: so signals reach it."""
+        command = json.loads(value)
+        assert isinstance(command, list)
+        return [_ABSOLUTE.sub(f"{self.root}/", word) for word in command]
+
+    def _run(self, command: str) -> None:
+        done = subprocess.run(
+            ["sh", "-c", _ABSOLUTE.sub(f"{self.root}/", command)],
+            cwd=self._working_directory,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        self.commands_run += 1
+
+    def _copy(self, words: list[str]) -> None:
+        flags = [word for word in words if word.startswith("--")]
+        *sources, target = words[len(flags) :]
+        if any(flag.startswith("--from=") for flag in flags):
+            # All stages have one root here, for a virtual environment knows its own path.
+            assert sources == [target]
+            assert self._inside(target).exists(), f"no stage has made {target}"
+            self._kept.append(self._inside(target))
+            return
+        for source in sources:
+            for path in sorted(self._context.glob(source if source != "." else "**/*")):
+                relative = path.relative_to(self._context)
+                if path.is_file() and not self._is_ignored(relative):
+                    to = self._inside(target) / relative
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, to)
+
+    def _is_ignored(self, path: Path) -> bool:
+        """The last pattern that fits decides, as in Docker."""
+        ignored = False
+        for pattern, is_ignored in self._ignored:
+            parts = [path, *path.parents][:-1]
+            if any(_fits(part, pattern) for part in parts):
+                ignored = is_ignored
+        return ignored
+
+    def _forget_other_stages(self) -> None:
+        """The last stage begins from nothing: only what it has copied is in the image."""
+        assert self._is_last_stage
+        for path in sorted(self.root.rglob("*"), reverse=True):
+            if any(path.is_relative_to(kept) or kept.is_relative_to(path) for kept in self._kept):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _ignore_patterns(path: Path) -> list[tuple[str, bool]]:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    return [(pattern.lstrip("!"), not pattern.startswith("!")) for pattern in patterns]
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return fnmatch.fnmatch(path.name, pattern.removeprefix("**/"))
+    return len(path.parts) == len(Path(pattern).parts) and fnmatch.fnmatch(str(path), pattern)
