@@ -18,8 +18,8 @@ from ma_signaling import remote_id
 from ma_signaling.check.answers import stop_for, websocket_url
 from ma_signaling.check.outcome import Status
 from tests.browser import HomeThread
+from tests.doctor import DeafHome, LeavingHome, SilentHome
 from tests.server_process import ServerProcess, child_environment
-from tests.test_doctor import DeafHome, LeavingHome, SilentHome
 from tests.webrtc_peers import Home, eventually, remote_id_from_fingerprint
 
 WITHIN = 60.0

@@ -1,4 +1,4 @@
-"""What a browser is shown, as bytes; tests/test_doctor.py looks at it with a browser."""
+"""What a browser is shown, as bytes; tests/test_doctor.py and tests/test_page_looks.py look at it with a browser."""
 
 from __future__ import annotations
 

@@ -8,93 +8,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.candidates import MOST, MOST_IN_SDP, PLACES, count, count_in_sdp, named
 from ma_signaling.stories import REMEMBERED, Stories
 from ma_signaling.story import End, Side, Story
 from ma_signaling.verdicts import VERDICTS
+from tests.candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
 from tests.heart import FakePeer, World, address
 from tests.test_web import Reply
 from tests.wire import Server
-
-ADDRESS = "203.0.113.77"
-HOST = f"candidate:1 1 udp 2122260223 {ADDRESS} 46154 typ host generation 0"
-HOST_MDNS = "candidate:1 1 udp 2122260223 0f2b1c5e-9d9b-4b0e-8d0e-0123456789ab.local 46154 typ host"
-HOST_TCP = "candidate:1 1 tcp 1518280447 2001:db8::7 9 typ host tcptype active"
-SRFLX = f"candidate:2 1 UDP 1677729535 {ADDRESS} 46154 typ srflx raddr 192.168.1.5 rport 46154"
-RELAY = f"candidate:3 1 udp 41885439 {ADDRESS} 50000 typ relay raddr {ADDRESS} rport 46154"
-PRFLX = "candidate:4 1 udp 41885439 2001:db8::7 50000 typ prflx raddr 2001:db8::1 rport 1"
-
-
-def sdp(*candidates: str) -> dict[str, str]:
-    """A description with these candidates."""
-    lines = [
-        "v=0",
-        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-        *(f"a={each}" for each in candidates),
-        "",
-    ]
-    return {"type": "offer", "sdp": "\r\n".join(lines)}
-
-
-class CandidatesTest(SynchronousTestCase):
-    """Counts by type, transport and family."""
-
-    def counted(self, *candidates: Any) -> dict[str, int]:
-        counts = bytearray(PLACES)
-        for candidate in candidates:
-            count(counts, candidate)
-        return named(counts)
-
-    def test_kinds(self) -> None:
-        assert self.counted(HOST, HOST_MDNS, HOST_TCP, SRFLX, SRFLX, RELAY, PRFLX) == {
-            "host/udp/ipv4": 1,
-            "host/udp/mdns": 1,
-            "host/tcp/ipv6": 1,
-            "srflx/udp/ipv4": 2,
-            "relay/udp/ipv4": 1,
-            "prflx/udp/ipv6": 1,
-        }
-        assert self.counted("a=" + HOST, HOST.removeprefix("candidate:")) == {"host/udp/ipv4": 2}
-
-    def test_others(self) -> None:
-        assert self.counted("") == {"end": 1}
-        odd: list[object] = [
-            None,
-            5,
-            ["candidate"],
-            {"a": 1},
-            "x",
-            "a b c d e f g h",
-            HOST.replace("udp", "sctp"),
-            " " * 99,
-            HOST[:30],
-        ]
-        assert self.counted(*odd) == {"other": len(odd)}
-
-    def test_counts_end_somewhere(self) -> None:
-        assert self.counted(*[HOST] * (MOST + 9)) == {"host/udp/ipv4": MOST}
-
-    def test_descriptions(self) -> None:
-        def counted(data: Any) -> dict[str, int]:
-            counts = bytearray(PLACES)
-            count_in_sdp(counts, {"type": "offer", "data": data})
-            return named(counts)
-
-        assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}
-        assert counted({"sdp": f"v=0\na={HOST}"}) == {"host/udp/ipv4": 1}
-        assert sum(counted(sdp(*[HOST] * (MOST_IN_SDP + 9))).values()) == MOST_IN_SDP
-        odd: tuple[object, ...] = (
-            None,
-            5,
-            "v=0",
-            [],
-            {},
-            {"sdp": None},
-            {"sdp": ""},
-            {"sdp": "a=candidate:"},
-        )
-        for each in odd:
-            assert counted(each) == {}, each
 
 
 class StoryTestCase(SynchronousTestCase):
