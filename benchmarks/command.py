@@ -12,9 +12,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 from benchmarks import report, servers
 from benchmarks.chart import chart
@@ -55,6 +54,10 @@ class Sizes:
             "arrive": lambda place: Arrivals(place, self.arrivals),
             "leave": lambda place: Departures(place, self.arrivals),
         }
+
+    def halved(self) -> Sizes:
+        """Half as many, for what costs twice as much."""
+        return replace(self, sessions=self.sessions // 2, arrivals=self.arrivals // 2)
 
 
 FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5, warm_up=3)
@@ -104,12 +107,13 @@ class Run:
     @property
     def fewer_rounds(self) -> int:
         """For what takes long and varies little."""
-        return (self.rounds + 1) // 3
+        return max(1, self.rounds * 2 // 5)
 
     def _measure_transport(self, transport: str, tls: Tls | None) -> None:
-        busy = {name: make for name, make in self.sizes.busy().items() if name in self.only}
+        every = (self.sizes.halved() if tls else self.sizes).busy()
+        busy = {name: make for name, make in every.items() if name in self.only}
         if "latency" in self.only:
-            busy.setdefault("relay", self.sizes.busy()["relay"])
+            busy.setdefault("relay", every["relay"])
         if busy:
             with ExitStack() as running:
                 started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
@@ -117,10 +121,9 @@ class Run:
                 warm_up((ours, theirs), busy, self.sizes.warm_up)
                 compared = compare(transport, ours, theirs, busy, self.rounds)
                 self.figures += compared
-                relay = next((figure for figure in compared if figure.name == "relay"), None)
-                if "latency" in self.only and relay and relay.theirs:
-                    capacity = 1 / median(relay.theirs)
-                    self.figures += latency(transport, ours, theirs, capacity, self.rounds)
+                if "latency" in self.only:
+                    relay = next(figure for figure in compared if figure.name == "relay")
+                    self.figures += latency(transport, ours, theirs, relay, self.rounds)
         if "memory" in self.only:
             self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
 
@@ -147,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> str | None:
         servers.take_processor()
         run.measure()
     except (NotReady, Unexpected) as failure:
-        return str(failure)
+        return f"{report.as_text(run.figures)}{failure}"
     took = time.monotonic() - began
     print(report.as_text(run.figures))
     if any(vars(chosen).values()):

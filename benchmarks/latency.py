@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from statistics import quantiles
+from statistics import median, quantiles
 
 from benchmarks import texts
 from benchmarks.conversations import CANDIDATES
@@ -99,8 +99,12 @@ class Echo:
         self._took.append(time.perf_counter() - self._began.popleft())
 
 
-def latency(group: str, ours: Side, theirs: Side, capacity: float, rounds: int) -> list[Figure]:
-    """The median and the 99th percentile at half of ``capacity`` (candidates a second), both directions counted."""
+def latency(group: str, ours: Side, theirs: Side, relay: Figure, rounds: int) -> list[Figure]:
+    """The median and the 99th percentile at half of what the other side can relay, as ``relay`` has measured it."""
+    if relay.is_refused:
+        unknown = "what the other side can relay is not known"
+        return [Figure(group, "round trip", "ms", relay.sides, refusals=[unknown], rounds=rounds)]
+    capacity = 1 / median(relay.theirs)
     name = f"round trip at {capacity / 2:,.0f} candidates/s"
     figures = [
         Figure(group, f"{name}, {which}", "ms", (ours.name, theirs.name), rounds=rounds)
