@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 WITHIN = 60.0
-"""Seconds in which anything must have happened."""
+"""Seconds after which nothing is expected any more."""
 
 READABLE = select.EPOLLIN | select.EPOLLRDHUP
 WRITABLE = select.EPOLLOUT
@@ -24,6 +24,7 @@ class Loop:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._stopped = False
+        self._deadline = 0.0
 
     def watch(self, descriptor: int, callback: Callable[[], None], events: int = READABLE) -> None:
         """Call ``callback`` whenever ``descriptor`` is ready; a callback may be called once too often."""
@@ -44,25 +45,30 @@ class Loop:
         """Let ``run`` return."""
         self._stopped = True
 
-    def run(self, within: float = WITHIN) -> None:
-        """Serve until ``stop`` is called, which must happen within so many seconds."""
-        self._stopped = False
-        self._serve(time.monotonic() + within)
+    def progress(self) -> None:
+        """Something was done: wait for the next thing as long again."""
+        self._deadline = time.monotonic() + WITHIN
+
+    def run(self) -> None:
+        """Serve until ``stop`` is called; raises ``Unexpected`` where nothing goes on for too long."""
+        self.progress()
+        self._serve()
         if not self._stopped:
-            raise Unexpected(f"not done within {within:g} s")
+            raise Unexpected(f"nothing was done for {WITHIN:g} s")
 
     def pause(self, seconds: float) -> None:
         """Serve for so many seconds."""
-        self._stopped = False
-        self._serve(time.monotonic() + seconds)
+        self._deadline = time.monotonic() + seconds
+        self._serve()
 
     def spin(self, work: Callable[[], bool]) -> None:
         """Serve, never sleeping, and call ``work`` between, as long as it returns True."""
         while work():
             self._poll(0)
 
-    def _serve(self, deadline: float) -> None:
-        while not self._stopped and (left := deadline - time.monotonic()) > 0:
+    def _serve(self) -> None:
+        self._stopped = False
+        while not self._stopped and (left := self._deadline - time.monotonic()) > 0:
             self._poll(left)
 
     def _poll(self, timeout: float) -> None:

@@ -34,6 +34,7 @@ def side_by_side(loop: Loop, scripts: Iterable[Callable[[Hear], Script]], at_onc
     def ended() -> None:
         nonlocal under_way
         under_way -= 1
+        loop.progress()
         begin()
 
     for _ in range(at_once):
