@@ -13,7 +13,7 @@ const REQUEST_WITHIN = 30; // as long as the app waits
 const ANSWER_WITHIN = 30;
 const PATH_WITHIN = 30;
 const CHANNEL_WITHIN = 10;
-const LOOK_AFTER = 5; // seconds without an answer after which the server is asked what it sees
+const LOOK_EVERY = 5; // seconds without an answer after which the server is asked (again) what it sees
 const CHANNEL = "ma-api"; // what the home bridges to its API; nothing is sent over it
 
 /** In order: the id of a step, its title, what it does. It returns {status?, text?, lines?} or throws a Stop. */
@@ -139,19 +139,19 @@ async function negotiate(context) {
   await connection.setLocalDescription();
   say("offer", { type: "offer", sdp: connection.localDescription.sdp });
   let isWaiting = true;
-  const looking = setTimeout(async () => {
+  const looking = setInterval(async () => {
     const story = await fetchStory(context);
     if (isWaiting && story?.verdict.code === "home-away") {
       tell("answer", { status: "run", text: "The home's connection to this server is broken: waiting for its return …" });
     }
-  }, LOOK_AFTER * 1000);
+  }, LOOK_EVERY * 1000);
   try {
     const answer = await within(signaling.first("answer"), ANSWER_WITHIN, "no-answer", signal);
     context.answer = answer.data;
   } catch (stop) {
     throw stop.code === "no-answer" ? await whyNoAnswer(context, stop) : stop;
   } finally {
-    clearTimeout(looking);
+    clearInterval(looking);
     isWaiting = false;
   }
   return { text: "The home has answered." };
