@@ -123,7 +123,7 @@ class Run:
                 compared = compare(transport, ours, theirs, busy, self.rounds)
                 self.figures += compared
                 if "latency" in self.only:
-                    relay = next(figure for figure in compared if figure.name == "relay")
+                    relay = next(figure for figure in compared if figure.name == "relay singly")
                     self.figures += latency(transport, ours, theirs, relay, self.rounds)
         if "memory" in self.only:
             self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
