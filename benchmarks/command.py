@@ -114,7 +114,7 @@ class Run:
         every = (self.sizes.halved() if tls else self.sizes).busy()
         busy = {name: make for name, make in every.items() if name in self.only}
         if "latency" in self.only:
-            busy.setdefault("relay", every["relay"])
+            busy.setdefault("relay singly", every["relay singly"])
         if busy:
             with ExitStack() as running:
                 started = [running.enter_context(Server(kind, tls)) for kind in self.kinds]
