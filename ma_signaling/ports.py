@@ -23,7 +23,7 @@ from ma_signaling.direct_write import write_directly
 from ma_signaling.settings import CannotStart, Settings
 from ma_signaling.tls import Certificates
 
-BACKLOG = 1024
+BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
 
 _log = Logger(namespace="ma_signaling")
