@@ -9,6 +9,9 @@ from collections.abc import Callable
 WITHIN = 60.0
 """Seconds after which nothing is expected any more."""
 
+AT_A_TIME = 16
+"""Callbacks between two looks at the schedule, where there is one."""
+
 READABLE = select.EPOLLIN | select.EPOLLRDHUP
 WRITABLE = select.EPOLLOUT
 
@@ -64,16 +67,16 @@ class Loop:
     def spin(self, work: Callable[[], bool]) -> None:
         """Serve, never sleeping, and call ``work`` between, as long as it returns True."""
         while work():
-            self._poll(0)
+            self._poll(0, AT_A_TIME)
 
     def _serve(self) -> None:
         self._stopped = False
         while not self._stopped and (left := self._deadline - time.monotonic()) > 0:
             self._poll(left)
 
-    def _poll(self, timeout: float) -> None:
+    def _poll(self, timeout: float, most: int = -1) -> None:
         callbacks = self._callbacks
-        for descriptor, _ in self._epoll.poll(timeout):
+        for descriptor, _ in self._epoll.poll(timeout, most):
             callback = callbacks.get(descriptor)
             if callback is not None:
                 callback()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.homes import Home, all_arrive
 from benchmarks.loop import Loop, Unexpected
-from benchmarks.rounds import Figure, Side, by_turns, say
+from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
 from benchmarks.script import Hear, Script, side_by_side
-from benchmarks.servers import Kind, Server
+from benchmarks.servers import Kind, Server, busy
 from benchmarks.websocket import GONE, Place
 
 AGAIN_AFTER = 1.0
@@ -39,12 +41,22 @@ def storm(loop: Loop, kinds: Sequence[Kind], count: int, rounds: int) -> list[Fi
     ]
     for number in range(rounds):
         seen = {kind: _storm(loop, kind, count) for kind in by_turns(number, kinds)}
-        for figure, ours, theirs in zip(figures, seen[kinds[0]], seen[kinds[1]], strict=True):
-            figure.add(ours, theirs)
+        refusals = [seen[kind].refused for kind in kinds if seen[kind].refused]
+        for figure, ours, theirs in zip(figures, seen[kinds[0]].seen, seen[kinds[1]].seen, strict=True):
+            figure.refusals += refusals
+            if not refusals:
+                figure.add(ours, theirs)
     return figures
 
 
-def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
+class Storm(NamedTuple):
+    """What was seen, in the order of ``NAMES``, and why it tells nothing, if so."""
+
+    seen: list[float]
+    refused: str
+
+
+def _storm(loop: Loop, kind: Kind, count: int) -> Storm:
     homes = [Home() for _ in range(count)]
     # Listening as most people run it: how long the queue of a listener is decides how a storm goes.
     server = Server(kind, everywhere=True)
@@ -55,7 +67,7 @@ def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
         _cut_off(loop, server, homes)
         server.start()
         place = Side(loop, server)
-        used, put_off, began = server.cpu(), _put_off(), time.monotonic()
+        used, put_off, began, own = server.cpu(), _put_off(), time.monotonic(), busy(os.getpid())
         back = [Return(home, place) for home in homes]
         left, tries = back, 0
         while left and tries < MOST_TRIES:
@@ -64,6 +76,7 @@ def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
             side_by_side(loop, (each.come_back for each in left), at_once=len(left))
             left = [each for each in left if not each.is_back]
             tries += 1
+        own = (busy(os.getpid()) - own) / (time.monotonic() - began)
         took = max(each.at for each in back) - began
         used = server.cpu() - used
         loop.pause(SETTLES_WITHIN)
@@ -84,7 +97,8 @@ def _storm(loop: Loop, kind: Kind, count: int) -> list[float]:
         f"storm, {kind.name}: "
         + "; ".join(f"{name} {value:g}" for (name, _), value in zip(NAMES, seen, strict=True))
     )
-    return seen
+    late = own >= GENERATOR_BELOW
+    return Storm(seen, f"{kind.name}: the generator had work for {own:.0%} of the time" if late else "")
 
 
 class Return:
