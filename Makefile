@@ -18,8 +18,9 @@ test: pytest trial ## Pass every check: lint, types, tests under pytest and unde
 pytest: lint
 	$(BIN)/python -m pytest
 
+# Those in a browser have nothing of Twisted in them, and take long.
 trial: lint
-	$(BIN)/trial tests
+	$(BIN)/trial $(filter-out tests/test_doctor.py tests/test_page_looks.py,$(wildcard tests/test_*.py))
 
 lint: .venv/tested ## Lint, formatting and types
 	$(BIN)/ruff check
