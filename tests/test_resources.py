@@ -199,6 +199,22 @@ class HttpTest(SynchronousTestCase):
         )
 
 
+class KeptConnectionTest(SynchronousTestCase):
+    """An HTTP connection that wants to be a WebSocket when there is no room for one more."""
+
+    def test_refused_is_refused(self) -> None:
+        server = Server()
+        client = server.accept()
+        client.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+        client.transport.clear()
+        server.factory.capacity.allow(0, 0)
+        client.send(UPGRADE + b"\r\n")
+        reply = client.transport.value()
+        assert reply.startswith(b"HTTP/1.1 503 "), reply
+        assert b" 101 " not in reply, reply
+        assert server.factory.open == 0
+
+
 class OriginsTest(SynchronousTestCase):
     """Browsers say which page they act for."""
 

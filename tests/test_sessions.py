@@ -221,3 +221,13 @@ class ClosedByTheServerTest(SynchronousTestCase):
         client = world.client(text="198.51.100.2")
         assert world.admit("198.51.100.2") > 0
         assert client.closed is None
+
+    def test_an_open_session_that_makes_way_has_not_failed(self) -> None:
+        world = World(home_sessions=1)
+        home = world.home()
+        first = world.client(text="198.51.100.1")
+        world.session(home, first)
+        world.client(text="198.51.100.2")
+        assert first.types() == ["error"]
+        assert Event.SESSION_FAILED not in world.reported()
+        assert world.reported().count(Event.SESSION_ENDED) == 1
