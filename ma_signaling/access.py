@@ -14,8 +14,7 @@ from ma_signaling.disguise import Disguise
 from ma_signaling.errors import Refused
 from ma_signaling.peer import ClientAddress
 from ma_signaling.remote_id import normalise
-
-Network = IPv4Network | IPv6Network
+from ma_signaling.setting_values import Network
 
 _DISGUISED = re.compile(r"([A-Za-z0-9_-]{1,4})(?:…|\.\.\.)([0-9A-Fa-f]{8})")
 

@@ -31,7 +31,7 @@ def describe(configuration: Configuration) -> str:
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:
     """Raise ``CannotStart`` for what can be known to fail without listening."""
-    for text in (*settings.port, *settings.http_port):
+    for text in (*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])):
         # What systemd hands over is there when it starts the server, not now.
         if not text.isdigit() and "systemd:" not in text:
             make_endpoint(text, reactor)

@@ -8,6 +8,8 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from ma_signaling.direct_write import cork
+
 SLOTS = 30
 
 
@@ -52,5 +54,10 @@ class KeepAlive(Service):
 
     def _tick(self) -> None:
         self._current = (self._current + 1) % SLOTS
-        for connection in list(self._slots[self._current]):
-            connection.keep_alive()
+        # Each is sent a WebSocket ping and a JSON ping: corked, in one packet.
+        cork.put_in()
+        try:
+            for connection in list(self._slots[self._current]):
+                connection.keep_alive()
+        finally:
+            cork.pull()

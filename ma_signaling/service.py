@@ -101,14 +101,13 @@ def make_service(
         reloading.add("TLS certificate", certificates.reload)
         metrics.watch(partial(_expiry, certificates))
         named["certificates"] = certificates
-    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, reactor), reactor)
+    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, settings, reactor), reactor)
     readiness.add("not-listening", lambda: bool(ports.running))
     # Last to first when it stops: a load balancer can ask until everybody has gone.
     named["ports"] = ports
     named["connections"] = Connections(hub, factory, settings, reactor)
-    named["reload"] = (
-        reloading  # first to stop of these: nothing is read again while this server says goodbye
-    )
+    # Stops before those above: nothing is read again while this server says goodbye.
+    named["reload"] = reloading
     named["inherited-ports"] = ports.inherited
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)

@@ -7,12 +7,13 @@ What it skips, and why that is safe:
   purpose; those that could change in place have a stand-in (``_STAND_INS``).
 - **The opening handshake**: a request in the form in which browsers, aiohttp and OkHttp write it, with nothing in it
   that Autobahn could refuse, is answered at once (RFC 6455 section 4.2.2).
-- **A message**: a masked, unfragmented text frame that has arrived whole, on an open connection that is inside no other
-  frame or message, goes to ``onMessage`` at once. Its text must be UTF-8 (section 8.1).
+- **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
+  frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
+  close frame, Autobahn's ``onCloseFrame`` judges code and reason.
 - **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
 
-Everything else is Autobahn's, untouched: fragments, control and binary frames, reserved bits, long and bad lengths, bad
-UTF-8, halves of frames, connections that close, requests in any other form. A test holds one way against the other.
+Everything else is Autobahn's, untouched: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
+halves of frames, what comes after a close, requests in any other form. A test holds one way against the other.
 """
 
 from __future__ import annotations

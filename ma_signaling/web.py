@@ -12,11 +12,13 @@ import orjson
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 
 from ma_signaling import __version__, page_files, remote_id, request_head
 from ma_signaling.address import ClientAddresses
+from ma_signaling.capacity import Capacity
 from ma_signaling.errors import Refused
+from ma_signaling.http_channel import HttpSite
 from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
@@ -32,7 +34,6 @@ CORS_HEADERS = {
     b"Access-Control-Allow-Methods": b"GET, OPTIONS",
     b"Access-Control-Allow-Headers": b"Content-Type",
 }
-
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -268,13 +269,12 @@ def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
     return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
 
 
-def make_metrics_site(metrics: Metrics, reactor: IReactorTime) -> Site:
+def make_metrics_site(metrics: Metrics, settings: Settings, reactor: IReactorTime) -> HttpSite:
     """What a port of its own serves: /metrics, to whoever reaches it."""
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
-    site = Site(root, reactor=reactor)
-    site.noisy = False
-    return site
+    # With a count of its own: whoever asks here takes no place of a home's.
+    return HttpSite(root, Capacity(0, 0), settings, reactor)
 
 
 def make_root(

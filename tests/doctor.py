@@ -45,15 +45,10 @@ class LeavingHome(Home):
         await self._socket.close()
 
 
-class DoctorTestCase(SynchronousTestCase):
-    """A browser, a server, and homes."""
+class HomesTestCase(SynchronousTestCase):
+    """A server, and homes."""
 
     def setUp(self) -> None:
-        if not CHROMIUM.exists():
-            raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
-        self.browser = BrowserThread()
-        self.addCleanup(self.browser.stop)
-        self.browser.start()
         self.server = ServerProcess("--ready-timeout", "0.5")
         self.addCleanup(self.server.close)
         self.server.start()
@@ -67,6 +62,18 @@ class DoctorTestCase(SynchronousTestCase):
         self.homes.run(home.start())
         self.addCleanup(lambda: self.homes.run(home.stop()))
         return home
+
+
+class DoctorTestCase(HomesTestCase):
+    """And a browser."""
+
+    def setUp(self) -> None:
+        if not CHROMIUM.exists():
+            raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
+        self.browser = BrowserThread()
+        self.addCleanup(self.browser.stop)
+        self.browser.start()
+        super().setUp()
 
     def stun(self) -> str:
         """The address of a STUN server that works."""

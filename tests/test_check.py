@@ -17,9 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling import remote_id
 from ma_signaling.check.answers import stop_for, websocket_url
 from ma_signaling.check.outcome import Status
-from tests.browser import HomeThread
-from tests.doctor import DeafHome, LeavingHome, SilentHome
-from tests.server_process import ServerProcess, child_environment
+from tests.doctor import DeafHome, HomesTestCase, LeavingHome, SilentHome
+from tests.server_process import child_environment
 from tests.webrtc_peers import Home, eventually, remote_id_from_fingerprint
 
 WITHIN = 60.0
@@ -30,23 +29,8 @@ aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 """
 
 
-class CheckTestCase(SynchronousTestCase):
-    """A server, and homes."""
-
-    def setUp(self) -> None:
-        self.server = ServerProcess("--ready-timeout", "0.5")
-        self.addCleanup(self.server.close)
-        self.server.start()
-        self.homes = HomeThread()
-        self.homes.__enter__()
-        self.addCleanup(self.homes.__exit__, None, None, None)
-
-    def home(self, kind: type[Home] = Home, **options: Any) -> Home:
-        """A home that is online."""
-        home = kind(self.server.url, **options)
-        self.homes.run(home.start())
-        self.addCleanup(lambda: self.homes.run(home.stop()))
-        return home
+class CheckTestCase(HomesTestCase):
+    """What the command says of homes."""
 
     def command(self, *arguments: str) -> list[str]:
         """The command, without the machine's real network."""

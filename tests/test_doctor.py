@@ -89,8 +89,8 @@ class CheckTests(DoctorTestCase):
 
         self.visit(play)
 
-    def test_silent_home(self) -> None:
-        home = self.home(SilentHome)
+    def wait_in_vain(self, home: Home) -> tuple[str, dict[str, str]]:
+        """The outcome of a check that this home leaves without an answer."""
 
         def play(visit: Visit) -> tuple[str, dict[str, str]]:
             visit.page.clock.install()
@@ -99,21 +99,17 @@ class CheckTests(DoctorTestCase):
             visit.page.clock.fast_forward(30_000)
             return self.outcome(visit)
 
-        found = self.visit(play)
+        return self.visit(play)
+
+    def test_silent_home(self) -> None:
+        home = self.home(SilentHome)
+        found = self.wait_in_vain(home)
         self.assert_stops_at("answer", found, "says nothing", "Remote Access")
         assert found[1]["ready"] == "warn", found
 
     def test_deaf_home(self) -> None:
         home = self.home(DeafHome)
-
-        def play(visit: Visit) -> tuple[str, dict[str, str]]:
-            visit.page.clock.install()
-            self.check(visit, home.remote_id)
-            visit.page.locator("#step-answer[data-status=run]").wait_for()
-            visit.page.clock.fast_forward(30_000)
-            return self.outcome(visit)
-
-        found = self.visit(play)
+        found = self.wait_in_vain(home)
         self.assert_stops_at("answer", found, "did not answer the offer")
         assert found[1]["ready"] == "ok", found
         self.assert_nothing_is_left(home)

@@ -6,8 +6,10 @@ import re
 from itertools import pairwise
 from typing import Any
 
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.short_path import ShortPath, configure
@@ -207,7 +209,6 @@ class TakenTest(SynchronousTestCase):
         self.assertEqual(len(socket.heard()), 40)
 
     def test_setting_turns_it_off(self) -> None:
-        self.assertTrue(issubclass(Server().connect().protocol.__class__, SignalingProtocol))
         self.assertTrue(Server().connect().protocol.is_short)
         self.assertFalse(Server(short_path=False).connect().protocol.is_short)
 
@@ -228,6 +229,18 @@ class AutobahnTest(SynchronousTestCase):
             "This Autobahn keeps something new in a connection (the log names it): read what it is for, then give it a"
             " stand-in in ma_signaling/short_path.py if it can change in place",
         )
+
+    def test_an_attribute_that_is_unknown_turns_the_short_path_off(self) -> None:
+        set_up = WebSocketServerProtocol._connectionMade
+
+        def set_up_more(protocol: Any) -> None:
+            set_up(protocol)
+            protocol.news = []
+
+        self.patch(WebSocketServerProtocol, "_connectionMade", set_up_more)
+        with capturedLogs() as logged:
+            self.assertFalse(Server().connect().protocol.is_short)
+        self.assertIn("it has a new news", str(formatEvent(logged[0])))
 
     def test_what_is_overridden_or_read_is_there(self) -> None:
         names = ["data", "state", "current_frame", "inside_message", "websocket_version", "processData"]
