@@ -86,7 +86,8 @@ class HomeThread:
     """An asyncio loop on which homes live, with loopback as their only network."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="homes", daemon=True)
 
     def __enter__(self) -> Self:
@@ -98,7 +99,7 @@ class HomeThread:
     def __exit__(self, *error: Any) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(WITHIN)
-        self._loop.close()
+        self._runner.close()
         self._loopback.__exit__(*error)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

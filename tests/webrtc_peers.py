@@ -145,12 +145,13 @@ class Peer:
         await self._leave(self._session.close())
 
     async def stop(self) -> None:
-        """End the WebRTC connections, then say goodbye to the server with 1000."""
+        """Say goodbye to the server with 1000, then end the WebRTC connections."""
+        # In this order: a connection that is closed while it still gathers candidates leaves sockets behind.
+        if self._listener is not None:
+            await self._leave(self._socket.close())
         async with asyncio.timeout(STEP_WITHIN):
             while self.sessions:
                 await self.sessions.popitem()[1].close()
-        if self._listener is not None:
-            await self._leave(self._socket.close())
 
     async def __aenter__(self) -> Self:
         return self
