@@ -18,6 +18,9 @@ class Evicted:
     def __len__(self) -> int:
         return len(self._homes)
 
+    def __contains__(self, remote_id: str) -> bool:
+        return remote_id in self._homes
+
     def __iter__(self) -> Iterator[Home]:
         return iter([home for homes in self._homes.values() for home in homes])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ma_signaling import messages
 from ma_signaling.limits import HomeGuard
 from ma_signaling.peer import ClientAddress, Timer
-from ma_signaling.session import Connection, Session
+from ma_signaling.session import Connection, RemoteSession, Session
 
 HELD_BYTES = 256 * 1024
 """What clients may send to a home that is away."""
@@ -38,8 +38,10 @@ class Home:
         "connection",
         "held_since",
         "ice_servers",
+        "is_known",
         "owner",
         "remote_id",
+        "remote_sessions",
         "sessions",
         "timer",
     )
@@ -54,12 +56,22 @@ class Home:
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON."""
         self.sessions: dict[str, Session] = {}
+        """Those of clients of this node."""
+        self.remote_sessions: dict[str, RemoteSession] = {}
+        """Those of clients of other nodes, while the home is connected to this one."""
+        self.is_known = False
+        """Somebody has held it; otherwise there are only clients who ask for it, and other nodes to be heard."""
         self.timer: Timer | None = None
         """While it is away: the end of the grace time."""
         self._guard: HomeGuard | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._all_held = all_held
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is connected to this node."""
+        return self.connection is not None and not self.connection.is_remote
 
     def admit(self, key: str, now: float, most: int) -> float:
         """Count a new session for the address ``key``; otherwise the seconds until one is allowed (``HomeGuard``)."""

@@ -13,7 +13,17 @@ from itertools import count, islice
 
 from ma_signaling import messages
 from ma_signaling.access import Access
-from ma_signaling.errors import BAD_MESSAGE, NOT_ALLOWED, RESTARTING, CloseCode, WireError, rate_limited
+from ma_signaling.elsewhere import Elsewhere, Nowhere
+from ma_signaling.errors import (
+    BAD_MESSAGE,
+    BLOCKED,
+    NOT_ALLOWED,
+    RESTARTING,
+    CloseCode,
+    Refused,
+    WireError,
+    rate_limited,
+)
 from ma_signaling.events import Event, Report
 from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.lookups import Lookups
@@ -38,12 +48,14 @@ class Hub:
         access: Access,
         turn_secret: bytes = b"",
         wall: Callable[[], float] = time.time,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
         self._control = Allowance(settings.control_rate, settings.control_burst)
         self._ids = count(1)
+        self._elsewhere: Elsewhere = elsewhere or Nowhere()
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.is_leaving = False
@@ -51,15 +63,17 @@ class Hub:
         self.access = access
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
-        self._sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall)
-        self._registry = Registry(settings, clock, report, access, self._sessions, self)
-        self.lookups = Lookups(clock, report, self.limits, self._registry, access, self._sessions.stories)
-        self._router = Router(clock, report, self, self._registry, self._sessions, self.lookups)
+        elsewhere = self._elsewhere
+        self.sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall, elsewhere)
+        self.registry = Registry(settings, clock, report, access, self.sessions, self, elsewhere)
+        stories = self.sessions.stories
+        self.lookups = Lookups(clock, report, self.limits, self.registry, access, stories, elsewhere)
+        self._router = Router(clock, report, self, self.registry, self.sessions, self.lookups, elsewhere)
 
     def reconfigure(self) -> None:
         """The settings have changed; budgets that are in use stay as they are."""
         self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
-        self._sessions.reconfigure()
+        self.sessions.reconfigure()
 
     def admit(self, address: ClientAddress) -> WireError | None:
         """Make room for a new connection of ``address``; otherwise why it may not come."""
@@ -88,24 +102,47 @@ class Hub:
         self._by_address.setdefault(address.key, {})[connection] = None
         return connection
 
+    def remote(self, id: str, peer: Peer, address: ClientAddress) -> Connection:
+        """A home's connection to another node, as it is known here: it has no place and no budget here."""
+        budget = Budget(Allowance(0, 0), self._clock.seconds())
+        return Connection(id, peer, address, budget, is_remote=True)
+
+    def nobody(self, remote_id: str) -> None:
+        """No node knows a Remote ID: whoever asked for it is told so, and it counts as a guess."""
+        home = self.registry.find(remote_id)
+        if home is None or home.is_known:
+            return
+        for session in list(home.sessions.values()):
+            client = session.client
+            try:
+                self.lookups.missed(client.address, remote_id)
+            except Refused:
+                self.close(client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+            else:
+                self.sessions.unknown(session)
+        self.registry.forget(home)
+
     def gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended, by the peer's ``goodbye`` or by a break; a second call does nothing."""
         if connection.gone:
             return
         connection.gone = True
+        if connection.is_remote:
+            self.registry.connection_gone(connection, goodbye)
+            return
         del self._connections[connection]
         others = self._by_address[connection.address.key]
         del others[connection]
         if not others:
             del self._by_address[connection.address.key]
         if connection.session is not None:
-            self._sessions.client_left(connection.session, goodbye)
-        self._registry.connection_gone(connection, goodbye)
+            self.sessions.client_left(connection.session, goodbye)
+        self.registry.connection_gone(connection, goodbye)
 
     def pong(self, connection: Connection, payload: bytes) -> None:
         """A WebSocket pong came."""
         if not connection.gone:
-            self._registry.pong(connection, payload)
+            self.registry.pong(connection, payload)
 
     def enforce_access(self) -> int:
         """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
@@ -114,7 +151,7 @@ class Hub:
             if not connection.gone and not self._may_stay(connection):
                 self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
                 closed += 1
-        self._registry.enforce_access()
+        self.registry.enforce_access()
         return closed
 
     def close(
@@ -156,8 +193,8 @@ class Hub:
         """
         if not self.is_leaving:
             self.is_leaving = True
-            self._sessions.give_up()
-            self._registry.give_up()
+            self.sessions.give_up()
+            self.registry.give_up()
         for connection in list(islice(self._connections, most)):
             self.let_go(connection)
         return bool(self._connections)
@@ -165,10 +202,10 @@ class Hub:
     def let_go(self, connection: Connection) -> None:
         """Close a connection with 1012; nobody hears of it."""
         connection.gone = True
-        del self._connections[connection]
+        self._connections.pop(connection, None)
         if connection.session is not None:
-            self._sessions.let_go(connection.session)
-        self._registry.connection_let_go(connection)
+            self.sessions.let_go(connection.session)
+        self.registry.connection_let_go(connection)
         connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
     def received(self, connection: Connection, payload: bytes) -> None:
@@ -182,11 +219,11 @@ class Hub:
 
     def snapshot(self, wall: float) -> bytes:
         """What should outlive this process (keyed hashes only); ``wall`` is the time by the calendar."""
-        return self._registry.snapshot(wall)
+        return self.registry.snapshot(wall)
 
     def restore(self, data: bytes, wall: float) -> None:
         """Go on from a snapshot. Raises ValueError for anything else."""
-        self._registry.restore(data, wall)
+        self.registry.restore(data, wall)
 
     def connections_by_role(self) -> dict[str, int]:
         """How many connections are homes, clients, or neither (yet); it looks at each of them."""
@@ -202,10 +239,11 @@ class Hub:
     def counts(self) -> dict[str, object]:
         """The numbers of /health."""
         return {
-            "servers": self._registry.online,
-            "clients": self._sessions.open,
-            "pendingClients": len(self._sessions) - self._sessions.open,
+            "servers": self.registry.online,
+            "clients": self.sessions.open,
+            "pendingClients": len(self.sessions) - self.sessions.open,
             "rateLimiter": self.limits.counts(),
+            **self._elsewhere.counts(),
         }
 
     def _may_stay(self, connection: Connection) -> bool:

@@ -207,10 +207,18 @@ class Limits:
         guard = self._guesses[key]
         if not guard.guess(now, remote_id, self._settings.guesses_per_minute):
             return False
+        self.block(key, guard.blocked_until)
+        return True
+
+    def block(self, key: str, until: float) -> None:
+        """Block an address's lookups, unless they are blocked for longer."""
         if len(self._blocked) >= self._settings.remembered_addresses:
             del self._blocked[next(iter(self._blocked))]
-        self._blocked[key] = guard.blocked_until
-        return True
+        self._blocked[key] = max(until, self._blocked.get(key, 0.0))
+
+    def blocked_for(self, key: str, now: float) -> float:
+        """Seconds until the address may look up again."""
+        return max(0.0, self._blocked.get(key, 0.0) - now)
 
     def relay(self, remote_id: str, key: str, now: float) -> bool:
         """Count a relay's credentials for a client of this home; False: it must do without."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ma_signaling.access import Access
-from ma_signaling.errors import BLOCKED, NOT_ALLOWED, Refused, rate_limited
+from ma_signaling.elsewhere import Elsewhere
+from ma_signaling.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Limits
@@ -25,6 +27,7 @@ class Lookups:
         registry: Registry,
         access: Access,
         stories: Stories,
+        elsewhere: Elsewhere,
     ) -> None:
         self._clock = clock
         self._report = report
@@ -32,27 +35,55 @@ class Lookups:
         self._registry = registry
         self._access = access
         self._stories = stories
+        self._elsewhere = elsewhere
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
 
-        Raises ``Refused`` with ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with
-        ``NOT_ALLOWED`` for an address that is banned.
+        Where there are other nodes to ask it may turn out that nobody knows it: ``Hub.nobody``. Raises ``Refused`` with
+        ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with ``NOT_ALLOWED`` for an
+        address that is banned.
         """
-        now = self._charge(address)
+        self._charge(address)
         if self._access.is_banned(remote_id):
             # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
             return None
         home = self._registry.find(remote_id)
-        if home is None and self._limits.guess(address.key, now, remote_id):
-            self._report(Event.ADDRESS_BLOCKED, address=address)
-            raise Refused(BLOCKED)
+        if home is None and self._elsewhere.is_clustered:
+            home = self._registry.expect(remote_id, address)
+            self._elsewhere.look(remote_id)
+        if home is None:
+            self.missed(address, remote_id)
         return home
 
-    def is_online(self, address: ClientAddress, remote_id: str) -> bool:
-        """Whether that home is connected right now. Raises as ``find`` does."""
-        home = self.find(address, remote_id)
-        return home is not None and home.connection is not None
+    def missed(self, address: ClientAddress, remote_id: str) -> None:
+        """Count a Remote ID that nobody has as a guess. Raises ``Refused`` with ``BLOCKED``."""
+        now = self._clock.seconds()
+        if self._limits.guess(address.key, now, remote_id):
+            self._report(Event.ADDRESS_BLOCKED, address=address)
+            self._elsewhere.blocked(address.key, self._limits.blocked_for(address.key, now))
+            raise Refused(BLOCKED)
+
+    def is_online(
+        self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
+    ) -> None:
+        """Tell ``told`` whether that home is connected right now, or ``BLOCKED``. Raises as ``find`` does."""
+        self._charge(address)
+        home = self._registry.find(remote_id)
+        if self._access.is_banned(remote_id):
+            told(False)
+        elif home is not None and home.is_known:
+            told(home.connection is not None)
+        else:
+            self._elsewhere.ask(remote_id, lambda found: told(self._online(address, remote_id, found)))
+
+    def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
+        if found is None:
+            try:
+                self.missed(address, remote_id)
+            except Refused as refused:
+                return refused.error
+        return bool(found)
 
     def story(self, address: ClientAddress, session_id: str) -> dict[str, Any] | None:
         """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.

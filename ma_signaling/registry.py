@@ -7,18 +7,19 @@ docs/protocol.md.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Protocol
 
 from ma_signaling import messages
 from ma_signaling.access import Access
 from ma_signaling.claim import Claim
-from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.elsewhere import Elsewhere
+from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, RESTARTING, CloseCode, WireError
 from ma_signaling.events import Event, Report
 from ma_signaling.evicted import Evicted
 from ma_signaling.home import Held, Home
-from ma_signaling.peer import Clock
+from ma_signaling.peer import ClientAddress, Clock
 from ma_signaling.seniority import TENURE, Seniority
 from ma_signaling.session import Connection
 from ma_signaling.sessions import Sessions
@@ -49,6 +50,7 @@ class Registry:
         access: Access,
         sessions: Sessions,
         closer: Closer,
+        elsewhere: Elsewhere,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -56,15 +58,16 @@ class Registry:
         self._report = report
         self._sessions = sessions
         self._closer = closer
+        self._elsewhere = elsewhere
         self._homes: dict[str, Home] = {}
         self._evicted = Evicted(sessions)
         self._claims: dict[str, Claim] = {}
         self._seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
-        self._to_award: deque[str] = deque()
+        self._to_award: deque[tuple[str, bool]] = deque()
         self._is_leaving = False
         self.online = 0
-        """How many homes are connected."""
+        """How many homes are connected to this node."""
 
     def find(self, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back."""
@@ -90,16 +93,97 @@ class Registry:
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
         home = self._homes.get(remote_id)
-        if home is None or home.connection is None:
-            self._grant(connection, remote_id, ice_servers)
-        elif home.connection is connection:
+        if home is not None and home.connection is connection:
             if ice_servers is not None:
                 home.keep_ice_servers(ice_servers)
+                self._elsewhere.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
-        elif (right := self._right(connection, home)) is not None:
-            self._replace(home, connection, ice_servers, right)
+        elif self._elsewhere.is_reachable and (home is None or not home.is_here):
+            self._wait(connection, remote_id, ice_servers)
+            self._elsewhere.claim(remote_id, connection)
         else:
-            self._challenge(home, home.connection, connection, ice_servers)
+            self.contend(connection, remote_id, ice_servers)
+
+    def contend(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+        """Give ``newcomer``, here or elsewhere, what nobody or another one holds here, if it may have it."""
+        home = self._homes.get(remote_id)
+        if home is None or home.connection is None:
+            self._grant(newcomer, remote_id, ice_servers)
+        elif (right := self._right(newcomer, home)) is not None:
+            self._replace(home, newcomer, ice_servers, right)
+        else:
+            self._challenge(home, home.connection, newcomer, ice_servers)
+
+    # What other nodes say
+
+    def expect(self, remote_id: str, asker: ClientAddress) -> Home:
+        """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
+        home = self._homes[remote_id] = Home(remote_id, asker, self._clock.seconds(), self._held)
+        return home
+
+    def award(self, remote_id: str, *, evicting: bool = False) -> bool:
+        """No other node holds a Remote ID any more: the first who waits for it here gets it; returns whether one does.
+
+        ``evicting``: its holder elsewhere gave no sign of life, so that its sessions wait for its return.
+        """
+        home = self._homes.get(remote_id)
+        if home is not None and evicting:
+            self._evict(home)
+        self._award(remote_id, evicting)
+        home = self._homes.get(remote_id)
+        return home is not None and home.is_here
+
+    def refuse(self, remote_id: str) -> None:
+        """Another node holds a Remote ID and keeps it: refuse those who wait for it here."""
+        self._settle(remote_id)
+
+    def moved(
+        self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, evicting: bool = False
+    ) -> Home:
+        """``holder``, on another node, holds a Remote ID; the sessions here go on with it, unless ``evicting``."""
+        home = self._homes.get(remote_id)
+        if home is not None and home.is_here:
+            self.surrender(home)
+        if home is not None and evicting and home.is_known:
+            self._evict(home)
+        self._grant(holder, remote_id, ice_servers)
+        return self._homes[remote_id]
+
+    def surrender(self, home: Home) -> None:
+        """Close the holder here, for a better one elsewhere; not with 4000, for it may well be the owner."""
+        self._settle(home.remote_id)
+        holder = self._detach(home)
+        self._closer.close(holder, CloseCode.RESTARTING, RESTARTING.text)
+
+    def forget(self, home: Home) -> None:
+        """Know nothing of a home that is elsewhere or away, and has no session here."""
+        if home.connection is not None:
+            self._detach(home)
+        home.cancel_timer()
+        self._drop(home)
+
+    def newcomers(self, remote_id: str) -> list[Connection]:
+        """Those who wait for a Remote ID."""
+        claim = self._claims.get(remote_id)
+        return [] if claim is None else list(claim.newcomers)
+
+    def has_evicted(self, remote_id: str) -> bool:
+        """Whether sessions wait for the return of somebody who was evicted from this Remote ID."""
+        return remote_id in self._evicted
+
+    def is_senior(self, remote_id: str, address: ClientAddress) -> bool:
+        """Whether this address has held a Remote ID for long enough."""
+        return self._seniority.is_senior(remote_id, address, self._clock.seconds())
+
+    def learn_senior(self, remote_id: str, key: str) -> None:
+        """Another node knows that the address ``key`` has held a Remote ID for long enough."""
+        self._seniority.learn(remote_id, key, self._clock.seconds())
+
+    def homes(self) -> Iterator[Home]:
+        """All homes: here, elsewhere, and away."""
+        return iter(list(self._homes.values()))
+
+    # What connections do
 
     def pong(self, connection: Connection, payload: bytes) -> None:
         """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
@@ -142,13 +226,15 @@ class Registry:
     def connection_let_go(self, connection: Connection) -> None:
         """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
         if connection.home is not None:
-            self._detach(connection.home)
+            home = connection.home
+            self._detach(home)
+            self._elsewhere.vacated(home, connection, goodbye=False)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
         now = self._clock.seconds()
         for home in self._homes.values():
-            if home.connection is not None:
+            if home.is_here:
                 self._seniority.note(home.remote_id, home.owner, home.held_since, now)
         return self._seniority.snapshot(now, wall)
 
@@ -168,27 +254,35 @@ class Registry:
             return "seniority"
         return None
 
-    def _grant(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+    def _grant(
+        self,
+        connection: Connection,
+        remote_id: str,
+        ice_servers: bytes | None,
+        *,
+        evicting: bool = False,
+    ) -> None:
         if connection.home is not None:
             self._vacate(connection.home, goodbye=True)
-        now = self._clock.seconds()
-        home = self._homes.get(remote_id)
-        if home is None:
-            home = self._homes[remote_id] = Home(remote_id, connection.address, now, self._held)
-            event: Event | None = Event.HOME_REGISTERED
-        else:
-            # Without a timer it was replaced in place, which has been reported.
-            event = Event.HOME_RETURNED if home.timer is not None else None
-            home.cancel_timer()
-            if not connection.address.is_surely(home.owner):
-                home.owner, home.held_since = connection.address, now
+        home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
+        event = Event.HOME_RETURNED if home.is_known else Event.HOME_REGISTERED
+        # Without a timer it was replaced in place, which has been reported.
+        is_news = not connection.is_remote and (home.timer is not None or not home.is_known)
+        home.cancel_timer()
+        if home.connection is not None:
+            self._detach(home)
+        if not home.is_known or not connection.address.is_surely(home.owner):
+            home.owner, home.held_since = connection.address, self._clock.seconds()
         home.connection = connection
+        home.is_known = True
         home.keep_ice_servers(ice_servers)
         connection.home = home
-        self.online += 1
-        if event is not None:
+        if not connection.is_remote:
+            self.online += 1
+        if is_news:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
+        self._elsewhere.granted(home, evicting=evicting)
         held = self._evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
             self._sessions.home_returned(session)
@@ -226,41 +320,52 @@ class Registry:
             )
             claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
             holder.peer.ping(claim.payload)
-        claim.newcomers[newcomer] = ice_servers
-        newcomer.claim = home.remote_id
+        self._wait(newcomer, home.remote_id, ice_servers)
+
+    def _wait(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+        """Let ``newcomer`` wait for a verdict, of this node or of others."""
+        self._claims.setdefault(remote_id, Claim()).newcomers[newcomer] = ice_servers
+        newcomer.claim = remote_id
 
     def _unanswered(self, home: Home) -> None:
         """The holder gave no sign of life: it loses the Remote ID, but not its sessions, to the first newcomer."""
         self._claims[home.remote_id].timer = None
         self._report(Event.TAKEOVER_WON, remote_id=home.remote_id)
-        holder = self._detach(home)
-        del self._homes[home.remote_id]
+        holder = self._evict(home)
+        assert holder is not None
+        self._closer.drop(holder)
+        self._award(home.remote_id, evicting=True)
+
+    def _evict(self, home: Home) -> Connection | None:
+        """Take a home from its holder, who is returned; its sessions wait for the holder's return."""
+        holder = None if home.connection is None else self._detach(home)
+        home.cancel_timer()
+        self._drop(home)
         if home.sessions:
             self._evicted.add(home)
             self._await_return(home, self._evicted_expired)
-        self._closer.drop(holder)
-        self._award(home.remote_id)
+        return holder
 
-    def _award(self, remote_id: str) -> None:
+    def _award(self, remote_id: str, evicting: bool = False) -> None:
         """Give a Remote ID that has become free to the first who waits for it, and refuse the others.
 
         That may free others in turn: one after the other, for a chain of them may be longer than the stack is deep.
         """
-        self._to_award.append(remote_id)
+        self._to_award.append((remote_id, evicting))
         if len(self._to_award) == 1:
             try:
                 while self._to_award:
-                    self._award_one(self._to_award[0])
+                    self._award_one(*self._to_award[0])
                     self._to_award.popleft()
             finally:
                 self._to_award.clear()
 
-    def _award_one(self, remote_id: str) -> None:
+    def _award_one(self, remote_id: str, evicting: bool) -> None:
         claim = self._claims.get(remote_id)
         if claim is not None:
             winner, ice_servers = next(iter(claim.newcomers.items()))
             self._withdraw(winner)
-            self._grant(winner, remote_id, ice_servers)
+            self._grant(winner, remote_id, ice_servers, evicting=evicting)
             self._settle(remote_id)
 
     def _withdraw(self, newcomer: Connection) -> None:
@@ -289,14 +394,18 @@ class Registry:
 
     def _vacate(self, home: Home, goodbye: bool) -> None:
         """The holder is gone, or holds another Remote ID now."""
+        over = goodbye or self._settings.grace == 0
         holder = self._detach(home)
-        if goodbye or self._settings.grace == 0:
-            self._report(Event.HOME_LEFT, connection=holder.id, remote_id=home.remote_id)
+        if not holder.is_remote:
+            self._elsewhere.vacated(home, holder, goodbye=over)
+            event = Event.HOME_LEFT if over else Event.HOME_LOST
+            self._report(event, connection=holder.id, remote_id=home.remote_id)
+        if over:
             self._dissolve(home, End.HOME_LEFT if goodbye else End.HOME_LOST)
         else:
-            self._report(Event.HOME_LOST, connection=holder.id, remote_id=home.remote_id)
             self._await_return(home, self._expired)
-        self._award(home.remote_id)
+        if not holder.is_remote:
+            self._award(home.remote_id)
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in home.sessions.values():
@@ -311,7 +420,7 @@ class Registry:
 
     def _dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as."""
-        del self._homes[home.remote_id]
+        self._drop(home)
         for session in list(home.sessions.values()):
             self._sessions.home_left(session, end)
         home.take_held()
@@ -320,11 +429,18 @@ class Registry:
         home.timer = None
         self._evicted.expire(home)
 
+    def _drop(self, home: Home) -> None:
+        del self._homes[home.remote_id]
+        self._elsewhere.dropped(home)
+
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""
         holder = home.connection
         assert holder is not None
         home.connection = holder.home = None
-        self.online -= 1
-        self._seniority.note(home.remote_id, home.owner, home.held_since, self._clock.seconds())
+        if not holder.is_remote:
+            self.online -= 1
+            now = self._clock.seconds()
+            if self._seniority.note(home.remote_id, home.owner, home.held_since, now):
+                self._elsewhere.senior(home.remote_id, home.owner)
         return holder

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling import messages, remote_id
+from ma_signaling.elsewhere import Elsewhere
 from ma_signaling.errors import (
     ALREADY_CLIENT,
     ALREADY_SERVER,
@@ -31,7 +32,7 @@ from ma_signaling.lookups import Lookups
 from ma_signaling.messages import Message
 from ma_signaling.peer import Clock
 from ma_signaling.registry import Closer, Registry
-from ma_signaling.session import Connection, Session
+from ma_signaling.session import Connection, RemoteSession, Session
 from ma_signaling.sessions import Sessions
 from ma_signaling.story import End
 from ma_signaling.traffic import Traffic
@@ -63,6 +64,7 @@ class Router:
         registry: Registry,
         sessions: Sessions,
         lookups: Lookups,
+        elsewhere: Elsewhere,
     ) -> None:
         self._clock = clock
         self._report = report
@@ -70,6 +72,7 @@ class Router:
         self._registry = registry
         self._sessions = sessions
         self._lookups = lookups
+        self._elsewhere = elsewhere
         handlers: dict[str, _Handler] = {
             "offer": self._forward,
             "answer": self._forward,
@@ -184,6 +187,9 @@ class Router:
     def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
+        if session is None and (remote := self._remote_session(connection, session_id)) is not None:
+            self._forward_elsewhere(connection, remote, payload)
+            return
         own = self._charge_home(connection, session, session_id, payload)
         if session is None or session.is_open:
             return
@@ -221,6 +227,10 @@ class Router:
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
+        if session is None and (remote := self._remote_session(connection, session_id)) is not None:
+            self._forward_elsewhere(connection, remote, payload)
+            remote.answered = remote.answered or message["type"] == "answer"
+            return
         own = self._charge_home(connection, session, session_id, payload)
         if not own and self._sessions.ended_lately(session_id, connection.home):
             return
@@ -233,6 +243,16 @@ class Router:
         session.answered = session.answered or message["type"] == "answer"
         if session.story is not None:
             session.story.home.sent(message, self._clock.seconds())
+
+    @staticmethod
+    def _remote_session(connection: Connection, session_id: str) -> RemoteSession | None:
+        return None if connection.home is None else connection.home.remote_sessions.get(session_id)
+
+    def _forward_elsewhere(self, connection: Connection, session: RemoteSession, payload: bytes) -> None:
+        """Send what a home has said to the client's node, which looks at it as if the home were there."""
+        assert connection.home is not None
+        self._charge(session.from_home, len(payload))
+        self._elsewhere.say(connection.home, session, payload)
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")

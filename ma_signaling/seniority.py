@@ -28,12 +28,17 @@ class Seniority:
         self._key = token_bytes(32)
         self._seniors: OrderedDict[bytes, tuple[bytes, float]] = OrderedDict()
 
-    def note(self, remote_id: str, owner: ClientAddress, held_since: float, now: float) -> None:
-        """Remember ``owner``, who ceases to hold ``remote_id`` now, if it held it long enough."""
+    def note(self, remote_id: str, owner: ClientAddress, held_since: float, now: float) -> bool:
+        """Remember ``owner``, who holds ``remote_id`` until now, if it has held it long enough; returns whether."""
         if now - held_since < TENURE or owner.shared:
-            return
+            return False
+        self.learn(remote_id, owner.key, now)
+        return True
+
+    def learn(self, remote_id: str, key: str, now: float) -> None:
+        """Remember the address ``key``, which is known to have held ``remote_id`` for long enough until now."""
         name = self._hash(remote_id)
-        self._seniors[name] = (self._hash(owner.key), now)
+        self._seniors[name] = (self._hash(key), now)
         self._seniors.move_to_end(name)
         while len(self._seniors) > self._most or now - next(iter(self._seniors.values()))[1] >= MEMORY:
             self._seniors.popitem(last=False)

@@ -27,16 +27,21 @@ class Connection:
         "gone",
         "home",
         "id",
+        "is_remote",
         "peer",
         "session",
         "was_client",
     )
 
-    def __init__(self, id: str, peer: Peer, address: ClientAddress, budget: Budget) -> None:
+    def __init__(
+        self, id: str, peer: Peer, address: ClientAddress, budget: Budget, *, is_remote: bool = False
+    ) -> None:
         self.id = id
         self.peer = peer
         self.address = address
         self.budget = budget
+        self.is_remote = is_remote
+        """It is another node's, and ``peer`` leads there."""
         self.bad_messages: SlidingWindow | None = None
         self.home: Home | None = None
         self.claim: str | None = None
@@ -95,7 +100,7 @@ class Session:
         self.timer: Timer | None = None
         """While pending: the deadline of the answer."""
         self.announced = False
-        """The home has been told of it, on whichever connection."""
+        """The home has been told of it, on whichever connection, and not of its end."""
         self.is_open = False
         self.offered = False
         self.answered = False
@@ -103,8 +108,29 @@ class Session:
         self.spoken = False
         """The home has sent an offer, an answer or a candidate in it."""
 
+    @property
+    def key(self) -> str:
+        """What its client's address is counted by."""
+        return self.client.address.key
+
     def cancel_timer(self) -> None:
         """Forget the deadline, if there is one."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+class RemoteSession:
+    """A session of a home here with a client elsewhere, whose node leads it: what this node must know of it."""
+
+    __slots__ = ("answered", "from_home", "id", "key", "node", "offered")
+
+    def __init__(self, id: str, node: str, key: str, from_home: Budget) -> None:
+        self.id = id
+        self.node = node
+        """The client's node."""
+        self.key = key
+        """What its client's address is counted by."""
+        self.from_home = from_home
+        self.offered = False
+        self.answered = False

@@ -6,16 +6,18 @@ The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from secrets import token_hex
 
 from ma_signaling import messages
+from ma_signaling.elsewhere import Elsewhere
 from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
-from ma_signaling.limits import Allowance, Limits
+from ma_signaling.limits import Allowance, Budget, Limits
 from ma_signaling.peer import Clock
-from ma_signaling.session import Connection, Session
+from ma_signaling.session import Connection, RemoteSession, Session
 from ma_signaling.settings import Settings
 from ma_signaling.stories import Stories
 from ma_signaling.story import End
@@ -39,6 +41,7 @@ class Sessions:
         limits: Limits,
         ice_servers: IceServers,
         wall: Callable[[], float],
+        elsewhere: Elsewhere,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -46,6 +49,7 @@ class Sessions:
         self._limits = limits
         self._ice_servers = ice_servers
         self._wall = wall
+        self._elsewhere = elsewhere
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self._ended: dict[str, tuple[str, float]] = {}
@@ -81,16 +85,7 @@ class Sessions:
         if self._is_leaving:
             raise Refused(SERVER_DISCONNECTED)
         now = self._clock.seconds()
-        if not home.has_room(0):
-            self._report(Event.LIMIT_HIT, limit="unsent bytes")
-            raise Refused(home_busy(1))
-        crowded_out = self._crowded_out(home)
-        wait = home.admit(client.address.key, now, self._settings.home_sessions_per_minute)
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
-            raise Refused(home_busy(wait))
-        if crowded_out is not None:
-            self.fail(crowded_out, home_busy(1), End.CROWDED_OUT)
+        self._admit(home, client.address.key, now)
         session_id = token_hex(16)
         story = self.stories.begin(session_id, now)
         session = Session(session_id, client, home, self._allowance, now, story)
@@ -100,6 +95,36 @@ class Sessions:
             self.announce(session)
         else:
             self.home_lost(session)
+
+    def admit_remote(self, home: Home, session_id: str, node: str, key: str) -> None:
+        """Count a session with ``home``, which is here, of a client of another node, with the address ``key``.
+
+        Raises ``Refused`` with ``home_busy``.
+        """
+        self._admit(home, key, self._clock.seconds())
+        self.attach_remote(home, session_id, node, key)
+
+    def attach_remote(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
+        """Know of a session of another node's client: it goes on here, and was admitted before."""
+        self._ended.pop(session_id, None)
+        from_home = Budget(self._allowance, self._clock.seconds())
+        session = home.remote_sessions[session_id] = RemoteSession(session_id, node, key, from_home)
+        return session
+
+    def detach_remote(self, home: Home, session_id: str) -> None:
+        """A session of another node's client has ended, if it was known; its home may have been told."""
+        if home.remote_sessions.pop(session_id, None) is not None:
+            self._remember_end(session_id, home.remote_id)
+
+    def remote_client_lost(self, home: Home, session: RemoteSession) -> None:
+        """The node of a session's client is gone: as where its connection breaks."""
+        self.detach_remote(home, session.id)
+        if not session.answered:
+            home.tell(messages.client_disconnected(session.id))
+
+    def unknown(self, session: Session) -> None:
+        """Nobody knows the home that a session was to be with."""
+        self.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
 
     def announce(self, session: Session) -> None:
         """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
@@ -145,8 +170,7 @@ class Sessions:
 
     def leave(self, session: Session, end: End) -> None:
         """End a session for its client, and tell the home."""
-        if session.announced:
-            session.home.tell(messages.client_disconnected(session.id))
+        self._tell_of_end(session)
         self._end(session, end)
 
     def home_left(self, session: Session, end: End) -> None:
@@ -177,9 +201,13 @@ class Sessions:
 
     def fail(self, session: Session, error: WireError, end: End) -> None:
         """End a session with an error for its client; the home is told that the client is gone."""
-        if session.announced:
-            session.home.tell(messages.client_disconnected(session.id))
+        self._tell_of_end(session)
         self._fail_silently_to_home(session, error, end)
+
+    def _tell_of_end(self, session: Session) -> None:
+        if session.announced:
+            session.announced = False
+            session.home.tell(messages.client_disconnected(session.id))
 
     def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
         if not session.is_open:
@@ -224,16 +252,24 @@ class Sessions:
         session.cancel_timer()
         if session.story is not None:
             session.story.ended(end, now)
-            self.stories.ended(session.id, now)
+            if end is End.UNKNOWN_HOME:
+                self.stories.forget(session.id)
+            else:
+                self.stories.ended(session.id, now)
+        if session.announced:
+            self._elsewhere.ended(session)
         del self._by_id[session.id]
         del session.home.sessions[session.id]
         session.client.session = None
         session.client.ended_session = session.id
-        self._forget_ended()
-        self._ended[session.id] = (session.home.remote_id, now)
+        self._remember_end(session.id, session.home.remote_id)
         if session.is_open:
             self.open -= 1
             self._report(Event.SESSION_ENDED, session=session.id)
+
+    def _remember_end(self, session_id: str, remote_id: str) -> None:
+        self._forget_ended()
+        self._ended[session_id] = (remote_id, self._clock.seconds())
 
     def _forget_ended(self) -> None:
         oldest = self._clock.seconds() - REMEMBERED_END
@@ -250,20 +286,42 @@ class Sessions:
         session.cancel_timer()
         session.timer = self._clock.callLater(max(0.0, delay), expired, session)
 
-    def _crowded_out(self, home: Home) -> Session | None:
+    def _admit(self, home: Home, key: str, now: float) -> None:
+        """Let ``home`` have another session, of the address ``key``. Raises ``Refused`` with ``home_busy``."""
+        if not home.has_room(0):
+            self._report(Event.LIMIT_HIT, limit="unsent bytes")
+            raise Refused(home_busy(1))
+        crowded_out = self._crowded_out(home)
+        wait = home.admit(key, now, self._settings.home_sessions_per_minute)
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
+            raise Refused(home_busy(wait))
+        if isinstance(crowded_out, Session):
+            self.crowd_out(crowded_out)
+        elif crowded_out is not None:
+            self._elsewhere.crowd_out(home, crowded_out)
+            home.tell(messages.client_disconnected(crowded_out.id))
+            self.detach_remote(home, crowded_out.id)
+
+    def crowd_out(self, session: Session, wait: float = 1) -> None:
+        """A session makes way for another one of its home, or finds no room there."""
+        self.fail(session, home_busy(wait), End.CROWDED_OUT)
+
+    def _crowded_out(self, home: Home) -> Session | RemoteSession | None:
         """The session that makes way for another one of ``home``, None where there is room.
 
         The newest one without an offer, of the address that has most of those.
         """
-        if not 0 < self._settings.home_sessions <= len(home.sessions):
+        if not 0 < self._settings.home_sessions <= len(home.sessions) + len(home.remote_sessions):
             return None
-        idle = [session for session in home.sessions.values() if not session.offered]
+        each: Iterator[Session | RemoteSession] = chain(home.sessions.values(), home.remote_sessions.values())
+        idle = [session for session in each if not session.offered]
         self._report(Event.LIMIT_HIT, limit="sessions of a home")
         if not idle:
             raise Refused(home_busy(1))
-        count = Counter(session.client.address.key for session in idle)
+        count = Counter(session.key for session in idle)
         most = max(count.values())
-        return next(s for s in reversed(idle) if count[s.client.address.key] == most)
+        return next(session for session in reversed(idle) if count[session.key] == most)
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -43,6 +43,10 @@ class Stories:
             self._forget(now)
             self._ended[session_id] = story
 
+    def forget(self, session_id: str) -> None:
+        """Remember a session no longer."""
+        self._under_way.pop(session_id, None)
+
     def tell(self, session_id: str, now: float) -> dict[str, Any] | None:
         """A story as ``GET /api/sessions/S`` answers with it; None where it isn't known (any more)."""
         self._forget(now)

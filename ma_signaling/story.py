@@ -17,6 +17,7 @@ class End(StrEnum):
     HOME_LEFT = "home-left"
     HOME_LOST = "home-lost"
     PARK_EXPIRED = "park-expired"
+    UNKNOWN_HOME = "unknown-home"
     CROWDED_OUT = "crowded-out"
     SERVER_STOPPED = "server-stopped"
 

@@ -17,7 +17,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ma_signaling import __version__, page_files, remote_id, request_head
 from ma_signaling.address import ClientAddresses
 from ma_signaling.capacity import Capacity
-from ma_signaling.errors import Refused
+from ma_signaling.errors import Refused, WireError
 from ma_signaling.http_channel import HttpSite
 from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
@@ -72,6 +72,14 @@ def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
     request.setResponseCode(status, HTTPStatus(status).phrase.encode())
     request.setHeader(b"Content-Type", b"application/json")
     return orjson.dumps(body)
+
+
+def refuse(request: Request, error: WireError) -> bytes:
+    """Answer with an error of the wire."""
+    status, body, extra = refusal(error)
+    for field, value in extra.items():
+        request.setHeader(field, value)
+    return reply(request, status, body)
 
 
 class Root(Page):
@@ -189,26 +197,55 @@ class Named(Page):
         try:
             return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
-            status, body, extra = refusal(refused.error)
-            for field, value in extra.items():
-                request.setHeader(field, value)
-            return reply(request, status, body)
+            return refuse(request, refused.error)
 
     def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
         """The reply; raises ``Refused`` for one who has asked too often."""
         raise NotImplementedError
 
 
+class Answer:
+    """Whether a home is online: known at once, or when other nodes have been asked."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._body: bytes | None = None
+        self._is_late = self._is_gone = False
+
+    def give(self, online: bool | WireError) -> None:
+        """It is known now."""
+        if isinstance(online, bool):
+            self._body = reply(self._request, 200, {"online": online})
+        else:
+            self._body = refuse(self._request, online)
+        if self._is_late and not self._is_gone:
+            self._request.write(self._body if self._request.method != b"HEAD" else b"")
+            self._request.finish()
+
+    def now(self) -> bytes | int:
+        """The reply, or that it comes later."""
+        if self._body is not None:
+            return self._body
+        self._is_late = True
+        self._request.notifyFinish().addErrback(lambda _: self._gone())
+        return NOT_DONE_YET
+
+    def _gone(self) -> None:
+        self._is_gone = True
+
+
 class Check(Named):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
         try:
             wanted = remote_id.normalise(name)
         except Refused:
             # No home can have such a Remote ID.
             return reply(request, 200, {"online": False})
-        return reply(request, 200, {"online": self._hub.lookups.is_online(client, wanted)})
+        answer = Answer(request)
+        self._hub.lookups.is_online(client, wanted, answer.give)
+        return answer.now()
 
 
 class SessionStory(Named):

@@ -17,6 +17,7 @@ from typing import Any
 from ma_signaling.access import Access
 from ma_signaling.address import describe, parse
 from ma_signaling.disguise import Disguise
+from ma_signaling.elsewhere import Elsewhere
 from ma_signaling.events import Event
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress
@@ -176,13 +177,17 @@ class World:
 
     TURN_SECRET = b"shared with the relay"
 
-    def __init__(self, **settings: Any) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self, clock: FakeClock | None = None, elsewhere: Elsewhere | None = None, **settings: Any
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
         self.disguise = Disguise()
         access = Access(self.disguise)
-        self.hub = Hub(self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall)
+        self.hub = Hub(
+            self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall, elsewhere
+        )
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
         """A new connection of an address, which must be within its limits."""
@@ -216,6 +221,13 @@ class World:
         home.forget()
         client.forget()
         return session_id
+
+    def is_online(self, asker: ClientAddress, remote_id: str) -> object:
+        """What `/api/check` tells, or raises."""
+        told: list[object] = []
+        self.hub.lookups.is_online(asker, remote_id, told.append)
+        (answer,) = told
+        return answer
 
     def wall(self) -> float:
         """The time by the calendar."""

@@ -268,7 +268,7 @@ class Referee(Game):
         assert counts["servers"] == sum(house.holder is not None for house in self.houses.values())
         assert counts["clients"] == sum(call.is_open for call in calls)
         assert counts["pendingClients"] == sum(not call.is_open for call in calls)
-        homes = hub._registry._homes
+        homes = hub.registry._homes
         assert homes.keys() == self.houses.keys()
         for name, house in self.houses.items():
             assert homes[name].connection is (house.holder and house.holder.connection)
@@ -289,8 +289,8 @@ class Referee(Game):
         hub = self.world.hub
         self.world.advance(self.world.settings.grace)
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"
-        assert not (hub._connections or hub._by_address or hub._sessions._by_id)
-        registry = hub._registry
+        assert not (hub._connections or hub._by_address or hub.sessions._by_id)
+        registry = hub.registry
         assert not (registry._homes or registry._evicted or registry._claims or registry._held.bytes)
         self.world.advance(24 * 3600)
         hub.limits.prune(self.now)

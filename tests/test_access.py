@@ -212,7 +212,7 @@ class BanTest(AccessTestCase):
         for remote_id in banned:
             client.say("connect-request", remoteId=remote_id)
             assert client.forget()[0]["code"] == "server-not-found"
-            assert not self.world.hub.lookups.is_online(client.connection.address, remote_id)
+            assert not self.world.is_online(client.connection.address, remote_id)
         assert client.closed is None
         counts = self.world.hub.limits.counts()
         assert (counts["blockedIps"], counts["failedLookupTracked"]) == (0, 0)

@@ -169,7 +169,7 @@ class FlatGrowthTest(SynchronousTestCase):
         """The counting itself: a walk over all homes is found out."""
 
         def walk(town: Town) -> Callable[[], object]:
-            registry = town.server.hub._registry
+            registry = town.server.hub.registry
             return lambda: registry.snapshot(0.0)
 
         few, many = (lines_of(walk(Town(others))) for others in (FEW, MANY))

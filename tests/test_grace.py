@@ -65,9 +65,9 @@ class GraceTest(SynchronousTestCase):
 
     def test_offline_to_check_meanwhile(self) -> None:
         address = self.client.connection.address
-        assert self.world.hub.lookups.is_online(address, "HOME")
+        assert self.world.is_online(address, "HOME")
         self.home.breaks()
-        assert not self.world.hub.lookups.is_online(address, "HOME")
+        assert not self.world.is_online(address, "HOME")
         assert self.world.hub.counts()["servers"] == 0
 
     def test_what_clients_send_is_held_and_delivered_in_order(self) -> None:

@@ -63,9 +63,9 @@ class HeartTest(SynchronousTestCase):
         assert self.world.hub.limits.counts()["failedLookupTracked"] == 0
 
     def test_a_home_that_was_closed_is_offline(self) -> None:
-        assert self.world.hub.lookups.is_online(self.home.connection.address, "HOME")
+        assert self.world.is_online(self.home.connection.address, "HOME")
         self.leave()
-        assert not self.world.hub.lookups.is_online(self.home.connection.address, "HOME")
+        assert not self.world.is_online(self.home.connection.address, "HOME")
         assert self.world.hub.counts()["servers"] == 0
 
     def test_calls_live_on(self) -> None:

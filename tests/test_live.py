@@ -118,7 +118,7 @@ def held_back(server: Server) -> int:
     """How much may wait for a client that doesn't read, before its home is told."""
     first, second = session(server)
     second.protocol.pauseProducing()
-    session_id = next(iter(server.hub._sessions._by_id))
+    session_id = next(iter(server.hub.sessions._by_id))
     for _ in range(20):
         first.say(type="ice-candidate", sessionId=session_id, data="x" * 10_000)
     return sum(message["type"] == "ice-candidate" for message in second.heard())

@@ -273,7 +273,7 @@ class MemoryTest(SynchronousTestCase):
         for client in clients:
             for _ in range(5):
                 client.say("offer", data="x" * 60_000)
-        held = world.hub._registry._held
+        held = world.hub.registry._held
         assert HELD_BYTES_IN_ALL - 2 * HELD_BYTES < held.bytes <= HELD_BYTES_IN_ALL
         assert clients[-1].heard[0]["code"] == "home-busy"
         world.advance(45)

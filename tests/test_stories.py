@@ -101,7 +101,7 @@ class TimesTest(StoryTestCase):
         client.say("offer", data=sdp(HOST, SRFLX, HOST_MDNS))
         client.say("ice-candidate", data={"candidate": SRFLX})
         assert ADDRESS not in json.dumps(self.story(session_id))
-        story = self.world.hub._sessions.stories._under_way[session_id]
+        story = self.world.hub.sessions.stories._under_way[session_id]
         kept = [getattr(each, name) for each in (story, story.client, story.home) for name in each.__slots__]
         assert not any(isinstance(value, str | bytes | dict | list) for value in kept), kept
 
@@ -122,7 +122,7 @@ class TimesTest(StoryTestCase):
         assert self.story(session_id)["end"] == "client-left"
         self.world.advance(2)
         assert self.world.hub.lookups.story(address("198.51.100.9"), session_id) is None
-        assert not len(self.world.hub._sessions.stories)
+        assert not len(self.world.hub.sessions.stories)
 
 
 class VerdictsTest(StoryTestCase):
@@ -295,7 +295,7 @@ class BoundsTest(SynchronousTestCase):
         home.breaks()
         world.home()
         assert world.hub.lookups.story(address("198.51.100.9"), session_id) is None
-        assert world.hub._sessions.get(session_id) is not None
+        assert world.hub.sessions.get(session_id) is not None
         client.goodbye()
 
 

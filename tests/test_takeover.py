@@ -310,7 +310,7 @@ class EntangledTest(SynchronousTestCase):
                 peer.goodbye()
         self.world.advance(45)
         assert self.world.hub.counts()["servers"] == 0
-        assert not self.world.hub._registry._homes
+        assert not self.world.hub.registry._homes
 
     def test_chain_longer_than_the_stack_is_deep(self) -> None:
         world = World(connections_per_address=0, connections_per_minute=0)
@@ -321,5 +321,5 @@ class EntangledTest(SynchronousTestCase):
             homes[number].say("register-server", remoteId=f"R{number - 1}")
         homes[0].goodbye()
         assert world.hub.counts()["servers"] == 399
-        assert not world.hub._registry._claims
+        assert not world.hub.registry._claims
         assert all(home.heard[-1]["type"] == "registered" for home in homes[1:])

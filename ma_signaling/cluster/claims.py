@@ -1,0 +1,230 @@
+"""Claims: a connection here wants a Remote ID that nobody holds here; whoever holds it elsewhere decides.
+
+First a node hears the home's subject, then it claims: of two that claim in the same instant, at least one hears the
+other. The elder claim goes first, and its node judges the other one as if it had come to it. A holder judges as it
+does among its own connections (``Registry.contend``), with a ``Mirror`` for the newcomer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ma_signaling.cluster.here import Here
+from ma_signaling.cluster.mirror import Mirror
+from ma_signaling.cluster.presence import ANSWER_SECONDS, Presence
+from ma_signaling.cluster.wire import Fields
+from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.session import Connection
+
+DOUBT_SECONDS = 0.25
+"""How long a claim waits for better answers after one that says nothing."""
+
+MOST_TRIES = 3
+"""Unanswered claims after which the one who should answer counts as dead; should it live, ``Hold.beats`` decides."""
+
+SLACK_SECONDS = 3.0
+"""What a holder's check may take beyond the time that it gives the holder."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """One that is under way here."""
+
+    remote_id: str
+    fields: Fields
+    ask: int
+    tries: int = 1
+    timer: Timer | None = None
+    is_doubtful: bool = False
+    rivals: list[Fields] = field(default_factory=list)
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """The least goes first."""
+        return self.fields["at"], self.fields["node"]
+
+
+class Claims:
+    """Those of this node, and what it says to those of others."""
+
+    def __init__(self, here: Here, presence: Presence) -> None:
+        self._here = here
+        self._presence = presence
+        self._claims: dict[str, Claim] = {}
+        self._by_ask: dict[int, Claim] = {}
+
+    def __contains__(self, remote_id: str) -> bool:
+        return remote_id in self._claims
+
+    def claim(self, remote_id: str, newcomer: Connection) -> None:
+        """Ask for a Remote ID for ``newcomer``, and for whoever else waits for it here."""
+        if remote_id in self._claims:
+            return
+        ask = self._here.next_ask()
+        fields: Fields = {
+            "node": self._here.node,
+            "name": newcomer.id,
+            "key": newcomer.address.key,
+            "shared": newcomer.address.shared,
+            "at": self._here.wall(),
+        }
+        claim = self._claims[remote_id] = self._by_ask[ask] = Claim(remote_id, fields, ask)
+        self._presence.sync(remote_id)
+        self._send(claim)
+
+    def _send(self, claim: Claim) -> None:
+        claim.is_doubtful = False
+        self._wait(claim, ANSWER_SECONDS)
+        self._here.tell_holder(claim.remote_id, "claim", claim.ask, **claim.fields)
+
+    def _wait(self, claim: Claim, seconds: float) -> None:
+        if claim.timer is not None:
+            claim.timer.cancel()
+        claim.timer = self._here.clock.callLater(seconds, self._time_is_up, claim)
+
+    def _time_is_up(self, claim: Claim) -> None:
+        claim.timer = None
+        if claim.is_doubtful or claim.tries >= MOST_TRIES:
+            self._won(claim)
+        else:
+            claim.tries += 1
+            self._send(claim)
+
+    # Answers
+
+    def nobody(self, ask: int) -> bool:
+        """Nobody hears a claim: it is granted. Returns whether it was one."""
+        claim = self._by_ask.get(ask)
+        if claim is None:
+            return False
+        self._won(claim)
+        return True
+
+    def hear_granted(self, fields: Fields) -> None:
+        """The holder has made way."""
+        claim = self._by_ask.get(fields["ask"])
+        if claim is None:
+            home = self._here.hub.registry.find(fields["r"])
+            holder = None if home is None else home.connection
+            # Otherwise another one has granted it before.
+            if holder is None or holder.id != fields["name"]:
+                self._here.tell_watchers(fields["r"], "lost", name=fields["name"])
+            return
+        if "term" in fields:
+            self._presence.inherit(claim.remote_id, fields)
+        self._won(claim, evicting=fields["evicting"])
+
+    def hear_refused(self, fields: Fields) -> None:
+        """The holder stays."""
+        claim = self._by_ask.get(fields["ask"])
+        if claim is not None:
+            self._finish(claim)
+            self._here.hub.registry.refuse(claim.remote_id)
+            self._presence.sync(claim.remote_id)
+
+    def hear_wait(self, fields: Fields) -> None:
+        """There is somebody who will decide."""
+        claim = self._by_ask.get(fields["ask"])
+        if claim is not None:
+            claim.is_doubtful = False
+            self._wait(claim, self._here.settings.takeover_timeout + SLACK_SECONDS)
+
+    def hear_nothing(self, fields: Fields) -> None:
+        """One who heard the claim has nothing to say against it."""
+        claim = self._by_ask.get(fields["ask"])
+        if claim is not None and not claim.is_doubtful:
+            claim.is_doubtful = True
+            self._wait(claim, DOUBT_SECONDS)
+
+    def hear_held(self, fields: Fields) -> None:
+        """Somebody got what is claimed here, maybe without having heard of it."""
+        claim = self._claims.get(fields["remote_id"])
+        if claim is not None:
+            self._send(claim)
+
+    def down(self) -> None:
+        """The bus is away: what is claimed is granted, and judged again when the bus is back (``Hold.beats``)."""
+        for claim in list(self._claims.values()):
+            self._won(claim)
+
+    def _won(self, claim: Claim, *, evicting: bool = False) -> None:
+        self._finish(claim)
+        registry = self._here.hub.registry
+        home = registry.find(claim.remote_id)
+        if home is not None and home.is_here:
+            registry.refuse(claim.remote_id)
+        elif not registry.award(claim.remote_id, evicting=evicting):
+            # Whoever claimed it has left meanwhile.
+            self._here.tell_watchers(claim.remote_id, "lost", name=claim.fields["name"])
+        self._presence.sync(claim.remote_id)
+        for rival in claim.rivals:
+            self.hear_claim(rival)
+
+    def _finish(self, claim: Claim) -> None:
+        del self._claims[claim.remote_id], self._by_ask[claim.ask]
+        if claim.timer is not None:
+            claim.timer.cancel()
+            claim.timer = None
+
+    # Others' claims
+
+    def hear_claim(self, fields: Fields) -> None:
+        """Another node claims a Remote ID."""
+        own = self._claims.get(fields["r"])
+        if own is not None:
+            self._meet(own, fields)
+            return
+        home = self._here.hub.registry.find(fields["r"])
+        if home is None or not (home.is_here or (home.is_known and home.connection is None)):
+            mirror = self._presence.mirror_of(fields["r"])
+            if mirror is None or not mirror.is_of(fields["node"], fields["name"]):
+                self._answer("nothing", fields)
+            else:
+                # Granted before; the answer was lost.
+                self._answer("granted", fields, evicting=False)
+            return
+        newcomer = self._newcomer(fields)
+        if newcomer.connection.claim is None:
+            self._here.hub.registry.contend(newcomer.connection, fields["r"], None)
+        if newcomer.connection.claim is not None:
+            self._answer("wait", fields)
+
+    def _meet(self, own: Claim, fields: Fields) -> None:
+        if own.order < (fields["at"], fields["node"]):
+            own.rivals = [each for each in own.rivals if each["node"] != fields["node"]] + [fields]
+            self._answer("wait", fields)
+        else:
+            self._answer("nothing", fields)
+            if own.tries < MOST_TRIES:
+                own.tries += 1
+                self._send(own)
+
+    def _newcomer(self, fields: Fields) -> Mirror:
+        """What stands here for a newcomer elsewhere: always the same, however often its node asks."""
+        for connection in self._here.hub.registry.newcomers(fields["r"]):
+            peer = connection.peer
+            if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
+                peer.ask = fields["ask"]
+                return peer
+        address = ClientAddress(fields["key"], fields["key"], fields["shared"])
+        return self._presence.make_mirror(fields["r"], fields["node"], fields["name"], address, fields["ask"])
+
+    def granted(self, mirror: Mirror, *, evicting: bool) -> None:
+        """A newcomer elsewhere has got what this node held or expected back."""
+        if mirror.ask:
+            self._verdict("granted", mirror, evicting=evicting, **self._presence.legacy(mirror.remote_id))
+
+    def refused(self, mirror: Mirror) -> None:
+        """As ``Verdicts`` has it."""
+        self._verdict("refused", mirror)
+
+    def let_go(self, mirror: Mirror) -> None:
+        """As ``Verdicts`` has it."""
+        self._verdict("nothing", mirror)
+
+    def _verdict(self, op: str, mirror: Mirror, **fields: object) -> None:
+        ask, mirror.ask = mirror.ask, 0
+        self._here.tell(mirror.node, op, r=mirror.remote_id, ask=ask, name=mirror.name, **fields)
+
+    def _answer(self, op: str, fields: Fields, **more: object) -> None:
+        self._here.tell(fields["node"], op, r=fields["r"], ask=fields["ask"], name=fields["name"], **more)

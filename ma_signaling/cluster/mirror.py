@@ -1,0 +1,79 @@
+"""A home on another node, as a peer of this one: what the heart sends it goes there.
+
+It is a newcomer first where its node has asked this one for a Remote ID, and a holder when it has got it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import orjson
+
+from ma_signaling.errors import CloseCode
+from ma_signaling.session import Connection
+
+
+class Verdicts(Protocol):
+    """What becomes of a newcomer."""
+
+    def refused(self, mirror: Mirror) -> None:
+        """It does not get the Remote ID."""
+
+    def let_go(self, mirror: Mirror) -> None:
+        """This node goes down, and holds nothing against it."""
+
+
+class Messages(Protocol):
+    """The way to a home on another node."""
+
+    def to_home(self, mirror: Mirror, session_id: str, body: bytes) -> None:
+        """Send a message of a session's, or (without one) of this node's own."""
+
+
+class Mirror:
+    """One connection of a home's, on the node ``node``, where it is called ``name``."""
+
+    congested = False
+    connection: Connection
+
+    def __init__(
+        self, remote_id: str, node: str, name: str, messages: Messages, verdicts: Verdicts, ask: int = 0
+    ) -> None:
+        self.remote_id = remote_id
+        self.node = node
+        self.name = name
+        self.ask = ask
+        """The number of its node's question, while the answer is open."""
+        self._messages = messages
+        self._verdicts = verdicts
+
+    @property
+    def is_holder(self) -> bool:
+        """Whether it holds its Remote ID, as far as this node knows."""
+        home = self.connection.home
+        return home is not None and home.remote_id == self.remote_id
+
+    def is_of(self, node: str, name: str) -> bool:
+        """Whether it stands for that connection."""
+        return (self.node, self.name) == (node, name)
+
+    def send(self, message: bytes) -> None:
+        if not self.is_holder:
+            return
+        fields = orjson.loads(message)
+        if fields["type"] != "registered":
+            self._messages.to_home(self, fields.get("sessionId", ""), message)
+
+    def ping(self, payload: bytes) -> None:
+        """Its own node sees to that."""
+
+    def close(self, code: int, reason: str) -> None:
+        if not self.ask:
+            return
+        if code == CloseCode.TRY_AGAIN_LATER:
+            self._verdicts.refused(self)
+        else:
+            self._verdicts.let_go(self)
+
+    def drop(self) -> None:
+        """Its own node sees to that."""

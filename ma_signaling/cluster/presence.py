@@ -1,0 +1,327 @@
+"""Who holds what: this node's holds, which it tells, and mirrors of homes that others hold.
+
+Nothing is stored anywhere: a node hears the subject of each home that it holds, and who asks there for one that nobody
+holds learns so from NATS at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import orjson
+
+from ma_signaling.cluster.here import Here
+from ma_signaling.cluster.hold import Hold
+from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
+from ma_signaling.cluster.wire import Fields, presence, watch
+from ma_signaling.home import Home
+from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.seniority import TENURE
+
+ANSWER_SECONDS = 1.5
+"""How long another node may take to say anything: what it is asked costs it no more than a turn of its loop."""
+
+REPEAT_SECONDS = 60.0
+"""How often each hold is told anew, so that whatever got lost is found out."""
+
+Told = Callable[[bool | None], None]
+
+
+class Presence:
+    """What is known of homes here and elsewhere."""
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+        self._holds: dict[str, Hold] = {}
+        self._to_repeat: deque[tuple[float, str]] = deque()
+        self._mirrors: dict[str, Mirror] = {}
+        self._terms: dict[str, float] = {}
+        """The latest that is known, of homes that are known here."""
+        self._looks: dict[int, tuple[str, Told | None, Timer]] = {}
+        self._inherited: dict[str, Fields] = {}
+        self._watched: set[str] = set()
+        """Homes that are elsewhere or away, and matter here."""
+        self._senior_told: set[str] = set()
+        self.messages: Messages
+        self.verdicts: Verdicts
+        self.is_claimed: Callable[[str], bool]
+        """Whether this node has a claim to a Remote ID under way."""
+
+    # Asking
+
+    def look(self, remote_id: str, told: Told | None = None) -> None:
+        """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
+        if not self._here.bus.is_up:
+            if told is not None:
+                told(False)
+            return
+        self.sync(remote_id)
+        ask = self._here.next_ask()
+        timer = self._here.clock.callLater(ANSWER_SECONDS, self._no_answer, ask)
+        self._looks[ask] = remote_id, told, timer
+        self._here.tell_holder(remote_id, "look", ask)
+
+    def _no_answer(self, ask: int) -> None:
+        _, told, _ = self._looks.pop(ask)
+        if told is not None:
+            told(False)
+        # Whoever waits for this home waits on; it is asked for again as for any that is away.
+
+    def nobody(self, ask: int) -> bool:
+        """Nobody hears a question: the home is unknown. Returns whether it was a question of this kind."""
+        if ask not in self._looks:
+            return False
+        remote_id, told, timer = self._looks.pop(ask)
+        timer.cancel()
+        if told is not None:
+            told(None)
+        elif not self.is_claimed(remote_id):
+            self._here.hub.nobody(remote_id)
+        return True
+
+    def hear_away(self, fields: Fields) -> None:
+        """Nobody holds a home, but somebody expects it back: whoever waits for it waits on."""
+        self._answered(fields, connected=False)
+
+    def hear_here(self, fields: Fields) -> None:
+        """A node holds a home that this one has asked for."""
+        self._answered(fields, connected=True)
+        self.hear_held(fields)
+
+    def _answered(self, fields: Fields, *, connected: bool) -> None:
+        _, told, timer = self._looks.pop(fields["ask"], (None, None, None))
+        if timer is not None:
+            timer.cancel()
+        if told is not None:
+            told(connected)
+
+    def hear_look(self, fields: Fields) -> None:
+        """Another node asks for a home."""
+        remote_id, node, ask = fields["r"], fields["node"], fields["ask"]
+        home = self._here.hub.registry.find(remote_id)
+        if home is not None and home.is_here:
+            self._here.tell(node, "here", ask=ask, **self._news(home))
+        else:
+            self._here.tell(node, "away", ask=ask)
+
+    # Holding
+
+    def inherit(self, remote_id: str, fields: Fields) -> None:
+        """What the holder before has said of itself, which the next grant here goes on from."""
+        self._inherited[remote_id] = fields
+
+    def legacy(self, remote_id: str) -> Fields:
+        """What ``inherit`` takes, of a home that this node has just handed on."""
+        home = self._here.hub.registry.find(remote_id)
+        assert home is not None
+        return {
+            "term": self._terms.get(remote_id, 0.0),
+            "key": home.owner.key,
+            "shared": home.owner.shared,
+            "held_since": self._here.wall() - (self._here.clock.seconds() - home.held_since),
+        }
+
+    def granted(self, home: Home, *, evicting: bool) -> None:
+        """A connection here holds a Remote ID: tell everybody."""
+        now, wall = self._here.clock.seconds(), self._here.wall()
+        before = self._inherited.pop(home.remote_id, None)
+        if before is not None:
+            self._note_term(home.remote_id, before["term"])
+            if home.owner.is_surely(ClientAddress("", before["key"], before["shared"])):
+                home.held_since = min(home.held_since, now - (wall - before["held_since"]))
+        assert home.connection is not None
+        is_senior = self._here.hub.registry.is_senior(home.remote_id, home.owner)
+        hold = Hold(
+            remote_id=home.remote_id,
+            node=self._here.node,
+            connection=home.connection.id,
+            term=max(wall, self._terms.get(home.remote_id, 0.0) + 1),
+            granted_at=wall,
+            held_since=wall - (now - home.held_since),
+            key=home.owner.key,
+            shared=home.owner.shared,
+            senior=is_senior or now - home.held_since >= TENURE,
+        )
+        self._note_term(home.remote_id, hold.term)
+        if home.remote_id not in self._holds:
+            self._to_repeat.append((now, home.remote_id))
+        self._holds[home.remote_id] = hold
+        self._mirrors.pop(home.remote_id, None)
+        self.sync(home.remote_id)
+        self.tell(home, evicting=evicting)
+
+    def tell(self, home: Home, *, evicting: bool = False) -> None:
+        """Tell who holds a home that is here."""
+        news = self._news(home, evicting)
+        self._here.tell_watchers(home.remote_id, "held", **news)
+        self._here.tell_holder(home.remote_id, "held", **news)
+
+    def _news(self, home: Home, evicting: bool = False) -> Fields:
+        ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
+        return {**self._holds[home.remote_id].fields(), "evicting": evicting, "ice": ice}
+
+    def tell_all(self, most: int | None = None) -> None:
+        """Tell all holds that were not told for a while; ``most`` None: every one."""
+        now = self._here.clock.seconds()
+        for _ in range(len(self._to_repeat) if most is None else min(most, len(self._to_repeat))):
+            told_at, remote_id = self._to_repeat[0]
+            if most is not None and now - told_at < REPEAT_SECONDS:
+                break
+            self._to_repeat.popleft()
+            home = self._here.hub.registry.find(remote_id)
+            if home is None or not home.is_here or remote_id not in self._holds:
+                continue
+            self._to_repeat.append((now, remote_id))
+            self.tell(home)
+            self._tell_senior(home, now)
+
+    def _tell_senior(self, home: Home, now: float) -> None:
+        if now - home.held_since >= TENURE and home.remote_id not in self._senior_told:
+            self._senior_told.add(home.remote_id)
+            self._here.tell_everybody("senior", r=home.remote_id, key=home.owner.key)
+
+    def vacated(self, home: Home, name: str, *, goodbye: bool) -> None:
+        """The connection ``name``, which was here, has let go of a Remote ID."""
+        self._holds.pop(home.remote_id, None)
+        self._here.tell_watchers(home.remote_id, "left" if goodbye else "lost", name=name)
+
+    # Watching
+
+    def mirror_of(self, remote_id: str) -> Mirror | None:
+        """What stands here for a home elsewhere."""
+        return self._mirrors.get(remote_id)
+
+    def mirrored(self, mirror: Mirror) -> None:
+        """A connection elsewhere holds a Remote ID, as far as this node's registry is concerned."""
+        self._holds.pop(mirror.remote_id, None)
+        self._mirrors[mirror.remote_id] = mirror
+        self.sync(mirror.remote_id)
+
+    def hear_held(self, fields: Fields) -> None:
+        """A node tells that it holds a Remote ID."""
+        hold = Hold.parse(fields)
+        registry = self._here.hub.registry
+        home = registry.find(hold.remote_id)
+        if home is None and not registry.has_evicted(hold.remote_id):
+            return
+        if home is not None and home.is_here:
+            self._settle_conflict(home, hold, fields)
+            return
+        mirror = self._mirrors.get(hold.remote_id)
+        is_same = mirror is not None and mirror.is_of(hold.node, hold.connection)
+        if home is not None and home.connection is not None and is_same:
+            self._note_term(hold.remote_id, hold.term)
+            home.keep_ice_servers(_ice(fields))
+        elif hold.term >= self._terms.get(hold.remote_id, 0.0):
+            self._follow(hold, fields, evicting=fields["evicting"])
+
+    def _follow(self, hold: Hold, fields: Fields, *, evicting: bool) -> None:
+        mirror = self._mirrors.get(hold.remote_id)
+        if mirror is None or not mirror.is_of(hold.node, hold.connection):
+            mirror = self.make_mirror(hold.remote_id, hold.node, hold.connection, hold.address)
+        self._note_term(hold.remote_id, hold.term)
+        home = self._here.hub.registry.moved(
+            mirror.connection, hold.remote_id, _ice(fields), evicting=evicting
+        )
+        home.held_since = self._here.clock.seconds() - (self._here.wall() - hold.held_since)
+
+    def make_mirror(
+        self, remote_id: str, node: str, name: str, address: ClientAddress, ask: int = 0
+    ) -> Mirror:
+        """What stands here for a connection elsewhere that holds a Remote ID, or wants to."""
+        mirror = Mirror(remote_id, node, name, self.messages, self.verdicts, ask)
+        mirror.connection = self._here.hub.remote(f"{name}@{node}", mirror, address)
+        return mirror
+
+    def _settle_conflict(self, home: Home, hold: Hold, fields: Fields) -> None:
+        mine = self._holds[home.remote_id]
+        if hold.beats(mine):
+            self._follow(hold, fields, evicting=not hold.address.is_surely(home.owner))
+        else:
+            mine.term = max(mine.term, hold.term) + 1
+            self._note_term(home.remote_id, mine.term)
+            self.tell(home)
+
+    def hear_gone(self, fields: Fields, *, goodbye: bool) -> None:
+        """A connection elsewhere has let go of a Remote ID."""
+        mirror = self._mirrors.get(fields["r"])
+        if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
+            self.lose(mirror, goodbye=goodbye)
+
+    def lose(self, mirror: Mirror, *, goodbye: bool = False) -> None:
+        """A connection elsewhere is gone; its grace begins here."""
+        if self._mirrors.get(mirror.remote_id) is mirror:
+            del self._mirrors[mirror.remote_id]
+        self._here.hub.gone(mirror.connection, goodbye)
+
+    def lose_node(self, node: str | None) -> None:
+        """A node is gone, or (None) all are."""
+        for mirror in list(self._mirrors.values()):
+            if node is None or mirror.node == node:
+                self.lose(mirror)
+
+    def mirrors(self) -> list[Mirror]:
+        """All that stand for homes elsewhere."""
+        return list(self._mirrors.values())
+
+    # Keeping up
+
+    def dropped(self, home: Home) -> None:
+        """Nothing is known here of a home any more."""
+        # Not at once: it may be held again, or remembered otherwise, within the same call.
+        self._here.clock.callLater(0, self._forget, home.remote_id)
+
+    def _forget(self, remote_id: str) -> None:
+        if self._here.hub.registry.find(remote_id) is None:
+            for known in (self._holds, self._mirrors, self._terms):
+                known.pop(remote_id, None)
+            self._senior_told.discard(remote_id)
+        self.sync(remote_id)
+
+    def sync(self, remote_id: str) -> None:
+        """Hear what must be heard about a Remote ID, and nothing else."""
+        registry = self._here.hub.registry
+        home = registry.find(remote_id)
+        is_here = home is not None and home.is_here
+        is_expected = home is not None and home.is_known and home.connection is None
+        self._here.hear(presence(remote_id), is_here or is_expected or self.is_claimed(remote_id))
+        is_watched = not is_here and (home is not None or registry.has_evicted(remote_id))
+        self._here.hear(watch(remote_id), is_watched)
+        if is_watched:
+            self._watched.add(remote_id)
+        else:
+            self._watched.discard(remote_id)
+
+    def tend(self) -> None:
+        """Ask again for homes that are away, and forget those elsewhere that nobody here talks to."""
+        registry = self._here.hub.registry
+        for remote_id in list(self._watched):
+            home = registry.find(remote_id)
+            if home is None:
+                self.sync(remote_id)
+            elif home.connection is None and home.sessions and not self.is_claimed(remote_id):
+                self.look(remote_id)
+            elif self._is_idle(home):
+                registry.forget(home)
+
+    def _is_idle(self, home: Home) -> bool:
+        is_elsewhere = home.connection is not None or not home.is_known
+        return is_elsewhere and not home.sessions and not self._here.hub.registry.has_evicted(home.remote_id)
+
+    def down(self) -> None:
+        """The bus is away."""
+        for ask in list(self._looks):
+            _, told, timer = self._looks.pop(ask)
+            timer.cancel()
+            if told is not None:
+                told(False)
+        self.lose_node(None)
+
+    def _note_term(self, remote_id: str, term: float) -> None:
+        self._terms[remote_id] = max(term, self._terms.get(remote_id, 0.0))
+
+
+def _ice(fields: Fields) -> bytes | None:
+    ice = fields["ice"]
+    return None if ice is None else orjson.dumps(ice)

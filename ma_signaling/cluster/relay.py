@@ -1,0 +1,190 @@
+"""Sessions across nodes: the client's node leads them, and the home's node passes on what both say.
+
+The home's node counts them, for the home's own protection, and charges what the home says; all else that a session is
+(its deadlines, its budgets, its grace, its story) is on the client's node, so that it outlives the home's.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from ma_signaling.cluster.here import Here
+from ma_signaling.cluster.mirror import Mirror
+from ma_signaling.cluster.presence import Presence
+from ma_signaling.cluster.wire import Fields, inbox, pack
+from ma_signaling.errors import Refused, home_busy
+from ma_signaling.home import Home
+from ma_signaling.messages import error
+from ma_signaling.session import Connection, RemoteSession, Session
+
+
+class Relay:
+    """Both ends of it."""
+
+    def __init__(self, here: Here, presence: Presence) -> None:
+        self._here = here
+        self._presence = presence
+        self._heard: dict[str, Connection] = {}
+        """By session: the home's connection here that has heard of it, while it is connected."""
+
+    # From the client's node to the home's
+
+    def to_home(self, mirror: Mirror, session_id: str, body: bytes) -> None:
+        """As ``mirror.Messages`` has it."""
+        session = self._here.hub.sessions.get(session_id)
+        key = "" if session is None else session.key
+        fields = self._about(mirror, s=session_id, k=key)
+        self._here.bus.publish(inbox(mirror.node), pack("tell", fields, body))
+
+    def attach(self, mirror: Mirror) -> None:
+        """A home is connected elsewhere: let its node know of the sessions here that the home knows."""
+        home = mirror.connection.home
+        assert home is not None
+        known = [
+            [session.id, session.key, session.offered, session.answered]
+            for session in home.sessions.values()
+            if session.announced
+        ]
+        if known:
+            self._here.tell(mirror.node, "attach", **self._about(mirror, sessions=known))
+
+    def ended(self, session: Session) -> None:
+        """A session here has ended, and its home isn't told."""
+        connection = session.home.connection
+        if connection is not None and isinstance(connection.peer, Mirror):
+            mirror = connection.peer
+            self._here.tell(mirror.node, "detach", **self._about(mirror, s=session.id))
+
+    def hear_busy(self, fields: Fields) -> None:
+        """A home did not take what one of its clients sent."""
+        session = self._session(fields)
+        if session is not None:
+            session.client.peer.send(error(home_busy(1)))
+
+    def hear_full(self, fields: Fields) -> None:
+        """A home has no room for a session, or none any more."""
+        session = self._session(fields)
+        if session is not None:
+            # The home has never heard of it, or of its end already.
+            session.announced = False
+            self._here.hub.sessions.crowd_out(session, fields["wait"])
+
+    def hear_said(self, fields: Fields, body: bytes) -> None:
+        """A home has said something in a session of a client's here."""
+        mirror = self._presence.mirror_of(fields["r"])
+        if mirror is not None and mirror.node == fields["node"]:
+            self._here.hub.received(mirror.connection, body)
+
+    def hear_absent(self, fields: Fields) -> None:
+        """A home isn't where it was thought to be."""
+        mirror = self._presence.mirror_of(fields["r"])
+        if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
+            self._presence.lose(mirror)
+
+    def _session(self, fields: Fields) -> Session | None:
+        session = self._here.hub.sessions.get(fields["s"])
+        return session if session is not None and session.home.remote_id == fields["r"] else None
+
+    def _about(self, mirror: Mirror, **fields: object) -> Fields:
+        return {"r": mirror.remote_id, "node": self._here.node, "name": mirror.name, **fields}
+
+    # From the home's node to the client's
+
+    def said(self, home: Home, session: RemoteSession, payload: bytes) -> None:
+        """A home here has said something to a client elsewhere."""
+        fields = {"r": home.remote_id, "node": self._here.node}
+        self._here.bus.publish(inbox(session.node), pack("said", fields, payload))
+
+    def crowd_out(self, home: Home, session: RemoteSession) -> None:
+        """A session of a client elsewhere makes way for another."""
+        self._heard.pop(session.id, None)
+        self._here.tell(session.node, "full", r=home.remote_id, s=session.id, wait=1)
+
+    def hear_told(self, fields: Fields, body: bytes) -> None:
+        """Another node has something to say to a home."""
+        home = self._home(fields)
+        if home is None:
+            return
+        session_id: str = fields["s"]
+        kind = orjson.loads(body)["type"]
+        if not session_id:
+            home.tell(body)
+        elif kind == "client-connected":
+            self._announced(home, fields, body)
+        elif kind == "client-disconnected":
+            home.tell(body)
+            self.hear_detached(fields)
+        elif not home.has_room(len(body)):
+            self._here.tell(fields["node"], "busy", r=home.remote_id, s=session_id)
+        else:
+            session = home.remote_sessions.get(session_id) or self._attach(home, fields, session_id)
+            session.offered = session.offered or kind == "offer"
+            home.tell(body)
+
+    def _announced(self, home: Home, fields: Fields, body: bytes) -> None:
+        session_id, node = fields["s"], fields["node"]
+        if session_id not in home.remote_sessions:
+            try:
+                self._here.hub.sessions.admit_remote(home, session_id, node, fields["k"])
+            except Refused as refused:
+                self._here.tell(
+                    node, "full", r=home.remote_id, s=session_id, wait=refused.error.retry_after or 1
+                )
+                return
+        # Its node says so again when it has not heard of this one for a while, and a home must not hear it twice.
+        assert home.connection is not None
+        if self._heard.get(session_id) is not home.connection:
+            self._heard[session_id] = home.connection
+            home.tell(body)
+
+    def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
+        return self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
+
+    def hear_attach(self, fields: Fields) -> None:
+        """Another node has sessions with a home that has come here."""
+        home = self._home(fields)
+        if home is None:
+            return
+        for session_id, key, offered, answered in fields["sessions"]:
+            session = home.remote_sessions.get(session_id) or self._attach(
+                home, {**fields, "k": key}, session_id
+            )
+            session.offered, session.answered = offered, answered
+
+    def hear_detached(self, fields: Fields) -> None:
+        """A session with a home here has ended elsewhere."""
+        home = self._here.hub.registry.find(fields["r"])
+        self._heard.pop(fields["s"], None)
+        if home is not None:
+            self._here.hub.sessions.detach_remote(home, fields["s"])
+
+    def _home(self, fields: Fields) -> Home | None:
+        home = self._here.hub.registry.find(fields["r"])
+        if home is not None and home.is_here:
+            return home
+        self._here.tell(fields["node"], "absent", r=fields["r"], node=self._here.node, name=fields["name"])
+        return None
+
+    # Losses
+
+    def handed_on(self, home: Home) -> None:
+        """A home that was here is elsewhere, where the other nodes turn to."""
+        for session_id in home.remote_sessions:
+            self._heard.pop(session_id, None)
+        home.remote_sessions.clear()
+
+    def lose_node(self, node: str, *, goodbye: bool) -> None:
+        """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and nobody shall notice."""
+        sessions = self._here.hub.sessions
+        for home in self._here.hub.registry.homes():
+            for session in list(home.remote_sessions.values()):
+                if session.node == node:
+                    self._heard.pop(session.id, None)
+                    if goodbye:
+                        sessions.detach_remote(home, session.id)
+                    else:
+                        sessions.remote_client_lost(home, session)
+
+    def forget_home(self, home: Home) -> None:
+        """A home that was here is gone for good."""
+        self.handed_on(home)
