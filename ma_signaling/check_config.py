@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorSocket
 from ma_signaling import turn_secret
 from ma_signaling.access import Access
 from ma_signaling.access_lists import AccessListError, AccessLists
+from ma_signaling.cluster.service import make_bus
 from ma_signaling.configuration import Configuration, readable
 from ma_signaling.disguise import Disguise
 from ma_signaling.events import each_of
@@ -41,6 +42,8 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         except BadPair as problem:
             raise CannotStart(f"ma-signaling: no TLS: {problem}") from None
     turn_secret.read(settings)
+    if settings.nats_url:
+        make_bus(settings)
     clock: Any = reactor
     try:
         AccessLists(settings, Hub(settings, clock, each_of(), Access(Disguise()))).load()

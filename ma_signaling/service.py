@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import Metric
 from twisted.application.service import MultiService, Service
@@ -40,6 +41,9 @@ from ma_signaling.tls import Certificates
 from ma_signaling.web import make_metrics_site, make_root
 from ma_signaling.websocket_factory import SignalingFactory
 
+if TYPE_CHECKING:
+    from ma_signaling.cluster.service import ClusterService
+
 PRUNE_SECONDS = 5.0
 
 FAREWELL_SECONDS = 3.0
@@ -67,7 +71,11 @@ def make_service(
     raise_descriptor_limit()
     metrics, disguise = Metrics(), Disguise()
     report = each_of(EventLog(settings.log_addresses, disguise, reactor), metrics)
-    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings))
+    cluster = _cluster(settings, reactor)
+    node = None if cluster is None else cluster.node
+    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings), elsewhere=node)
+    if cluster is not None:
+        cluster.node.join(hub)
     lists = AccessLists(settings, hub)
     try:
         lists.load()
@@ -88,7 +96,6 @@ def make_service(
     lag = LoopLag(reactor)
     metrics.watch(partial(_lag, lag))
     readiness.add("lagging", lambda: lag.is_small)
-    services = OneByOne()
     named: dict[str, Service] = {
         "watchdog": Watchdog(notifier, reactor),
         "rate-limiting": RateLimiting(hub.limits, reactor),
@@ -103,6 +110,10 @@ def make_service(
         named["certificates"] = certificates
     ports = Ports(settings, factory, certificates, make_metrics_site(metrics, settings, reactor), reactor)
     readiness.add("not-listening", lambda: bool(ports.running))
+    if cluster is not None:
+        metrics.watch(cluster.metrics)
+        readiness.add("cluster-unreachable", lambda: cluster.bus.is_up)
+        named["cluster"] = cluster
     # Last to first when it stops: a load balancer can ask until everybody has gone.
     named["ports"] = ports
     named["connections"] = Connections(hub, factory, settings, reactor)
@@ -112,10 +123,24 @@ def make_service(
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
     named["status"] = Status(notifier, reactor)
+    return _one_by_one(named)
+
+
+def _one_by_one(named: dict[str, Service]) -> MultiService:
+    services = OneByOne()
     for name, service in named.items():
         service.setName(name)
         service.setServiceParent(services)
     return services
+
+
+def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:
+    if not settings.nats_url:
+        return None
+    # Not everybody has what it needs.
+    from ma_signaling.cluster.service import ClusterService  # noqa: PLC0415
+
+    return ClusterService(settings, reactor)
 
 
 def _expiry(certificates: Certificates) -> Iterator[Metric]:

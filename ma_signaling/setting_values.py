@@ -94,6 +94,14 @@ def switch(text: str) -> bool:
     return choice("on", "off", "true", "false")(text.lower()) in ("on", "true")
 
 
+def nats_urls(text: str) -> tuple[str, ...]:
+    """Addresses of NATS servers, separated by commas; no password in them, for they are shown."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if all(re.fullmatch(r"(?:nats|tls)://[A-Za-z0-9.\-\[\]:]+", url) for url in found):
+        return found
+    raise ValueError("nats://HOST:PORT or tls://HOST:PORT, separated by commas, without a user or a password")
+
+
 def urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
     """URLs with one of these schemes, separated by commas; none at all is fine."""
 

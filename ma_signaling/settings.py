@@ -307,6 +307,22 @@ class Settings:
         unit="seconds",
         live=True,
     )
+    nats_url: tuple[str, ...] = _setting(
+        "",
+        values.nats_urls,
+        "NATS servers that join this node to a cluster, such as nats://10.0.0.1:4222; empty: a server on its own",
+        unit="URLs",
+    )
+    nats_credentials: str = _setting(
+        "", str, "A NATS credentials file (.creds) that lets this node in", unit="path"
+    )
+    nats_token_file: str = _setting("", str, "Where a NATS token is that lets this node in", unit="path")
+    nats_ca: str = _setting(
+        "",
+        str,
+        "Who has signed the NATS servers' certificates, PEM; empty: whom this machine trusts",
+        unit="path",
+    )
     short_path: bool = _setting(
         "on",
         values.switch,

@@ -54,8 +54,14 @@ class ServerProcess:
     `stop()` and `start()` may alternate: the port stays the same and the log goes on.
     """
 
-    def __init__(self, *options: str, prefix: Sequence[str] = (), plain: str = "--port") -> None:
-        """Take further command line options for the plugin, and a command that runs the server's.
+    def __init__(
+        self,
+        *options: str,
+        prefix: Sequence[str] = (),
+        plain: str = "--port",
+        twistd_options: Sequence[str] = (),
+    ) -> None:
+        """Take further command line options for the plugin, and for twistd, and a command that runs the server's.
 
         `plain` is the option that makes the port speak plain text: `--http-port` beside TLS.
         """
@@ -64,6 +70,7 @@ class ServerProcess:
         self.http = f"http://127.0.0.1:{self.port}"
         self._options = options
         self._prefix = prefix
+        self._twistd_options = twistd_options
         self._plain = plain
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
         self._log_path = self._directory / "server.log"
@@ -79,7 +86,14 @@ class ServerProcess:
         """Start the server and return once it answers `/health`."""
         if self._process is not None and self._process.poll() is None:
             raise RuntimeError(f"the server runs already, pid {self._process.pid}")
-        command = [*self._prefix, str(twistd_path()), "-n", "--pidfile=", "ma-signaling"]
+        command = [
+            *self._prefix,
+            str(twistd_path()),
+            "-n",
+            "--pidfile=",
+            *self._twistd_options,
+            "ma-signaling",
+        ]
         command += [self._plain, f"tcp:{self.port}:interface=127.0.0.1", *self._options]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,0 +1,74 @@
+"""Joining a cluster: a node and its bus, as a service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from twisted.application.service import Service
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ma_signaling.cluster.node import Node
+from ma_signaling.metrics import PREFIX, gauge
+from ma_signaling.settings import CannotStart, Settings
+
+if TYPE_CHECKING:
+    from ma_signaling.cluster.nats_bus import NatsBus
+
+
+def make_bus(settings: Settings) -> NatsBus:
+    """The way to the other nodes. Raises ``CannotStart`` where something that it needs is missing."""
+    try:
+        from ma_signaling.cluster.nats_bus import NatsBus  # noqa: PLC0415 - it needs an extra
+    except ImportError:
+        raise CannotStart(
+            "ma-signaling: --nats-url needs nats-py: pip install 'ma-signaling[cluster]'"
+        ) from None
+    return NatsBus(settings)
+
+
+class ClusterService(Service):
+    """Starts with the server, and goes when its peers have been told goodbye."""
+
+    def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
+        """Raises ``CannotStart`` where a cluster cannot be joined in this way."""
+        if not isinstance(reactor, AsyncioSelectorReactor):
+            raise CannotStart(
+                "ma-signaling: --nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
+                " (the ma-signaling command does so by itself)"
+            )
+        self._reactor = reactor
+        self.bus = make_bus(settings)
+        self.node = self.bus.listener = Node(self.bus, settings, reactor, time.time)
+
+    def startService(self) -> None:
+        super().startService()
+        # Its loop does not run yet when a reactor starts its services.
+        self._reactor.callLater(0, self._begin)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self.node.stop()
+        return Deferred.fromFuture(asyncio.ensure_future(self.bus.end()))
+
+    def metrics(self) -> Iterator[Metric]:
+        """What an operator wants to see of it."""
+        counts: Any = self.node.counts()["cluster"]
+        yield gauge("cluster_reachable", "Whether this node hears NATS", float(self.bus.is_up))
+        yield gauge("cluster_nodes", "Nodes that this one knows of, itself included", counts["nodes"])
+        messages = CounterMetricFamily(
+            PREFIX + "cluster_messages", "Messages between nodes", labels=["direction"]
+        )
+        for direction in ("in", "out", "lost"):
+            value = self.bus.lost if direction == "lost" else getattr(self.bus, f"messages_{direction}")
+            messages.add_metric([direction], value)
+        yield messages
+
+    def _begin(self) -> None:
+        self.node.start()
+        self.bus.begin()

@@ -1,0 +1,327 @@
+"""Real nodes and a real NATS server, and what happens when some of them fail.
+
+After each fault every home is found from every node, and nothing is held twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, ExitStack
+
+import aiohttp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.nats import Cable, NatsServer, node, obstacle, wait_for_nodes, wait_until
+from tests.server_process import ServerProcess
+from tests.webrtc_peers import Peer, SignalingError, eventually
+
+WITHIN = 120.0
+HEALED_WITHIN = 5.0
+NOTICED_WITHIN = 10.0
+MANY = 2000
+
+Scenario = Callable[[AsyncExitStack], Awaitable[None]]
+
+
+def peer(server: ServerProcess, address: str) -> Peer:
+    """Somebody who comes from an address."""
+    made = Peer(server.url)
+    made.headers = {"X-Forwarded-For": address}
+    return made
+
+
+async def home(
+    stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "192.0.2.1"
+) -> Peer:
+    """A home that has registered."""
+    made = await stack.enter_async_context(peer(server, address))
+    await made.open()
+    await made.send("register-server", remoteId=name)
+    await made.answer("registered")
+    return made
+
+
+async def ask(
+    stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "198.51.100.1"
+) -> Peer:
+    """A client that has asked for a home."""
+    made = await stack.enter_async_context(peer(server, address))
+    await made.open()
+    await made.send("connect-request", remoteId=name)
+    return made
+
+
+async def meet(owner: Peer, client: Peer) -> str:
+    """Open the session of a client that has just asked."""
+    before = len(client.received)
+    (announced,) = await eventually(
+        lambda: [m for m in owner.heard("client-connected") if m["sessionId"] not in client.sessions],
+        "a client",
+    )
+    session_id: str = announced["sessionId"]
+    await owner.send("session-ready", sessionId=session_id)
+    connected = await client.answer("connected", since=before)
+    assert connected["sessionId"] == session_id
+    return session_id
+
+
+async def talk(owner: Peer, client: Peer, session_id: str, word: str) -> None:
+    """Say something in both directions, and hear it."""
+    await client.send("offer", data=word)
+    await owner.send("answer", sessionId=session_id, data=word)
+    await eventually(lambda: [m for m in owner.heard("offer") if m["data"] == word], f"{word} at home")
+    await eventually(
+        lambda: [m for m in client.heard("answer") if m["data"] == word], f"{word} at the client"
+    )
+
+
+async def found(server: ServerProcess, names: Iterable[str]) -> list[str]:
+    """Those of these homes that a node says are online."""
+    online = []
+    async with aiohttp.ClientSession() as session:
+        for name in names:
+            async with session.get(f"{server.http}/api/check/{name}") as reply:
+                if (await reply.json())["online"]:
+                    online.append(name)
+    return online
+
+
+async def assert_whole(servers: Sequence[ServerProcess], names: Sequence[str] = ("HOME",)) -> None:
+    """Every home is found from every node, and nothing is held twice."""
+    for server in servers:
+        assert await found(server, names) == list(names), f"not all are found from port {server.port}"
+    held = sum(server.get("/health")["servers"] for server in servers)
+    assert held == len(names), f"{len(names)} homes are held {held} times"
+
+
+class ClusterTestCase(SynchronousTestCase):
+    """Some nodes and a NATS server."""
+
+    nodes = 2
+    configuration = ""
+
+    def setUp(self) -> None:
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        self.nats = stack.enter_context(NatsServer(self.configuration))
+        self.cables = [stack.enter_context(Cable(self.nats.port)) for _ in range(self.nodes)]
+        self.servers = [stack.enter_context(node(f"nats://127.0.0.1:{cable.port}")) for cable in self.cables]
+        wait_for_nodes(self.servers)
+
+    def play(self, scenario: Scenario) -> None:
+        """Run a scenario to its end; no node may log a traceback."""
+
+        async def bounded() -> None:
+            async with asyncio.timeout(WITHIN), AsyncExitStack() as stack:
+                await scenario(stack)
+
+        try:
+            asyncio.run(bounded())
+        except BaseException as problem:
+            logs = "\n".join(server.log() for server in self.servers)
+            raise AssertionError(f"{problem!r}\n{logs}") from problem
+        for server in self.servers:
+            assert "Traceback" not in server.log(), server.log()
+
+
+class FaultTest(ClusterTestCase):
+    """One thing breaks, and is mended."""
+
+    nodes = 3
+
+    def test_node_is_killed(self) -> None:
+        """It is noticed; homes come back elsewhere within the grace, and nobody has been told."""
+        first, second, third = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            client = await ask(stack, second)
+            session_id = await meet(owner, client)
+            await talk(owner, client, session_id, "before")
+            killed_at = time.monotonic()
+            first.stop(signal.SIGKILL)
+            await eventually(
+                lambda: second.get("/health")["cluster"]["nodes"] == 2, "the death noticed", NOTICED_WITHIN
+            )
+            waiting = await ask(stack, second, address="203.0.113.5")
+            await client.send("ice-candidate", data="meanwhile")
+            await asyncio.sleep(1)
+            assert time.monotonic() - killed_at < NOTICED_WITHIN + 2
+            assert not waiting.errors
+            assert not waiting.heard("error")
+            back = await home(stack, third)
+            await eventually(lambda: back.heard("ice-candidate"), "what was said meanwhile")
+            await meet(back, waiting)
+            await talk(back, client, session_id, "after")
+            assert not client.heard("peer-disconnected")
+            await assert_whole([second, third])
+
+        self.play(scenario)
+
+    def test_killed_node_whose_home_stays_away(self) -> None:
+        """Who waits for it is answered in time."""
+        first, second, _ = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            client = await ask(stack, second)
+            await eventually(lambda: owner.heard("client-connected"), "an announcement")
+            first.stop(signal.SIGKILL)
+            with self.assertRaises(SignalingError) as refused:
+                await client.answer("connected", within=30)
+            assert str(refused.exception).startswith("Server not found")
+
+        self.play(scenario)
+
+    def test_home_moves_while_its_node_is_cut_off(self) -> None:
+        """Afterwards the newer connection of the same home stays; the other is closed with 1012, not 4000."""
+        first, second, third = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            client = await ask(stack, third)
+            session_id = await meet(owner, client)
+            await talk(owner, client, session_id, "before")
+            self.cables[0].cut()
+            await eventually(
+                lambda: obstacle(first) == "cluster-unreachable", "a node that knows it is cut off"
+            )
+            moved = await home(stack, second)
+            await talk(moved, client, session_id, "behind its back")
+            self.cables[0].mend()
+            await eventually(lambda: owner.close_code is not None, "the old connection's end", HEALED_WITHIN)
+            assert owner.close_code == 1012
+            assert moved.close_code is None
+            await eventually(lambda: obstacle(first) is None, "a node that is ready")
+            await assert_whole(self.servers)
+            await talk(moved, client, session_id, "after")
+
+        self.play(scenario)
+
+
+class NatsTest(ClusterTestCase):
+    """NATS itself is gone for a while."""
+
+    def test_away_for_half_a_minute(self) -> None:
+        """Pairs on one node go on, what goes across waits, and all is found again soon after its return."""
+        first, second = self.servers
+        names = [f"HOME{number}" for number in range(MANY)]
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            for start in range(0, MANY, 100):
+                await asyncio.gather(
+                    *(
+                        home(stack, first, name, f"10.0.{i % 250}.{start // 100}")
+                        for i, name in enumerate(names[start : start + 100])
+                    )
+                )
+            owner = await home(stack, first)
+            near, far = await ask(stack, first), await ask(stack, second, address="203.0.113.7")
+            ids = await meet_both(owner, near, far)
+            await talk(owner, far, ids[far], "before")
+            self.nats.stop()
+            gone_at = time.monotonic()
+            for server in self.servers:
+                await eventually(lambda server=server: obstacle(server) == "cluster-unreachable", "degraded")  # type: ignore[misc]
+            await talk(owner, near, ids[near], "meanwhile")
+            await far.send("ice-candidate", data="held")
+            waiting = await ask(stack, second, names[0], "203.0.113.8")
+            with self.assertRaises(SignalingError) as refused:
+                await waiting.answer("connected", within=30)
+            assert str(refused.exception).startswith("Server not found")
+            await asyncio.sleep(max(0.0, gone_at + 30 - time.monotonic()))
+            self.nats.start()
+            await eventually(
+                lambda: obstacle(first) is obstacle(second) is None, "ready again", HEALED_WITHIN
+            )
+            await eventually(lambda: owner.heard("ice-candidate"), "what was held", HEALED_WITHIN)
+            await assert_whole(self.servers, [*names, "HOME"])
+            await talk(owner, far, ids[far], "after")
+            assert not far.heard("peer-disconnected")
+
+        self.play(scenario)
+
+    def test_restarted(self) -> None:
+        first, second = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            client = await ask(stack, second)
+            session_id = await meet(owner, client)
+            for word in ("once", "twice"):
+                self.nats.stop()
+                self.nats.start()
+                await eventually(
+                    lambda: obstacle(first) is obstacle(second) is None, "ready again", HEALED_WITHIN
+                )
+                wait_until(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed", HEALED_WITHIN)
+                await talk(owner, client, session_id, word)
+            assert len(owner.heard("client-connected")) == 1
+            await assert_whole(self.servers)
+
+        self.play(scenario)
+
+    def test_started_without_it(self) -> None:
+        """A node serves its own peers until there is one."""
+        self.nats.stop()
+        lone = node(self.nats.url)
+        self.addCleanup(lone.close)
+        lone.start()
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, lone)
+            client = await ask(stack, lone)
+            await meet(owner, client)
+            assert obstacle(lone) == "cluster-unreachable"
+            self.nats.start()
+            await eventually(lambda: obstacle(lone) is None, "ready")
+            wait_for_nodes([*self.servers, lone])
+            await assert_whole([*self.servers, lone])
+
+        self.play(scenario)
+
+
+class SlowConsumerTest(ClusterTestCase):
+    """NATS gives up a node that does not read; when it reads again, everything is found again."""
+
+    configuration = 'max_pending: 1MB\nwrite_deadline: "500ms"\n'
+
+    def test_node_stands_still(self) -> None:
+        first, second = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(20)]
+            ids = await meet_both(owner, *callers)
+            os.kill(first.pid, signal.SIGSTOP)
+            try:
+                for _ in range(8):
+                    for caller in callers:
+                        await caller.send("ice-candidate", data="x" * 60_000)
+                await asyncio.to_thread(
+                    wait_until, lambda: "Slow Consumer" in self.nats.log(), "a slow consumer", 15
+                )
+            finally:
+                os.kill(first.pid, signal.SIGCONT)
+            await eventually(lambda: obstacle(first) is None and "Slow" in self.nats.log(), "ready")
+            await eventually(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed")
+            for caller in callers[:3]:
+                await talk(owner, caller, ids[caller], "after")
+            await assert_whole(self.servers)
+
+        self.play(scenario)
+
+
+async def meet_both(owner: Peer, *clients: Peer) -> dict[Peer, str]:
+    """Open the sessions of clients that have just asked."""
+    heard = await eventually(
+        lambda: found if len(found := owner.heard("client-connected")) == len(clients) else None,
+        "all clients",
+    )
+    for message in heard:
+        await owner.send("session-ready", sessionId=message["sessionId"])
+    return {client: (await client.answer("connected"))["sessionId"] for client in clients}
