@@ -68,6 +68,9 @@ class Ports(Service):
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
+        if text := self._settings.metrics_port:
+            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
+            self._open(local, self._metrics, " for metrics")
         for text in self._settings.port:
             if self._certificates is None or brings_tls(text):
                 self._open(text, self._factory, "")
@@ -75,9 +78,6 @@ class Ports(Service):
                 self._open(text, self._certificates.wrap(self._factory), " for TLS")
         for text in self._settings.http_port:
             self._open(text, self._factory, "")
-        if text := self._settings.metrics_port:
-            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
-            self._open(local, self._metrics, " for metrics")
         _log.info(
             "ma-signaling {version} is up ({environment})",
             version=__version__,
