@@ -1,7 +1,11 @@
-"""Several processes that share a port: the kernel's part, and the real server."""
+"""Several processes that share a port: the kernel's part, the real server, and systemd's template for it."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import signal
 import socket
 import ssl
 import struct
@@ -21,11 +25,13 @@ from ma_signaling.direct_write import DirectServer, write_directly
 from ma_signaling.ports import BACKLOG
 from ma_signaling.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
 from tests.certificates import make_certificate
+from tests.proxies import replaced
 from tests.server_process import OPENER, STARTS_WITHIN, STOPS_WITHIN, child_environment, free_port
 from tests.test_metrics import parse
 from tests.test_process import proxy_v2, script
 from tests.wire import UPGRADE
 
+TEMPLATE = Path(__file__).parent.parent / "contrib" / "systemd" / "ma-signaling@.service"
 SERVER = str(Path(sys.executable).parent / "ma-signaling")
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 SWITCHING, OK = b"HTTP/1.1 101 ", b"HTTP/1.1 200 "
@@ -277,3 +283,34 @@ class NodesTest(SynchronousTestCase):
         (line,) = [line for line in output.splitlines() if "ma-signaling:" in line]
         assert f"cannot listen on {where}: " in line, line
         return output
+
+    def test_template(self) -> None:
+        """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
+        state = Path(self.mktemp())
+        (state / "ma-signaling").mkdir(parents=True)
+        port, nodes = free_port(), []
+        for instance in ("1", "2"):
+            metrics_port = free_port()
+            unit = replaced(
+                TEMPLATE.read_text(encoding="utf-8"),
+                {
+                    "/opt/ma-signaling/bin/ma-signaling": SERVER,
+                    "910%i": str(metrics_port),
+                    "%S": str(state.absolute()),
+                    "MA_SIGNALING_PORT=8787": f"MA_SIGNALING_PORT={port}",
+                    "%i": instance,
+                },
+            )
+            (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+            environment = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))
+            nodes.append(self.run_node(shlex.split(command), metrics_port, environment))
+        self.upgrade_until_all_have_some(port, nodes)
+        os.kill(nodes[0].process.pid, signal.SIGHUP)
+        self.eventually(lambda: "Reading again" in nodes[0].log())
+        assert "Reading again" not in nodes[1].log()
+        for node in nodes:
+            node.stop()
+        assert {path.name for path in (state / "ma-signaling").glob("seniority-?")} == {
+            "seniority-1",
+            "seniority-2",
+        }
