@@ -60,6 +60,10 @@ def load(options: Texts, environment: Mapping[str, str], file: Path | None = Non
         raise SettingError("--tls-cert and --tls-key go together, and only one of them is given")
     if bool(settings.turn_urls) != bool(settings.turn_secret_file):
         raise SettingError("--turn-urls and --turn-secret-file go together, and only one of them is given")
+    if settings.reuse_port and not settings.nats_url:
+        raise SettingError(
+            "--reuse-port needs --nats-url: without it, processes do not find each other's homes"
+        )
     return Configuration(settings, sources)
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
     IReactorSocket,
+    IReactorTime,
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
@@ -21,6 +23,7 @@ from twisted.python.failure import Failure
 from ma_signaling import __version__
 from ma_signaling.direct_write import write_directly
 from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.tls import Certificates
 
 BACKLOG = 4096
@@ -38,16 +41,20 @@ class Inherited(Service):
     def __init__(self) -> None:
         self.ports: list[IListeningPort] = []
 
-    def stopService(self) -> Deferred[None]:
+    def stopService(self) -> Deferred[Any]:
         super().stopService()
-        return _close(self.ports)
+        return close(self.ports)
+
+
+class Reactor(IReactorSocket, IReactorTime):
+    """What is needed of a reactor."""
 
 
 class Ports(Service):
     """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
 
-    What systemd has opened is left to ``inherited``, a service of its own. Starting raises ``CannotStart`` where a port
-    can't be had.
+    What systemd has opened is left to ``inherited``, what other processes share to ``shared``: services of their own,
+    which stop earlier. Starting raises ``CannotStart`` where a port can't be had.
     """
 
     def __init__(
@@ -56,18 +63,24 @@ class Ports(Service):
         factory: IProtocolFactory,
         certificates: Certificates | None,
         metrics: IProtocolFactory,
-        reactor: IReactorSocket,
+        reactor: Reactor,
     ) -> None:
         self._settings = settings
         self._factory = factory
         self._certificates = certificates
         self._metrics = metrics
         self._reactor = reactor
+        self._sharing = SharingReactor(reactor) if settings.reuse_port else None
         self._ports: list[IListeningPort] = []
         self.inherited = Inherited()
+        self.shared = SharedPorts(reactor)
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
+        if text := self._settings.metrics_port:
+            # The first, as this process's alone: while another has it, nobody is to wait at a shared port in vain.
+            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
+            self._open(local, self._metrics, " for metrics", is_shared=False)
         for text in self._settings.port:
             if self._certificates is None or brings_tls(text):
                 self._open(text, self._factory, "")
@@ -75,29 +88,38 @@ class Ports(Service):
                 self._open(text, self._certificates.wrap(self._factory), " for TLS")
         for text in self._settings.http_port:
             self._open(text, self._factory, "")
-        if text := self._settings.metrics_port:
-            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
-            self._open(local, self._metrics, " for metrics")
         _log.info(
             "ma-signaling {version} is up ({environment})",
             version=__version__,
             environment=self._settings.environment,
         )
 
-    def stopService(self) -> Deferred[None]:
+    def stopService(self) -> Deferred[Any]:
         super().stopService()
-        return _close(self._ports)
+        return close(self._ports)
 
-    def _open(self, text: str, factory: IProtocolFactory, purpose: str) -> None:
-        port = self._listen_everywhere(text, factory) if text.isdigit() else self._listen(text, factory)
+    def _open(self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True) -> None:
+        sharing = self._sharing if is_shared and not is_inherited(text) else None
+        if not text.isdigit():
+            port = self._listen(text, factory, sharing or self._reactor)
+        elif sharing is None:
+            port = self._listen_everywhere(text, factory)
+        else:
+            port = self._share_everywhere(text, factory, sharing)
         if self._settings.short_path:
             write_directly(port)
-        (self.inherited.ports if is_inherited(text) else self._ports).append(port)
+        self._owner(text, port).append(port)
         _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
 
-    def _listen(self, text: str, factory: IProtocolFactory) -> IListeningPort:
+    def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
+        """Where a port is kept, by when it is to be closed."""
+        if is_inherited(text):
+            return self.inherited.ports
+        return self.shared.ports if isinstance(port, SharedPort) else self._ports
+
+    def _listen(self, text: str, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
         results: list[IListeningPort | Failure] = []
-        make_endpoint(text, self._reactor).listen(factory).addBoth(results.append)
+        make_endpoint(text, reactor).listen(factory).addBoth(results.append)
         if not results:
             raise _cannot_listen(text, "it does not start at once")
         if isinstance(results[0], Failure):
@@ -119,6 +141,14 @@ class Ports(Service):
             raise _cannot_listen(text, problem) from None
         return adopted
 
+    def _share_everywhere(
+        self, text: str, factory: IProtocolFactory, sharing: SharingReactor
+    ) -> IListeningPort:
+        try:
+            return sharing.listen_everywhere(int(text), factory, BACKLOG)
+        except CannotListenError as problem:
+            raise _cannot_listen(text, problem) from None
+
 
 def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
     """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``."""
@@ -139,12 +169,6 @@ def is_inherited(text: str) -> bool:
 def brings_tls(text: str) -> bool:
     """Whether an endpoint speaks TLS by itself, with a certificate of its own."""
     return text.removeprefix("haproxy:").startswith("ssl:")
-
-
-def _close(ports: list[IListeningPort]) -> Deferred[None]:
-    stopping = [maybeDeferred(port.stopListening) for port in ports]
-    ports.clear()
-    return DeferredList(stopping).addCallback(lambda _: None)
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:

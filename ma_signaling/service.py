@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.metrics_core import Metric
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorSocket, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -31,6 +31,7 @@ from ma_signaling.logs import EventLog
 from ma_signaling.loop_lag import LoopLag
 from ma_signaling.metrics import Metrics, gauge, state_of
 from ma_signaling.ports import Ports
+from ma_signaling.ports import Reactor as ListeningReactor
 from ma_signaling.readiness import Readiness
 from ma_signaling.reload import Reactor as ReloadReactor
 from ma_signaling.reload import Reload
@@ -56,7 +57,7 @@ GOODBYE_BATCH = 50
 _log = Logger(namespace="ma_signaling")
 
 
-class Reactor(IReactorTime, IReactorSocket, ReloadReactor):
+class Reactor(ListeningReactor, ReloadReactor):
     """What is needed of a reactor: every one on Linux provides it."""
 
 
@@ -120,6 +121,7 @@ def make_service(
     # Stops before those above: nothing is read again while this server says goodbye.
     named["reload"] = reloading
     named["inherited-ports"] = ports.inherited
+    named["shared-ports"] = ports.shared
     if settings.state_file:
         named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
     named["status"] = Status(notifier, reactor)

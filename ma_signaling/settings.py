@@ -104,6 +104,12 @@ class Settings:
         unit="port or endpoint",
         repeatable=True,
     )
+    reuse_port: bool = _setting(
+        "off",
+        values.switch,
+        "Whether several processes on this machine share every --port and --http-port by TCP; needs a NATS server",
+        unit="on or off",
+    )
     tls_cert: str = _setting(
         "",
         str,

@@ -89,11 +89,23 @@ class UnitTest(SynchronousTestCase):
             analyze("verify", str(service))
 
     def test_exposure(self) -> None:
-        path = str(self.units / "ma-signaling.service")
-        threshold = f"--threshold={int(HIGHEST_EXPOSURE * 10)}"
-        report = analyze("security", "--offline=true", threshold, path)
-        (exposure,) = re.findall(r"Overall exposure level for ma-signaling.service: ([\d.]+)", report)
-        assert float(exposure) <= HIGHEST_EXPOSURE
+        for name, shown in (
+            ("ma-signaling.service", "ma-signaling.service"),
+            ("ma-signaling@.service", r"ma-signaling@\w+.service"),
+        ):
+            threshold = f"--threshold={int(HIGHEST_EXPOSURE * 10)}"
+            report = analyze("security", "--offline=true", threshold, str(self.units / name))
+            (exposure,) = re.findall(rf"Overall exposure level for {shown}: ([\d.]+)", report)
+            assert float(exposure) <= HIGHEST_EXPOSURE
+
+    def test_hardened_alike(self) -> None:
+        """systemd has no include: from the watchdog on, both units must say the same."""
+        one, several = (
+            (UNITS / name).read_text(encoding="utf-8").partition("\n# Killed if its event loop")
+            for name in ("ma-signaling.service", "ma-signaling@.service")
+        )
+        assert one[1:] == several[1:]
+        assert "ProtectSystem=strict" in one[2]
 
 
 class NotifierTest(SynchronousTestCase):
