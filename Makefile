@@ -38,7 +38,7 @@ bench: .venv/installed benchmarks/peers/node_modules/installed ## Measure what t
 
 requirements: .venv/installed ## Pin the newest of what the image installs, by hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
-	$(PIN) --output-file requirements.txt setup.cfg
+	$(PIN) --extra cluster --output-file requirements.txt setup.cfg
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made

@@ -319,7 +319,7 @@ class SlowConsumerTest(ClusterTestCase):
 async def meet_both(owner: Peer, *clients: Peer) -> dict[Peer, str]:
     """Open the sessions of clients that have just asked."""
     heard = await eventually(
-        lambda: found if len(found := owner.heard("client-connected")) == len(clients) else None,
+        lambda: every if len(every := owner.heard("client-connected")) == len(clients) else None,
         "all clients",
     )
     for message in heard:

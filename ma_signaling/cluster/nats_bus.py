@@ -20,6 +20,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from twisted.logger import Logger
 
+from ma_signaling.cluster.credentials import Credentials
 from ma_signaling.cluster.wire import Listener
 from ma_signaling.settings import CannotStart, Settings
 
@@ -201,8 +202,12 @@ def _options(settings: Settings) -> dict[str, Any]:
     """What nats-py needs to be let in. Raises ``CannotStart``."""
     options: dict[str, Any] = {}
     if settings.nats_credentials:
-        _read("--nats-credentials", settings.nats_credentials)
-        options["user_credentials"] = settings.nats_credentials
+        try:
+            credentials = Credentials(_read("--nats-credentials", settings.nats_credentials))
+        except ValueError as problem:
+            path = settings.nats_credentials
+            raise CannotStart(f"ma-signaling: --nats-credentials: {path} will not do: {problem}") from None
+        options |= {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
     if settings.nats_token_file:
         options["token"] = _read("--nats-token-file", settings.nats_token_file)
     if settings.nats_ca or any(url.startswith("tls:") for url in settings.nats_url):
