@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ma_signaling.peer import ClientAddress
 
@@ -28,6 +28,9 @@ class Elsewhere(Protocol):
 
     def ask(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
         """Find out whether a home is connected: True; False: it is expected back; None: nobody knows it."""
+
+    def story(self, session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:
+        """Find out what happened in a session that is unknown here."""
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """``newcomer`` wants a Remote ID that nobody holds here: ``Registry.award`` or ``refuse`` follows."""
@@ -72,6 +75,9 @@ class Nowhere:
     def look(self, remote_id: str) -> None: ...
 
     def ask(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
+        told(None)
+
+    def story(self, session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:
         told(None)
 
     def claim(self, remote_id: str, newcomer: Connection) -> None: ...

@@ -85,13 +85,19 @@ class Lookups:
                 return refused.error
         return bool(found)
 
-    def story(self, address: ClientAddress, session_id: str) -> dict[str, Any] | None:
-        """What happened in a session (``stories.describe``), None where that isn't known; it costs a lookup.
+    def story(
+        self, address: ClientAddress, session_id: str, told: Callable[[dict[str, Any] | None], None]
+    ) -> None:
+        """Tell ``told`` what happened in a session (``stories.describe``), or None; it costs a lookup.
 
         An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
         ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
         """
-        return self._stories.tell(session_id, self._charge(address))
+        story = self._stories.tell(session_id, self._charge(address))
+        if story is None:
+            self._elsewhere.story(session_id, told)
+        else:
+            told(story)
 
     def _charge(self, address: ClientAddress) -> float:
         """Charge a lookup, and return the time. Raises ``Refused``."""

@@ -3,83 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from string import Template
 from typing import Any
 
-import orjson
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import CACHED
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ma_signaling import __version__, page_files, remote_id, request_head
+from ma_signaling import __version__, page_files, request_head
 from ma_signaling.address import ClientAddresses
+from ma_signaling.api import Check, SessionStory
 from ma_signaling.capacity import Capacity
-from ma_signaling.errors import Refused, WireError
 from ma_signaling.http_channel import HttpSite
-from ma_signaling.http_reply import refusal
 from ma_signaling.hub import Hub
 from ma_signaling.metrics import CONTENT_TYPE, Metrics
 from ma_signaling.page_files import PageFile
-from ma_signaling.peer import ClientAddress
 from ma_signaling.readiness import Readiness
 from ma_signaling.request_head import RequestHead
+from ma_signaling.resource import NotFound, Page, client_of, reply
 from ma_signaling.settings import Settings
-from ma_signaling.transport import hand_over, neighbour
+from ma_signaling.transport import hand_over
 from ma_signaling.websocket_factory import SignalingFactory
 
-CORS_HEADERS = {
-    b"Access-Control-Allow-Methods": b"GET, OPTIONS",
-    b"Access-Control-Allow-Headers": b"Content-Type",
-}
-
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-
-class Page(Resource):
-    """A resource for GET and HEAD; OPTIONS is answered anywhere, any other method is not allowed."""
-
-    def render(self, request: Request) -> bytes | int:
-        if request.method == b"OPTIONS":
-            request.setResponseCode(204)
-            for name, value in CORS_HEADERS.items():
-                request.setHeader(name, value)
-            return b""
-        if request.method not in (b"GET", b"HEAD"):
-            request.setHeader(b"Allow", b"GET, HEAD, OPTIONS")
-            return reply(request, 405, {"error": "Method not allowed"})
-        body = self.render_GET(request)
-        if request.method == b"HEAD" and isinstance(body, bytes):
-            request.setHeader(b"Content-Length", b"%d" % len(body))
-            return b""
-        return body
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        return NotFound()
-
-    def render_GET(self, request: Request) -> bytes | int:
-        return reply(request, 404, {"error": "Not found"})
-
-
-class NotFound(Page):
-    """Nothing is here."""
-
-
-def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
-    """Answer with JSON."""
-    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
-    request.setHeader(b"Content-Type", b"application/json")
-    return orjson.dumps(body)
-
-
-def refuse(request: Request, error: WireError) -> bytes:
-    """Answer with an error of the wire."""
-    status, body, extra = refusal(error)
-    for field, value in extra.items():
-        request.setHeader(field, value)
-    return reply(request, status, body)
 
 
 class Root(Page):
@@ -177,89 +125,6 @@ class Ready(Page):
         return reply(request, 503, {"ready": False, "reason": obstacle})
 
 
-class Named(Page):
-    """``…/NAME``: an answer about what is so named, for those who may ask."""
-
-    def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
-        super().__init__()
-        self._hub = hub
-        self._addresses = addresses
-        self._name = name
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        if self._name is not None:
-            return NotFound()
-        return type(self)(self._hub, self._addresses, path.decode("latin-1"))
-
-    def render_GET(self, request: Request) -> bytes | int:
-        if self._name is None:
-            return super().render_GET(request)
-        try:
-            return self.answer(request, self._name, client_of(request, self._addresses))
-        except Refused as refused:
-            return refuse(request, refused.error)
-
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
-        """The reply; raises ``Refused`` for one who has asked too often."""
-        raise NotImplementedError
-
-
-class Answer:
-    """Whether a home is online: known at once, or when other nodes have been asked."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._body: bytes | None = None
-        self._is_late = self._is_gone = False
-
-    def give(self, online: bool | WireError) -> None:
-        """It is known now."""
-        if isinstance(online, bool):
-            self._body = reply(self._request, 200, {"online": online})
-        else:
-            self._body = refuse(self._request, online)
-        if self._is_late and not self._is_gone:
-            self._request.write(self._body if self._request.method != b"HEAD" else b"")
-            self._request.finish()
-
-    def now(self) -> bytes | int:
-        """The reply, or that it comes later."""
-        if self._body is not None:
-            return self._body
-        self._is_late = True
-        self._request.notifyFinish().addErrback(lambda _: self._gone())
-        return NOT_DONE_YET
-
-    def _gone(self) -> None:
-        self._is_gone = True
-
-
-class Check(Named):
-    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
-
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
-        try:
-            wanted = remote_id.normalise(name)
-        except Refused:
-            # No home can have such a Remote ID.
-            return reply(request, 200, {"online": False})
-        answer = Answer(request)
-        self._hub.lookups.is_online(client, wanted, answer.give)
-        return answer.now()
-
-
-class SessionStory(Named):
-    """``/api/sessions/S``: what happened in the session S."""
-
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes:
-        story = self._hub.lookups.story(client, name)
-        return (
-            reply(request, 404, {"error": "Session not found"})
-            if story is None
-            else reply(request, 200, story)
-        )
-
-
 class WebSocketEntry(Page):
     """``/ws`` for requests that the HTTP server had to read: on a kept connection, or written in an unusual way."""
 
@@ -298,12 +163,6 @@ class MetricsPage(Page):
             return super().render_GET(request)
         request.setHeader(b"Content-Type", CONTENT_TYPE)
         return self._metrics.text()
-
-
-def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
-    """Whom a request comes from."""
-    headers = request.requestHeaders
-    return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
 
 
 def make_metrics_site(metrics: Metrics, settings: Settings, reactor: IReactorTime) -> HttpSite:

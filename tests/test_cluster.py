@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster import Cluster
@@ -498,3 +500,28 @@ class BusTest(SynchronousTestCase):
             assert cluster.holders() == [2], lost
             for node in range(3):
                 assert cluster.is_online(node) is True, (lost, node)
+
+
+class StoryTest(SynchronousTestCase):
+    """What happened in a session is told by any node, though one alone knows it."""
+
+    def test_elsewhere(self) -> None:
+        cluster = Cluster(3)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        session_id = cluster.session(home, client)
+        for node in range(3):
+            told: list[dict[str, Any] | None] = []
+            cluster.worlds[node].hub.lookups.story(home.connection.address, session_id, told.append)
+            cluster.settle()
+            (story,) = told
+            assert story is not None
+            assert story["verdict"]["code"] == "no-offer"
+
+    def test_unknown(self) -> None:
+        cluster = Cluster(2)
+        told: list[dict[str, Any] | None] = []
+        asker = cluster.worlds[0].connect(STRANGER).connection.address
+        cluster.worlds[0].hub.lookups.story(asker, "unknown", told.append)
+        cluster.settle(2)
+        assert told == [None]

@@ -11,6 +11,8 @@ from secrets import token_hex
 
 from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.here import Here
+from ma_signaling.cluster.inquiries import Inquiries
+from ma_signaling.cluster.inquiries import Told as StoryTold
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence, Told
@@ -46,6 +48,7 @@ class Node:
         self._presence = Presence(here)
         self._claims = Claims(here, self._presence)
         self._relay = Relay(here, self._presence)
+        self._inquiries = Inquiries(here)
         self._members = Members(here, self._meet_node, self._lose_node)
         self._presence.messages, self._presence.verdicts = self._relay, self._claims
         self._presence.is_claimed = self._claims.__contains__
@@ -72,6 +75,8 @@ class Node:
             "beat": self._members.hear_beat,
             "bye": self._members.hear_bye,
             "block": self._hear_block,
+            "inquire": self._inquiries.hear_inquiry,
+            "story": self._inquiries.hear_story,
             "senior": self._hear_senior,
         }
         self._plain = plain
@@ -177,6 +182,9 @@ class Node:
 
     def ask(self, remote_id: str, told: Told) -> None:
         self._presence.look(remote_id, told)
+
+    def story(self, session_id: str, told: StoryTold) -> None:
+        self._inquiries.ask(session_id, told)
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         self._claims.claim(remote_id, newcomer)
