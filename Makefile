@@ -5,13 +5,16 @@ SECONDS ?= 300
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run test pytest trial lint soak fuzz bench requirements clean
+.PHONY: help run cluster test pytest trial lint soak fuzz bench requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 	$(BIN)/ma-signaling $(ARGS)
+
+cluster: .venv/tested ## Run NATS and two nodes on this machine, to try a cluster
+	$(BIN)/python contrib/local_cluster.py
 
 test: pytest trial ## Pass every check: lint, types, tests under pytest and under trial (side by side with -j2)
 

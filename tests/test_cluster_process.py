@@ -9,93 +9,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 
-import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.cluster_peers import Scenario, ask, assert_whole, home, meet, meet_both, play, talk
 from tests.nats import Cable, NatsServer, node, obstacle, wait_for_nodes, wait_until
-from tests.server_process import ServerProcess
-from tests.webrtc_peers import Peer, SignalingError, eventually
+from tests.webrtc_peers import SignalingError, eventually
 
-WITHIN = 120.0
 HEALED_WITHIN = 5.0
 NOTICED_WITHIN = 10.0
 MANY = 2000
-
-Scenario = Callable[[AsyncExitStack], Awaitable[None]]
-
-
-def peer(server: ServerProcess, address: str) -> Peer:
-    """Somebody who comes from an address."""
-    made = Peer(server.url)
-    made.headers = {"X-Forwarded-For": address}
-    return made
-
-
-async def home(
-    stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "192.0.2.1"
-) -> Peer:
-    """A home that has registered."""
-    made = await stack.enter_async_context(peer(server, address))
-    await made.open()
-    await made.send("register-server", remoteId=name)
-    await made.answer("registered")
-    return made
-
-
-async def ask(
-    stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "198.51.100.1"
-) -> Peer:
-    """A client that has asked for a home."""
-    made = await stack.enter_async_context(peer(server, address))
-    await made.open()
-    await made.send("connect-request", remoteId=name)
-    return made
-
-
-async def meet(owner: Peer, client: Peer) -> str:
-    """Open the session of a client that has just asked."""
-    before = len(client.received)
-    (announced,) = await eventually(
-        lambda: [m for m in owner.heard("client-connected") if m["sessionId"] not in client.sessions],
-        "a client",
-    )
-    session_id: str = announced["sessionId"]
-    await owner.send("session-ready", sessionId=session_id)
-    connected = await client.answer("connected", since=before)
-    assert connected["sessionId"] == session_id
-    return session_id
-
-
-async def talk(owner: Peer, client: Peer, session_id: str, word: str) -> None:
-    """Say something in both directions, and hear it."""
-    await client.send("offer", data=word)
-    await owner.send("answer", sessionId=session_id, data=word)
-    await eventually(lambda: [m for m in owner.heard("offer") if m["data"] == word], f"{word} at home")
-    await eventually(
-        lambda: [m for m in client.heard("answer") if m["data"] == word], f"{word} at the client"
-    )
-
-
-async def found(server: ServerProcess, names: Iterable[str]) -> list[str]:
-    """Those of these homes that a node says are online."""
-    online = []
-    async with aiohttp.ClientSession() as session:
-        for name in names:
-            async with session.get(f"{server.http}/api/check/{name}") as reply:
-                if (await reply.json())["online"]:
-                    online.append(name)
-    return online
-
-
-async def assert_whole(servers: Sequence[ServerProcess], names: Sequence[str] = ("HOME",)) -> None:
-    """Every home is found from every node, and nothing is held twice."""
-    for server in servers:
-        assert await found(server, names) == list(names), f"not all are found from port {server.port}"
-    held = sum(server.get("/health")["servers"] for server in servers)
-    assert held == len(names), f"{len(names)} homes are held {held} times"
 
 
 class ClusterTestCase(SynchronousTestCase):
@@ -114,18 +38,7 @@ class ClusterTestCase(SynchronousTestCase):
 
     def play(self, scenario: Scenario) -> None:
         """Run a scenario to its end; no node may log a traceback."""
-
-        async def bounded() -> None:
-            async with asyncio.timeout(WITHIN), AsyncExitStack() as stack:
-                await scenario(stack)
-
-        try:
-            asyncio.run(bounded())
-        except BaseException as problem:
-            logs = "\n".join(server.log() for server in self.servers)
-            raise AssertionError(f"{problem!r}\n{logs}") from problem
-        for server in self.servers:
-            assert "Traceback" not in server.log(), server.log()
+        play(scenario, self.servers)
 
 
 class FaultTest(ClusterTestCase):
@@ -314,14 +227,3 @@ class SlowConsumerTest(ClusterTestCase):
             await assert_whole(self.servers)
 
         self.play(scenario)
-
-
-async def meet_both(owner: Peer, *clients: Peer) -> dict[Peer, str]:
-    """Open the sessions of clients that have just asked."""
-    heard = await eventually(
-        lambda: every if len(every := owner.heard("client-connected")) == len(clients) else None,
-        "all clients",
-    )
-    for message in heard:
-        await owner.send("session-ready", sessionId=message["sessionId"])
-    return {client: (await client.answer("connected"))["sessionId"] for client in clients}

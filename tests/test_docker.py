@@ -176,7 +176,7 @@ class ComposeTest(SynchronousTestCase):
         return content["services"], content.get("networks", {})
 
     def test_schema(self) -> None:
-        assert len(COMPOSE) == 3
+        assert len(COMPOSE) == 4
         check = (beside_python("check-jsonschema"), "--builtin-schema", "vendor.compose-spec")
         assert complaints(*check, *map(str, COMPOSE)) == ""
 

@@ -1,0 +1,62 @@
+"""A cluster to try, on this machine: NATS and two nodes, until Ctrl-C. ``make cluster`` runs it.
+
+Ports: 8787 and 8788 for the nodes, 4222 for NATS; ``PORT`` and ``NATS_PORT`` say otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+BESIDE_PYTHON = Path(sys.executable).parent
+NODES = 2
+STARTS_WITHIN = 20.0
+
+
+def main() -> int:
+    """Start everything, say where it is, and wait; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    nats_port, port = int(os.environ.get("NATS_PORT", "4222")), int(os.environ.get("PORT", "8787"))
+    ports = range(port, port + NODES)
+    nats = [BESIDE_PYTHON / "nats-server", "--addr", "127.0.0.1", "--port", str(nats_port)]
+    node = [BESIDE_PYTHON / "ma-signaling", "--nats-url", f"nats://127.0.0.1:{nats_port}", "--port"]
+    commands: list[list[str | Path]] = [nats, *([*node, str(each)] for each in ports)]
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        # In groups of their own: Ctrl-C reaches this program, which ends them in order.
+        running += [subprocess.Popen(command, process_group=0) for command in commands]
+        if not all(_is_ready(each, running) for each in ports):
+            return 1
+        print("\nTwo nodes, one cluster: a home at one is found from the other.", flush=True)
+        for each in ports:
+            print(f"  http://localhost:{each}/ and ws://localhost:{each}/ws", flush=True)
+        while all(process.poll() is None for process in running):
+            time.sleep(0.2)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait()
+
+
+def _is_ready(port: int, running: list[subprocess.Popen[bytes]]) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and all(process.poll() is None for process in running):
+        with suppress(OSError), direct.open(f"http://localhost:{port}/ready", timeout=2):
+            return True
+        time.sleep(0.1)
+    print(f"The node at port {port} did not get ready.", file=sys.stderr)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

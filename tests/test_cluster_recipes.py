@@ -1,0 +1,101 @@
+"""The recipes for a cluster: `make cluster`, and NATS on three machines."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.cluster_peers import ask, assert_whole, home, meet, play, talk
+from tests.nats import NatsServer, node, wait_for_nodes, wait_until
+from tests.proxies import replaced
+from tests.server_process import OPENER, child_environment, free_port
+
+ROOT = Path(__file__).parent.parent
+CONFIGURATION = ROOT / "contrib" / "nats" / "nats-server.conf"
+WITHIN = 40.0
+
+
+class LocalClusterTest(SynchronousTestCase):
+    """What `make cluster` starts."""
+
+    def test_until_interrupted(self) -> None:
+        ports = f"{free_port()}", f"{free_port()}"
+        environment = {**child_environment(), "PORT": ports[0], "NATS_PORT": ports[1]}
+        command = [sys.executable, str(ROOT / "contrib" / "local_cluster.py")]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        urls = self.urls(process)
+        for url in urls:
+            wait_until(lambda url=url: '"nodes":2' in self.health(url), "two nodes")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN) == 0
+        for url in urls:
+            with self.assertRaises(OSError):
+                self.health(url)
+
+    def urls(self, process: subprocess.Popen[str]) -> list[str]:
+        assert process.stdout is not None
+        found: list[str] = []
+        while len(found) < 2:
+            line = process.stdout.readline()
+            assert line, "it ended"
+            if line.startswith("  http"):
+                found.append(line.split()[0])
+        return found
+
+    def health(self, url: str) -> str:
+        with OPENER.open(url + "health", timeout=5) as reply:
+            text: str = reply.read().decode()
+            return text
+
+
+class ThreeMachinesTest(SynchronousTestCase):
+    """Each machine's node at its own NATS, with the configuration of the recipe."""
+
+    def test_one_machine_is_lost(self) -> None:
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        machines = [
+            (nats, stack.enter_context(node(nats.url)))
+            for nats in (stack.enter_context(NatsServer(each)) for each in self.configurations())
+        ]
+        servers = [server for _, server in machines]
+        wait_for_nodes(servers, WITHIN)
+
+        async def scenario(peers: AsyncExitStack) -> None:
+            owners = [await home(peers, server, f"HOME{i}") for i, server in enumerate(servers)]
+            await assert_whole(servers, ["HOME0", "HOME1", "HOME2"])
+            client = await ask(peers, servers[1], "HOME2")
+            session_id = await meet(owners[2], client)
+            await talk(owners[2], client, session_id, "before")
+            nats, server = machines[0]
+            nats.stop()
+            server.stop(signal.SIGKILL)
+            await talk(owners[2], client, session_id, "after")
+            moved = await home(peers, servers[2], "HOME0")
+            await assert_whole(servers[1:], ["HOME0", "HOME1", "HOME2"])
+            another = await ask(peers, servers[1], "HOME0", "203.0.113.5")
+            await talk(moved, another, await meet(moved, another), "at last")
+
+        play(scenario, servers)
+
+    def configurations(self) -> list[str]:
+        """The recipe's file, for three servers on one machine."""
+        text = CONFIGURATION.read_text(encoding="utf-8")
+        routes = [free_port() for _ in range(3)]
+        machines = {f"10.0.0.{i + 1}:6222": f"127.0.0.1:{route}" for i, route in enumerate(routes)}
+        local = {'listen: "127.0.0.1:4222"\n': "", 'http: "127.0.0.1:8222"\n': ""}
+        return [
+            replaced(text, {**local, **machines, '"0.0.0.0:6222"': f'"127.0.0.1:{route}"'})
+            for route in routes
+        ]
