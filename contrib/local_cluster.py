@@ -24,8 +24,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     nats_port, port = int(os.environ.get("NATS_PORT", "4222")), int(os.environ.get("PORT", "8787"))
     ports = range(port, port + NODES)
-    nats = [BESIDE_PYTHON / "nats-server", "--addr", "127.0.0.1", "--port", str(nats_port)]
-    node = [BESIDE_PYTHON / "ma-signaling", "--nats-url", f"nats://127.0.0.1:{nats_port}", "--port"]
+    nats: list[str | Path] = [BESIDE_PYTHON / "nats-server", "--addr", "127.0.0.1", "--port", str(nats_port)]
+    node: list[str | Path] = [
+        BESIDE_PYTHON / "ma-signaling",
+        "--nats-url",
+        f"nats://127.0.0.1:{nats_port}",
+        "--port",
+    ]
     commands: list[list[str | Path]] = [nats, *([*node, str(each)] for each in ports)]
     running: list[subprocess.Popen[bytes]] = []
     try:

@@ -21,7 +21,7 @@ from ma_signaling.evicted import Evicted
 from ma_signaling.home import Held, Home
 from ma_signaling.peer import ClientAddress, Clock
 from ma_signaling.seniority import TENURE, Seniority
-from ma_signaling.session import Connection
+from ma_signaling.session import Connection, Session
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 from ma_signaling.story import End
@@ -267,7 +267,8 @@ class Registry:
         home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
         event = Event.HOME_RETURNED if home.is_known else Event.HOME_REGISTERED
         # Without a timer it was replaced in place, which has been reported.
-        is_news = not connection.is_remote and (home.timer is not None or not home.is_known)
+        was_known = home.is_known
+        is_news = not connection.is_remote and (home.timer is not None or not was_known)
         home.cancel_timer()
         if home.connection is not None:
             self._detach(home)
@@ -285,14 +286,21 @@ class Registry:
         self._elsewhere.granted(home, evicting=evicting)
         held = self._evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
-            self._sessions.home_returned(session)
-            # Pending, or open without a word from any home: it may be unknown to one that has restarted.
-            if not session.spoken:
-                if not session.is_open:
-                    self._report(Event.SESSION_REVIVED, session=session.id)
-                self._sessions.announce(session)
+            self._go_on(session, was_known)
         for message in held:
             home.tell(message)
+
+    def _go_on(self, session: Session, was_known: bool) -> None:
+        """A session's home is connected, maybe again; ``was_known``: it was not the first to be."""
+        if was_known:
+            self._sessions.home_returned(session)
+        else:
+            self._sessions.home_found(session)
+        # Pending, or open without a word from any home: it may be unknown to one that has restarted.
+        if not session.spoken:
+            if was_known and not session.is_open:
+                self._report(Event.SESSION_REVIVED, session=session.id)
+            self._sessions.announce(session)
 
     # Takeover
 

@@ -90,7 +90,8 @@ class Sessions:
         story = self.stories.begin(session_id, now)
         session = Session(session_id, client, home, self._allowance, now, story)
         self._by_id[session.id] = home.sessions[session.id] = client.session = session
-        self._report(Event.SESSION_REQUESTED, connection=client.id, remote_id=home.remote_id)
+        if home.is_known:
+            self._begun(session)
         if home.connection is not None:
             self.announce(session)
         else:
@@ -135,10 +136,16 @@ class Sessions:
             deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
+    def _begun(self, session: Session) -> None:
+        self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
+
     def home_lost(self, session: Session) -> None:
-        """A session's home is away, maybe not for long."""
-        if session.story is not None:
-            session.story.home_lost(self._clock.seconds())
+        """A session's home is away, maybe not for long; or other nodes are asked for it."""
+        if session.home.is_known:
+            if session.story is not None:
+                session.story.home_lost(self._clock.seconds())
+            if not session.is_open:
+                self._report(Event.SESSION_PARKED, session=session.id)
         if not session.is_open:
             self._park(session)
 
@@ -147,9 +154,12 @@ class Sessions:
         if session.story is not None:
             session.story.home_returned(self._clock.seconds())
 
+    def home_found(self, session: Session) -> None:
+        """A session has a home: another node's."""
+        self._begun(session)
+
     def _park(self, session: Session) -> None:
-        """Let a pending session wait for its home's return."""
-        self._report(Event.SESSION_PARKED, session=session.id)
+        """Let a pending session wait for its home."""
         deadline = self._settings.park - self._age(session)
         self._set_timer(session, deadline, self._park_expired)
 
@@ -210,7 +220,7 @@ class Sessions:
             session.home.tell(messages.client_disconnected(session.id))
 
     def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
-        if not session.is_open:
+        if not session.is_open and session.home.is_known:
             self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
         session.client.peer.send(messages.error(error))
         self._end(session, end)
