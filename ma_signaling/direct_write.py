@@ -97,11 +97,12 @@ class DirectServer(Server):
         )
 
     def _send(self, data: bytes) -> None:
-        sent = self.writeSomeData(data) if self.connected else 0
-        if not isinstance(sent, int):
-            # Broken; what is queued makes the reactor find out by itself, and not within this call.
-            super().write(data)
-        elif sent < len(data):
+        try:
+            sent = self.socket.send(data) if self.connected else 0
+        except OSError:
+            # Full, or broken; what is queued makes the reactor find out by itself, and not within this call.
+            sent = 0
+        if sent < len(data):
             super().write(data[sent:])
 
 

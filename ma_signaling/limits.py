@@ -57,21 +57,25 @@ class Budget:
 
     def spend(self, now: float, size: int) -> bool:
         """Charge one message of ``size`` bytes; False: it is over budget, nothing was charged, drop it."""
-        allowance = self._allowance
+        allowance, messages, octets = self._allowance, self._messages, self._bytes
         elapsed = now - self._at
         if elapsed:
             self._at = now
             if elapsed > 0:
-                self._messages = min(allowance.burst, self._messages + elapsed * allowance.rate)
-                self._bytes = min(allowance.byte_burst, self._bytes + elapsed * allowance.byte_rate)
-                if self._messages == allowance.burst and self._bytes == allowance.byte_burst:
+                messages += elapsed * allowance.rate
+                octets += elapsed * allowance.byte_rate
+                # Every message comes through here, and min() takes three times as long.
+                messages = allowance.burst if messages > allowance.burst else messages  # noqa: FURB136
+                octets = allowance.byte_burst if octets > allowance.byte_burst else octets  # noqa: FURB136
+                if messages == allowance.burst and octets == allowance.byte_burst:
                     self.drops = 0
-        if self._messages < 1 or self._bytes < size:
+        is_enough = messages >= 1 and octets >= size
+        if is_enough:
+            messages, octets = messages - 1, octets - size
+        else:
             self.drops += 1
-            return False
-        self._messages -= 1
-        self._bytes -= size
-        return True
+        self._messages, self._bytes = messages, octets
+        return is_enough
 
     def wait(self) -> float:
         """Seconds until another message may come, counted from the last ``spend``."""

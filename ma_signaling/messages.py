@@ -15,6 +15,8 @@ from ma_signaling.errors import BAD_MESSAGE, Refused, WireError
 
 Message = dict[str, Any]
 
+BACKSLASH = ord("\\")
+
 PING = b'{"type":"ping"}'
 PONG = b'{"type":"pong"}'
 PEER_DISCONNECTED = b'{"type":"peer-disconnected"}'
@@ -53,8 +55,13 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
     """
     if "sessionId" not in message:
         return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
-    # One occurrence, and none in disguise: no second key that another parser might prefer to the last one.
-    if message["sessionId"] == session_id and payload.count(b'"sessionId"') == 1 and b"\\u" not in payload:
+    # One occurrence, and none in disguise: no second key that another parser might prefer to the last one. Hardly any
+    # message has a backslash, and one byte is found ten times as fast as two.
+    if (
+        message["sessionId"] == session_id
+        and payload.count(b'"sessionId"') == 1
+        and (BACKSLASH not in payload or b"\\u" not in payload)
+    ):
         return payload
     try:
         faithful = json.loads(payload)

@@ -22,6 +22,7 @@ from ma_signaling.errors import (
     SESSION_NOT_FOUND,
     CloseCode,
     Refused,
+    WireError,
     home_busy,
     rate_limited,
     unknown_type,
@@ -89,7 +90,11 @@ class Router:
     def route(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
         try:
-            message = self._parse(connection, payload)
+            try:
+                message = messages.parse(payload)
+            except Refused as refused:
+                self._unreadable(connection, payload, refused.error)
+                raise
             handle, traffic = self._routes.get(message["type"], self._other)
             traffic.count(connection.home is not None, len(payload))
             handle(connection, message, payload)
@@ -113,20 +118,16 @@ class Router:
             return False
         return True
 
-    def _parse(self, connection: Connection, payload: bytes) -> Message:
-        try:
-            return messages.parse(payload)
-        except Refused as refused:
-            now = self._clock.seconds()
-            self._other[1].count(connection.home is not None, len(payload))
-            if connection.bad_messages is None:
-                connection.bad_messages = SlidingWindow()
-            connection.bad_messages.add(now)
-            if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
-                self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", refused.error)
-            else:
-                self._charge_control(connection)
-            raise
+    def _unreadable(self, connection: Connection, payload: bytes, error: WireError) -> None:
+        now = self._clock.seconds()
+        self._other[1].count(connection.home is not None, len(payload))
+        if connection.bad_messages is None:
+            connection.bad_messages = SlidingWindow()
+        connection.bad_messages.add(now)
+        if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
+            self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", error)
+        else:
+            self._charge_control(connection)
 
     def _over_budget(self, connection: Connection, budget: Budget) -> None:
         self._report(Event.LIMIT_HIT, limit="messages")
@@ -138,15 +139,9 @@ class Router:
         elif budget.may_tell(now):
             connection.peer.send(messages.error(error))
 
-    def _charge(self, budget: Budget, size: int) -> float:
-        """Charge a message to a budget, and return the time."""
-        now = self._clock.seconds()
-        if not budget.spend(now, size):
-            raise _OverBudget(budget)
-        return now
-
     def _charge_control(self, connection: Connection) -> None:
-        self._charge(connection.budget, 0)
+        if not connection.budget.spend(self._clock.seconds(), 0):
+            raise _OverBudget(connection.budget)
 
     def _unknown(self, connection: Connection, message: Message, payload: bytes) -> None:
         self._charge_control(connection)
@@ -190,12 +185,12 @@ class Router:
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._forward_elsewhere(connection, remote, payload)
             return
-        own = self._charge_home(connection, session, session_id, payload)
+        now = self._charge_home(connection, session, session_id, payload)
         if session is None or session.is_open:
             return
         if connection.home is None:
             raise Refused(NOT_A_SERVER)
-        if own:
+        if now is not None:
             self._sessions.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
@@ -208,19 +203,23 @@ class Router:
             raise Refused(NOT_REGISTERED)
 
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
-        session = client.session
+        session, size = client.session, len(payload)
         if session is None:
             if self._sessions.ended_lately(client.ended_session):
                 return
             self._charge_control(client)
             raise Refused(SESSION_NOT_FOUND)
-        now = self._charge(session.from_client, len(payload))
+        now = self._clock.seconds()
+        if not session.from_client.spend(now, size):
+            raise _OverBudget(session.from_client)
         if not session.is_open:
             raise Refused(SESSION_NOT_FOUND)
-        if not session.home.has_room(len(payload)):
+        home = session.home
+        if not home.has_room(size):
             self._refuse_busy()
-        session.home.tell(messages.with_session_id(message, payload, session.id))
-        session.offered = session.offered or message["type"] == "offer"
+        home.tell(messages.with_session_id(message, payload, session.id))
+        if message["type"] == "offer":
+            session.offered = True
         if session.story is not None:
             session.story.client.sent(message, now)
 
@@ -231,18 +230,20 @@ class Router:
             self._forward_elsewhere(connection, remote, payload)
             remote.answered = remote.answered or message["type"] == "answer"
             return
-        own = self._charge_home(connection, session, session_id, payload)
-        if not own and self._sessions.ended_lately(session_id, connection.home):
+        now = self._charge_home(connection, session, session_id, payload)
+        if now is None and self._sessions.ended_lately(session_id, connection.home):
             return
-        if session is None or not own or not session.is_open:
+        if session is None or now is None or not session.is_open:
             raise Refused(CLIENT_NOT_FOUND)
-        if session.client.peer.congested:
+        peer = session.client.peer
+        if peer.congested:
             self._refuse_busy()
-        session.client.peer.send(payload)
+        peer.send(payload)
         session.spoken = True
-        session.answered = session.answered or message["type"] == "answer"
+        if message["type"] == "answer":
+            session.answered = True
         if session.story is not None:
-            session.story.home.sent(message, self._clock.seconds())
+            session.story.home.sent(message, now)
 
     @staticmethod
     def _remote_session(connection: Connection, session_id: str) -> RemoteSession | None:
@@ -251,7 +252,8 @@ class Router:
     def _forward_elsewhere(self, connection: Connection, session: RemoteSession, payload: bytes) -> None:
         """Send what a home has said to the client's node, which looks at it as if the home were there."""
         assert connection.home is not None
-        self._charge(session.from_home, len(payload))
+        if not session.from_home.spend(self._clock.seconds(), len(payload)):
+            raise _OverBudget(session.from_home)
         self._elsewhere.say(connection.home, session, payload)
 
     def _refuse_busy(self) -> NoReturn:
@@ -260,21 +262,23 @@ class Router:
 
     def _session_id(self, connection: Connection, message: Message) -> str:
         session_id = message.get("sessionId")
-        if isinstance(session_id, str) and session_id:
+        if type(session_id) is str and session_id:
             return session_id
         self._charge_control(connection)
         raise Refused(SESSION_ID_REQUIRED)
 
     def _charge_home(
         self, connection: Connection, session: Session | None, session_id: str, payload: bytes
-    ) -> bool:
+    ) -> float | None:
         """Charge what a home sends: to its own session, to nobody for one that ended lately, else to the connection.
 
-        Returns whether the session is the home's own.
+        Returns the time if the session is the home's own, None otherwise.
         """
         if session is not None and session.home is connection.home:
-            self._charge(session.from_home, len(payload))
-            return True
+            now = self._clock.seconds()
+            if not session.from_home.spend(now, len(payload)):
+                raise _OverBudget(session.from_home)
+            return now
         if connection.home is None or not self._sessions.ended_lately(session_id, connection.home):
             self._charge_control(connection)
-        return False
+        return None

@@ -40,6 +40,12 @@ FIN = MASKED = 0x80
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 """Opcodes (RFC 6455 section 5.2)."""
 
+FIN_TEXT = FIN | TEXT
+
+# Names of this module: a look-up in the classes of either costs several times as much, for every frame.
+OPEN = WebSocketServerProtocol.STATE_OPEN
+_number = int.from_bytes
+
 _HEAD = re.compile(rb"GET /ws(?:\?[\w.~=&%+-]*)? HTTP/1\.1(?:\r\n[!-9;-~]+:[ -~]*)*\r\n\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(rb"https?://[a-z0-9.-]+(?::[0-9]{1,4})?")
@@ -100,7 +106,7 @@ class ShortPath(WebSocketServerProtocol):
     def dataReceived(self, data: bytes) -> None:
         if (
             self.is_short
-            and self.state == self.STATE_OPEN
+            and self.state == OPEN
             and not self.data
             and self.current_frame is None
             and not self.inside_message
@@ -116,10 +122,10 @@ class ShortPath(WebSocketServerProtocol):
 
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
-        start = 0
-        while self.state == self.STATE_OPEN and (found := whole_frame(data, start, self.most_bytes)):
+        start, size, most_bytes = 0, len(data), self.most_bytes
+        while self.state == OPEN and (found := whole_frame(data, start, most_bytes)):
             opcode, payload, end = found
-            if end < len(data):
+            if end < size and not cork.is_in:
                 cork.put_in()
             if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
                 self.onMessage(payload, False)
@@ -178,30 +184,31 @@ def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, i
     """
     if len(data) < start + 6:
         return None
+    first = data[start]
     size = data[start + 1] - MASKED
     payload_at = start + 6
     if size == 126:
         size = data[start + 2] << 8 | data[start + 3]
         payload_at = start + 8
-        if size < 126 or data[start] != FIN | TEXT:
+        if size < 126 or first != FIN_TEXT:
             return None
     end = payload_at + size
     if not 0 <= size <= most_bytes or size == 127 or end > len(data):
         return None
     mask = data[payload_at - 4 : payload_at] * (size // 4 + 1)
-    masked = int.from_bytes(data[payload_at:end], "little")
-    payload = (masked ^ int.from_bytes(mask[:size], "little")).to_bytes(size, "little")
-    return data[start] - FIN, payload, end
+    masked = _number(data[payload_at:end], "little")
+    payload = (masked ^ _number(mask[:size], "little")).to_bytes(size, "little")
+    return first - FIN, payload, end
 
 
 def text_frame(payload: bytes) -> bytes:
     """A server's frame for a message (RFC 6455 section 5.2)."""
     size = len(payload)
     if size < 126:
-        return b"\x81%c%b" % (size, payload)
+        return b"\x81%c" % size + payload
     if size < 65536:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
-    return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)
+        return b"\x81\x7e" + size.to_bytes(2) + payload
+    return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
 def configure(protocol: type[ShortPath], factory: Any) -> type[ShortPath]:

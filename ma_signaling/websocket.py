@@ -22,7 +22,7 @@ from ma_signaling.logs import SILENCE
 from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
-from ma_signaling.short_path import ShortPath
+from ma_signaling.short_path import OPEN, ShortPath
 from ma_signaling.transport import hand_over, neighbour, unsent
 
 if TYPE_CHECKING:
@@ -243,10 +243,11 @@ class SignalingProtocol(ShortPath):
 
     @property
     def congested(self) -> bool:
-        return self._unsent > self.factory.settings.send_buffer_bytes // 2
+        unsent = self._unsent
+        return unsent > 0 and unsent > self.factory.settings.send_buffer_bytes // 2
 
     def send(self, message: bytes) -> None:
-        if self.state != self.STATE_OPEN:
+        if self.state != OPEN:
             return
         if self._unsent:
             self._set_unsent(self._unsent + len(message))

@@ -145,7 +145,7 @@ class DirectWriteTest(SynchronousTestCase):
             written.append(data)
             return len(data)
 
-        server.writeSomeData = write_some
+        server.socket = SimpleNamespace(send=write_some)
         clock: Any = Clock()
         keepalive = KeepAlive(clock, 30)
         keepalive.startService()

@@ -207,9 +207,9 @@ class ProcessTest(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, directory)
         make_certificate(directory / "key.pem", directory / "cert.pem")
         options = ["--tls-cert", str(directory / "cert.pem"), "--tls-key", str(directory / "key.pem")]
-        options += ["--port", "tcp:0:interface=127.0.0.1"]
+        options += ["--port", "tcp:0:interface=127.0.0.1", "--nats-url", "nats://127.0.0.1:9"]
         with (
-            ServerProcess(*options, plain="--http-port") as server,
+            ServerProcess(*options, plain="--http-port", twistd_options=["--reactor=asyncio"]) as server,
             OPENER.open(server.http + "/metrics", timeout=5) as response,
         ):
             self.assertEqual(response.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
