@@ -45,6 +45,7 @@ class Kind:
     is_node: bool = False
     options: tuple[str, ...] = ()
     tree: Path | None = None
+    reactor: str = "epoll"
 
     def command(self, port: int, tls: Tls | None, *, everywhere: bool) -> list[str]:
         """The command line of a server on ``port``: of loopback, or of every address, as most people run it."""
@@ -54,7 +55,8 @@ class Kind:
             return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
         endpoint = str(port) if everywhere else f"tcp:{port}:interface=127.0.0.1"
         twistd = str(Path(sys.executable).parent / "twistd")
-        command = [twistd, "-n", "--pidfile=", "ma-signaling", "--port", endpoint, *self.options]
+        command = [twistd, "-n", "--pidfile=", f"--reactor={self.reactor}", "ma-signaling"]
+        command += ["--port", endpoint, *self.options]
         return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 
     def environment(self) -> dict[str, str]:
