@@ -32,10 +32,11 @@ from ma_signaling.limits import Budget, SlidingWindow
 from ma_signaling.lookups import Lookups
 from ma_signaling.messages import Message
 from ma_signaling.peer import Clock
-from ma_signaling.registry import Closer, Registry
+from ma_signaling.registry import Registry
 from ma_signaling.session import Connection, RemoteSession, Session
 from ma_signaling.sessions import Sessions
 from ma_signaling.story import End
+from ma_signaling.takeover import Closer
 from ma_signaling.traffic import Traffic
 
 MOST_BAD_MESSAGES = 50

@@ -145,7 +145,8 @@ class Node:
         self._here.hub.limits.block(fields["key"], until)
 
     def _hear_senior(self, fields: Fields) -> None:
-        self._here.hub.registry.learn_senior(fields["r"], fields["key"])
+        now = self._here.clock.seconds()
+        self._here.hub.registry.seniority.learn(fields["r"], fields["key"], now)
 
     def _meet_node(self, node: str) -> None:
         # It may have been given up, and its sessions forgotten here.

@@ -131,7 +131,7 @@ class Presence:
             if home.owner.is_surely(ClientAddress("", before["key"], before["shared"])):
                 home.held_since = min(home.held_since, now - (wall - before["held_since"]))
         assert home.connection is not None
-        is_senior = self._here.hub.registry.is_senior(home.remote_id, home.owner)
+        is_senior = self._here.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
         hold = Hold(
             remote_id=home.remote_id,
             node=self._here.node,
@@ -203,7 +203,7 @@ class Presence:
         hold = Hold.parse(fields)
         registry = self._here.hub.registry
         home = registry.find(hold.remote_id)
-        if home is None and not registry.has_evicted(hold.remote_id):
+        if home is None and hold.remote_id not in registry.evicted:
             return
         if home is not None and home.is_here:
             self._settle_conflict(home, hold, fields)
@@ -286,7 +286,7 @@ class Presence:
         is_here = home is not None and home.is_here
         is_expected = home is not None and home.is_known and home.connection is None
         self._here.hear(presence(remote_id), is_here or is_expected or self.is_claimed(remote_id))
-        is_watched = not is_here and (home is not None or registry.has_evicted(remote_id))
+        is_watched = not is_here and (home is not None or remote_id in registry.evicted)
         self._here.hear(watch(remote_id), is_watched)
         if is_watched:
             self._watched.add(remote_id)
@@ -307,7 +307,7 @@ class Presence:
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.connection is not None or not home.is_known
-        return is_elsewhere and not home.sessions and not self._here.hub.registry.has_evicted(home.remote_id)
+        return is_elsewhere and not home.sessions and home.remote_id not in self._here.hub.registry.evicted
 
     def down(self) -> None:
         """The bus is away."""
