@@ -206,7 +206,7 @@ class Router:
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
         session, size = client.session, len(payload)
         if session is None:
-            if self._sessions.ended_lately(client.ended_session):
+            if self._sessions.ended.lately(client.ended_session):
                 return
             self._charge_control(client)
             raise Refused(SESSION_NOT_FOUND)
@@ -232,7 +232,7 @@ class Router:
             remote.answered = remote.answered or message["type"] == "answer"
             return
         now = self._charge_home(connection, session, session_id, payload)
-        if now is None and self._sessions.ended_lately(session_id, connection.home):
+        if now is None and self._sessions.ended.lately(session_id, connection.home):
             return
         if session is None or now is None or not session.is_open:
             raise Refused(CLIENT_NOT_FOUND)
@@ -280,6 +280,6 @@ class Router:
             if not session.from_home.spend(now, len(payload)):
                 raise _OverBudget(session.from_home)
             return now
-        if connection.home is None or not self._sessions.ended_lately(session_id, connection.home):
+        if connection.home is None or not self._sessions.ended.lately(session_id, connection.home):
             self._charge_control(connection)
         return None

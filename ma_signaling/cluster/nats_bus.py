@@ -22,7 +22,8 @@ from twisted.logger import Logger
 
 from ma_signaling.cluster.credentials import Credentials
 from ma_signaling.cluster.wire import Listener, pack_many
-from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.declaration import CannotStart
+from ma_signaling.settings import Settings
 
 RETRY_SECONDS = 0.5
 """Between two tries to reach a server."""
