@@ -51,7 +51,6 @@ class Registry:
         self.takeovers = Takeovers(settings, clock, report, closer, self)
         self.seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
-        self._is_leaving = False
         self.online = 0
         """How many homes are connected to this node."""
 
@@ -64,7 +63,7 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
-        if self._is_leaving:
+        if self._closer.is_leaving:
             self._closer.let_go(connection)
             return
         if not self._access.may_register(remote_id):
@@ -171,7 +170,6 @@ class Registry:
 
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
-        self._is_leaving = True
         for home in chain(self._homes.values(), self.evicted):
             home.cancel_timer()
         self.takeovers.give_up()
@@ -297,7 +295,7 @@ class Registry:
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in home.sessions.values():
             self._sessions.home_lost(session)
-        if not self._is_leaving:
+        if not self._closer.is_leaving:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:

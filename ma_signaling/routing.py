@@ -17,6 +17,7 @@ from ma_signaling.errors import (
     CLIENT_NOT_FOUND,
     NOT_A_SERVER,
     NOT_REGISTERED,
+    SERVER_DISCONNECTED,
     SERVER_NOT_FOUND,
     SESSION_ID_REQUIRED,
     SESSION_NOT_FOUND,
@@ -178,6 +179,8 @@ class Router:
             self._sessions.leave(connection.session, End.CLIENT_ASKED_AGAIN)
         if home is None:
             raise Refused(SERVER_NOT_FOUND)
+        if self._closer.is_leaving:
+            raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
 
     def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:

@@ -12,7 +12,7 @@ from ma_signaling import messages
 from ma_signaling.admission import Admission
 from ma_signaling.elsewhere import Elsewhere
 from ma_signaling.ended import Ended
-from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
+from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Allowance, Budget, Limits
@@ -51,7 +51,6 @@ class Sessions:
         self._by_id: dict[str, Session] = {}
         self.ended = Ended(clock)
         self._admission = Admission(settings, report)
-        self._is_leaving = False
         self.stories = Stories(settings.session_stories)
         self.open = 0
         """How many of them are open; the others are pending."""
@@ -68,12 +67,7 @@ class Sessions:
         return self._by_id.get(session_id)
 
     def request(self, client: Connection, home: Home) -> None:
-        """Begin a session of ``client`` with ``home``; the answer follows.
-
-        Raises ``Refused`` with ``home_busy``, or with ``SERVER_DISCONNECTED`` where this server goes down.
-        """
-        if self._is_leaving:
-            raise Refused(SERVER_DISCONNECTED)
+        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
         now = self._clock.seconds()
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
@@ -182,8 +176,7 @@ class Sessions:
             self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
 
     def give_up(self) -> None:
-        """This server goes down: whoever waits for a session hears so now, and no other begins."""
-        self._is_leaving = True
+        """This server goes down: whoever waits for a session hears so now."""
         for session in list(self._by_id.values()):
             if not session.is_open:
                 self.home_left(session, End.SERVER_STOPPED)

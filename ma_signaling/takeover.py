@@ -21,6 +21,9 @@ from ma_signaling.settings import Settings
 class Closer(Protocol):
     """Ends connections; all detach the connection from everything at once."""
 
+    is_leaving: bool
+    """This server goes down: nobody registers, and no session begins."""
+
     def close(
         self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
     ) -> None: ...
