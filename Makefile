@@ -25,10 +25,11 @@ pytest: lint
 trial: lint
 	$(BIN)/trial $(filter-out tests/test_doctor.py tests/test_page_looks.py,$(wildcard tests/test_*.py))
 
-lint: .venv/tested ## Lint, formatting and types
+lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 soak: .venv/tested ## Put honest and hostile load on a real server and see that nothing stays; SECONDS=300 of it
 	$(BIN)/python -m tests.soak.soak $(SECONDS)
@@ -45,7 +46,7 @@ requirements: .venv/installed ## Pin the newest of what the image installs, by h
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
