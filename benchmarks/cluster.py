@@ -18,11 +18,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
+from benchmarks.crowd import Crowd
 from benchmarks.homes import Call, Home, all_arrive, all_leave
 from benchmarks.loop import Loop
 from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
 from benchmarks.script import side_by_side
-from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, free_port
+from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, free_port, resident
 from benchmarks.texts import address
 
 ALONE, NODE, BOTH = "alone", "a node", "two nodes"
@@ -30,7 +31,8 @@ ALONE, NODE, BOTH = "alone", "a node", "two nodes"
 SESSIONS = 1000
 ARRIVALS = 1000
 LOOKUPS = 2000
-IDLE = 5000
+IDLE = 15_000
+SETTLED_AFTER = 5.0
 SETTLE = 0.3
 SESSIONS_OF_A_HOME = 20
 AT_ONCE = 200
@@ -52,6 +54,10 @@ class Nats:
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def memory(self) -> int:
+        """Bytes that it holds."""
+        return resident(self._process.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +154,7 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
     """All of it."""
     with ExitStack() as running:
         nats = running.enter_context(Nats())
-        joined = Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"), reactor="asyncio")
+        joined = node_of(nats)
         alone, one, other = (
             Side(loop, running.enter_context(Server(kind)), name)
             for kind, name in ((Kind(ALONE), ALONE), (joined, NODE), (joined, BOTH))
@@ -169,8 +175,7 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
         for name, place, play in pairs:
             figures += _compare(loop, name, place, by_itself, play, nats, rounds)
         figures += _capacity(figures)
-        figures += _memory(loop, one, alone, rounds)
-        return figures
+    return figures + _memory()
 
 
 GROUP = "A node of a cluster, and this server on its own"
@@ -207,21 +212,29 @@ def _capacity(figures: Sequence[Figure]) -> list[Figure]:
     return [figure]
 
 
-def _memory(loop: Loop, one: Side, alone: Side, rounds: int) -> list[Figure]:
-    figure = Figure(
-        GROUP, f"memory for each of {IDLE:,} idle homes", "KiB", ("in a cluster", ALONE), rounds=1
-    )
-    grown = []
-    for side in (one, alone):
-        before = side.server.memory()
-        homes = [Home() for _ in range(IDLE)]
-        all_arrive(side, homes)
-        loop.pause(2)
-        grown.append((side.server.memory() - before) / IDLE)
-        for home in homes:
-            home.vanish()
-    figure.add(*grown)
-    return [figure]
+def _memory() -> list[Figure]:
+    """In processes that have done nothing else."""
+    sides = ("in a cluster", ALONE)
+    figure = Figure(GROUP, f"memory for each of {IDLE:,} idle homes", "KiB", sides, rounds=1)
+    share_of_nats = Figure(GROUP, f"{figure.name}: NATS besides", "KiB", sides, rounds=1)
+    with Nats() as nats, Server(Kind(ALONE)) as alone, Server(node_of(nats)) as node:
+        alone_grew, _ = _grown_by_homes(alone, nats)
+        node_grew, nats_grew = _grown_by_homes(node, nats)
+    figure.add(node_grew, alone_grew)
+    share_of_nats.add(nats_grew, alone_grew)
+    return [figure, share_of_nats]
+
+
+def _grown_by_homes(server: Server, nats: Nats) -> tuple[float, float]:
+    before, nats_before = server.memory(), nats.memory()
+    with Crowd(server, IDLE):
+        time.sleep(SETTLED_AFTER)
+        return (server.memory() - before) / IDLE, (nats.memory() - nats_before) / IDLE
+
+
+def node_of(nats: Nats) -> Kind:
+    """A node that meets others at this NATS server."""
+    return Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"), reactor="asyncio")
 
 
 def _wait_for_each_other(loop: Loop, sides: Sequence[Side]) -> None:

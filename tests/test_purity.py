@@ -13,7 +13,8 @@ CODE = """
 import sys
 import ma_signaling.cluster.node
 import ma_signaling.hub
-print([name for name in sys.modules if name.partition(".")[0] in ("twisted", "autobahn", "txaio", "zope", "nats", "asyncio")])
+forbidden = {"twisted", "autobahn", "txaio", "zope", "nats", "asyncio"}
+print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 """
 
 
