@@ -266,6 +266,14 @@ class TakeoverTest(SynchronousTestCase):
         again = self.cluster.home(0)
         assert again.heard[0] == REGISTERED
 
+    def test_newcomer_leaves_before_it_is_granted(self) -> None:
+        newcomer = self.cluster.worlds[1].connect("192.0.2.1")
+        newcomer.say("register-server", remoteId="HOME")
+        newcomer.breaks()
+        self.cluster.settle()
+        assert self.home.closed == (4000, "Replaced by new connection")
+        assert self.cluster.lines[1].node._presence._inherited == {}
+
     def test_same_instant(self) -> None:
         """Two nodes, two strangers, one Remote ID: one gets it, the other is judged by it."""
         for latency in ((0.0, 0.0), (0.001, 0.02), (0.0, 0.2)):

@@ -111,6 +111,10 @@ class Presence:
         """What the holder before has said of itself, which the next grant here goes on from."""
         self._inherited[remote_id] = fields
 
+    def disinherit(self, remote_id: str) -> None:
+        """Nobody here is left who could go on from it."""
+        self._inherited.pop(remote_id, None)
+
     def legacy(self, remote_id: str) -> Fields:
         """What ``inherit`` takes, of a home that this node has just handed on."""
         home = self._here.hub.registry.find(remote_id)
