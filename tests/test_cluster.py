@@ -446,6 +446,18 @@ class BusTest(SynchronousTestCase):
         counts = self.cluster.worlds[1].hub.limits.counts()
         assert counts["failedLookupTracked"] == 0, "it was no guess: nobody was asked"
 
+    def test_request_before_it_is_back(self) -> None:
+        self.cluster.lines[1].cut()
+        self.home.forget()
+        waiting = self.cluster.client(1, text=STRANGER)
+        given_up = self.cluster.client(1, "ANY", STRANGER)
+        given_up.goodbye()
+        self.cluster.settle(5)
+        self.mend_all()
+        assert self.home.types() == ["client-connected"]
+        self.cluster.session(self.home, waiting)
+        assert self.cluster.worlds[1].hub.registry.find("ANY") is None
+
     def test_home_moves_meanwhile(self) -> None:
         """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""
         self.cluster.lines[0].cut()

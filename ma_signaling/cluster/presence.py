@@ -52,11 +52,12 @@ class Presence:
 
     def look(self, remote_id: str, told: Told | None = None) -> None:
         """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
+        # Even where nobody can be asked now: it is asked for again later, or forgotten.
+        self.sync(remote_id)
         if not self._here.bus.is_up:
             if told is not None:
                 told(False)
             return
-        self.sync(remote_id)
         ask = self._here.next_ask()
         timer = self._here.clock.callLater(ANSWER_SECONDS, self._no_answer, ask)
         self._looks[ask] = remote_id, told, timer
