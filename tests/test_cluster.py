@@ -458,6 +458,26 @@ class BusTest(SynchronousTestCase):
         self.cluster.session(self.home, waiting)
         assert self.cluster.worlds[1].hub.registry.find("ANY") is None
 
+    def test_call_outlives_a_cut(self) -> None:
+        """A home that was not told of the loss of a call's client is not told of the call anew."""
+        other = self.cluster.client(1, text=STRANGER)
+        session_id = self.cluster.session(self.home, other)
+        self.cluster.server.lose = lambda op, subject: op == "said"
+        self.home.say("answer", sessionId=session_id, data={})
+        self.cluster.settle()
+        self.cluster.lines[1].cut(noticed=False)
+        self.cluster.settle(20)
+        self.cluster.lines[1].mend()
+        self.cluster.settle(5)
+        assert self.home.heard == []
+        other.say("ice-candidate", data=1)
+        self.cluster.settle(70)
+        assert self.home.types() == ["ice-candidate"]
+        self.home.goodbye()
+        other.goodbye()
+        self.cluster.settle(70)
+        assert self.cluster.lines[0].node._relay._heard == {}
+
     def test_home_moves_meanwhile(self) -> None:
         """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""
         self.cluster.lines[0].cut()

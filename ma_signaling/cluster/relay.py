@@ -16,6 +16,7 @@ from ma_signaling.errors import Refused, home_busy
 from ma_signaling.home import Home
 from ma_signaling.messages import error
 from ma_signaling.session import Connection, RemoteSession, Session
+from ma_signaling.sessions import REMEMBERED_END
 
 
 class Relay:
@@ -178,12 +179,22 @@ class Relay:
         sessions = self._here.hub.sessions
         for home in self._here.hub.registry.homes():
             for session in list(home.remote_sessions.values()):
-                if session.node == node:
+                if session.node != node:
+                    continue
+                if goodbye:
                     self._heard.pop(session.id, None)
-                    if goodbye:
-                        sessions.detach_remote(home, session.id)
-                    else:
-                        sessions.remote_client_lost(home, session)
+                    sessions.detach_remote(home, session.id)
+                    continue
+                if session.answered:
+                    # The home isn't told: should that node live, it must not hear of the session anew.
+                    self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
+                else:
+                    self._heard.pop(session.id, None)
+                sessions.remote_client_lost(home, session)
+
+    def _forget(self, home: Home, session_id: str) -> None:
+        if session_id not in home.remote_sessions:
+            self._heard.pop(session_id, None)
 
     def forget_home(self, home: Home) -> None:
         """A home that was here is gone for good."""
