@@ -478,6 +478,23 @@ class BusTest(SynchronousTestCase):
         self.cluster.settle(70)
         assert self.cluster.lines[0].node._relay._heard == {}
 
+    def test_third_node_follows_the_better_one(self) -> None:
+        """One that saw only the other, which has got it later, learns so too."""
+        cluster = Cluster(3)
+        home = cluster.home(0)
+        cluster.settle(3)
+        cluster.lines[0].side = 1
+        stranger = cluster.home(1, text=STRANGER)
+        client = cluster.client(2)
+        assert stranger.types() == ["registered", "client-connected"]
+        cluster.lines[0].side = 0
+        cluster.settle(70)
+        assert cluster.holders() == [0]
+        home.forget()
+        client.say("connect-request", remoteId="HOME")
+        cluster.settle()
+        assert home.types()[-1:] == ["client-connected"]
+
     def test_home_moves_meanwhile(self) -> None:
         """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""
         self.cluster.lines[0].cut()

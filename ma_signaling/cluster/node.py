@@ -56,6 +56,7 @@ class Node:
             "here": self._presence.hear_here,
             "away": self._presence.hear_away,
             "held": self._hear_held,
+            "outdated": self._presence.hear_outdated,
             "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
             "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
             "claim": self._claims.hear_claim,

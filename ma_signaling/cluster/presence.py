@@ -220,6 +220,23 @@ class Presence:
             home.keep_ice_servers(_ice(fields))
         elif hold.term >= self._terms.get(hold.remote_id, 0.0):
             self._follow(hold, fields, evicting=fields["evicting"])
+        else:
+            # Old news; or its rival, which lost, had told a later term here: then its node must know of that.
+            term = self._terms[hold.remote_id]
+            self._here.tell(hold.node, "outdated", r=hold.remote_id, name=hold.connection, term=term)
+
+    def hear_outdated(self, fields: Fields) -> None:
+        """Another node takes what was told of a hold for old news: say it again if it holds."""
+        remote_id, term = fields["r"], fields["term"]
+        home, mine = self._here.hub.registry.find(remote_id), self._holds.get(remote_id)
+        if home is not None and mine is not None and mine.connection == fields["name"] and mine.term <= term:
+            self._retell(home, mine, term)
+
+    def _retell(self, home: Home, mine: Hold, term: float) -> None:
+        """Tell of a hold as if it had begun after ``term``."""
+        mine.term = max(mine.term, term) + 1
+        self._note_term(home.remote_id, mine.term)
+        self.tell(home)
 
     def _follow(self, hold: Hold, fields: Fields, *, evicting: bool) -> None:
         mirror = self._mirrors.get(hold.remote_id)
@@ -244,9 +261,7 @@ class Presence:
         if hold.beats(mine):
             self._follow(hold, fields, evicting=not hold.address.is_surely(home.owner))
         else:
-            mine.term = max(mine.term, hold.term) + 1
-            self._note_term(home.remote_id, mine.term)
-            self.tell(home)
+            self._retell(home, mine, hold.term)
 
     def hear_gone(self, fields: Fields, *, goodbye: bool) -> None:
         """A connection elsewhere has let go of a Remote ID."""
