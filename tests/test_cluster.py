@@ -495,6 +495,15 @@ class BusTest(SynchronousTestCase):
         cluster.settle()
         assert home.types()[-1:] == ["client-connected"]
 
+    def test_loss_is_not_heard(self) -> None:
+        """Nobody repeats that a home is gone, so whoever has heard nothing of it for long asks."""
+        self.cluster.server.lose = lambda op, subject: op == "lost"
+        self.home.breaks()
+        self.cluster.settle(75)
+        assert self.cluster.is_online(1) is False
+        self.cluster.settle(45)
+        assert self.client.heard == [{"type": "peer-disconnected"}]
+
     def test_home_moves_meanwhile(self) -> None:
         """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""
         self.cluster.lines[0].cut()

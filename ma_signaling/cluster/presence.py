@@ -25,6 +25,9 @@ ANSWER_SECONDS = 1.5
 REPEAT_SECONDS = 60.0
 """How often each hold is told anew, so that whatever got lost is found out."""
 
+DOUBT_SECONDS = REPEAT_SECONDS + 5.0
+"""After so many seconds without news of a home elsewhere its node is asked whether it is still there."""
+
 Told = Callable[[bool | None], None]
 
 
@@ -201,6 +204,7 @@ class Presence:
         """A connection elsewhere holds a Remote ID, as far as this node's registry is concerned."""
         self._holds.pop(mirror.remote_id, None)
         self._mirrors[mirror.remote_id] = mirror
+        mirror.heard_at = self._here.clock.seconds()
         self.sync(mirror.remote_id)
 
     def hear_held(self, fields: Fields) -> None:
@@ -215,7 +219,8 @@ class Presence:
             return
         mirror = self._mirrors.get(hold.remote_id)
         is_same = mirror is not None and mirror.is_of(hold.node, hold.connection)
-        if home is not None and home.connection is not None and is_same:
+        if mirror is not None and home is not None and home.connection is not None and is_same:
+            mirror.heard_at = self._here.clock.seconds()
             self._note_term(hold.remote_id, hold.term)
             home.keep_ice_servers(_ice(fields))
         elif hold.term >= self._terms.get(hold.remote_id, 0.0):
@@ -324,6 +329,15 @@ class Presence:
                 self.look(remote_id)
             elif self._is_idle(home):
                 registry.forget(home)
+            else:
+                self._verify(remote_id)
+
+    def _verify(self, remote_id: str) -> None:
+        """Find out whether a home is still elsewhere: that it has left may not have been heard here."""
+        mirror, now = self._mirrors.get(remote_id), self._here.clock.seconds()
+        if mirror is not None and now - mirror.heard_at >= DOUBT_SECONDS:
+            mirror.heard_at = now
+            self.messages.attach(mirror, always=True)
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.connection is not None or not home.is_known

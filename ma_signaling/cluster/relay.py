@@ -37,8 +37,11 @@ class Relay:
         fields = self._about(mirror, s=session_id, k=key)
         self._here.bus.publish(inbox(mirror.node), pack("tell", fields, body))
 
-    def attach(self, mirror: Mirror) -> None:
-        """A home is connected elsewhere: let its node know of the sessions here that the home knows."""
+    def attach(self, mirror: Mirror, *, always: bool = False) -> None:
+        """A home is connected elsewhere: let its node know of the sessions here that the home knows.
+
+        As ``mirror.Messages`` has it.
+        """
         home = mirror.connection.home
         assert home is not None
         known = [
@@ -46,7 +49,7 @@ class Relay:
             for session in home.sessions.values()
             if session.announced
         ]
-        if known:
+        if known or always:
             self._here.tell(mirror.node, "attach", **self._about(mirror, sessions=known))
 
     def ended(self, session: Session) -> None:
