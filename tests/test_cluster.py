@@ -274,6 +274,18 @@ class TakeoverTest(SynchronousTestCase):
         assert self.home.closed == (4000, "Replaced by new connection")
         assert self.cluster.lines[1].node._presence._inherited == {}
 
+    def test_newcomer_leaves_a_silent_holder(self) -> None:
+        """Nobody gets the Remote ID, but its holder has lost it: the next stranger doesn't see its sessions either."""
+        newcomer = self.newcomer(STRANGER)
+        newcomer.goodbye()
+        self.cluster.settle(10)
+        assert self.home.dropped
+        other = self.newcomer("203.0.113.10")
+        assert other.heard == [REGISTERED]
+        self.client.say("offer", data={})
+        self.cluster.settle(5)
+        assert other.heard == [REGISTERED]
+
     def test_same_instant(self) -> None:
         """Two nodes, two strangers, one Remote ID: one gets it, the other is judged by it."""
         for latency in ((0.0, 0.0), (0.001, 0.02), (0.0, 0.2)):

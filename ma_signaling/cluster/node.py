@@ -57,6 +57,7 @@ class Node:
             "away": self._presence.hear_away,
             "held": self._hear_held,
             "outdated": self._presence.hear_outdated,
+            "evicted": self._presence.hear_evicted,
             "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
             "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
             "claim": self._claims.hear_claim,
@@ -187,6 +188,8 @@ class Node:
         mirror = home.connection.peer
         if isinstance(mirror, Mirror):
             self._relay.handed_on(home)
+            if evicting:
+                self._presence.evicted(home)
             self._presence.mirrored(mirror)
             self._claims.granted(mirror, evicting=evicting)
             self._relay.attach(mirror)

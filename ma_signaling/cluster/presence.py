@@ -268,6 +268,21 @@ class Presence:
         else:
             self._retell(home, mine, hold.term)
 
+    def evicted(self, home: Home) -> None:
+        """The holder here gave no sign of life, and a newcomer elsewhere gets it: which may have left meanwhile."""
+        hold = self._holds.get(home.remote_id)
+        if hold is not None:
+            self._here.tell_watchers(home.remote_id, "evicted", name=hold.connection)
+
+    def hear_evicted(self, fields: Fields) -> None:
+        """A connection elsewhere has lost a Remote ID to a newcomer, who must not see its sessions."""
+        mirror = self._mirrors.get(fields["r"])
+        if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
+            del self._mirrors[mirror.remote_id]
+            home = mirror.connection.home
+            if home is not None:
+                self._here.hub.registry.evict(home)
+
     def hear_gone(self, fields: Fields, *, goodbye: bool) -> None:
         """A connection elsewhere has let go of a Remote ID."""
         mirror = self._mirrors.get(fields["r"])
