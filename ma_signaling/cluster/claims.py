@@ -156,6 +156,7 @@ class Claims:
         elif not registry.award(claim.remote_id, evicting=evicting):
             # Whoever claimed it has left meanwhile.
             self._here.tell_watchers(claim.remote_id, "lost", name=claim.fields["name"])
+        self._presence.disinherit(claim.remote_id)
         self._presence.sync(claim.remote_id)
         for rival in claim.rivals:
             self.hear_claim(rival)

@@ -59,6 +59,8 @@ class Node:
             "here": self._presence.hear_here,
             "away": self._presence.hear_away,
             "held": self._hear_held,
+            "outdated": self._presence.hear_outdated,
+            "evicted": self._presence.hear_evicted,
             "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
             "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
             "claim": self._claims.hear_claim,
@@ -198,6 +200,8 @@ class Node:
         mirror = home.connection.peer
         if isinstance(mirror, Mirror):
             self._relay.handed_on(home)
+            if evicting:
+                self._presence.evicted(home)
             self._presence.mirrored(mirror)
             self._claims.granted(mirror, evicting=evicting)
             self._relay.attach(mirror)
