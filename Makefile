@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
+GAMES ?= 500
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test pytest trial lint soak fuzz bench requirements clean
+.PHONY: help run cluster test pytest trial lint soak fuzz model bench requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -36,6 +37,9 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
+
+model: .venv/tested ## Play other games with a cluster than the tests do; GAMES=500 of each kind
+	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/test_cluster_model.py
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)

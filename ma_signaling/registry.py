@@ -136,10 +136,6 @@ class Registry:
         holder = self._detach(home)
         self._closer.close(holder, CloseCode.RESTARTING, RESTARTING.text)
 
-    def evict(self, home: Home) -> None:
-        """Its holder elsewhere gave no sign of life: its sessions wait for its return."""
-        self._evict(home)
-
     def forget(self, home: Home) -> None:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:

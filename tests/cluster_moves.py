@@ -208,7 +208,7 @@ class Match(Referee):
     def teach(self, world: World) -> None:
         """Let a node know who held what a day ago."""
         for remote_id, senior in self.seniors.items():
-            world.hub.registry.learn_senior(remote_id, senior.key)
+            world.hub.registry.seniority.learn(remote_id, senior.key, self.cluster.clock.seconds())
 
     def mend_everything(self) -> None:
         """No more faults from now on."""
@@ -295,8 +295,8 @@ class Match(Referee):
             registry, presence = world.hub.registry, node._presence
             left = {
                 "homes": registry._homes,
-                "newcomers": registry._claims,
-                "evicted": list(registry._evicted),
+                "newcomers": registry.takeovers._claims,
+                "evicted": list(registry.evicted),
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
                 "addresses": world.hub._by_address,

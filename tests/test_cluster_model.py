@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 from unittest import TestCase
@@ -24,6 +25,9 @@ from tests.heart import address
 from tests.test_hub_model import UNLIMITED
 
 T = TypeVar("T")
+
+GAMES = int(os.environ.get("MODEL_GAMES", "0"))
+"""How many others to play, instead of those that are always the same."""
 
 ADDRESSES = sampled_from(
     [
@@ -297,9 +301,11 @@ class FaultyMachine(PeersMachine):
 def play(machine: type[PeersMachine], examples: int) -> None:
     """Play so many games."""
     bounds = settings(
-        max_examples=examples,
+        max_examples=GAMES or examples,
         stateful_step_count=25,
         deadline=None,
+        # The same games each time, so that a change is judged by what it does; `make model` plays others.
+        derandomize=not GAMES,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=bounds)
