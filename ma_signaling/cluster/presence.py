@@ -159,9 +159,11 @@ class Presence:
         self.sync(home.remote_id)
         self.tell(home, evicting=evicting)
 
-    def tell(self, home: Home, *, evicting: bool = False) -> None:
+    def tell(self, home: Home, *, evicting: bool = False, in_short: bool = False) -> None:
         """Tell who holds a home that is here."""
         news = self._news(home, evicting)
+        if in_short:
+            del news["ice"]
         self._here.tell_watchers(home.remote_id, "held", **news)
         self._here.tell_holder(home.remote_id, "held", **news)
 
@@ -181,7 +183,7 @@ class Presence:
             if home is None or not home.is_here or remote_id not in self._holds:
                 continue
             self._to_repeat.append((now, remote_id))
-            self.tell(home)
+            self.tell(home, in_short=most is not None)
             self._tell_senior(home, now)
 
     def _tell_senior(self, home: Home, now: float) -> None:
@@ -222,7 +224,8 @@ class Presence:
         if mirror is not None and home is not None and home.connection is not None and is_same:
             mirror.heard_at = self._here.clock.seconds()
             self._note_term(hold.remote_id, hold.term)
-            home.keep_ice_servers(_ice(fields))
+            if "ice" in fields:
+                home.keep_ice_servers(_ice(fields))
         elif hold.term >= self._terms.get(hold.remote_id, 0.0):
             self._follow(hold, fields, evicting=fields["evicting"])
         else:
@@ -252,6 +255,9 @@ class Presence:
             mirror.connection, hold.remote_id, _ice(fields), evicting=evicting
         )
         home.held_since = self._here.clock.seconds() - (self._here.wall() - hold.held_since)
+        if "ice" not in fields:
+            # It was told anew, in short.
+            self.look(hold.remote_id)
 
     def make_mirror(
         self, remote_id: str, node: str, name: str, address: ClientAddress, ask: int = 0
@@ -372,5 +378,5 @@ class Presence:
 
 
 def _ice(fields: Fields) -> bytes | None:
-    ice = fields["ice"]
+    ice = fields.get("ice")
     return None if ice is None else orjson.dumps(ice)
