@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import orjson
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 
 from ma_signaling.address import ClientAddresses
 from ma_signaling.errors import WireError
@@ -28,7 +28,9 @@ class Page(Resource):
             request.setResponseCode(204)
             for name, value in CORS_HEADERS.items():
                 request.setHeader(name, value)
-            return b""
+            # Twisted adds a Content-Length to what is returned, and a 204 must not have one (RFC 9110 section 8.6).
+            request.finish()
+            return NOT_DONE_YET
         if request.method not in (b"GET", b"HEAD"):
             request.setHeader(b"Allow", b"GET, HEAD, OPTIONS")
             return reply(request, 405, {"error": "Method not allowed"})

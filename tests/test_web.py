@@ -100,6 +100,7 @@ class PagesTest(WebTestCase):
             assert (reply.status, reply.body) == (204, b""), path
             assert reply.headers["access-control-allow-methods"] == "GET, OPTIONS"
             assert reply.headers["access-control-allow-headers"] == "Content-Type"
+            assert "content-length" not in reply.headers, path
 
     def test_head_wherever_get(self) -> None:
         for path in ("/", "/health", "/api/check/HOME", "/nowhere", "/ws"):
