@@ -18,6 +18,9 @@ from typing import Self
 from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, free_port
 
 
+BUFFER = 64 * 1024
+
+
 class NatsServer:
     """`nats-server` on a free port, which stays the same when it is started again."""
 
@@ -104,12 +107,16 @@ class Cable:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            far = socket.socket()
+            # Little fits into it: whoever writes to one who doesn't read is to notice.
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             try:
-                far = socket.create_connection(("127.0.0.1", self._to), 1)
+                far.connect(("127.0.0.1", self._to))
             except OSError:
                 near.close()
+                far.close()
                 continue
-            far.settimeout(None)
             if self._is_cut:
                 near.close()
                 far.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.credentials import Credentials
-from ma_signaling.cluster.wire import pack, pack_many, unpack, unpack_many
+from ma_signaling.cluster.wire import each_of, pack, pack_many, unpack
 from tests.certificates import make_certificate
 from tests.nats import NatsServer, node, obstacle, wait_until
 from tests.nats_identity import operator_mode
@@ -126,9 +126,8 @@ class WireTest(SynchronousTestCase):
     def test_many_at_once(self) -> None:
         """Whatever is in them, line feeds too, comes out as it went in."""
         payloads = [pack("said", {"r": "A\nB"}, b"one\ntwo"), pack("beat", {}), pack("tell", {}, b"\n\n")]
-        op, fields, body = unpack(pack_many(payloads))
-        assert op == "many"
-        assert list(unpack_many(fields, body)) == payloads
+        assert each_of(pack_many(payloads)) == payloads
+        assert each_of(payloads[0]) == [payloads[0]]
         assert unpack(payloads[0]) == ("said", {"r": "A\nB"}, b"one\ntwo")
 
     def test_nonsense(self) -> None:

@@ -1,7 +1,11 @@
 """The bus on a real NATS server, by nats-py, on the asyncio loop of Twisted's reactor.
 
-The heart publishes and subscribes in passing; one task brings it to the server in that order. What comes is handed over
-at once, in the order in which the server has sent it.
+The heart publishes and subscribes in passing; a task brings it to the server. What comes is handed over at once, in the
+order in which the server has sent it.
+
+nats-py's own reconnecting is not used: it notices a server that stands still only when everything was written to it,
+keeps what was said before an outage for after it, and gives up for good at most errors. A connection that fails is
+dropped here, with all that waits, and another one is made.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,19 +25,19 @@ from nats.errors import Error as NatsError
 from twisted.logger import Logger
 
 from ma_signaling.cluster.credentials import Credentials
-from ma_signaling.cluster.wire import Listener, pack_many
+from ma_signaling.cluster.wire import Listener, each_of, pack_many
 from ma_signaling.declaration import CannotStart
 from ma_signaling.settings import Settings
 
 RETRY_SECONDS = 0.5
 """Between two tries to reach a server."""
 
-PING_SECONDS = 2
-MOST_PINGS_OPEN = 2
-"""A server that answers none of so many pings is gone."""
+PING_SECONDS = 2.0
+SILENCE_SECONDS = 4
+"""A server that doesn't answer a ping for so long is gone."""
 
-MOST_WAITING = 100_000
-"""What may wait to be brought to the server; beyond, messages are lost, as NATS itself would lose them."""
+MOST_WAITING = 32 * 1024 * 1024
+"""Bytes that may wait to be brought to the server; beyond, messages are lost, as NATS itself would lose them."""
 
 MOST_TOGETHER = 256 * 1024
 """Bytes of several messages in one of NATS, which takes a megabyte."""
@@ -46,6 +50,12 @@ _NOBODY = "503"
 _log = Logger(namespace="ma_signaling")
 
 
+class _Message(NamedTuple):
+    subject: str
+    payload: bytes
+    reply: str
+
+
 class NatsBus:
     """``wire.Bus``; ``begin`` must be called on the running loop."""
 
@@ -54,162 +64,196 @@ class NatsBus:
     def __init__(self, settings: Settings) -> None:
         self.is_up = False
         self.messages_in = self.messages_out = self.lost = 0
-        self._settings = settings
+        self._servers = list(settings.nats_url)
         self._options = _options(settings)
-        self._client = Client()
-        self._waiting: deque[_Message | Callable[[], Awaitable[Any]]] = deque()
-        self._has_work = asyncio.Event()
-        self._subscriptions: dict[str, Subscription] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._client: Client | None = None
+        self._waiting: deque[_Message] = deque()
+        self._waiting_bytes = 0
+        self._wanted: set[str] = set()
+        self._changed: set[str] = set()
+        """Subjects that are wanted now, or no more."""
+        self._has_work, self._is_leaving, self._all_said = asyncio.Event(), False, asyncio.Event()
+        self._problem = ""
+        self._task: asyncio.Task[None] | None = None
 
     # From the node
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """As ``wire.Bus`` has it."""
-        if self.is_up and len(self._waiting) < MOST_WAITING:
-            self.messages_out += 1
-            self._add(_Message(subject, payload, reply))
-        else:
+        if not self.is_up or self._waiting_bytes > MOST_WAITING:
             self.lost += 1
+            return
+        self.messages_out += 1
+        self._waiting_bytes += len(payload)
+        self._waiting.append(_Message(subject, payload, reply))
+        self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
-        """As ``wire.Bus`` has it."""
-
-        async def act() -> None:
-            self._subscriptions[subject] = await self._client.subscribe(subject, future=self._received)
-
-        self._add(act)
+        """As ``wire.Bus`` has it; what is published afterwards comes after it."""
+        self._wanted.add(subject)
+        self._changed.add(subject)
+        self._has_work.set()
 
     def unsubscribe(self, subject: str) -> None:
         """As ``wire.Bus`` has it."""
-
-        async def act() -> None:
-            await self._subscriptions.pop(subject).unsubscribe()
-
-        self._add(act)
-
-    def _add(self, what: _Message | Callable[[], Awaitable[Any]]) -> None:
-        self._waiting.append(what)
+        self._wanted.discard(subject)
+        self._changed.add(subject)
         self._has_work.set()
 
     # On the loop
 
     def begin(self) -> None:
         """Reach a server, now or whenever there is one."""
-        self._received = _Every(self._take)
-        self._tasks = [asyncio.ensure_future(self._connect())]
+        self._task = asyncio.ensure_future(self._live())
 
     async def end(self) -> None:
         """Bring to the server what waits, and go."""
         if self.is_up:
-            brought = asyncio.Event()
-
-            async def act() -> None:
-                await self._client.flush()
-                brought.set()
-
-            self._add(act)
+            self._is_leaving = True
+            self._has_work.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(brought.wait(), FAREWELL_SECONDS)
-        self.is_up = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client.is_connected:
-            await self._client.close()
+                await asyncio.wait_for(self._all_said.wait(), FAREWELL_SECONDS)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _connect(self) -> None:
-        await self._client.connect(
-            list(self._settings.nats_url),
+    async def _live(self) -> None:
+        while True:
+            closed = asyncio.Event()
+            client = Client()
+            try:
+                await self._connect(client, closed)
+                await self._serve(client, closed)
+            except (NatsError, OSError, TimeoutError) as problem:
+                self._say(f"{type(problem).__name__} {problem}")
+            except Exception:  # noqa: BLE001 - whatever it is, the next try may go well
+                _log.failure("NATS: the connection failed")
+            finally:
+                self._drop(client)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        async def on_close() -> None:
+            closed.set()
+
+        async def on_error(problem: Exception) -> None:
+            if not self.is_up:
+                self._say(f"{type(problem).__name__} {problem}")
+
+        await client.connect(
+            self._servers,
             name="ma-signaling",
             no_echo=True,
+            allow_reconnect=False,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type]
-            ping_interval=PING_SECONDS,
-            max_outstanding_pings=MOST_PINGS_OPEN,
             skip_subject_validation=True,
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnect,
-            reconnected_cb=self._on_connect,
+            error_cb=on_error,
+            disconnected_cb=on_close,
+            closed_cb=on_close,
             **self._options,
         )
-        self._tasks.append(asyncio.ensure_future(self._work()))
-        await self._on_connect()
 
-    async def _on_connect(self) -> None:
-        url = self._client.connected_url
+    async def _serve(self, client: Client, closed: asyncio.Event) -> None:
+        """Go on until the connection is lost."""
+        subscriptions: dict[str, Subscription] = {}
+        self._client, self._problem = client, ""
+        self._changed = set(self._wanted)
+        every = _Every(lambda message: self._take(client, message))
+        url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
-        self._said = ""
         self.is_up = True
+        _safely(self.listener.up)
         self._has_work.set()
-        self._safely(self.listener.up)
+        working = [
+            asyncio.ensure_future(each)
+            for each in (closed.wait(), self._watch(client), self._work(client, every, subscriptions))
+        ]
+        try:
+            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
-    async def _on_disconnect(self) -> None:
-        if self.is_up:
-            self.is_up = False
-            _log.warn("NATS is away: this node goes on by itself until it is back")
-            self._safely(self.listener.down)
+    async def _watch(self, client: Client) -> None:
+        """Return when the server doesn't answer any more, whatever else there is to be written to it."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
 
-    async def _on_error(self, problem: Exception) -> None:
-        # It tries twice a second, and an operator needs to be told once.
-        said = f"{type(problem).__name__} {problem}"
-        if said != self._said and not self.is_up:
-            self._said = said
-            _log.warn("NATS cannot be reached: {problem}", problem=said)
-
-    _said = ""
-
-    async def _work(self) -> None:
+    async def _work(self, client: Client, every: _Every, subscriptions: dict[str, Subscription]) -> None:
         while True:
             await self._has_work.wait()
-            while self._waiting and self.is_up:
-                what = self._waiting.popleft()
-                try:
-                    if isinstance(what, _Message):
-                        await self._client.publish(what.subject, self._with_followers(what), what.reply)
-                    else:
-                        await what()
-                except (NatsError, OSError) as problem:
-                    self.lost += 1
-                    _log.warn("NATS: a message is lost: {problem}", problem=repr(problem))
             self._has_work.clear()
+            while self._changed:
+                subject = self._changed.pop()
+                if subject in self._wanted and subject not in subscriptions:
+                    subscriptions[subject] = await client.subscribe(subject, future=every)
+                elif subject not in self._wanted and subject in subscriptions:
+                    await subscriptions.pop(subject).unsubscribe()
+            while self._waiting and not self._changed:
+                message = self._waiting[0]
+                await client.publish(message.subject, self._together(), message.reply)
+            if self._changed:
+                self._has_work.set()
+            elif self._is_leaving:
+                await client.flush(SILENCE_SECONDS)
+                self._all_said.set()
 
-    def _with_followers(self, first: _Message) -> bytes:
-        """What is to be published with ``first``: what waits behind it for the same subject goes along."""
-        payloads = [first.payload]
-        size = len(first.payload)
+    def _together(self) -> bytes:
+        """The payload of the first message that waits, and of those behind it for the same subject."""
+        first = self._waiting.popleft()
+        payloads, size = [first.payload], len(first.payload)
         while not first.reply and self._waiting:
             following = self._waiting[0]
-            if not isinstance(following, _Message) or following.reply or following.subject != first.subject:
-                break
             size += len(following.payload)
-            if size > MOST_TOGETHER:
+            if following.reply or following.subject != first.subject or size > MOST_TOGETHER:
                 break
-            self._waiting.popleft()
-            payloads.append(following.payload)
+            payloads.append(self._waiting.popleft().payload)
+        self._waiting_bytes -= sum(map(len, payloads))
         return payloads[0] if len(payloads) == 1 else pack_many(payloads)
 
-    def _take(self, message: Msg) -> None:
+    def _drop(self, client: Client) -> None:
+        """Have nothing more to do with a connection; what it has not written by now is lost."""
+        writer: Any = getattr(getattr(client, "_transport", None), "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        if client is self._client:
+            self._client = None
+            self.is_up = False
+            self.lost += len(self._waiting)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            _log.warn("NATS is away: this node goes on by itself until it is back")
+            _safely(self.listener.down)
+
+    def _say(self, problem: str) -> None:
+        # It is tried twice a second, and an operator needs to be told once.
+        if problem != self._problem:
+            self._problem = problem
+            _log.warn("NATS cannot be reached: {problem}", problem=problem)
+
+    def _take(self, client: Client, message: Msg) -> None:
+        if client is not self._client:
+            return
         self.messages_in += 1
         headers = message.headers
         if headers is not None and headers.get("Status") == _NOBODY:
-            self._safely(lambda: self.listener.nobody(message.subject))
+            _safely(lambda: self.listener.nobody(message.subject))
         else:
-            self._safely(lambda: self.listener.received(message.data))
-
-    @staticmethod
-    def _safely(call: Callable[[], None]) -> None:
-        # nats-py stops reading at an exception.
-        try:
-            call()
-        except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
-            _log.failure("a message of another node failed")
+            for payload in each_of(message.data):
+                _safely(lambda payload=payload: self.listener.received(payload))  # type: ignore[misc]
 
 
-class _Message(NamedTuple):
-    subject: str
-    payload: bytes
-    reply: str
+def _safely(call: Callable[[], None]) -> None:
+    # nats-py stops reading at an exception.
+    try:
+        call()
+    except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
+        _log.failure("a message of another node failed")
 
 
 class _Every(asyncio.Future[Msg]):

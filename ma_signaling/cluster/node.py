@@ -17,7 +17,7 @@ from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence, Told
 from ma_signaling.cluster.relay import Relay
-from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack, unpack_many
+from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.home import Home
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress, Clock, Timer
@@ -115,10 +115,7 @@ class Node:
 
     def received(self, payload: bytes) -> None:
         op, fields, body = unpack(payload)
-        if op == "many":
-            for each in unpack_many(fields, body):
-                self.received(each)
-        elif op in self._with_body:
+        if op in self._with_body:
             self._with_body[op](fields, body)
         elif op in self._plain:
             self._plain[op](fields)

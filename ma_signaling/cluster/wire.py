@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, Protocol
 
 import orjson
@@ -73,12 +73,13 @@ def pack_many(payloads: list[bytes]) -> bytes:
     return pack("many", {"sizes": [len(payload) for payload in payloads]}, b"".join(payloads))
 
 
-def unpack_many(fields: Fields, body: bytes) -> Iterator[bytes]:
-    """Each of them."""
-    start = 0
-    for size in fields["sizes"]:
-        yield body[start : start + size]
-        start += size
+def each_of(payload: bytes) -> list[bytes]:
+    """What was packed as one, or that one."""
+    if not payload.startswith(b'{"op":"many"'):
+        return [payload]
+    _, fields, body = unpack(payload)
+    starts = accumulate(fields["sizes"], initial=0)
+    return [body[start : start + size] for start, size in zip(starts, fields["sizes"], strict=False)]
 
 
 def unpack(payload: bytes) -> tuple[str, Fields, bytes]:
