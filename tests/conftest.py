@@ -15,7 +15,8 @@ import pytest
 REAL = {
     "test_access_lists.ProcessTest",
     "test_benchmark",
-    "test_check",
+    "test_check.OnlineTests",
+    "test_check.WebRtcTests",
     "test_cluster_process",
     "test_cluster_recipes",
     "test_configuration.CheckConfigTest",
