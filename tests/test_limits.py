@@ -137,9 +137,10 @@ class GuessingGuardTest(SynchronousTestCase):
 
     def test_a_repeated_guess_is_as_new(self) -> None:
         guard = GuessingGuard()
-        assert not guard.guess(0, "A", 2)
-        assert not guard.guess(40, "A", 2)
-        assert guard.guess(80, "B", 2)
+        for now, remote_id in ((0, "A"), (10, "B"), (50, "A")):
+            assert not guard.guess(now, remote_id, 3)
+        assert not guard.guess(75, "C", 3), "B is forgotten, A is not"
+        assert guard.guess(76, "D", 3)
 
     def test_each_ten_minutes_forgive_one_block(self) -> None:
         guard = GuessingGuard()
