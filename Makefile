@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
+GAMES ?= 500
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test ci unit pytest trial lint coverage versions soak fuzz bench changelog hooks requirements clean
+.PHONY: help run cluster test ci unit pytest trial lint coverage versions soak fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -31,10 +32,11 @@ unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seco
 trial: lint
 	$(BIN)/trial $(filter-out tests/test_doctor.py tests/test_page_looks.py,$(wildcard tests/test_*.py))
 
-lint: .venv/tested ## Lint, formatting and types
+lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 # A million of anything takes minutes when each line is watched, and no line that a thousand don't take.
 coverage: .venv/tested ## Run the tests, and see that enough branches were taken
@@ -54,7 +56,10 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
-bench: .venv/installed benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
+model: .venv/tested ## Play other games with a cluster than the tests do; GAMES=500 of each kind
+	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/test_cluster_model.py
+
+bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)
 
 changelog: .venv/tested ## Show what changelog.d says; with VERSION=1.2.3 move it into CHANGELOG.md
@@ -70,7 +75,7 @@ requirements: .venv/installed ## Pin the newest of what the image installs, by h
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
+	rm -rf .venv build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks import report, servers
 from benchmarks.chart import chart
 from benchmarks.circumstances import circumstances
+from benchmarks.cluster import cluster
 from benchmarks.conversations import BURST, Arrivals, Departures, Relay, Sessions
 from benchmarks.growth import growth
 from benchmarks.idle import memory, start
@@ -65,7 +66,7 @@ FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, 
 QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3, warm_up=2)
 
 QUICK_FIGURES = ("relay", "session", "arrive")
-FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm")
+FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm", "cluster")
 
 
 class Run:
@@ -104,6 +105,8 @@ class Run:
             self.figures += growth(self._loop, self.ours, self.sizes.few, self.sizes.crowds[-1], self.rounds)
         if "storm" in self.only:
             self.figures += storm(self._loop, self.kinds, self.sizes.crowds[-1], self.fewer_rounds)
+        if "cluster" in self.only:
+            self.figures += cluster(self._loop, self.rounds)
 
     @property
     def fewer_rounds(self) -> int:

@@ -9,7 +9,14 @@ from statistics import median
 
 from benchmarks.rounds import Figure
 
-UNITS = {"µs": (1e6, 1), "ms": (1e3, 2), "s": (1.0, 2), "MiB": (1 / 2**20, 1)}
+UNITS = {
+    "µs": (1e6, 1),
+    "ms": (1e3, 2),
+    "s": (1.0, 2),
+    "KiB": (1 / 2**10, 1),
+    "MiB": (1 / 2**20, 1),
+    "/s": (1.0, 0),
+}
 """By what a figure is multiplied, and how many decimals it has."""
 
 LABELS = {

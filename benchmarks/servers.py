@@ -45,6 +45,7 @@ class Kind:
     is_node: bool = False
     options: tuple[str, ...] = ()
     tree: Path | None = None
+    reactor: str = "epoll"
 
     def command(self, port: int, tls: Tls | None, *, everywhere: bool) -> list[str]:
         """The command line of a server on ``port``: of loopback, or of every address, as most people run it."""
@@ -54,7 +55,8 @@ class Kind:
             return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
         endpoint = str(port) if everywhere else f"tcp:{port}:interface=127.0.0.1"
         twistd = str(Path(sys.executable).parent / "twistd")
-        command = [twistd, "-n", "--pidfile=", "ma-signaling", "--port", endpoint, *self.options]
+        command = [twistd, "-n", "--pidfile=", f"--reactor={self.reactor}", "ma-signaling"]
+        command += ["--port", endpoint, *self.options]
         return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 
     def environment(self) -> dict[str, str]:
@@ -191,15 +193,12 @@ class Server:
         return busy(self.pid)
 
     def memory(self) -> int:
-        """Bytes that the whole process holds: its resident set.
-
-        Not the proportional one: with several of a kind running, each would hold but a part of what they share.
-        """
-        return self._status("VmRSS:")
+        """Bytes that the whole process holds."""
+        return resident(self.pid)
 
     def peak_memory(self) -> int:
         """The most that it ever held."""
-        return self._status("VmHWM:")
+        return _status(self.pid, "VmHWM:")
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -223,10 +222,6 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _status(self, name: str) -> int:
-        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
     def _answers(self) -> bool:
         connection = (
@@ -255,3 +250,16 @@ def busy(pid: int) -> float:
     """Seconds that the main thread of a process has run, or was ready to and did not get the processor."""
     ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
     return (int(ran) + int(waited)) / 1e9
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process's resident set.
+
+    Not of the proportional one: with several of a kind running, each would hold but a part of what they share.
+    """
+    return _status(pid, "VmRSS:")
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.scripts.twistd import run
 
 from ma_signaling.configuration import FILE_VARIABLE, read_file
-from ma_signaling.settings import SettingError
+from ma_signaling.declaration import SettingError
 
 
 def main() -> None:

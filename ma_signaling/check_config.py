@@ -13,11 +13,12 @@ from ma_signaling.access import Access
 from ma_signaling.access_lists import AccessListError, AccessLists
 from ma_signaling.cluster.service import make_bus
 from ma_signaling.configuration import Configuration, readable
+from ma_signaling.declaration import CannotStart
 from ma_signaling.disguise import Disguise
 from ma_signaling.events import each_of
 from ma_signaling.hub import Hub
 from ma_signaling.ports import make_endpoint
-from ma_signaling.settings import CannotStart, Settings, declarations
+from ma_signaling.settings import Settings, declarations
 from ma_signaling.tls import BadPair, make_context, read_pair
 
 

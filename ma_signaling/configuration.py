@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ma_signaling.settings import ENVIRONMENT_PREFIX, Declaration, SettingError, Settings, declarations
+from ma_signaling.declaration import ENVIRONMENT_PREFIX, Declaration, SettingError
+from ma_signaling.settings import Settings, declarations
 
 FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 """The environment variable that names the file."""

@@ -33,7 +33,7 @@ class Elsewhere(Protocol):
         """Find out what happened in a session that is unknown here."""
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer`` wants a Remote ID that nobody holds here: ``Registry.award`` or ``refuse`` follows."""
+        """``newcomer`` wants a Remote ID that nobody holds here: a verdict follows."""
 
     def granted(self, home: Home, *, evicting: bool) -> None:
         """``home.connection`` holds a Remote ID from now on; ``evicting``: its sessions weren't handed on."""

@@ -13,7 +13,8 @@ import urllib.request
 from pathlib import Path
 
 from ma_signaling.configuration import FILE_VARIABLE, load
-from ma_signaling.settings import SettingError, Settings
+from ma_signaling.declaration import SettingError
+from ma_signaling.settings import Settings
 
 WITHIN_SECONDS = 3.0
 

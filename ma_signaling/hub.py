@@ -142,7 +142,7 @@ class Hub:
     def pong(self, connection: Connection, payload: bytes) -> None:
         """A WebSocket pong came."""
         if not connection.gone:
-            self.registry.pong(connection, payload)
+            self.registry.takeovers.pong(connection, payload)
 
     def enforce_access(self) -> int:
         """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""

@@ -8,8 +8,9 @@ from dataclasses import replace
 from twisted.logger import Logger
 
 from ma_signaling.configuration import readable
+from ma_signaling.declaration import SettingError
 from ma_signaling.hub import Hub
-from ma_signaling.settings import SettingError, Settings
+from ma_signaling.settings import Settings
 from ma_signaling.websocket_factory import SignalingFactory
 
 _log = Logger(namespace="ma_signaling")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from prometheus_client.metrics_core import Metric
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ma_signaling.metrics import gauge
 
 LOOK_SECONDS = 0.5
 """Time between two looks."""
@@ -32,6 +37,14 @@ class LoopLag(Service):
         """The highest that any look has found since this was last asked."""
         highest, self._highest = self._highest, 0.0
         return highest
+
+    def metrics(self) -> Iterator[Metric]:
+        """What an operator wants to see of it."""
+        yield gauge(
+            "event_loop_lag_seconds",
+            "How late the event loop was at worst, since the last scrape",
+            self.take_highest(),
+        )
 
     def startService(self) -> None:
         super().startService()

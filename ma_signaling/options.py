@@ -14,7 +14,8 @@ from twisted.python import usage
 
 from ma_signaling import __version__, log_lines
 from ma_signaling.configuration import FILE_VARIABLE, Configuration, load
-from ma_signaling.settings import CannotStart, Declaration, SettingError, Settings, declarations
+from ma_signaling.declaration import CannotStart, Declaration, SettingError
+from ma_signaling.settings import Settings, declarations
 
 
 class Options(usage.Options):

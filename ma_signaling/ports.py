@@ -21,8 +21,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling import __version__
+from ma_signaling.declaration import CannotStart
 from ma_signaling.direct_write import write_directly
-from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.settings import Settings
 from ma_signaling.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.tls import Certificates
 

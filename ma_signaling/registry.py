@@ -1,4 +1,4 @@
-"""Who holds which Remote ID: registering, takeover, loss and grace.
+"""Who holds which Remote ID: registering, loss and grace; ``takeover`` has those who want what another one holds.
 
 Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* and *Loss and grace* in
 docs/protocol.md.
@@ -6,16 +6,13 @@ docs/protocol.md.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Protocol
 
 from ma_signaling import messages
 from ma_signaling.access import Access
-from ma_signaling.claim import Claim
 from ma_signaling.elsewhere import Elsewhere
-from ma_signaling.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, RESTARTING, CloseCode, WireError
+from ma_signaling.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.events import Event, Report
 from ma_signaling.evicted import Evicted
 from ma_signaling.home import Held, Home
@@ -25,18 +22,7 @@ from ma_signaling.session import Connection, Session
 from ma_signaling.sessions import Sessions
 from ma_signaling.settings import Settings
 from ma_signaling.story import End
-
-
-class Closer(Protocol):
-    """Ends connections; all detach the connection from everything at once."""
-
-    def close(
-        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
-    ) -> None: ...
-
-    def drop(self, connection: Connection) -> None: ...
-
-    def let_go(self, connection: Connection) -> None: ...
+from ma_signaling.takeover import Closer, Takeovers
 
 
 class Registry:
@@ -60,12 +46,11 @@ class Registry:
         self._closer = closer
         self._elsewhere = elsewhere
         self._homes: dict[str, Home] = {}
-        self._evicted = Evicted(sessions)
-        self._claims: dict[str, Claim] = {}
-        self._seniority = Seniority(settings.remembered_addresses)
+        self.evicted = Evicted(sessions)
+        """Homes whose sessions wait for the return of somebody who lost the Remote ID."""
+        self.takeovers = Takeovers(settings, clock, report, closer, self)
+        self.seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
-        self._to_award: deque[tuple[str, bool]] = deque()
-        self._is_leaving = False
         self.online = 0
         """How many homes are connected to this node."""
 
@@ -78,7 +63,7 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
-        if self._is_leaving:
+        if self._closer.is_leaving:
             self._closer.let_go(connection)
             return
         if not self._access.may_register(remote_id):
@@ -91,7 +76,7 @@ class Registry:
             self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
             return
         if connection.claim not in (None, remote_id):
-            self._withdraw(connection)
+            self.takeovers.withdraw(connection)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
             if ice_servers is not None:
@@ -99,7 +84,7 @@ class Registry:
                 self._elsewhere.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
         elif self._elsewhere.is_reachable and (home is None or not home.is_here):
-            self._wait(connection, remote_id, ice_servers)
+            self.takeovers.wait(connection, remote_id, ice_servers)
             self._elsewhere.claim(remote_id, connection)
         else:
             self.contend(connection, remote_id, ice_servers)
@@ -108,11 +93,11 @@ class Registry:
         """Give ``newcomer``, here or elsewhere, what nobody or another one holds here, if it may have it."""
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
-            self._grant(newcomer, remote_id, ice_servers)
+            self.grant(newcomer, remote_id, ice_servers)
         elif (right := self._right(newcomer, home)) is not None:
             self._replace(home, newcomer, ice_servers, right)
         else:
-            self._challenge(home, home.connection, newcomer, ice_servers)
+            self.takeovers.challenge(home, home.connection, newcomer, ice_servers)
 
     # What other nodes say
 
@@ -128,14 +113,10 @@ class Registry:
         """
         home = self._homes.get(remote_id)
         if home is not None and evicting:
-            self._evict(home)
-        self._award(remote_id, evicting)
+            self.evict(home)
+        self.takeovers.award(remote_id, evicting)
         home = self._homes.get(remote_id)
         return home is not None and home.is_here
-
-    def refuse(self, remote_id: str) -> None:
-        """Another node holds a Remote ID and keeps it: refuse those who wait for it here."""
-        self._settle(remote_id)
 
     def moved(
         self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, evicting: bool = False
@@ -145,13 +126,13 @@ class Registry:
         if home is not None and home.is_here:
             self.surrender(home)
         if home is not None and evicting and home.is_known:
-            self._evict(home)
-        self._grant(holder, remote_id, ice_servers)
+            self.evict(home)
+        self.grant(holder, remote_id, ice_servers)
         return self._homes[remote_id]
 
     def surrender(self, home: Home) -> None:
         """Close the holder here, for a better one elsewhere; not with 4000, for it may well be the owner."""
-        self._settle(home.remote_id)
+        self.takeovers.settle(home.remote_id)
         holder = self._detach(home)
         self._closer.close(holder, CloseCode.RESTARTING, RESTARTING.text)
 
@@ -162,40 +143,15 @@ class Registry:
         home.cancel_timer()
         self._drop(home)
 
-    def newcomers(self, remote_id: str) -> list[Connection]:
-        """Those who wait for a Remote ID."""
-        claim = self._claims.get(remote_id)
-        return [] if claim is None else list(claim.newcomers)
-
-    def has_evicted(self, remote_id: str) -> bool:
-        """Whether sessions wait for the return of somebody who was evicted from this Remote ID."""
-        return remote_id in self._evicted
-
-    def is_senior(self, remote_id: str, address: ClientAddress) -> bool:
-        """Whether this address has held a Remote ID for long enough."""
-        return self._seniority.is_senior(remote_id, address, self._clock.seconds())
-
-    def learn_senior(self, remote_id: str, key: str) -> None:
-        """Another node knows that the address ``key`` has held a Remote ID for long enough."""
-        self._seniority.learn(remote_id, key, self._clock.seconds())
-
     def homes(self) -> Iterator[Home]:
         """All homes: here, elsewhere, and away."""
         return iter(list(self._homes.values()))
 
     # What connections do
 
-    def pong(self, connection: Connection, payload: bytes) -> None:
-        """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
-        if connection.home is None:
-            return
-        claim = self._claims.get(connection.home.remote_id)
-        if claim is not None and claim.payload == payload:
-            self._settle(connection.home.remote_id)
-
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
-        self._withdraw(connection)
+        self.takeovers.withdraw(connection)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
 
@@ -205,23 +161,18 @@ class Registry:
             if home.connection is None and not self._access.may_register(home.remote_id):
                 home.cancel_timer()
                 self._dissolve(home, End.HOME_LOST)
-        for home in self._evicted:
+        for home in self.evicted:
             if not self._access.may_register(home.remote_id):
-                self._evicted.expire(home)
+                self.evicted.expire(home)
 
     def give_up(self) -> None:
         """This server goes down: nobody registers any more, nor loses what it holds.
 
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
-        self._is_leaving = True
-        for home in chain(self._homes.values(), self._evicted):
+        for home in chain(self._homes.values(), self.evicted):
             home.cancel_timer()
-        newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
-        for newcomer in newcomers:
-            self._withdraw(newcomer)
-        for newcomer in newcomers:
-            self._closer.let_go(newcomer)
+        self.takeovers.give_up()
 
     def connection_let_go(self, connection: Connection) -> None:
         """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
@@ -235,12 +186,12 @@ class Registry:
         now = self._clock.seconds()
         for home in self._homes.values():
             if home.is_here:
-                self._seniority.note(home.remote_id, home.owner, home.held_since, now)
-        return self._seniority.snapshot(now, wall)
+                self.seniority.note(home.remote_id, home.owner, home.held_since, now)
+        return self.seniority.snapshot(now, wall)
 
     def restore(self, data: bytes, wall: float) -> None:
         """Remember who was senior. Raises ValueError."""
-        self._seniority.restore(data, self._clock.seconds(), wall)
+        self.seniority.restore(data, self._clock.seconds(), wall)
 
     # Granting
 
@@ -250,11 +201,11 @@ class Registry:
             return "address"
         now = self._clock.seconds()
         is_young = now - home.held_since < TENURE
-        if is_young and self._seniority.is_senior(home.remote_id, newcomer.address, now):
+        if is_young and self.seniority.is_senior(home.remote_id, newcomer.address, now):
             return "seniority"
         return None
 
-    def _grant(
+    def grant(
         self,
         connection: Connection,
         remote_id: str,
@@ -262,12 +213,13 @@ class Registry:
         *,
         evicting: bool = False,
     ) -> None:
+        """Make ``connection`` the holder of what nobody else holds; ``evicting``: it was taken from somebody."""
         if connection.home is not None:
             self._vacate(connection.home, goodbye=True)
         home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
         event = Event.HOME_RETURNED if home.is_known else Event.HOME_REGISTERED
-        # Without a timer it was replaced in place, which has been reported.
         was_known = home.is_known
+        # Without a timer it was replaced in place, which has been reported.
         is_news = not connection.is_remote and (home.timer is not None or not was_known)
         home.cancel_timer()
         if home.connection is not None:
@@ -284,7 +236,7 @@ class Registry:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
         self._elsewhere.granted(home, evicting=evicting)
-        held = self._evicted.adopt(home) + home.take_held()
+        held = self.evicted.adopt(home) + home.take_held()
         for session in home.sessions.values():
             self._go_on(session, was_known)
         for message in held:
@@ -309,94 +261,19 @@ class Registry:
         holder = self._detach(home)
         self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id, right=right)
         self._closer.close(holder, CloseCode.REPLACED, "Replaced by new connection")
-        self._withdraw(newcomer)
-        self._grant(newcomer, home.remote_id, ice_servers)
-        self._settle(home.remote_id)
+        self.takeovers.withdraw(newcomer)
+        self.grant(newcomer, home.remote_id, ice_servers)
+        self.takeovers.settle(home.remote_id)
 
-    def _challenge(
-        self, home: Home, holder: Connection, newcomer: Connection, ice_servers: bytes | None
-    ) -> None:
-        """Ask whether the holder lives, once for all newcomers."""
-        claim = self._claims.get(home.remote_id)
-        if claim is None:
-            claim = self._claims[home.remote_id] = Claim()
-            self._report(
-                Event.TAKEOVER_TRIED,
-                connection=newcomer.id,
-                address=newcomer.address,
-                remote_id=home.remote_id,
-            )
-            claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
-            holder.peer.ping(claim.payload)
-        self._wait(newcomer, home.remote_id, ice_servers)
-
-    def _wait(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Let ``newcomer`` wait for a verdict, of this node or of others."""
-        self._claims.setdefault(remote_id, Claim()).newcomers[newcomer] = ice_servers
-        newcomer.claim = remote_id
-
-    def _unanswered(self, home: Home) -> None:
-        """The holder gave no sign of life: it loses the Remote ID, but not its sessions, to the first newcomer."""
-        self._claims[home.remote_id].timer = None
-        self._report(Event.TAKEOVER_WON, remote_id=home.remote_id)
-        holder = self._evict(home)
-        assert holder is not None
-        self._closer.drop(holder)
-        self._award(home.remote_id, evicting=True)
-
-    def _evict(self, home: Home) -> Connection | None:
+    def evict(self, home: Home) -> Connection | None:
         """Take a home from its holder, who is returned; its sessions wait for the holder's return."""
         holder = None if home.connection is None else self._detach(home)
         home.cancel_timer()
         self._drop(home)
         if home.sessions:
-            self._evicted.add(home)
+            self.evicted.add(home)
             self._await_return(home, self._evicted_expired)
         return holder
-
-    def _award(self, remote_id: str, evicting: bool = False) -> None:
-        """Give a Remote ID that has become free to the first who waits for it, and refuse the others.
-
-        That may free others in turn: one after the other, for a chain of them may be longer than the stack is deep.
-        """
-        self._to_award.append((remote_id, evicting))
-        if len(self._to_award) == 1:
-            try:
-                while self._to_award:
-                    self._award_one(*self._to_award[0])
-                    self._to_award.popleft()
-            finally:
-                self._to_award.clear()
-
-    def _award_one(self, remote_id: str, evicting: bool) -> None:
-        claim = self._claims.get(remote_id)
-        if claim is not None:
-            winner, ice_servers = next(iter(claim.newcomers.items()))
-            self._withdraw(winner)
-            self._grant(winner, remote_id, ice_servers, evicting=evicting)
-            self._settle(remote_id)
-
-    def _withdraw(self, newcomer: Connection) -> None:
-        """Take a newcomer out of those who wait, if it does; when nobody is left, the check is over."""
-        remote_id, newcomer.claim = newcomer.claim, None
-        if remote_id is not None:
-            claim = self._claims[remote_id]
-            del claim.newcomers[newcomer]
-            if not claim.newcomers:
-                self._settle(remote_id)
-
-    def _settle(self, remote_id: str) -> None:
-        """End the check for a Remote ID, if there is one, and refuse those who still wait."""
-        claim = self._claims.pop(remote_id, None)
-        if claim is None:
-            return
-        if claim.timer is not None:
-            claim.timer.cancel()
-        for newcomer in claim.newcomers:
-            newcomer.claim = None
-        for newcomer in claim.newcomers:
-            self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
-            self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
 
     # Loss and grace
 
@@ -413,12 +290,12 @@ class Registry:
         else:
             self._await_return(home, self._expired)
         if not holder.is_remote:
-            self._award(home.remote_id)
+            self.takeovers.award(home.remote_id)
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in home.sessions.values():
             self._sessions.home_lost(session)
-        if not self._is_leaving:
+        if not self._closer.is_leaving:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
@@ -435,7 +312,7 @@ class Registry:
 
     def _evicted_expired(self, home: Home) -> None:
         home.timer = None
-        self._evicted.expire(home)
+        self.evicted.expire(home)
 
     def _drop(self, home: Home) -> None:
         del self._homes[home.remote_id]
@@ -449,6 +326,6 @@ class Registry:
         if not holder.is_remote:
             self.online -= 1
             now = self._clock.seconds()
-            if self._seniority.note(home.remote_id, home.owner, home.held_since, now):
+            if self.seniority.note(home.remote_id, home.owner, home.held_since, now):
                 self._elsewhere.senior(home.remote_id, home.owner)
         return holder

@@ -17,6 +17,7 @@ from ma_signaling.errors import (
     CLIENT_NOT_FOUND,
     NOT_A_SERVER,
     NOT_REGISTERED,
+    SERVER_DISCONNECTED,
     SERVER_NOT_FOUND,
     SESSION_ID_REQUIRED,
     SESSION_NOT_FOUND,
@@ -32,10 +33,11 @@ from ma_signaling.limits import Budget, SlidingWindow
 from ma_signaling.lookups import Lookups
 from ma_signaling.messages import Message
 from ma_signaling.peer import Clock
-from ma_signaling.registry import Closer, Registry
+from ma_signaling.registry import Registry
 from ma_signaling.session import Connection, RemoteSession, Session
 from ma_signaling.sessions import Sessions
 from ma_signaling.story import End
+from ma_signaling.takeover import Closer
 from ma_signaling.traffic import Traffic
 
 MOST_BAD_MESSAGES = 50
@@ -177,6 +179,8 @@ class Router:
             self._sessions.leave(connection.session, End.CLIENT_ASKED_AGAIN)
         if home is None:
             raise Refused(SERVER_NOT_FOUND)
+        if self._closer.is_leaving:
+            raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
 
     def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
@@ -205,7 +209,7 @@ class Router:
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
         session, size = client.session, len(payload)
         if session is None:
-            if self._sessions.ended_lately(client.ended_session):
+            if self._sessions.ended.lately(client.ended_session):
                 return
             self._charge_control(client)
             raise Refused(SESSION_NOT_FOUND)
@@ -231,7 +235,7 @@ class Router:
             remote.answered = remote.answered or message["type"] == "answer"
             return
         now = self._charge_home(connection, session, session_id, payload)
-        if now is None and self._sessions.ended_lately(session_id, connection.home):
+        if now is None and self._sessions.ended.lately(session_id, connection.home):
             return
         if session is None or now is None or not session.is_open:
             raise Refused(CLIENT_NOT_FOUND)
@@ -279,6 +283,6 @@ class Router:
             if not session.from_home.spend(now, len(payload)):
                 raise _OverBudget(session.from_home)
             return now
-        if connection.home is None or not self._sessions.ended_lately(session_id, connection.home):
+        if connection.home is None or not self._sessions.ended.lately(session_id, connection.home):
             self._charge_control(connection)
         return None

@@ -5,14 +5,14 @@ The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from secrets import token_hex
 
 from ma_signaling import messages
+from ma_signaling.admission import Admission
 from ma_signaling.elsewhere import Elsewhere
-from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Refused, WireError, home_busy
+from ma_signaling.ended import Ended
+from ma_signaling.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.events import Event, Report
 from ma_signaling.home import Home
 from ma_signaling.limits import Allowance, Budget, Limits
@@ -25,9 +25,6 @@ from ma_signaling.turn import IceServers
 
 ANSWER_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
-
-REMEMBERED_END = 60.0
-"""Seconds for which what still comes for an ended session is expected, and ignored."""
 
 
 class Sessions:
@@ -52,8 +49,8 @@ class Sessions:
         self._elsewhere = elsewhere
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
-        self._ended: dict[str, tuple[str, float]] = {}
-        self._is_leaving = False
+        self.ended = Ended(clock)
+        self._admission = Admission(settings, report)
         self.stories = Stories(settings.session_stories)
         self.open = 0
         """How many of them are open; the others are pending."""
@@ -69,21 +66,8 @@ class Sessions:
         """The session with this ID, if it has not ended."""
         return self._by_id.get(session_id)
 
-    def ended_lately(self, session_id: str | None, home: Home | None = None) -> bool:
-        """Whether this session (of ``home``, if given) ended within the last minute."""
-        if session_id is None:
-            return False
-        self._forget_ended()
-        remembered = self._ended.get(session_id)
-        return remembered is not None and (home is None or remembered[0] == home.remote_id)
-
     def request(self, client: Connection, home: Home) -> None:
-        """Begin a session of ``client`` with ``home``; the answer follows.
-
-        Raises ``Refused`` with ``home_busy``, or with ``SERVER_DISCONNECTED`` where this server goes down.
-        """
-        if self._is_leaving:
-            raise Refused(SERVER_DISCONNECTED)
+        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
         now = self._clock.seconds()
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
@@ -107,7 +91,7 @@ class Sessions:
 
     def attach_remote(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
         """Know of a session of another node's client: it goes on here, and was admitted before."""
-        self._ended.pop(session_id, None)
+        self.ended.discard(session_id)
         from_home = Budget(self._allowance, self._clock.seconds())
         session = home.remote_sessions[session_id] = RemoteSession(session_id, node, key, from_home)
         return session
@@ -115,7 +99,7 @@ class Sessions:
     def detach_remote(self, home: Home, session_id: str) -> None:
         """A session of another node's client has ended, if it was known; its home may have been told."""
         if home.remote_sessions.pop(session_id, None) is not None:
-            self._remember_end(session_id, home.remote_id)
+            self.ended.add(session_id, home.remote_id)
 
     def remote_client_lost(self, home: Home, session: RemoteSession) -> None:
         """The node of a session's client is gone: as where its connection breaks."""
@@ -192,8 +176,7 @@ class Sessions:
             self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
 
     def give_up(self) -> None:
-        """This server goes down: whoever waits for a session hears so now, and no other begins."""
-        self._is_leaving = True
+        """This server goes down: whoever waits for a session hears so now."""
         for session in list(self._by_id.values()):
             if not session.is_open:
                 self.home_left(session, End.SERVER_STOPPED)
@@ -272,22 +255,10 @@ class Sessions:
         del session.home.sessions[session.id]
         session.client.session = None
         session.client.ended_session = session.id
-        self._remember_end(session.id, session.home.remote_id)
+        self.ended.add(session.id, session.home.remote_id)
         if session.is_open:
             self.open -= 1
             self._report(Event.SESSION_ENDED, session=session.id)
-
-    def _remember_end(self, session_id: str, remote_id: str) -> None:
-        self._forget_ended()
-        self._ended[session_id] = (remote_id, self._clock.seconds())
-
-    def _forget_ended(self) -> None:
-        oldest = self._clock.seconds() - REMEMBERED_END
-        while self._ended:
-            session_id, (_, ended_at) = next(iter(self._ended.items()))
-            if ended_at > oldest:
-                break
-            del self._ended[session_id]
 
     def _age(self, session: Session) -> float:
         return self._clock.seconds() - session.requested_at
@@ -297,15 +268,7 @@ class Sessions:
         session.timer = self._clock.callLater(max(0.0, delay), expired, session)
 
     def _admit(self, home: Home, key: str, now: float) -> None:
-        """Let ``home`` have another session, of the address ``key``. Raises ``Refused`` with ``home_busy``."""
-        if not home.has_room(0):
-            self._report(Event.LIMIT_HIT, limit="unsent bytes")
-            raise Refused(home_busy(1))
-        crowded_out = self._crowded_out(home)
-        wait = home.admit(key, now, self._settings.home_sessions_per_minute)
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
-            raise Refused(home_busy(wait))
+        crowded_out = self._admission.admit(home, key, now)
         if isinstance(crowded_out, Session):
             self.crowd_out(crowded_out)
         elif crowded_out is not None:
@@ -316,22 +279,6 @@ class Sessions:
     def crowd_out(self, session: Session, wait: float = 1) -> None:
         """A session makes way for another one of its home, or finds no room there."""
         self.fail(session, home_busy(wait), End.CROWDED_OUT)
-
-    def _crowded_out(self, home: Home) -> Session | RemoteSession | None:
-        """The session that makes way for another one of ``home``, None where there is room.
-
-        The newest one without an offer, of the address that has most of those.
-        """
-        if not 0 < self._settings.home_sessions <= len(home.sessions) + len(home.remote_sessions):
-            return None
-        each: Iterator[Session | RemoteSession] = chain(home.sessions.values(), home.remote_sessions.values())
-        idle = [session for session in each if not session.offered]
-        self._report(Event.LIMIT_HIT, limit="sessions of a home")
-        if not idle:
-            raise Refused(home_busy(1))
-        count = Counter(session.key for session in idle)
-        most = max(count.values())
-        return next(session for session in reversed(idle) if count[session.key] == most)
 
 
 def _allowance(settings: Settings) -> Allowance:

@@ -6,80 +6,12 @@ A field of ``Settings`` is all there is to add: the command-line option (``--fie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from ma_signaling import setting_values as values
+from ma_signaling.declaration import Declaration, setting
 from ma_signaling.setting_values import Network
-
-ENVIRONMENT_PREFIX = "MA_SIGNALING_"
-
-
-class SettingError(ValueError):
-    """A setting with a value that will not do; the text names the setting, the value and what would do."""
-
-
-class CannotStart(Exception):
-    """Why this server can't start, in one line. No SystemExit: twistd tells its parent of exceptions only."""
-
-
-class Declaration(NamedTuple):
-    """What a field of ``Settings`` says about itself. ``parse`` raises ValueError with what would do instead."""
-
-    name: str
-    default: str
-    unit: str
-    help: str
-    parse: Callable[[str], Any]
-    repeatable: bool
-    """It may be given several times, and holds all of them."""
-    also: str | None
-    """Another environment variable that says it."""
-    live: bool
-    """A change takes effect when the file is read again; otherwise it takes a restart."""
-    secret: bool
-    """Its value is shown nowhere."""
-
-    @property
-    def option(self) -> str:
-        """The command-line option, without the leading dashes."""
-        return self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return ENVIRONMENT_PREFIX + self.name.upper()
-
-
-def _setting(
-    default: str,
-    parse: Callable[[str], Any],
-    help: str,
-    *,
-    unit: str = "",
-    repeatable: bool = False,
-    also: str | None = None,
-    live: bool = False,
-    secret: bool = False,
-) -> Any:
-    if repeatable:
-        value: object = (parse(default),) if default else ()
-    else:
-        value = parse(default)
-    return field(
-        default=value,
-        metadata={
-            "default": default,
-            "unit": unit,
-            "help": help,
-            "parse": parse,
-            "repeatable": repeatable,
-            "also": also,
-            "live": live,
-            "secret": secret,
-        },
-    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -89,7 +21,7 @@ class Settings:
     All parts of a server share one of these, and look into it when they need a value: so ``adopt`` reaches them.
     """
 
-    port: tuple[str, ...] = _setting(
+    port: tuple[str, ...] = setting(
         "8787",
         values.port,
         "Where to listen: a port on every address, or a Twisted endpoint; may be repeated",
@@ -97,286 +29,286 @@ class Settings:
         repeatable=True,
         also="PORT",
     )
-    http_port: tuple[str, ...] = _setting(
+    http_port: tuple[str, ...] = setting(
         "",
         values.port,
         "Where to listen for plain text beside TLS, as --port does without it; may be repeated",
         unit="port or endpoint",
         repeatable=True,
     )
-    reuse_port: bool = _setting(
+    reuse_port: bool = setting(
         "off",
         values.switch,
         "Whether several processes on this machine share every --port and --http-port by TCP; needs a NATS server",
         unit="on or off",
     )
-    tls_cert: str = _setting(
+    tls_cert: str = setting(
         "",
         str,
         "The certificate that every --port shows, PEM, with its chain; empty: --port speaks plain text",
         unit="path",
     )
-    tls_key: str = _setting("", str, "The certificate's private key, PEM, not encrypted", unit="path")
-    hsts: int = _setting(
+    tls_key: str = setting("", str, "The certificate's private key, PEM, not encrypted", unit="path")
+    hsts: int = setting(
         "0",
         values.whole(0),
         "For how long browsers that came by TLS shall come by nothing else; 0: they are told nothing",
         unit="seconds",
         live=True,
     )
-    environment: str = _setting(
+    environment: str = setting(
         "development",
         values.choice("development", "production"),
         "What this server is used for, as the first line of its log says it",
         also="ENVIRONMENT",
     )
-    trusted_proxies: tuple[Network, ...] = _setting(
+    trusted_proxies: tuple[Network, ...] = setting(
         "127.0.0.0/8,::1/128",
         values.networks,
         "Neighbours who are believed when they say whom they speak for",
         unit="networks, or none",
         live=True,
     )
-    client_ip_header: str = _setting(
+    client_ip_header: str = setting(
         "",
         values.header_name,
         "By which header a trusted proxy says it, such as CF-Connecting-IP; empty: X-Forwarded-For, else Forwarded",
         unit="header name",
         live=True,
     )
-    allowed_origins: tuple[str, ...] = _setting(
+    allowed_origins: tuple[str, ...] = setting(
         "",
         values.origins,
         "Web pages that may connect, such as https://app.example.org; empty: all; others than browsers always may",
         unit="origins",
         live=True,
     )
-    max_connections: int = _setting(
+    max_connections: int = setting(
         "0",
         values.whole(0),
         "Open connections in all; 0: as many as the descriptor limit allows",
         unit="connections",
         live=True,
     )
-    remembered_addresses: int = _setting(
+    remembered_addresses: int = setting(
         "50000",
         values.whole(1),
         "Addresses, and Remote IDs, that limits and seniority remember; the oldest are forgotten first",
         unit="addresses",
     )
-    state_file: str = _setting(
+    state_file: str = setting(
         "",
         str,
         "Where seniority is kept over a restart, as keyed hashes, and with .key the key of the log's; empty: nowhere",
         unit="path",
     )
-    allow_remote_ids: str = _setting(
+    allow_remote_ids: str = setting(
         "",
         str,
         "A file of the only Remote IDs that may be registered, one a line; empty: every one may be",
         unit="path",
     )
-    deny: str = _setting(
+    deny: str = setting(
         "",
         str,
         "A file of what is banned, one a line: addresses, networks, Remote IDs, or these as the log shows them",
         unit="path",
     )
-    log_addresses: str = _setting(
+    log_addresses: str = setting(
         "network", values.choice("full", "network", "none"), "How client addresses appear in the log"
     )
-    log_format: str = _setting(
+    log_format: str = setting(
         "auto",
         values.choice("auto", "text", "json"),
         "Lines to read, or a JSON object each; auto: JSON in production",
     )
-    metrics_port: str = _setting(
+    metrics_port: str = setting(
         "",
         values.port_or_none,
         "A port of its own for /metrics, reached from this machine only, or an endpoint; then it is nowhere else",
         unit="port or endpoint",
     )
-    metrics_allow: tuple[Network, ...] = _setting(
+    metrics_allow: tuple[Network, ...] = setting(
         "none",
         values.networks,
         "Who may ask for /metrics besides this machine",
         unit="networks, or none",
         live=True,
     )
-    connections_per_minute: int = _setting(
+    connections_per_minute: int = setting(
         "100",
         values.whole(0),
         "New connections of one address within a minute",
         unit="connections",
         live=True,
     )
-    connections_per_address: int = _setting(
+    connections_per_address: int = setting(
         "100", values.whole(0), "Open connections of one address", unit="connections", live=True
     )
-    lookups_per_minute: int = _setting(
+    lookups_per_minute: int = setting(
         "100",
         values.whole(0),
         "Remote IDs that one address may ask for within a minute",
         unit="lookups",
         live=True,
     )
-    guesses_per_minute: int = _setting(
+    guesses_per_minute: int = setting(
         "10",
         values.whole(0),
         "Distinct unknown Remote IDs within a minute that block an address's lookups",
         unit="Remote IDs",
         live=True,
     )
-    message_rate: float = _setting(
+    message_rate: float = setting(
         "20",
         values.number(0, 1e6),
         "Messages of one session in one direction",
         unit="messages a second",
         live=True,
     )
-    message_burst: int = _setting(
+    message_burst: int = setting(
         "200", values.whole(0), "How many of them may come at once", unit="messages", live=True
     )
-    message_bytes_rate: float = _setting(
+    message_bytes_rate: float = setting(
         "65536",
         values.number(0, 1e9),
         "Bytes of one session in one direction",
         unit="bytes a second",
         live=True,
     )
-    message_bytes_burst: int = _setting(
+    message_bytes_burst: int = setting(
         "524288", values.whole(0), "How many of them may come at once", unit="bytes", live=True
     )
-    control_rate: float = _setting(
+    control_rate: float = setting(
         "5",
         values.number(0, 1e6),
         "All other messages of one connection",
         unit="messages a second",
         live=True,
     )
-    control_burst: int = _setting(
+    control_burst: int = setting(
         "50", values.whole(0), "How many of them may come at once", unit="messages", live=True
     )
-    home_sessions_per_minute: int = _setting(
+    home_sessions_per_minute: int = setting(
         "30", values.whole(0), "New sessions of one home within a minute", unit="sessions", live=True
     )
-    home_sessions: int = _setting(
+    home_sessions: int = setting(
         "64", values.whole(0), "Open sessions of one home", unit="sessions", live=True
     )
-    session_stories: int = _setting(
+    session_stories: int = setting(
         "10000",
         values.whole(0),
         "Sessions whose story is remembered, until ten minutes after their end; 0: none",
         unit="sessions",
     )
-    max_message_bytes: int = _setting(
+    max_message_bytes: int = setting(
         "65536", values.whole(1024), "Largest message that is accepted", unit="bytes", live=True
     )
-    send_buffer_bytes: int = _setting(
+    send_buffer_bytes: int = setting(
         "1048576",
         values.whole(65536),
         "What may wait for one peer before it is cut off",
         unit="bytes",
         live=True,
     )
-    ready_timeout: float = _setting(
+    ready_timeout: float = setting(
         "10",
         values.number(0.1, 25),
         "How long a home may take to say session-ready before its client is told all the same",
         unit="seconds",
         live=True,
     )
-    takeover_timeout: float = _setting(
+    takeover_timeout: float = setting(
         "5",
         values.number(0.1, 60),
         "How long a home may take to prove that it lives when another asks for its Remote ID",
         unit="seconds",
         live=True,
     )
-    ping_interval: float = _setting(
+    ping_interval: float = setting(
         "30",
         values.number(0.1, 3600),
         "Time between pings; a peer that leaves one unanswered until the next is dropped",
         unit="seconds",
     )
-    grace: float = _setting(
+    grace: float = setting(
         "45",
         values.number(0, 3600),
         "How long a lost home's sessions wait for its return",
         unit="seconds",
         live=True,
     )
-    park: float = _setting(
+    park: float = setting(
         "20",
         values.number(0, 25),
         "How long a request waits for a lost home's return",
         unit="seconds",
         live=True,
     )
-    nats_url: tuple[str, ...] = _setting(
+    nats_url: tuple[str, ...] = setting(
         "",
         values.nats_urls,
         "NATS servers that join this node to a cluster, such as nats://10.0.0.1:4222; empty: a server on its own",
         unit="URLs",
     )
-    nats_credentials: str = _setting(
+    nats_credentials: str = setting(
         "", str, "A NATS credentials file (.creds) that lets this node in", unit="path"
     )
-    nats_token_file: str = _setting("", str, "Where a NATS token is that lets this node in", unit="path")
-    nats_ca: str = _setting(
+    nats_token_file: str = setting("", str, "Where a NATS token is that lets this node in", unit="path")
+    nats_ca: str = setting(
         "",
         str,
         "Who has signed the NATS servers' certificates, PEM; empty: whom this machine trusts",
         unit="path",
     )
-    short_path: bool = _setting(
+    short_path: bool = setting(
         "on",
         values.switch,
         "Whether usual messages and handshakes take a short way through Autobahn; off if you suspect a fault in it",
         unit="on or off",
     )
-    stun_urls: tuple[str, ...] = _setting(
+    stun_urls: tuple[str, ...] = setting(
         "",
         values.urls("stun", "stuns"),
         "STUN servers for sessions whose home names none",
         unit="URLs",
         live=True,
     )
-    turn_urls: tuple[str, ...] = _setting(
+    turn_urls: tuple[str, ...] = setting(
         "",
         values.urls("turn", "turns"),
         "Relays for sessions that their home has accepted, after the home's own",
         unit="URLs",
         live=True,
     )
-    turn_secret_file: str = _setting(
+    turn_secret_file: str = setting(
         "", str, "Where the relays' shared secret is (coturn's static-auth-secret)", unit="path"
     )
-    turn_ttl: int = _setting(
+    turn_ttl: int = setting(
         "3600",
         values.whole(60),
         "How long a relay's credentials can be used to begin with it",
         unit="seconds",
         live=True,
     )
-    turn_per_home: int = _setting(
+    turn_per_home: int = setting(
         "60",
         values.whole(0),
         "Relay credentials for one home's sessions within an hour",
         unit="sessions",
         live=True,
     )
-    turn_per_address: int = _setting(
+    turn_per_address: int = setting(
         "20",
         values.whole(0),
         "Relay credentials for one client address within an hour",
         unit="sessions",
         live=True,
     )
-    turn_in_all: int = _setting(
+    turn_in_all: int = setting(
         "5000", values.whole(0), "Relay credentials in all within an hour", unit="sessions", live=True
     )
-    drain_seconds: float = _setting(
+    drain_seconds: float = setting(
         "30",
         values.number(0, 3600),
         "Over how long thousands of peers are closed when this server stops; a handful goes at once",

@@ -6,7 +6,7 @@ New connections are shown the new certificate; those that are open keep the keys
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
+from prometheus_client.metrics_core import Metric
 from twisted.application.service import Service
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory, IReactorTime
 from twisted.internet.task import LoopingCall
@@ -23,7 +24,8 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from ma_signaling.settings import CannotStart
+from ma_signaling.declaration import CannotStart
+from ma_signaling.metrics import gauge
 
 POLL_SECONDS = 10.0
 """How often the files are looked at."""
@@ -215,6 +217,12 @@ class Certificates(Service):
         self._pair = pair
         self.not_after = pair.chain[0].not_valid_after_utc.timestamp()
         self._daily_at = self._reactor.seconds() + DAY
+
+    def metrics(self) -> Iterator[Metric]:
+        """What an operator wants to see of it."""
+        yield gauge(
+            "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
+        )
 
     def _warn(self) -> None:
         days = (self.not_after - self._wall()) / DAY

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.declaration import CannotStart
+from ma_signaling.settings import Settings
 from ma_signaling.turn import IceServers
 
 _log = Logger(namespace="ma_signaling")

@@ -13,7 +13,7 @@ from functools import partial
 from ma_signaling.cluster.node import Node
 from ma_signaling.cluster.wire import unpack
 from ma_signaling.settings import Settings
-from tests.heart import FakeClock, FakePeer, World
+from tests.heart import FakeClock, FakePeer, FakeTimer, World
 
 
 class Server:
@@ -41,7 +41,8 @@ class Server:
         self.sent.append((subject, op))
         if self._random.random() < self.loss or self.lose(op, subject):
             return
-        hearing = [line for line in self.lines if line is not sender and line.hears(subject)]
+        near = [line for line in self.lines if line is not sender and line.side == sender.side]
+        hearing = [line for line in near if line.hears(subject)]
         for line in hearing:
             line.deliver(partial(line.node.received, payload))
         if reply and not hearing:
@@ -58,6 +59,10 @@ class Line:
         server.lines.append(self)
         self.is_up = True
         self.is_dead = False
+        self.is_cut = False
+        """Nothing comes through."""
+        self.side = 0
+        """Where the servers behind it are in pieces: the piece that it is connected to. No node notices that."""
         self.wanted: set[str] = set()
         self._subscribed: set[str] = set()
         self._generation = 0
@@ -93,9 +98,16 @@ class Line:
     def cut(self, *, noticed: bool = True) -> None:
         """Nothing comes through any more; the node may not have noticed."""
         self._generation += 1
+        self.is_cut = True
         self._subscribed.clear()
         if noticed and self.is_up:
             self.notice()
+
+    def leave(self) -> None:
+        """The node goes; what it has said still arrives."""
+        self.is_dead = True
+        self._subscribed.clear()
+        self.server.lines.remove(self)
 
     def notice(self) -> None:
         """The node learns that it is cut off."""
@@ -106,20 +118,15 @@ class Line:
         """Everything comes through again."""
         self._generation += 1
         self._subscribed = set(self.wanted)
-        self.is_up = True
+        self.is_cut, self.is_up = False, True
         self.node.up()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether nothing comes through."""
-        return bool(self.wanted) and not self._subscribed
 
     @property
     def _now(self) -> float:
         return self.server.clock.seconds()
 
     def _send(self, call: Callable[[], object]) -> None:
-        if self.is_dead or (self.is_cut and self._generation):
+        if self.is_dead or self.is_cut:
             return
         self._sent_until = max(self._sent_until, self._now + self.server.delay())
         self._later(self._sent_until, call)
@@ -134,6 +141,27 @@ class Line:
         self.server.clock.callLater(at - self._now, arrive)
 
 
+class NodeClock(FakeClock):
+    """The clock, for one node: what that wants to do later does not happen when it is dead."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._asked: set[FakeTimer] = set()
+
+    def seconds(self) -> float:
+        return self._clock.seconds()
+
+    def callLater(self, delay: float, function: Callable[..., object], /, *args: object) -> FakeTimer:
+        timer = self._clock.callLater(delay, function, *args)
+        self._asked.add(timer)
+        return timer
+
+    def stop(self) -> None:
+        """The node is dead."""
+        self._clock.timers = [timer for timer in self._clock.timers if timer not in self._asked]
+
+
 class Cluster:
     """So many nodes, each a `World` of its own."""
 
@@ -142,6 +170,7 @@ class Cluster:
     ) -> None:
         self.clock = FakeClock()
         self.server = Server(self.clock, seed, latency)
+        self.settings = settings
         self.worlds: list[World] = []
         self.lines: list[Line] = []
         for number in range(nodes):
@@ -151,9 +180,10 @@ class Cluster:
     def add(self, name: str, **settings: object) -> World:
         """Another node."""
         line = Line(self.server)
+        clock = NodeClock(self.clock)
         values = Settings(**settings)  # type: ignore[arg-type]
-        node = line.node = Node(line, values, self.clock, self._wall, name)
-        world = World(self.clock, node, **settings)
+        node = line.node = Node(line, values, clock, self._wall, name)
+        world = World(clock, node, **settings)
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)
@@ -164,9 +194,10 @@ class Cluster:
         """A node is gone at once, and the server knows."""
         line = self.lines[number]
         line.cut(noticed=False)
-        line.node._timer.cancel()  # type: ignore[union-attr]
-        line.is_dead = True
-        self.server.lines.remove(line)
+        line.leave()
+        clock = self.worlds[number].clock
+        assert isinstance(clock, NodeClock)
+        clock.stop()
         for connection in list(self.worlds[number].hub._connections):
             peer = connection.peer
             assert isinstance(peer, FakePeer)

@@ -52,6 +52,7 @@ REAL = {
 """Processes, sockets, browsers, proxies."""
 
 LONG = {
+    "test_cluster_model",
     "test_flat_growth",
     "test_fuzz",
     "test_hub_model.HubModelTest",

@@ -1,6 +1,6 @@
 """What `make coverage` must find: so many of the branches in the heart, and of all.
 
-The heart is what CONTRIBUTING.md's table lists down to `hub.py`, and the cluster without its network.
+The heart is `hub` and what stands below it in pyproject.toml's layers, and the cluster without its network.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -18,11 +19,13 @@ WITH_A_NETWORK = {"nats_bus.py", "service.py"}
 
 def heart() -> set[str]:
     """The heart's files, as coverage names them."""
-    table, found, _ = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("`hub.py`")
-    assert found
-    names = {*re.findall(r"`(\w+\.py)`", table.partition("## Layout")[2]), "hub.py"}
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    layers = tools["importlinter"]["contracts"][0]["layers"]
+    names = re.findall(r"\w+", " ".join(layers[layers.index("hub") :]))
     cluster = {path.name for path in (ROOT / "ma_signaling" / "cluster").glob("*.py")} - WITH_A_NETWORK
-    return {f"ma_signaling/{name}" for name in names} | {f"ma_signaling/cluster/{name}" for name in cluster}
+    return {f"ma_signaling/{name}.py" for name in names} | {
+        f"ma_signaling/cluster/{name}" for name in cluster
+    }
 
 
 def main() -> None:

@@ -291,7 +291,7 @@ class Referee(Game):
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"
         assert not (hub._connections or hub._by_address or hub.sessions._by_id)
         registry = hub.registry
-        assert not (registry._homes or registry._evicted or registry._claims or registry._held.bytes)
+        assert not (registry._homes or registry.evicted or registry.takeovers._claims or registry._held.bytes)
         self.world.advance(24 * 3600)
         hub.limits.prune(self.now)
         counts = hub.counts() | hub.limits.counts()

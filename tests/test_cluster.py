@@ -268,6 +268,26 @@ class TakeoverTest(SynchronousTestCase):
         again = self.cluster.home(0)
         assert again.heard[0] == REGISTERED
 
+    def test_newcomer_leaves_before_it_is_granted(self) -> None:
+        newcomer = self.cluster.worlds[1].connect("192.0.2.1")
+        newcomer.say("register-server", remoteId="HOME")
+        newcomer.breaks()
+        self.cluster.settle()
+        assert self.home.closed == (4000, "Replaced by new connection")
+        assert self.cluster.lines[1].node._presence._inherited == {}
+
+    def test_newcomer_leaves_a_silent_holder(self) -> None:
+        """Nobody gets the Remote ID, but its holder has lost it: the next stranger doesn't see its sessions either."""
+        newcomer = self.newcomer(STRANGER)
+        newcomer.goodbye()
+        self.cluster.settle(10)
+        assert self.home.dropped
+        other = self.newcomer("203.0.113.10")
+        assert other.heard == [REGISTERED]
+        self.client.say("offer", data={})
+        self.cluster.settle(5)
+        assert other.heard == [REGISTERED]
+
     def test_same_instant(self) -> None:
         """Two nodes, two strangers, one Remote ID: one gets it, the other is judged by it."""
         for latency in ((0.0, 0.0), (0.001, 0.02), (0.0, 0.2)):
@@ -439,6 +459,64 @@ class BusTest(SynchronousTestCase):
         assert [message["code"] for message in waiting.heard] == ["server-not-found"]
         counts = self.cluster.worlds[1].hub.limits.counts()
         assert counts["failedLookupTracked"] == 0, "it was no guess: nobody was asked"
+
+    def test_request_before_it_is_back(self) -> None:
+        self.cluster.lines[1].cut()
+        self.home.forget()
+        waiting = self.cluster.client(1, text=STRANGER)
+        given_up = self.cluster.client(1, "ANY", STRANGER)
+        given_up.goodbye()
+        self.cluster.settle(5)
+        self.mend_all()
+        assert self.home.types() == ["client-connected"]
+        self.cluster.session(self.home, waiting)
+        assert self.cluster.worlds[1].hub.registry.find("ANY") is None
+
+    def test_call_outlives_a_cut(self) -> None:
+        """A home that was not told of the loss of a call's client is not told of the call anew."""
+        other = self.cluster.client(1, text=STRANGER)
+        session_id = self.cluster.session(self.home, other)
+        self.cluster.server.lose = lambda op, subject: op == "said"
+        self.home.say("answer", sessionId=session_id, data={})
+        self.cluster.settle()
+        self.cluster.lines[1].cut(noticed=False)
+        self.cluster.settle(20)
+        self.cluster.lines[1].mend()
+        self.cluster.settle(5)
+        assert self.home.heard == []
+        other.say("ice-candidate", data=1)
+        self.cluster.settle(70)
+        assert self.home.types() == ["ice-candidate"]
+        self.home.goodbye()
+        other.goodbye()
+        self.cluster.settle(70)
+        assert self.cluster.lines[0].node._relay._heard == {}
+
+    def test_third_node_follows_the_better_one(self) -> None:
+        """One that saw only the other, which has got it later, learns so too."""
+        cluster = Cluster(3)
+        home = cluster.home(0)
+        cluster.settle(3)
+        cluster.lines[0].side = 1
+        stranger = cluster.home(1, text=STRANGER)
+        client = cluster.client(2)
+        assert stranger.types() == ["registered", "client-connected"]
+        cluster.lines[0].side = 0
+        cluster.settle(70)
+        assert cluster.holders() == [0]
+        home.forget()
+        client.say("connect-request", remoteId="HOME")
+        cluster.settle()
+        assert home.types()[-1:] == ["client-connected"]
+
+    def test_loss_is_not_heard(self) -> None:
+        """Nobody repeats that a home is gone, so whoever has heard nothing of it for long asks."""
+        self.cluster.server.lose = lambda op, subject: op == "lost"
+        self.home.breaks()
+        self.cluster.settle(75)
+        assert self.cluster.is_online(1) is False
+        self.cluster.settle(45)
+        assert self.client.heard == [{"type": "peer-disconnected"}]
 
     def test_home_moves_meanwhile(self) -> None:
         """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""

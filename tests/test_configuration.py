@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.check_config import describe
 from ma_signaling.configuration import Configuration, load, readable
-from ma_signaling.settings import SettingError, Settings, declarations
+from ma_signaling.declaration import SettingError
+from ma_signaling.settings import Settings, declarations
 from tests.certificates import Authority
 from tests.server_process import child_environment
 

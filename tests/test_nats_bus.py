@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.credentials import Credentials
+from ma_signaling.cluster.wire import pack, pack_many, unpack, unpack_many
 from tests.certificates import make_certificate
 from tests.nats import NatsServer, node, obstacle, wait_until
 from tests.nats_identity import operator_mode
@@ -117,3 +118,20 @@ class StartTest(SynchronousTestCase):
             line = self.start(*options)
             assert problem in line, line
             assert line.count("\n") == 0, line
+
+
+class WireTest(SynchronousTestCase):
+    """What nodes say to each other, as bytes."""
+
+    def test_many_at_once(self) -> None:
+        """Whatever is in them, line feeds too, comes out as it went in."""
+        payloads = [pack("said", {"r": "A\nB"}, b"one\ntwo"), pack("beat", {}), pack("tell", {}, b"\n\n")]
+        op, fields, body = unpack(pack_many(payloads))
+        assert op == "many"
+        assert list(unpack_many(fields, body)) == payloads
+        assert unpack(payloads[0]) == ("said", {"r": "A\nB"}, b"one\ntwo")
+
+    def test_nonsense(self) -> None:
+        for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
+            with self.assertRaises(ValueError):
+                unpack(payload)

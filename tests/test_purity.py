@@ -1,4 +1,4 @@
-"""The heart knows nothing of sockets: importing it imports no Twisted."""
+"""The heart, and what nodes of a cluster think, know nothing of sockets: importing them imports no Twisted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from tests.server_process import child_environment
 
 CODE = """
 import sys
+import ma_signaling.cluster.node
 import ma_signaling.hub
-print([name for name in sys.modules if name.partition(".")[0] in ("twisted", "autobahn", "txaio", "zope")])
+forbidden = {"twisted", "autobahn", "txaio", "zope", "nats", "asyncio"}
+print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 """
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.configuration import load
-from ma_signaling.settings import SettingError, Settings, declarations
+from ma_signaling.declaration import SettingError
+from ma_signaling.settings import Settings, declarations
 
 ROOT = Path(__file__).parent.parent
 

@@ -74,7 +74,7 @@ class SnapshotTest(SynchronousTestCase):
 
     def test_anything_else_changes_nothing(self) -> None:
         world = World()
-        before = world.hub.registry._seniority._key
+        before = world.hub.registry.seniority._key
         for state in (
             b"",
             b"null",
@@ -89,7 +89,7 @@ class SnapshotTest(SynchronousTestCase):
         ):
             with self.assertRaises(ValueError):
                 world.hub.restore(state, 0)
-        assert world.hub.registry._seniority._key == before
+        assert world.hub.registry.seniority._key == before
 
 
 class FileTest(SynchronousTestCase):

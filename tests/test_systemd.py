@@ -21,7 +21,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.service import OneByOne
+from ma_signaling.goodbye import OneByOne
 from ma_signaling.systemd import Notifier, Status, Watchdog
 from tests.certificates import make_certificate
 from tests.proxies import executable, replaced

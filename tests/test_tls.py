@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.settings import CannotStart
+from ma_signaling.declaration import CannotStart
 from ma_signaling.tls import DAY, POLL_SECONDS, BadPair, Certificates, make_context, read_pair
 from tests.certificates import Authority, write_key
 from tests.tls_handshake import Handshake, trusting

@@ -119,7 +119,7 @@ class Claims:
         claim = self._by_ask.get(fields["ask"])
         if claim is not None:
             self._finish(claim)
-            self._here.hub.registry.refuse(claim.remote_id)
+            self._here.hub.registry.takeovers.settle(claim.remote_id)
             self._presence.sync(claim.remote_id)
 
     def hear_wait(self, fields: Fields) -> None:
@@ -152,10 +152,11 @@ class Claims:
         registry = self._here.hub.registry
         home = registry.find(claim.remote_id)
         if home is not None and home.is_here:
-            registry.refuse(claim.remote_id)
+            registry.takeovers.settle(claim.remote_id)
         elif not registry.award(claim.remote_id, evicting=evicting):
             # Whoever claimed it has left meanwhile.
             self._here.tell_watchers(claim.remote_id, "lost", name=claim.fields["name"])
+        self._presence.disinherit(claim.remote_id)
         self._presence.sync(claim.remote_id)
         for rival in claim.rivals:
             self.hear_claim(rival)
@@ -201,7 +202,7 @@ class Claims:
 
     def _newcomer(self, fields: Fields) -> Mirror:
         """What stands here for a newcomer elsewhere: always the same, however often its node asks."""
-        for connection in self._here.hub.registry.newcomers(fields["r"]):
+        for connection in self._here.hub.registry.takeovers.newcomers(fields["r"]):
             peer = connection.peer
             if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
                 peer.ask = fields["ask"]

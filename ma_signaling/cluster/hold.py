@@ -8,7 +8,7 @@ verdict.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.peer import ClientAddress
@@ -53,7 +53,8 @@ class Hold:
 
     def fields(self) -> Fields:
         """As JSON."""
-        return asdict(self)
+        # asdict() copies deeply, at ten times the cost.
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def parse(cls, fields: Fields) -> Hold:

@@ -29,6 +29,9 @@ class Messages(Protocol):
     def to_home(self, mirror: Mirror, session_id: str, body: bytes) -> None:
         """Send a message of a session's, or (without one) of this node's own."""
 
+    def attach(self, mirror: Mirror, *, always: bool = False) -> None:
+        """Tell its node of the sessions here, if there are any; it says so if the home isn't there."""
+
 
 class Mirror:
     """One connection of a home's, on the node ``node``, where it is called ``name``."""
@@ -44,6 +47,8 @@ class Mirror:
         self.name = name
         self.ask = ask
         """The number of its node's question, while the answer is open."""
+        self.heard_at = 0.0
+        """When its node said last that it holds its Remote ID."""
         self._messages = messages
         self._verdicts = verdicts
 

