@@ -6,7 +6,7 @@ GAMES ?= 500
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test pytest trial lint soak fuzz model bench requirements clean
+.PHONY: help run cluster test ci unit pytest trial lint coverage versions soak fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -22,6 +22,12 @@ test: pytest trial ## Pass every check: lint, types, tests under pytest and unde
 pytest: lint
 	$(BIN)/python -m pytest
 
+ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
+	.ci/run
+
+unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seconds
+	$(BIN)/python -m pytest -m unit -p randomly
+
 # Those in a browser have nothing of Twisted in them, and take long.
 trial: lint
 	$(BIN)/trial $(filter-out tests/test_doctor.py tests/test_page_looks.py,$(wildcard tests/test_*.py))
@@ -31,6 +37,18 @@ lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# A million of anything takes minutes when each line is watched, and no line that a thousand don't take.
+coverage: .venv/tested ## Run the tests, and see that enough branches were taken
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --deselect tests/test_resources.py::MemoryTest::test_a_million_addresses
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/python -m tests.coverage_floors
+
+versions: .venv/tested ## Run the tests with each supported Python that is here, and with the oldest and newest dependencies
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
+	.ci/versions
 
 soak: .venv/tested ## Put honest and hostile load on a real server and see that nothing stays; SECONDS=300 of it
 	$(BIN)/python -m tests.soak.soak $(SECONDS)
@@ -44,13 +62,20 @@ model: .venv/tested ## Play other games with a cluster than the tests do; GAMES=
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)
 
+changelog: .venv/tested ## Show what changelog.d says; with VERSION=1.2.3 move it into CHANGELOG.md
+	$(BIN)/towncrier build $(if $(VERSION),--yes,--draft) --version '$(or $(VERSION),next)'
+
+hooks: .venv/tested ## Have git check each commit before it is made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[hooks]'
+	$(BIN)/pre-commit install
+
 requirements: .venv/installed ## Pin the newest of what the image installs, by hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
 	$(PIN) --extra cluster --output-file requirements.txt setup.cfg
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
+	rm -rf .venv build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis _trial_temp* benchmarks/peers/node_modules
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

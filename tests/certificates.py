@@ -10,6 +10,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
     """A certificate for localhost that signs itself."""
@@ -98,8 +110,15 @@ class Authority:
             .not_valid_before(now - timedelta(days=200))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            # What RFC 5280 asks for, and Python since 3.13.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+            )
         )
-        if not is_ca:
+        if is_ca:
+            builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
+        else:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.cluster.wire import pack, unpack
 from tests.cluster import Cluster
 from tests.heart import FakePeer
 
@@ -603,3 +604,13 @@ class StoryTest(SynchronousTestCase):
         cluster.worlds[0].hub.lookups.story(asker, "unknown", told.append)
         cluster.settle(2)
         assert told == [None]
+
+
+class WireTest(SynchronousTestCase):
+    """What comes by the bus may be anything."""
+
+    def test_no_message(self) -> None:
+        for payload in (b"", b"x", b"[]", b"{}", b'{"op":1}', b'["op"]\nbody'):
+            with self.assertRaises(ValueError):
+                unpack(payload)
+        assert unpack(pack("tell", {"s": "S"}, b"a\nb")) == ("tell", {"s": "S"}, b"a\nb")

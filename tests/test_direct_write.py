@@ -107,10 +107,11 @@ class DirectWriteTest(SynchronousTestCase):
         self.assertEqual(self.reactor.writers, [])
 
     def test_closed_by_what_was_read_while_more_waits(self) -> None:
-        self.server.protocol.dataReceived = lambda data: (
-            self.server.loseConnection(),
-            self.server.write(b"x" * 5_000_000),
-        )
+        def close_and_write(data: bytes) -> None:
+            self.server.loseConnection()
+            self.server.write(b"x" * 5_000_000)
+
+        self.server.protocol.dataReceived = close_and_write
         self.peer.send(b"bye")
         self.assertIsNone(self.server.doRead())
         self.assertEqual(self.reactor.writers[-1:], [self.server])

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.limits import Allowance, Budget, GuessingGuard, HomeGuard, SlidingWindow
+from ma_signaling.limits import (
+    REMEMBERED_BY_A_HOME,
+    Allowance,
+    Budget,
+    GuessingGuard,
+    HomeGuard,
+    Keyed,
+    SlidingWindow,
+)
 from tests.heart import FakePeer, World, address
 
 
@@ -32,6 +40,20 @@ class BudgetTest(SynchronousTestCase):
     def test_never_more_than_full(self) -> None:
         budget = Budget(Allowance(rate=5, burst=3), 0)
         assert sum(budget.spend(1000, 1) for _ in range(10)) == 3
+        budget = Budget(Allowance(rate=0, burst=0, byte_rate=5, byte_burst=30), 0)
+        assert sum(budget.spend(1000, 10) for _ in range(10)) == 3
+
+    def test_wait(self) -> None:
+        budget = Budget(Allowance(rate=0.5, burst=1), 0)
+        assert budget.spend(0, 1)
+        assert not budget.spend(0, 1)
+        assert budget.wait() == 2
+        assert not budget.spend(1, 1)
+        assert budget.wait() == 1
+        # It is the bytes that are over: nobody knows of how many the next message will be.
+        budget = Budget(Allowance(rate=0.25, burst=10, byte_rate=1, byte_burst=1), 0)
+        assert not budget.spend(0, 2)
+        assert budget.wait() == 1
 
     def test_zero_is_no_limit(self) -> None:
         for allowance in (Allowance(rate=0, burst=5), Allowance(rate=5, burst=0)):
@@ -113,6 +135,22 @@ class GuessingGuardTest(SynchronousTestCase):
         assert self.block(guard, 1060) == 120
         assert self.block(guard, 1180 + 1200) == 60
 
+    def test_a_repeated_guess_is_as_new(self) -> None:
+        guard = GuessingGuard()
+        for now, remote_id in ((0, "A"), (10, "B"), (50, "A")):
+            assert not guard.guess(now, remote_id, 3)
+        assert not guard.guess(75, "C", 3), "B is forgotten, A is not"
+        assert guard.guess(76, "D", 3)
+
+    def test_each_ten_minutes_forgive_one_block(self) -> None:
+        guard = GuessingGuard()
+        lengths = []
+        for pause in (0, 599, 600, 1800):
+            now = guard.blocked_until + pause
+            assert guard.guess(now, "A", 1)
+            lengths.append(guard.blocked_until - now)
+        assert lengths == [60, 120, 120, 60]
+
     def test_forgotten_when_it_no_longer_matters(self) -> None:
         """Defect 8."""
         guard = GuessingGuard()
@@ -133,6 +171,33 @@ class HomeGuardTest(SynchronousTestCase):
         assert guard.admit("owner", 1, 30) == 0
         assert guard.admit("owner", 2, 30) > 0
         assert guard.admit("owner", 61, 30) == 0
+
+    def test_first_request_comes_round_each_minute(self) -> None:
+        guard = HomeGuard()
+        assert guard.admit("A", 0, 1) == 0
+        assert guard.admit("B", 59, 1) == 0
+        assert guard.admit("A", 59, 1) > 0
+        assert guard.admit("A", 60, 1) == 0
+
+    def test_it_remembers_so_many_addresses(self) -> None:
+        guard = HomeGuard()
+        for number in range(REMEMBERED_BY_A_HOME + 1):
+            assert guard.admit(f"address {number}", 0, 1) == 0
+        assert guard.admit(f"address {REMEMBERED_BY_A_HOME - 1}", 0, 1) > 0
+        assert guard.admit(f"address {REMEMBERED_BY_A_HOME}", 0, 1) == 0
+
+
+class KeyedTest(SynchronousTestCase):
+    """A guard for each key, and no more than so many."""
+
+    def test_the_least_recently_used_goes(self) -> None:
+        windows = Keyed(SlidingWindow, 2)
+        first, second = windows["A"], windows["B"]
+        assert windows["A"] is first
+        windows["C"].add(0)
+        assert len(windows) == 2
+        assert windows["A"] is first
+        assert windows["B"] is not second
 
 
 class LookupsTest(SynchronousTestCase):

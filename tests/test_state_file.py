@@ -6,10 +6,12 @@ import stat
 import tempfile
 from pathlib import Path
 
+import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.seniority import MEMORY, Seniority
 from ma_signaling.state_file import write_atomically
-from tests.heart import World
+from tests.heart import World, address
 from tests.server_process import ServerProcess
 
 OWNER, STRANGER = "192.0.2.1", "203.0.113.1"
@@ -46,6 +48,22 @@ class SnapshotTest(SynchronousTestCase):
         assert owner_finds_a_squatter(snapshot_of_an_owner(), 1_000_000 + 86_300)
         assert not owner_finds_a_squatter(snapshot_of_an_owner(), 1_000_000 + 86_500)
 
+    def test_they_grow_old_while_nobody_serves(self) -> None:
+        """As they did before, and as they do after."""
+        first, second = Seniority(10), Seniority(10)
+        first.learn("HOME", OWNER, 0)
+        second.restore(first.snapshot(1000, 5000), 70, 5000 + 85_000)
+        assert second.is_senior("HOME", address(OWNER), 70 + 399)
+        assert not second.is_senior("HOME", address(OWNER), 70 + 400)
+
+    def test_so_many_are_remembered_and_for_so_long(self) -> None:
+        seniority = Seniority(2)
+        for number in range(3):
+            seniority.learn(f"HOME{number}", OWNER, number)
+        assert [seniority.is_senior(f"HOME{n}", address(OWNER), 3) for n in range(3)] == [False, True, True]
+        seniority.learn("HOME2", OWNER, MEMORY + 1)
+        assert len(orjson.loads(seniority.snapshot(MEMORY + 1, 0))["seniors"]) == 1
+
     def test_a_calendar_that_went_back(self) -> None:
         assert owner_finds_a_squatter(snapshot_of_an_owner(), 5)
 
@@ -62,6 +80,7 @@ class SnapshotTest(SynchronousTestCase):
             b"null",
             b"{}",
             b'{"version":2}',
+            b'{"version":2,"saved_at":0,"key":"00","seniors":[]}',
             b'{"version":1,"saved_at":"x","key":"00","seniors":[]}',
             b'{"version":1,"saved_at":0,"key":"zz","seniors":[]}',
             b'{"version":1,"saved_at":0,"key":"%b","seniors":[]}' % (b"00" * 65),
