@@ -35,8 +35,11 @@ class Elsewhere(Protocol):
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """``newcomer`` wants a Remote ID that nobody holds here: a verdict follows."""
 
-    def granted(self, home: Home, *, evicting: bool) -> None:
-        """``home.connection`` holds a Remote ID from now on; ``evicting``: its sessions weren't handed on."""
+    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
+        """``home.connection`` holds a Remote ID from now on.
+
+        ``evicting``: the sessions of the holder before weren't handed on; ``is_new``: none was known here.
+        """
 
     def refreshed(self, home: Home) -> None:
         """A home has registered other ICE servers."""
@@ -82,7 +85,7 @@ class Nowhere:
 
     def claim(self, remote_id: str, newcomer: Connection) -> None: ...
 
-    def granted(self, home: Home, *, evicting: bool) -> None: ...
+    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None: ...
 
     def refreshed(self, home: Home) -> None: ...
 

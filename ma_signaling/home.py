@@ -35,6 +35,7 @@ class Home:
         "_guard",
         "_held",
         "_held_bytes",
+        "askers",
         "connection",
         "held_since",
         "ice_servers",
@@ -59,6 +60,8 @@ class Home:
         """Those of clients of this node."""
         self.remote_sessions: dict[str, RemoteSession] = {}
         """Those of clients of other nodes, while the home is connected to this one."""
+        self.askers: dict[str, ClientAddress] | None = None
+        """While it isn't known: who has asked for it, whether they still wait or not."""
         self.is_known = False
         """Somebody has held it; otherwise there are only clients who ask for it, and other nodes to be heard."""
         self.timer: Timer | None = None

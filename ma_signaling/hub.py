@@ -107,17 +107,21 @@ class Hub:
         budget = Budget(Allowance(0, 0), self._clock.seconds())
         return Connection(id, peer, address, budget, is_remote=True)
 
-    def nobody(self, remote_id: str) -> None:
-        """No node knows a Remote ID: whoever asked for it is told so, and it counts as a guess."""
+    def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
+        """No node knows a Remote ID: whoever asked for it is told so, and if that ``is_sure``, it counts as a guess."""
         home = self.registry.find(remote_id)
         if home is None or home.is_known:
             return
-        for session in list(home.sessions.values()):
-            client = session.client
+        blocked = set()
+        for asker in (home.askers or {}).values() if is_sure else ():
             try:
-                self.lookups.missed(client.address, remote_id)
+                self.lookups.missed(asker, remote_id)
             except Refused:
-                self.close(client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+                blocked.add(asker.key)
+        for session in list(home.sessions.values()):
+            if session.key in blocked:
+                blocked.remove(session.key)
+                self.close(session.client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
             else:
                 self.sessions.unknown(session)
         self.registry.forget(home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from ma_signaling.limits import Limits
 from ma_signaling.peer import ClientAddress, Clock
 from ma_signaling.registry import Registry
 from ma_signaling.stories import Stories
+
+_SESSION_ID = re.compile("[0-9a-f]{32}")
+"""Other nodes aren't asked for anything else."""
 
 
 class Lookups:
@@ -54,6 +58,8 @@ class Lookups:
             self._elsewhere.look(remote_id)
         if home is None:
             self.missed(address, remote_id)
+        elif not home.is_known:
+            home.askers = {**(home.askers or {}), address.key: address}
         return home
 
     def missed(self, address: ClientAddress, remote_id: str) -> None:
@@ -94,7 +100,7 @@ class Lookups:
         ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
         """
         story = self._stories.tell(session_id, self._charge(address))
-        if story is None:
+        if story is None and _SESSION_ID.fullmatch(session_id):
             self._elsewhere.story(session_id, told)
         else:
             told(story)

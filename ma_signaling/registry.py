@@ -106,17 +106,18 @@ class Registry:
         home = self._homes[remote_id] = Home(remote_id, asker, self._clock.seconds(), self._held)
         return home
 
-    def award(self, remote_id: str, *, evicting: bool = False) -> bool:
-        """No other node holds a Remote ID any more: the first who waits for it here gets it; returns whether one does.
+    def award(self, newcomer: Connection, *, evicting: bool = False) -> None:
+        """No other node holds what ``newcomer`` waits for: it gets it.
 
         ``evicting``: its holder elsewhere gave no sign of life, so that its sessions wait for its return.
         """
+        assert newcomer.claim is not None
+        remote_id = newcomer.claim
         home = self._homes.get(remote_id)
         if home is not None and evicting:
             self.evict(home)
-        self.takeovers.award(remote_id, evicting)
-        home = self._homes.get(remote_id)
-        return home is not None and home.is_here
+        ice_servers = self.takeovers.release(newcomer)
+        self.grant(newcomer, remote_id, ice_servers, evicting=evicting)
 
     def moved(
         self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, evicting: bool = False
@@ -235,8 +236,8 @@ class Registry:
         if is_news:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        self._elsewhere.granted(home, evicting=evicting)
         held = self.evicted.adopt(home) + home.take_held()
+        self._elsewhere.granted(home, evicting=evicting, is_new=not was_known)
         for session in home.sessions.values():
             self._go_on(session, was_known)
         for message in held:
@@ -273,6 +274,8 @@ class Registry:
         if home.sessions:
             self.evicted.add(home)
             self._await_return(home, self._evicted_expired)
+        else:
+            home.take_held()
         return holder
 
     # Loss and grace

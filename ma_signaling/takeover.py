@@ -74,9 +74,8 @@ class Takeovers:
         self, home: Home, holder: Connection, newcomer: Connection, ice_servers: bytes | None
     ) -> None:
         """Ask whether the holder lives, once for all newcomers."""
-        claim = self._claims.get(home.remote_id)
-        if claim is None:
-            claim = self._claims[home.remote_id] = Claim()
+        claim = self._claims.setdefault(home.remote_id, Claim())
+        if claim.timer is None:
             self._report(
                 Event.TAKEOVER_TRIED,
                 connection=newcomer.id,
@@ -86,6 +85,19 @@ class Takeovers:
             claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
             holder.peer.ping(claim.payload)
         self.wait(newcomer, home.remote_id, ice_servers)
+
+    def release(self, newcomer: Connection) -> bytes | None:
+        """Let one who waits do so no longer, for it has been decided; returns the ICE servers that it registered."""
+        assert newcomer.claim is not None
+        ice_servers = self._claims[newcomer.claim].newcomers[newcomer]
+        self.withdraw(newcomer)
+        return ice_servers
+
+    def refuse(self, newcomer: Connection) -> None:
+        """Refuse one who waits: another node's holder stays."""
+        remote_id = newcomer.claim
+        self.withdraw(newcomer)
+        self._refuse(newcomer, remote_id)
 
     def wait(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
         """Let ``newcomer`` wait for a verdict, of this node or of others."""
@@ -142,8 +154,11 @@ class Takeovers:
         for newcomer in claim.newcomers:
             newcomer.claim = None
         for newcomer in claim.newcomers:
-            self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
-            self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
+            self._refuse(newcomer, remote_id)
+
+    def _refuse(self, newcomer: Connection, remote_id: str | None) -> None:
+        self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
+        self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
 
     def give_up(self) -> None:
         """This server goes down: no check comes to a verdict any more, and the newcomers are let go."""

@@ -303,13 +303,13 @@ class Match(Referee):
                 "claims": node._claims._claims,
                 "asks": node._claims._by_ask,
                 "holds": presence._holds,
-                "repeats": presence._to_repeat,
+                "repeats": presence._told_at,
                 "mirrors": presence._mirrors,
                 "terms": presence._terms,
                 "looks": presence._looks,
                 "inherited": presence._inherited,
                 "watched": presence._watched,
-                "told": presence._senior_told,
+                "told": presence._senior_told_at,
                 "heard": node._relay._heard,
             }
             for name, what in left.items():

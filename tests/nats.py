@@ -17,7 +17,6 @@ from typing import Self
 
 from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, free_port
 
-
 BUFFER = 64 * 1024
 
 

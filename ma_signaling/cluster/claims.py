@@ -31,6 +31,7 @@ class Claim:
     """One that is under way here."""
 
     remote_id: str
+    newcomer: Connection
     fields: Fields
     ask: int
     tries: int = 1
@@ -50,15 +51,16 @@ class Claims:
     def __init__(self, here: Here, presence: Presence) -> None:
         self._here = here
         self._presence = presence
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[str, dict[Connection, Claim]] = {}
         self._by_ask: dict[int, Claim] = {}
 
     def __contains__(self, remote_id: str) -> bool:
         return remote_id in self._claims
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """Ask for a Remote ID for ``newcomer``, and for whoever else waits for it here."""
-        if remote_id in self._claims:
+        """Ask for a Remote ID for ``newcomer``; whoever else waits for it here has a right of its own, or none."""
+        claims = self._claims.setdefault(remote_id, {})
+        if newcomer in claims:
             return
         ask = self._here.next_ask()
         fields: Fields = {
@@ -68,7 +70,7 @@ class Claims:
             "shared": newcomer.address.shared,
             "at": self._here.wall(),
         }
-        claim = self._claims[remote_id] = self._by_ask[ask] = Claim(remote_id, fields, ask)
+        claim = claims[newcomer] = self._by_ask[ask] = Claim(remote_id, newcomer, fields, ask)
         self._presence.sync(remote_id)
         self._send(claim)
 
@@ -84,8 +86,10 @@ class Claims:
 
     def _time_is_up(self, claim: Claim) -> None:
         claim.timer = None
-        if claim.is_doubtful or claim.tries >= MOST_TRIES:
+        if claim.is_doubtful:
             self._won(claim)
+        elif claim.tries >= MOST_TRIES:
+            self._won_by_silence(claim)
         else:
             claim.tries += 1
             self._send(claim)
@@ -119,7 +123,8 @@ class Claims:
         claim = self._by_ask.get(fields["ask"])
         if claim is not None:
             self._finish(claim)
-            self._here.hub.registry.takeovers.settle(claim.remote_id)
+            if claim.newcomer.claim == claim.remote_id:
+                self._here.hub.registry.takeovers.refuse(claim.newcomer)
             self._presence.sync(claim.remote_id)
 
     def hear_wait(self, fields: Fields) -> None:
@@ -138,31 +143,42 @@ class Claims:
 
     def hear_held(self, fields: Fields) -> None:
         """Somebody got what is claimed here, maybe without having heard of it."""
-        claim = self._claims.get(fields["remote_id"])
-        if claim is not None:
+        for claim in list(self._claims.get(fields["remote_id"], {}).values()):
             self._send(claim)
 
     def down(self) -> None:
         """The bus is away: what is claimed is granted, and judged again when the bus is back (``Hold.beats``)."""
-        for claim in list(self._claims.values()):
-            self._won(claim)
+        for claim in list(self._by_ask.values()):
+            self._won_by_silence(claim)
+
+    def _won_by_silence(self, claim: Claim) -> None:
+        """Nobody has decided: as where a holder gives no sign of life."""
+        home = self._here.hub.registry.find(claim.remote_id)
+        is_held = home is not None and home.is_known and home.connection is not None
+        evicting = is_held and not claim.newcomer.address.is_surely(home.owner)  # type: ignore[union-attr]
+        self._won(claim, evicting=evicting)
 
     def _won(self, claim: Claim, *, evicting: bool = False) -> None:
         self._finish(claim)
         registry = self._here.hub.registry
         home = registry.find(claim.remote_id)
-        if home is not None and home.is_here:
-            registry.takeovers.settle(claim.remote_id)
-        elif not registry.award(claim.remote_id, evicting=evicting):
-            # Whoever claimed it has left meanwhile.
-            self._here.tell_watchers(claim.remote_id, "lost", name=claim.fields["name"])
+        if claim.newcomer.claim != claim.remote_id:
+            # It has left meanwhile, or was served otherwise.
+            if home is None or home.connection is not claim.newcomer:
+                self._here.tell_watchers(claim.remote_id, "lost", name=claim.newcomer.id)
+        elif home is not None and home.is_here:
+            registry.contend(claim.newcomer, claim.remote_id, registry.takeovers.release(claim.newcomer))
+        else:
+            registry.award(claim.newcomer, evicting=evicting)
         self._presence.disinherit(claim.remote_id)
         self._presence.sync(claim.remote_id)
         for rival in claim.rivals:
             self.hear_claim(rival)
 
     def _finish(self, claim: Claim) -> None:
-        del self._claims[claim.remote_id], self._by_ask[claim.ask]
+        del self._by_ask[claim.ask], self._claims[claim.remote_id][claim.newcomer]
+        if not self._claims[claim.remote_id]:
+            del self._claims[claim.remote_id]
         if claim.timer is not None:
             claim.timer.cancel()
             claim.timer = None
@@ -171,9 +187,8 @@ class Claims:
 
     def hear_claim(self, fields: Fields) -> None:
         """Another node claims a Remote ID."""
-        own = self._claims.get(fields["r"])
-        if own is not None:
-            self._meet(own, fields)
+        if fields["r"] in self._claims:
+            self._meet(min(self._claims[fields["r"]].values(), key=lambda own: own.order), fields)
             return
         home = self._here.hub.registry.find(fields["r"])
         if home is None or not (home.is_here or (home.is_known and home.connection is None)):
@@ -192,7 +207,7 @@ class Claims:
 
     def _meet(self, own: Claim, fields: Fields) -> None:
         if own.order < (fields["at"], fields["node"]):
-            own.rivals = [each for each in own.rivals if each["node"] != fields["node"]] + [fields]
+            own.rivals = [each for each in own.rivals if each["ask"] != fields["ask"]] + [fields]
             self._answer("wait", fields)
         else:
             self._answer("nothing", fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ma_signaling.cluster.here import Here
@@ -12,6 +13,9 @@ from ma_signaling.cluster.wire import Fields
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0
 """After so many seconds of silence a node counts as dead: three beats may get lost."""
+
+DOUBT_SECONDS = 60.0
+"""For how long after that its homes may be somewhere, and just not be heard."""
 
 COUNTED = ("servers", "clients", "pendingClients")
 
@@ -35,6 +39,7 @@ class Members:
         self._met = met
         self._lost = lost
         self._members: dict[str, Member] = {}
+        self._buried_at = -inf
 
     def beat(self) -> None:
         """Say that this node lives."""
@@ -65,7 +70,12 @@ class Members:
         oldest = self._here.clock.seconds() - DEAD_SECONDS
         for node in [node for node, member in self._members.items() if member.seen_at < oldest]:
             del self._members[node]
+            self._buried_at = self._here.clock.seconds()
             self._lost(node, False)
+
+    def is_whole(self) -> bool:
+        """Whether no node fell silent lately: what nobody knows may be known to one that is only cut off."""
+        return self._here.clock.seconds() - self._buried_at >= DOUBT_SECONDS
 
     def reprieve(self) -> None:
         """Nobody could be heard for a while, which says nothing about anybody."""

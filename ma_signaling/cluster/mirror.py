@@ -30,7 +30,7 @@ class Messages(Protocol):
         """Send a message of a session's, or (without one) of this node's own."""
 
     def attach(self, mirror: Mirror, *, always: bool = False) -> None:
-        """Tell its node of the sessions here, if there are any; it says so if the home isn't there."""
+        """Tell its node of all sessions here, if there are any; it says so if the home isn't there."""
 
 
 class Mirror:

@@ -27,9 +27,6 @@ from ma_signaling.settings import Settings
 SUSPENDED_SECONDS = 5.0
 """A tick that comes so late means that this node stood still, and others may have given it up."""
 
-REPEATS = 200
-"""Holds that are told anew each tick, at most."""
-
 
 class Node:
     """One server among several (``elsewhere.Elsewhere`` for its heart, ``wire.Listener`` for its bus)."""
@@ -52,6 +49,7 @@ class Node:
         self._members = Members(here, self._meet_node, self._lose_node)
         self._presence.messages, self._presence.verdicts = self._relay, self._claims
         self._presence.is_claimed = self._claims.__contains__
+        self._presence.is_whole = self._members.is_whole
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
         plain: dict[str, Callable[[Fields], None]] = {
@@ -172,7 +170,7 @@ class Node:
         self._members.beat()
         self._members.bury()
         self._presence.tend()
-        self._presence.tell_all(REPEATS)
+        self._presence.repeat(BEAT_SECONDS)
 
     # From the heart
 
@@ -192,7 +190,7 @@ class Node:
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         self._claims.claim(remote_id, newcomer)
 
-    def granted(self, home: Home, *, evicting: bool) -> None:
+    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         assert home.connection is not None
         mirror = home.connection.peer
         if isinstance(mirror, Mirror):
@@ -201,7 +199,7 @@ class Node:
                 self._presence.evicted(home)
             self._presence.mirrored(mirror)
             self._claims.granted(mirror, evicting=evicting)
-            self._relay.attach(mirror)
+            self._relay.attach(mirror, always=not is_new)
         else:
             self._presence.granted(home, evicting=evicting)
 

@@ -6,7 +6,7 @@ holds learns so from NATS at once.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 import orjson
@@ -37,7 +37,8 @@ class Presence:
     def __init__(self, here: Here) -> None:
         self._here = here
         self._holds: dict[str, Hold] = {}
-        self._to_repeat: deque[tuple[float, str]] = deque()
+        self._told_at: OrderedDict[str, float] = OrderedDict()
+        """When each hold was told, the longest ago first."""
         self._mirrors: dict[str, Mirror] = {}
         self._terms: dict[str, float] = {}
         """The latest that is known, of homes that are known here."""
@@ -45,9 +46,11 @@ class Presence:
         self._inherited: dict[str, Fields] = {}
         self._watched: set[str] = set()
         """Homes that are elsewhere or away, and matter here."""
-        self._senior_told: set[str] = set()
+        self._senior_told_at: dict[str, float] = {}
         self.messages: Messages
         self.verdicts: Verdicts
+        self.is_whole: Callable[[], bool]
+        """Whether all other nodes can be heard, as far as is known."""
         self.is_claimed: Callable[[str], bool]
         """Whether this node has a claim to a Remote ID under way."""
 
@@ -81,7 +84,7 @@ class Presence:
         if told is not None:
             told(None)
         elif not self.is_claimed(remote_id):
-            self._here.hub.nobody(remote_id)
+            self._here.hub.nobody(remote_id, is_sure=self.is_whole())
         return True
 
     def hear_away(self, fields: Fields) -> None:
@@ -106,8 +109,9 @@ class Presence:
         home = self._here.hub.registry.find(remote_id)
         if home is not None and home.is_here:
             self._here.tell(node, "here", ask=ask, **self._news(home))
-        else:
+        elif not self.is_claimed(remote_id):
             self._here.tell(node, "away", ask=ask)
+        # One who wants it himself knows nothing of it: there may be a holder, who answers.
 
     # Holding
 
@@ -139,7 +143,6 @@ class Presence:
             if home.owner.is_surely(ClientAddress("", before["key"], before["shared"])):
                 home.held_since = min(home.held_since, now - (wall - before["held_since"]))
         assert home.connection is not None
-        is_senior = self._here.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
         hold = Hold(
             remote_id=home.remote_id,
             node=self._here.node,
@@ -149,11 +152,12 @@ class Presence:
             held_since=wall - (now - home.held_since),
             key=home.owner.key,
             shared=home.owner.shared,
-            senior=is_senior or now - home.held_since >= TENURE,
+            senior=False,
         )
         self._note_term(home.remote_id, hold.term)
-        if home.remote_id not in self._holds:
-            self._to_repeat.append((now, home.remote_id))
+        self._told_at[home.remote_id] = now
+        self._told_at.move_to_end(home.remote_id)
+        self._senior_told_at.pop(home.remote_id, None)
         self._holds[home.remote_id] = hold
         self._mirrors.pop(home.remote_id, None)
         self.sync(home.remote_id)
@@ -169,27 +173,39 @@ class Presence:
 
     def _news(self, home: Home, evicting: bool = False) -> Fields:
         ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
-        return {**self._holds[home.remote_id].fields(), "evicting": evicting, "ice": ice}
+        hold, now = self._holds[home.remote_id], self._here.clock.seconds()
+        # As it is told, so that both sides of a conflict judge by the same.
+        is_senior = self._here.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
+        hold.senior = not home.owner.shared and (is_senior or now - home.held_since >= TENURE)
+        return {**hold.fields(), "evicting": evicting, "ice": ice}
 
-    def tell_all(self, most: int | None = None) -> None:
-        """Tell all holds that were not told for a while; ``most`` None: every one."""
+    def tell_all(self) -> None:
+        """Tell all holds."""
+        for remote_id in list(self._told_at):
+            self._tell_again(remote_id, in_short=False)
+
+    def repeat(self, seconds: float) -> None:
+        """Tell some of the holds that were not told for long, as many as come up in ``seconds``."""
         now = self._here.clock.seconds()
-        for _ in range(len(self._to_repeat) if most is None else min(most, len(self._to_repeat))):
-            told_at, remote_id = self._to_repeat[0]
-            if most is not None and now - told_at < REPEAT_SECONDS:
+        for _ in range(1 + int(2 * len(self._told_at) * seconds / REPEAT_SECONDS)):
+            remote_id, told_at = next(iter(self._told_at.items()), ("", now))
+            if now - told_at < REPEAT_SECONDS:
                 break
-            self._to_repeat.popleft()
-            home = self._here.hub.registry.find(remote_id)
-            if home is None or not home.is_here or remote_id not in self._holds:
-                continue
-            self._to_repeat.append((now, remote_id))
-            self.tell(home, in_short=most is not None)
-            self._tell_senior(home, now)
+            self._tell_again(remote_id, in_short=True)
 
-    def _tell_senior(self, home: Home, now: float) -> None:
-        if now - home.held_since >= TENURE and home.remote_id not in self._senior_told:
-            self._senior_told.add(home.remote_id)
-            self._here.tell_everybody("senior", r=home.remote_id, key=home.owner.key)
+    def _tell_again(self, remote_id: str, *, in_short: bool) -> None:
+        now = self._here.clock.seconds()
+        home = self._here.hub.registry.find(remote_id)
+        if home is None or not home.is_here:
+            del self._told_at[remote_id]
+            return
+        self._told_at[remote_id] = now
+        self._told_at.move_to_end(remote_id)
+        self.tell(home, in_short=in_short)
+        is_due = now - self._senior_told_at.get(remote_id, 0.0) >= TENURE
+        if now - home.held_since >= TENURE and is_due and not home.owner.shared:
+            self._senior_told_at[remote_id] = now
+            self._here.tell_everybody("senior", r=remote_id, key=home.owner.key)
 
     def vacated(self, home: Home, name: str, *, goodbye: bool) -> None:
         """The connection ``name``, which was here, has let go of a Remote ID."""
@@ -320,9 +336,8 @@ class Presence:
 
     def _forget(self, remote_id: str) -> None:
         if self._here.hub.registry.find(remote_id) is None:
-            for known in (self._holds, self._mirrors, self._terms):
+            for known in (self._holds, self._mirrors, self._terms, self._told_at, self._senior_told_at):
                 known.pop(remote_id, None)
-            self._senior_told.discard(remote_id)
         self.sync(remote_id)
 
     def sync(self, remote_id: str) -> None:

@@ -27,6 +27,8 @@ class Relay:
         self._presence = presence
         self._heard: dict[str, Connection] = {}
         """By session: the home's connection here that has heard of it, while it is connected."""
+        self._crowded_out: set[str] = set()
+        """Sessions that made way lately."""
 
     # From the client's node to the home's
 
@@ -102,6 +104,8 @@ class Relay:
     def crowd_out(self, home: Home, session: RemoteSession) -> None:
         """A session of a client elsewhere makes way for another."""
         self._heard.pop(session.id, None)
+        self._crowded_out.add(session.id)
+        self._here.clock.callLater(REMEMBERED_END, self._crowded_out.discard, session.id)
         self._here.tell(session.node, "full", r=home.remote_id, s=session.id, wait=1)
 
     def hear_told(self, fields: Fields, body: bytes) -> None:
@@ -111,6 +115,9 @@ class Relay:
             return
         session_id: str = fields["s"]
         kind = orjson.loads(body)["type"]
+        if session_id in self._crowded_out:
+            # It was under way when its node was told.
+            return
         if not session_id:
             home.tell(body)
         elif kind == "client-connected":
@@ -145,10 +152,15 @@ class Relay:
         return self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
 
     def hear_attach(self, fields: Fields) -> None:
-        """Another node has sessions with a home that has come here."""
+        """Another node has these sessions with a home that is here, and no others."""
         home = self._home(fields)
         if home is None:
             return
+        listed = {session_id for session_id, *_ in fields["sessions"]}
+        for session in list(home.remote_sessions.values()):
+            if session.node == fields["node"] and session.id not in listed:
+                self._heard.pop(session.id, None)
+                self._here.hub.sessions.detach_remote(home, session.id)
         for session_id, key, offered, answered in fields["sessions"]:
             session = home.remote_sessions.get(session_id) or self._attach(
                 home, {**fields, "k": key}, session_id
