@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +53,17 @@ class NatsServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOPS_WITHIN)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def configure(self, configuration: str) -> None:
+        """Have it read another configuration."""
+        self._configuration.write_text(configuration)
+        os.kill(self.pid, signal.SIGHUP)
 
     def log(self) -> str:
         """What it has written."""

@@ -178,6 +178,44 @@ class NatsTest(ClusterTestCase):
 
         self.play(scenario)
 
+    def test_stands_still(self) -> None:
+        """It neither answers nor ends its connections: a node notices, however much it has to say."""
+        first, second = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(8)]
+            ids = await meet_both(owner, *callers)
+            os.kill(self.nats.pid, signal.SIGSTOP)
+            try:
+                for _ in range(8):
+                    for caller in callers:
+                        await caller.send("ice-candidate", data="x" * 60_000)
+                await eventually(lambda: obstacle(second) == "cluster-unreachable", "a node that notices")
+            finally:
+                os.kill(self.nats.pid, signal.SIGCONT)
+            await eventually(lambda: obstacle(first) is obstacle(second) is None, "ready again")
+            await eventually(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed")
+            await talk(owner, callers[0], ids[callers[0]], "after")
+            await assert_whole(self.servers)
+
+        self.play(scenario)
+
+    def test_password_changed_and_changed_back(self) -> None:
+        """NATS sends everybody away, and takes nobody in for a while: a node keeps trying."""
+        first, second = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            self.nats.configure('authorization: { token: "another" }\n')
+            await eventually(lambda: obstacle(second) == "cluster-unreachable", "a node that is not let in")
+            self.nats.configure("")
+            await eventually(lambda: obstacle(first) is obstacle(second) is None, "ready again")
+            client = await ask(stack, second)
+            await talk(owner, client, await meet(owner, client), "after")
+
+        self.play(scenario)
+
     def test_started_without_it(self) -> None:
         """A node serves its own peers until there is one."""
         self.nats.stop()

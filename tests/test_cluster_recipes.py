@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import AsyncExitStack, ExitStack
@@ -20,12 +22,19 @@ CONFIGURATION = ROOT / "contrib" / "nats" / "nats-server.conf"
 WITHIN = 40.0
 
 
+def free_pair() -> int:
+    """A port that nobody listens on, nor on the one after it."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
 class LocalClusterTest(SynchronousTestCase):
     """What `make cluster` starts."""
 
     def test_until_interrupted(self) -> None:
-        ports = f"{free_port()}", f"{free_port()}"
-        environment = {**child_environment(), "PORT": ports[0], "NATS_PORT": ports[1]}
+        environment = {**child_environment(), "PORT": f"{free_pair()}", "NATS_PORT": f"{free_port()}"}
         command = [sys.executable, str(ROOT / "contrib" / "local_cluster.py")]
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -96,6 +105,9 @@ class ThreeMachinesTest(SynchronousTestCase):
         machines = {f"10.0.0.{i + 1}:6222": f"127.0.0.1:{route}" for i, route in enumerate(routes)}
         local = {'listen: "127.0.0.1:4222"\n': "", 'http: "127.0.0.1:8222"\n': ""}
         return [
-            replaced(text, {**local, **machines, '"0.0.0.0:6222"': f'"127.0.0.1:{route}"'})
+            replaced(
+                text,
+                {**local, 'listen: "10.0.0.1:6222"': f'listen: "127.0.0.1:{route}"', **machines},
+            )
             for route in routes
         ]

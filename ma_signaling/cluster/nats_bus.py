@@ -114,8 +114,7 @@ class NatsBus:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_said.wait(), FAREWELL_SECONDS)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await _cancel(self._task)
 
     async def _live(self) -> None:
         while True:
@@ -165,7 +164,7 @@ class NatsBus:
         self.is_up = True
         _safely(self.listener.up)
         self._has_work.set()
-        working = [
+        working: list[asyncio.Task[Any]] = [
             asyncio.ensure_future(each)
             for each in (closed.wait(), self._watch(client), self._work(client, every, subscriptions))
         ]
@@ -174,9 +173,7 @@ class NatsBus:
             for task in done:
                 task.result()
         finally:
-            for task in working:
-                task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            await _cancel(*working)
 
     async def _watch(self, client: Client) -> None:
         """Return when the server doesn't answer any more, whatever else there is to be written to it."""
@@ -246,6 +243,14 @@ class NatsBus:
         else:
             for payload in each_of(message.data):
                 _safely(lambda payload=payload: self.listener.received(payload))  # type: ignore[misc]
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """End tasks, however often it takes: nats-py ignores a cancellation in some places."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
 
 
 def _safely(call: Callable[[], None]) -> None:
