@@ -306,7 +306,7 @@ class Match(Referee):
                 "repeats": presence._told_at,
                 "mirrors": presence._mirrors,
                 "terms": presence._terms,
-                "looks": presence._looks,
+                "looks": presence.looks._open,
                 "inherited": presence._inherited,
                 "watched": presence._watched,
                 "told": presence._senior_told_at,

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ma_signaling.cluster.here import Here
+from ma_signaling.cluster.looks import ANSWER_SECONDS
 from ma_signaling.cluster.mirror import Mirror
-from ma_signaling.cluster.presence import ANSWER_SECONDS, Presence
+from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.session import Connection

@@ -13,9 +13,10 @@ from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.inquiries import Inquiries
 from ma_signaling.cluster.inquiries import Told as StoryTold
+from ma_signaling.cluster.looks import Told
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.mirror import Mirror
-from ma_signaling.cluster.presence import Presence, Told
+from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.home import Home
@@ -42,14 +43,13 @@ class Node:
         name: str = "",
     ) -> None:
         self._here = here = Here(name or token_hex(6), bus, settings, clock, wall)
-        self._presence = Presence(here)
+        self._members = Members(here, self._meet_node, self._lose_node)
+        self._presence = Presence(here, self._members.is_whole)
         self._claims = Claims(here, self._presence)
         self._relay = Relay(here, self._presence)
         self._inquiries = Inquiries(here)
-        self._members = Members(here, self._meet_node, self._lose_node)
         self._presence.messages, self._presence.verdicts = self._relay, self._claims
         self._presence.is_claimed = self._claims.__contains__
-        self._presence.is_whole = self._members.is_whole
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
         plain: dict[str, Callable[[Fields], None]] = {
@@ -121,7 +121,7 @@ class Node:
     def nobody(self, reply: str) -> None:
         ask = int(reply.rpartition(".")[2])
         if not self._claims.nobody(ask):
-            self._presence.nobody(ask)
+            self._presence.looks.nobody(ask)
 
     def up(self) -> None:
         self._members.reprieve()

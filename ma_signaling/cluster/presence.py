@@ -13,14 +13,12 @@ import orjson
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.hold import Hold
+from ma_signaling.cluster.looks import Looks, Told
 from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
 from ma_signaling.cluster.wire import Fields, presence, watch
 from ma_signaling.home import Home
-from ma_signaling.peer import ClientAddress, Timer
+from ma_signaling.peer import ClientAddress
 from ma_signaling.seniority import TENURE
-
-ANSWER_SECONDS = 1.5
-"""How long another node may take to say anything: what it is asked costs it no more than a turn of its loop."""
 
 REPEAT_SECONDS = 60.0
 """How often each hold is told anew, so that whatever got lost is found out."""
@@ -28,29 +26,27 @@ REPEAT_SECONDS = 60.0
 DOUBT_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news of a home elsewhere its node is asked whether it is still there."""
 
-Told = Callable[[bool | None], None]
-
 
 class Presence:
     """What is known of homes here and elsewhere."""
 
-    def __init__(self, here: Here) -> None:
+    def __init__(self, here: Here, is_whole: Callable[[], bool]) -> None:
+        """``is_whole`` says whether all other nodes can be heard, as far as is known."""
         self._here = here
+        self._is_whole = is_whole
         self._holds: dict[str, Hold] = {}
         self._told_at: OrderedDict[str, float] = OrderedDict()
         """When each hold was told, the longest ago first."""
         self._mirrors: dict[str, Mirror] = {}
         self._terms: dict[str, float] = {}
         """The latest that is known, of homes that are known here."""
-        self._looks: dict[int, tuple[str, Told | None, Timer]] = {}
+        self.looks = Looks(here, self._unknown, is_whole)
         self._inherited: dict[str, Fields] = {}
         self._watched: set[str] = set()
         """Homes that are elsewhere or away, and matter here."""
         self._senior_told_at: dict[str, float] = {}
         self.messages: Messages
         self.verdicts: Verdicts
-        self.is_whole: Callable[[], bool]
-        """Whether all other nodes can be heard, as far as is known."""
         self.is_claimed: Callable[[str], bool]
         """Whether this node has a claim to a Remote ID under way."""
 
@@ -60,48 +56,20 @@ class Presence:
         """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
         # Even where nobody can be asked now: it is asked for again later, or forgotten.
         self.sync(remote_id)
-        if not self._here.bus.is_up:
-            if told is not None:
-                told(False)
-            return
-        ask = self._here.next_ask()
-        timer = self._here.clock.callLater(ANSWER_SECONDS, self._no_answer, ask)
-        self._looks[ask] = remote_id, told, timer
-        self._here.tell_holder(remote_id, "look", ask)
+        self.looks.begin(remote_id, told)
 
-    def _no_answer(self, ask: int) -> None:
-        _, told, _ = self._looks.pop(ask)
-        if told is not None:
-            told(False)
-        # Whoever waits for this home waits on; it is asked for again as for any that is away.
-
-    def nobody(self, ask: int) -> bool:
-        """Nobody hears a question: the home is unknown. Returns whether it was a question of this kind."""
-        if ask not in self._looks:
-            return False
-        remote_id, told, timer = self._looks.pop(ask)
-        timer.cancel()
-        if told is not None:
-            told(None)
-        elif not self.is_claimed(remote_id):
-            self._here.hub.nobody(remote_id, is_sure=self.is_whole())
-        return True
+    def _unknown(self, remote_id: str) -> None:
+        if not self.is_claimed(remote_id):
+            self._here.hub.nobody(remote_id, is_sure=self._is_whole())
 
     def hear_away(self, fields: Fields) -> None:
         """Nobody holds a home, but somebody expects it back: whoever waits for it waits on."""
-        self._answered(fields, connected=False)
+        self.looks.answered(fields, connected=False)
 
     def hear_here(self, fields: Fields) -> None:
         """A node holds a home that this one has asked for."""
-        self._answered(fields, connected=True)
+        self.looks.answered(fields, connected=True)
         self.hear_held(fields)
-
-    def _answered(self, fields: Fields, *, connected: bool) -> None:
-        _, told, timer = self._looks.pop(fields["ask"], (None, None, None))
-        if timer is not None:
-            timer.cancel()
-        if told is not None:
-            told(connected)
 
     def hear_look(self, fields: Fields) -> None:
         """Another node asks for a home."""
@@ -381,11 +349,7 @@ class Presence:
 
     def down(self) -> None:
         """The bus is away."""
-        for ask in list(self._looks):
-            _, told, timer = self._looks.pop(ask)
-            timer.cancel()
-            if told is not None:
-                told(False)
+        self.looks.give_up()
         self.lose_node(None)
 
     def _note_term(self, remote_id: str, term: float) -> None:
