@@ -14,6 +14,7 @@ import pytest
 
 REAL = {
     "test_access_lists.ProcessTest",
+    "test_asyncapi",
     "test_benchmark",
     "test_check.OnlineTests",
     "test_check.WebRtcTests",
@@ -32,7 +33,9 @@ REAL = {
     "test_late_pong",
     "test_logs.ProcessTest",
     "test_metrics.ProcessTest",
-    "test_nats_bus",
+    "test_nats_bus.AdmissionTest",
+    "test_nats_bus.StartTest",
+    "test_openapi",
     "test_operator",
     "test_page_looks",
     "test_process",

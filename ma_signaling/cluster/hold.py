@@ -35,10 +35,6 @@ class Hold:
         """Where the home came from, as far as other nodes need it."""
         return ClientAddress(self.key, self.key, self.shared)
 
-    def is_same(self, other: Hold) -> bool:
-        """Whether it is about the same connection."""
-        return (self.node, self.connection) == (other.node, other.connection)
-
     def beats(self, other: Hold) -> bool:
         """Whether this one stays where both are held."""
         if self.address.is_surely(other.address):
