@@ -17,10 +17,13 @@ run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 cluster: .venv/tested ## Run NATS and two nodes on this machine, to try a cluster
 	$(BIN)/python contrib/local_cluster.py
 
-test: pytest trial ## Pass every check: lint, types, tests under pytest and under trial (side by side with -j2)
+test: memory real trial ## Pass every check: lint, types, tests under pytest and under trial (side by side with -j3)
 
-pytest: lint
-	$(BIN)/python -m pytest
+memory: lint
+	$(BIN)/python -m pytest -m 'not real'
+
+real: lint
+	$(BIN)/python -m pytest -m real
 
 ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
 	.ci/run
@@ -28,9 +31,11 @@ ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
 unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seconds
 	$(BIN)/python -m pytest -m unit -p randomly
 
-# Those in a browser have nothing of Twisted in them, and take long.
+# Tests that drive other processes only have nothing of Twisted in them: under pytest alone, for they take long.
+FROM_OUTSIDE = asyncapi cluster_model cluster_process cluster_recipes docker doctor doctor_logic end_to_end install late_pong \
+	openapi page_looks proxies readme
 trial: lint
-	$(BIN)/trial $(filter-out tests/test_doctor.py tests/test_page_looks.py,$(wildcard tests/test_*.py))
+	$(BIN)/trial $(filter-out $(FROM_OUTSIDE:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
