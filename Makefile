@@ -6,7 +6,7 @@ GAMES ?= 500
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test ci unit pytest trial lint coverage versions soak fuzz model bench changelog hooks requirements clean
+.PHONY: help run cluster test ci memory real trial unit lint coverage versions soak fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
