@@ -407,11 +407,24 @@ class LeavingTest(SynchronousTestCase):
         node = cluster.lines[0].node
         assert node._timer is not None
         node._timer.cancel()
+        cluster.lines[0].side = 1
         cluster.settle(20)
         assert cluster.worlds[1].hub.counts()["cluster"]["nodes"] == 1  # type: ignore[index]
+        cluster.lines[0].side = 0
         node._tick()
         cluster.settle(5)
         assert cluster.worlds[1].hub.counts()["cluster"]["nodes"] == 2  # type: ignore[index]
         home.say("answer", sessionId=session_id, data={})
         cluster.settle()
         assert client.types() == ["answer"]
+
+    def test_node_that_was_never_heard_of(self) -> None:
+        """Whoever says anything will be missed, whether its beats came through or not."""
+        cluster = Cluster(2)
+        cluster.server.lose = lambda op, subject: op == "beat"
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        cluster.kill(0)
+        cluster.settle(20)
+        assert cluster.is_online(1) is False

@@ -52,12 +52,15 @@ class Members:
 
     def hear_beat(self, fields: Fields) -> None:
         """Another node lives."""
-        node, counts = fields["node"], fields["counts"]
-        is_new = node not in self._members
-        self._members[node] = Member(
-            self._here.clock.seconds(), {name: int(counts[name]) for name in COUNTED}
-        )
-        if is_new:
+        counts = fields["counts"]
+        self._members[fields["node"]].counts = {name: int(counts[name]) for name in COUNTED}
+
+    def heard_of(self, node: str) -> None:
+        """Another node has said something: it lives, and will be missed."""
+        if node in self._members:
+            self._members[node].seen_at = self._here.clock.seconds()
+        else:
+            self._members[node] = Member(self._here.clock.seconds(), dict.fromkeys(COUNTED, 0))
             self._met(node)
 
     def hear_bye(self, fields: Fields) -> None:

@@ -113,6 +113,8 @@ class Node:
 
     def received(self, payload: bytes) -> None:
         op, fields, body = unpack(payload)
+        if "node" in fields and op != "bye":
+            self._members.heard_of(fields["node"])
         if op in self._with_body:
             self._with_body[op](fields, body)
         elif op in self._plain:

@@ -36,7 +36,8 @@ class Relay:
         """As ``mirror.Messages`` has it."""
         session = self._here.hub.sessions.get(session_id)
         key = "" if session is None else session.key
-        fields = self._about(mirror, s=session_id, k=key)
+        is_answered = session is not None and session.answered
+        fields = self._about(mirror, s=session_id, k=key, answered=is_answered)
         self._here.bus.publish(inbox(mirror.node), pack("tell", fields, body))
 
     def attach(self, mirror: Mirror, *, always: bool = False) -> None:
@@ -149,7 +150,9 @@ class Relay:
             home.tell(body)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
-        return self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
+        session = self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
+        session.answered = fields.get("answered", False)
+        return session
 
     def hear_attach(self, fields: Fields) -> None:
         """Another node has these sessions with a home that is here, and no others."""
