@@ -83,6 +83,12 @@ class Home:
             self._guard = HomeGuard()
         return self._guard.admit(key, now, most)
 
+    def asked_by(self, address: ClientAddress) -> None:
+        """Somebody has asked for it while it isn't known."""
+        if self.askers is None:
+            self.askers = {}
+        self.askers[address.key] = address
+
     def keep_ice_servers(self, ice_servers: bytes | None) -> None:
         """Keep a list (as JSON) as the fallback, unless it is far too long."""
         if ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES:

@@ -175,7 +175,8 @@ class Hub:
             error = rate_limited(1)
         if error is not None:
             connection.peer.send(messages.error(error))
-        self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
+        if not connection.is_remote:
+            self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
         self.gone(connection, goodbye)
         connection.peer.close(code, reason)
 
@@ -240,12 +241,18 @@ class Hub:
         """What came, by type of message."""
         return self._router.traffic()
 
-    def counts(self) -> dict[str, object]:
-        """The numbers of /health."""
+    def own_counts(self) -> dict[str, int]:
+        """How many homes and sessions are this node's."""
         return {
             "servers": self.registry.online,
             "clients": self.sessions.open,
             "pendingClients": len(self.sessions) - self.sessions.open,
+        }
+
+    def counts(self) -> dict[str, object]:
+        """The numbers of /health."""
+        return {
+            **self.own_counts(),
             "rateLimiter": self.limits.counts(),
             **self._elsewhere.counts(),
         }

@@ -59,7 +59,7 @@ class Lookups:
         if home is None:
             self.missed(address, remote_id)
         elif not home.is_known:
-            home.askers = {**(home.askers or {}), address.key: address}
+            home.asked_by(address)
         return home
 
     def missed(self, address: ClientAddress, remote_id: str) -> None:

@@ -125,13 +125,13 @@ class Registry:
         """``holder``, on another node, holds a Remote ID; the sessions here go on with it, unless ``evicting``."""
         home = self._homes.get(remote_id)
         if home is not None and home.is_here:
-            self.surrender(home)
+            self._surrender(home)
         if home is not None and evicting and home.is_known:
             self.evict(home)
         self.grant(holder, remote_id, ice_servers)
         return self._homes[remote_id]
 
-    def surrender(self, home: Home) -> None:
+    def _surrender(self, home: Home) -> None:
         """Close the holder here, for a better one elsewhere; not with 4000, for it may well be the owner."""
         self.takeovers.settle(home.remote_id)
         holder = self._detach(home)
@@ -291,7 +291,8 @@ class Registry:
         if over:
             self._dissolve(home, End.HOME_LEFT if goodbye else End.HOME_LOST)
         else:
-            self._await_return(home, self._expired)
+            # How a grace ends is told by the node on which it was begun.
+            self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
         if not holder.is_remote:
             self.takeovers.award(home.remote_id)
 
@@ -302,8 +303,11 @@ class Registry:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
-        home.timer = None
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
+        self._lost_for_good(home)
+
+    def _lost_for_good(self, home: Home) -> None:
+        home.timer = None
         self._dissolve(home, End.HOME_LOST)
 
     def _dissolve(self, home: Home, end: End) -> None:

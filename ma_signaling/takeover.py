@@ -157,7 +157,9 @@ class Takeovers:
             self._refuse(newcomer, remote_id)
 
     def _refuse(self, newcomer: Connection, remote_id: str | None) -> None:
-        self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
+        # Of one that is elsewhere its own node reports it.
+        if not newcomer.is_remote:
+            self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
         self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
 
     def give_up(self) -> None:

@@ -314,7 +314,7 @@ class Match(Referee):
             }
             for name, what in left.items():
                 assert not what, f"n{number} keeps {name}: {what}"
-            assert node.subjects == {EVERYBODY, inbox(node.name, "*")}
+            assert self.cluster.lines[number].wanted == {EVERYBODY, inbox(node.name, "*")}
             assert registry.online == world.hub.sessions.open == 0
             assert set(node._members._members) == {f"n{n}" for n in self.live()} - {node.name}
         ticks = [timer for timer in self.cluster.clock.timers if "arrive" not in timer._name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.events import Event
 from tests.cluster import Cluster
 from tests.heart import FakePeer
 
@@ -64,6 +65,37 @@ class TakeoverTest(SynchronousTestCase):
         self.client.say("offer", data={})
         self.cluster.settle()
         assert newcomer.heard == [REGISTERED]
+
+    def test_silent_holder_of_a_client_here(self) -> None:
+        """The newcomer's own node gives it none of the sessions either, whatever it has heard of the eviction."""
+        self.cluster.server.lose = lambda op, subject: op == "evicted"
+        near = self.cluster.client(1)
+        self.cluster.session(self.home, near)
+        newcomer = self.newcomer(STRANGER)
+        self.cluster.clock.advance(5)
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+        near.say("offer", data={})
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+
+    def test_reported_once(self) -> None:
+        """By the newcomer's node, and not by the one that refused it as well."""
+        newcomer = self.newcomer(STRANGER)
+        self.home.pong()
+        self.cluster.settle()
+        assert newcomer.closed is not None
+        for event in (Event.TAKEOVER_REFUSED, Event.PEER_CLOSED):
+            assert [world.reported().count(event) for world in self.cluster.worlds] == [0, 1, 0], event
+
+    def test_two_of_one_address_at_one_node(self) -> None:
+        """The later one is the newer, as among a node's own."""
+        first, second = (self.cluster.worlds[1].connect("192.0.2.1") for _ in range(2))
+        for newcomer in (first, second):
+            newcomer.say("register-server", remoteId="HOME")
+        self.cluster.settle()
+        assert second.heard[0] == REGISTERED
+        assert first.closed == (4000, "Replaced by new connection")
 
     def test_silent_holder_returns(self) -> None:
         """The owner has held it for long enough to win it back anywhere, and finds his sessions."""
@@ -138,6 +170,20 @@ class TakeoverTest(SynchronousTestCase):
                 assert loser.closed is not None
                 assert loser.closed[0] in (1012, 1013)
 
+    def test_same_instant_on_one_bus(self) -> None:
+        """The one that is judged second is judged at once, not when it asks again."""
+        for seed in range(10):
+            cluster = Cluster(2, seed=seed, latency=(0.001, 0.02))
+            one, other = (cluster.worlds[node].connect(f"192.0.2.{node}") for node in range(2))
+            for newcomer in (one, other):
+                newcomer.say("register-server", remoteId="NEW")
+            for _ in range(10):
+                cluster.settle(0.2)
+                for peer in (one, other):
+                    if peer.is_there and peer.pings:
+                        peer.pong()
+            assert sum(peer.is_there for peer in (one, other)) == 1, seed
+
     def test_claim_or_verdict_lost(self) -> None:
         for lost in ("claim", "granted"):
             cluster = Cluster(2)
@@ -186,6 +232,9 @@ class GraceTest(SynchronousTestCase):
         back.say("ice-candidate", sessionId=self.local_id, data=4)
         self.cluster.settle()
         assert [message["data"] for message in self.client.heard + self.local.heard] == [3, 4]
+        found = self.cluster.worlds[0].hub.registry.find("HOME")
+        assert found is not None
+        assert not found.remote_sessions
         assert self.cluster.holders() == [1]
 
     def test_expires(self) -> None:
@@ -195,6 +244,8 @@ class GraceTest(SynchronousTestCase):
         assert self.client.heard == []
         self.cluster.settle(2)
         assert self.client.heard == self.local.heard == [{"type": "peer-disconnected"}]
+        reported = [world.reported().count(Event.HOME_EXPIRED) for world in self.cluster.worlds]
+        assert reported == [1, 0, 0]
         self.cluster.settle(10)
         assert not any("HOME" in subject for line in self.cluster.lines for subject in line.wanted)
 

@@ -1,13 +1,13 @@
 """Claims: a connection here wants a Remote ID that nobody holds here; whoever holds it elsewhere decides.
 
 First a node hears the home's subject, then it claims: of two that claim in the same instant, at least one hears the
-other. The elder claim goes first, and its node judges the other one as if it had come to it. A holder judges as it
+other. The elder claim goes first; the other one is made again when that one is granted. A holder judges as it
 does among its own connections (``Registry.contend``), with a ``Mirror`` for the newcomer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.looks import ANSWER_SECONDS
@@ -38,7 +38,6 @@ class Claim:
     tries: int = 1
     timer: Timer | None = None
     is_doubtful: bool = False
-    rivals: list[Fields] = field(default_factory=list)
 
     @property
     def order(self) -> tuple[float, str]:
@@ -155,9 +154,9 @@ class Claims:
     def _won_by_silence(self, claim: Claim) -> None:
         """Nobody has decided: as where a holder gives no sign of life."""
         home = self._here.hub.registry.find(claim.remote_id)
-        is_held = home is not None and home.is_known and home.connection is not None
-        evicting = is_held and not claim.newcomer.address.is_surely(home.owner)  # type: ignore[union-attr]
-        self._won(claim, evicting=evicting)
+        is_held = home is not None and home.connection is not None
+        is_owners = home is not None and claim.newcomer.address.is_surely(home.owner)
+        self._won(claim, evicting=is_held and not is_owners)
 
     def _won(self, claim: Claim, *, evicting: bool = False) -> None:
         self._finish(claim)
@@ -173,8 +172,6 @@ class Claims:
             registry.award(claim.newcomer, evicting=evicting)
         self._presence.disinherit(claim.remote_id)
         self._presence.sync(claim.remote_id)
-        for rival in claim.rivals:
-            self.hear_claim(rival)
 
     def _finish(self, claim: Claim) -> None:
         del self._by_ask[claim.ask], self._claims[claim.remote_id][claim.newcomer]
@@ -208,7 +205,7 @@ class Claims:
 
     def _meet(self, own: Claim, fields: Fields) -> None:
         if own.order < (fields["at"], fields["node"]):
-            own.rivals = [each for each in own.rivals if each["ask"] != fields["ask"]] + [fields]
+            # It claims anew when it hears that this one was granted (``hear_held``).
             self._answer("wait", fields)
         else:
             self._answer("nothing", fields)

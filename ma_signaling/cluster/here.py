@@ -57,8 +57,3 @@ class Here:
         elif not wanted and subject in self._subjects:
             self._subjects.remove(subject)
             self.bus.unsubscribe(subject)
-
-    @property
-    def subjects(self) -> frozenset[str]:
-        """What this node hears."""
-        return frozenset(self._subjects)

@@ -27,9 +27,6 @@ class Looks:
         self._is_whole = is_whole
         self._open: dict[int, tuple[str, Told | None, Timer]] = {}
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def begin(self, remote_id: str, told: Told | None = None) -> None:
         """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
         if not self._here.bus.is_up:

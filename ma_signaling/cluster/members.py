@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.wire import Fields
@@ -16,8 +15,6 @@ DEAD_SECONDS = 7.0
 
 DOUBT_SECONDS = 60.0
 """For how long after that its homes may be somewhere, and just not be heard."""
-
-COUNTED = ("servers", "clients", "pendingClients")
 
 
 @dataclass(slots=True)
@@ -43,8 +40,7 @@ class Members:
 
     def beat(self) -> None:
         """Say that this node lives."""
-        counts: Any = self._here.hub.counts()
-        self._here.tell_everybody("beat", counts={name: counts[name] for name in COUNTED})
+        self._here.tell_everybody("beat", counts=self._here.hub.own_counts())
 
     def bye(self) -> None:
         """Say that this node goes."""
@@ -52,15 +48,14 @@ class Members:
 
     def hear_beat(self, fields: Fields) -> None:
         """Another node lives."""
-        counts = fields["counts"]
-        self._members[fields["node"]].counts = {name: int(counts[name]) for name in COUNTED}
+        self._members[fields["node"]].counts = fields["counts"]
 
     def heard_of(self, node: str) -> None:
         """Another node has said something: it lives, and will be missed."""
         if node in self._members:
             self._members[node].seen_at = self._here.clock.seconds()
         else:
-            self._members[node] = Member(self._here.clock.seconds(), dict.fromkeys(COUNTED, 0))
+            self._members[node] = Member(self._here.clock.seconds(), {})
             self._met(node)
 
     def hear_bye(self, fields: Fields) -> None:
@@ -85,7 +80,8 @@ class Members:
         for member in self._members.values():
             member.seen_at = self._here.clock.seconds()
 
-    def counts(self, own: dict[str, Any]) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """The numbers of all nodes together."""
+        own = self._here.hub.own_counts()
         every = [own, *(member.counts for member in self._members.values())]
-        return {"nodes": len(every), **{name: sum(each[name] for each in every) for name in COUNTED}}
+        return {"nodes": len(every), **{name: sum(each.get(name, 0) for each in every) for name in own}}

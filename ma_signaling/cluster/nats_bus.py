@@ -15,6 +15,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from ma_signaling.cluster.wire import Listener, each_of, pack_many
 from ma_signaling.declaration import CannotStart
 from ma_signaling.settings import Settings
 
-RETRY_SECONDS = 0.5
+RETRY_SECONDS = 1
 """Between two tries to reach a server."""
 
 PING_SECONDS = 2.0
@@ -145,7 +146,7 @@ class NatsBus:
             no_echo=True,
             allow_reconnect=False,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type]
+            reconnect_time_wait=RETRY_SECONDS,
             skip_subject_validation=True,
             error_cb=on_error,
             disconnected_cb=on_close,
@@ -228,7 +229,7 @@ class NatsBus:
             _safely(self.listener.down)
 
     def _say(self, problem: str) -> None:
-        # It is tried twice a second, and an operator needs to be told once.
+        # It is tried every second, and an operator needs to be told once.
         if problem != self._problem:
             self._problem = problem
             _log.warn("NATS cannot be reached: {problem}", problem=problem)
@@ -239,10 +240,10 @@ class NatsBus:
         self.messages_in += 1
         headers = message.headers
         if headers is not None and headers.get("Status") == _NOBODY:
-            _safely(lambda: self.listener.nobody(message.subject))
+            _safely(partial(self.listener.nobody, message.subject))
         else:
             for payload in each_of(message.data):
-                _safely(lambda payload=payload: self.listener.received(payload))  # type: ignore[misc]
+                _safely(partial(self.listener.received, payload))
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -87,11 +87,6 @@ class Node:
         """What other nodes call this one."""
         return self._here.node
 
-    @property
-    def subjects(self) -> frozenset[str]:
-        """What this node hears."""
-        return self._here.subjects
-
     def join(self, hub: Hub) -> None:
         """Be the node of this hub."""
         self._here.hub = hub
@@ -212,7 +207,7 @@ class Node:
         self._presence.vacated(home, holder.id, goodbye=goodbye)
 
     def dropped(self, home: Home) -> None:
-        self._relay.forget_home(home)
+        self._relay.handed_on(home)
         self._presence.dropped(home)
 
     def ended(self, session: Session) -> None:
@@ -231,10 +226,4 @@ class Node:
         self._here.tell_everybody("senior", r=remote_id, key=owner.key)
 
     def counts(self) -> dict[str, object]:
-        hub = self._here.hub
-        own = {
-            "servers": hub.registry.online,
-            "clients": hub.sessions.open,
-            "pendingClients": len(hub.sessions) - hub.sessions.open,
-        }
-        return {"cluster": self._members.counts(own)}
+        return {"cluster": self._members.counts()}

@@ -150,7 +150,7 @@ class Presence:
     def tell_all(self) -> None:
         """Tell all holds."""
         for remote_id in list(self._told_at):
-            self._tell_again(remote_id, in_short=False)
+            self._tell_again(remote_id)
 
     def repeat(self, seconds: float) -> None:
         """Tell some of the holds that were not told for long, as many as come up in ``seconds``."""
@@ -159,9 +159,9 @@ class Presence:
             remote_id, told_at = next(iter(self._told_at.items()), ("", now))
             if now - told_at < REPEAT_SECONDS:
                 break
-            self._tell_again(remote_id, in_short=True)
+            self._tell_again(remote_id)
 
-    def _tell_again(self, remote_id: str, *, in_short: bool) -> None:
+    def _tell_again(self, remote_id: str) -> None:
         now = self._here.clock.seconds()
         home = self._here.hub.registry.find(remote_id)
         if home is None or not home.is_here:
@@ -169,7 +169,8 @@ class Presence:
             return
         self._told_at[remote_id] = now
         self._told_at.move_to_end(remote_id)
-        self.tell(home, in_short=in_short)
+        # The ICE servers are most of it, and known to those who need them.
+        self.tell(home, in_short=True)
         is_due = now - self._senior_told_at.get(remote_id, 0.0) >= TENURE
         if now - home.held_since >= TENURE and is_due and not home.owner.shared:
             self._senior_told_at[remote_id] = now

@@ -11,7 +11,7 @@ import orjson
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
-from ma_signaling.cluster.wire import Fields, inbox, pack
+from ma_signaling.cluster.wire import Fields
 from ma_signaling.ended import REMEMBERED_END
 from ma_signaling.errors import Refused, home_busy
 from ma_signaling.home import Home
@@ -37,8 +37,8 @@ class Relay:
         session = self._here.hub.sessions.get(session_id)
         key = "" if session is None else session.key
         is_answered = session is not None and session.answered
-        fields = self._about(mirror, s=session_id, k=key, answered=is_answered)
-        self._here.bus.publish(inbox(mirror.node), pack("tell", fields, body))
+        about = self._about(mirror, s=session_id, k=key, answered=is_answered)
+        self._here.tell(mirror.node, "tell", body, **about)
 
     def attach(self, mirror: Mirror, *, always: bool = False) -> None:
         """A home is connected elsewhere: let its node know of the sessions here that the home knows.
@@ -99,8 +99,7 @@ class Relay:
 
     def said(self, home: Home, session: RemoteSession, payload: bytes) -> None:
         """A home here has said something to a client elsewhere."""
-        fields = {"r": home.remote_id, "node": self._here.node}
-        self._here.bus.publish(inbox(session.node), pack("said", fields, payload))
+        self._here.tell(session.node, "said", payload, r=home.remote_id, node=self._here.node)
 
     def crowd_out(self, home: Home, session: RemoteSession) -> None:
         """A session of a client elsewhere makes way for another."""
@@ -187,7 +186,7 @@ class Relay:
     # Losses
 
     def handed_on(self, home: Home) -> None:
-        """A home that was here is elsewhere, where the other nodes turn to."""
+        """A home that was here is elsewhere, where the other nodes turn to, or gone for good."""
         for session_id in home.remote_sessions:
             self._heard.pop(session_id, None)
         home.remote_sessions.clear()
@@ -213,7 +212,3 @@ class Relay:
     def _forget(self, home: Home, session_id: str) -> None:
         if session_id not in home.remote_sessions:
             self._heard.pop(session_id, None)
-
-    def forget_home(self, home: Home) -> None:
-        """A home that was here is gone for good."""
-        self.handed_on(home)
