@@ -33,7 +33,8 @@ class AdmissionTest(SynchronousTestCase):
     def assert_joins(self, nats: NatsServer, url: str, *options: str) -> None:
         with node(url, *options) as server:
             wait_until(lambda: obstacle(server) is None, "a node that has joined")
-            assert "Traceback" not in server.log()
+        assert "Traceback" not in server.log()
+        assert "NATS is away" not in server.log(), "it left by itself"
 
     def assert_stays_out(self, nats: NatsServer, url: str, *options: str) -> str:
         """It serves its own peers, says why, and is not ready."""

@@ -109,8 +109,8 @@ class NatsBus:
 
     async def end(self) -> None:
         """Bring to the server what waits, and go."""
+        self._is_leaving = True
         if self.is_up:
-            self._is_leaving = True
             self._has_work.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_said.wait(), FAREWELL_SECONDS)
@@ -225,12 +225,13 @@ class NatsBus:
             self.lost += len(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
-            _log.warn("NATS is away: this node goes on by itself until it is back")
-            _safely(self.listener.down)
+            if not self._is_leaving:
+                _log.warn("NATS is away: this node goes on by itself until it is back")
+                _safely(self.listener.down)
 
     def _say(self, problem: str) -> None:
         # It is tried every second, and an operator needs to be told once.
-        if problem != self._problem:
+        if problem != self._problem and not self._is_leaving:
             self._problem = problem
             _log.warn("NATS cannot be reached: {problem}", problem=problem)
 
