@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 
 from tests.server_process import ServerProcess
-from tests.webrtc_peers import Peer, eventually
+from tests.webrtc_peers import STEP_WITHIN, Peer, eventually
 
 WITHIN = 120.0
 
@@ -66,6 +66,14 @@ async def talk(owner: Peer, client: Peer, session_id: str, word: str) -> None:
     await eventually(
         lambda: [m for m in client.heard("answer") if m["data"] == word], f"{word} at the client"
     )
+
+
+async def reach(owner: Peer, client: Peer) -> None:
+    """Trickle candidates until the home hears one: what is under way while it moves may be lost."""
+    async with asyncio.timeout(STEP_WITHIN):
+        while not owner.heard("ice-candidate"):
+            await client.send("ice-candidate", data={})
+            await asyncio.sleep(0.1)
 
 
 async def found(server: ServerProcess, names: Iterable[str]) -> list[str]:

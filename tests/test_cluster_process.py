@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, ExitStack
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.cluster_peers import Scenario, ask, assert_whole, found, home, meet, meet_both, play, talk
+from tests.cluster_peers import Scenario, ask, assert_whole, found, home, meet, meet_both, play, reach, talk
 from tests.nats import Cable, NatsServer, node, obstacle, wait_for_nodes, wait_until
 from tests.webrtc_peers import SignalingError, eventually
 
@@ -104,6 +104,7 @@ class FaultTest(ClusterTestCase):
                 lambda: obstacle(first) == "cluster-unreachable", "a node that knows it is cut off"
             )
             moved = await home(stack, second)
+            await reach(moved, client)
             await talk(moved, client, session_id, "behind its back")
             self.cables[0].mend()
             await eventually(lambda: owner.close_code is not None, "the old connection's end", HEALED_WITHIN)
