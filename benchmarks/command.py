@@ -50,7 +50,7 @@ class Sizes:
     def busy(self) -> dict[str, Make]:
         """The conversations that keep a server busy."""
         return {
-            "relay": lambda place: Relay(place, self.sessions // 5, BURST),
+            "relay": lambda place: Relay(place, self.sessions * 4 // 5, BURST),
             "relay singly": lambda place: Relay(place, self.sessions // 5, 1),
             "session": lambda place: Sessions(place, self.sessions),
             "arrive": lambda place: Arrivals(place, self.arrivals),
@@ -175,6 +175,9 @@ def parser() -> argparse.ArgumentParser:
             return names
         raise argparse.ArgumentTypeError("some of: " + ",".join(FIGURES))
 
+    def absolute(text: str) -> Path:
+        return Path(text).resolve()  # servers are started elsewhere
+
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure what this server costs. Without options, the results go to docs/performance.md.",
@@ -187,5 +190,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against", metavar="OPTIONS", help="this server with these options, instead of Node"
     )
-    parser.add_argument("--against-tree", type=Path, metavar="PATH", help="another checkout, instead of Node")
+    parser.add_argument(
+        "--against-tree", type=absolute, metavar="PATH", help="another checkout, instead of Node"
+    )
     return parser

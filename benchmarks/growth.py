@@ -15,7 +15,7 @@ FILLED_WITHIN = 30
 """Seconds over which a crowd arrives: the pings of a crowd that came at once would come at once too."""
 
 CONVERSATIONS: dict[str, Make] = {
-    "relay": lambda place: Relay(place, 200, BURST),
+    "relay": lambda place: Relay(place, 800, BURST),
     "session": lambda place: Sessions(place, 1000),
     "arrive": lambda place: Arrivals(place, 1500),
     "leave": lambda place: Departures(place, 1500),

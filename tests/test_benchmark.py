@@ -172,4 +172,6 @@ class CommandTest(SynchronousTestCase):
         KIND.check()
 
     def test_figures(self) -> None:
+        # Servers are started in other directories.
+        assert parser().parse_args(["--against-tree", "../before"]).against_tree.is_absolute()
         assert parser().parse_args(["--only", "relay,storm"]).only == ("relay", "storm")
