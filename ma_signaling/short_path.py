@@ -123,7 +123,7 @@ class ShortPath(WebSocketServerProtocol):
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start, size, most_bytes = 0, len(data), self.most_bytes
-        while self.state == OPEN and (found := whole_frame(data, start, most_bytes)):
+        while start < size and self.state == OPEN and (found := whole_frame(data, start, most_bytes)):
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
