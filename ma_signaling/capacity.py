@@ -9,9 +9,6 @@ from http import HTTPStatus
 RESERVE = 100
 """Descriptors that are kept for all else: listeners, logs, and connections that are being turned away."""
 
-UNSENT_BYTES = 64 * 1024 * 1024
-"""What may wait for slow peers together."""
-
 
 class Capacity:
     """Counts open sockets, in all and by neighbour, against what may be.

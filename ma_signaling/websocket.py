@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling import messages, request_head
-from ma_signaling.capacity import UNSENT_BYTES
+from ma_signaling.backlog import STALL_SECONDS, Backlog
 from ma_signaling.deadlines import Waiting
 from ma_signaling.errors import CloseCode
 from ma_signaling.events import Event
@@ -23,7 +23,7 @@ from ma_signaling.peer import ClientAddress
 from ma_signaling.request_head import RequestHead
 from ma_signaling.session import Connection
 from ma_signaling.short_path import OPEN, ShortPath
-from ma_signaling.transport import hand_over, neighbour, unsent
+from ma_signaling.transport import hand_over, neighbour
 
 if TYPE_CHECKING:
     from ma_signaling.websocket_factory import SignalingFactory
@@ -35,12 +35,6 @@ HEAD_BYTES = 16 * 1024
 
 LINGER_SECONDS = 2.0
 """How long a closing handshake may take before TCP goes."""
-
-STALL_SECONDS = 10.0
-"""How long a peer may take nothing of what waits for it."""
-
-STALLED_BYTES = 64 * 1024
-"""What waits when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""
 
 MOST_FRAGMENTS = 256
 """Frames that one message may come in."""
@@ -70,7 +64,7 @@ class SignalingProtocol(ShortPath):
     _steps_after_close = 0
     _ping_payload = b""
     _pongs_due = 0
-    _unsent = 0
+    _backlog: Backlog | None = None
 
     # From Twisted
 
@@ -108,18 +102,18 @@ class SignalingProtocol(ShortPath):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
-        self._set_unsent(0)
+        self._clear_backlog()
         self.factory.capacity.give_back(self._counts_for)
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
-        if not self._unsent and self.state == self.STATE_OPEN:
-            self._set_unsent(unsent(self.transport, STALLED_BYTES))
+        if self._backlog is None and self.state == self.STATE_OPEN:
+            self._backlog = Backlog(self.transport, self.factory.capacity)
             self._set_deadline(STALL_SECONDS)
 
     def resumeProducing(self) -> None:
-        if self._unsent and self.state == self.STATE_OPEN:
-            self._set_unsent(0)
+        if self._backlog is not None and self.state == self.STATE_OPEN:
+            self._clear_backlog()
             self._clear_deadline()
 
     def stopProducing(self) -> None:
@@ -243,21 +237,18 @@ class SignalingProtocol(ShortPath):
 
     @property
     def congested(self) -> bool:
-        unsent = self._unsent
-        return unsent > 0 and unsent > self.factory.settings.send_buffer_bytes // 2
+        backlog = self._backlog
+        return backlog is not None and backlog.bytes > self.factory.settings.send_buffer_bytes // 2
 
     def send(self, message: bytes) -> None:
         if self.state != OPEN:
             return
-        if self._unsent:
-            self._set_unsent(self._unsent + len(message))
-            most = self.factory.settings.send_buffer_bytes
-            if self._unsent > most:
-                self._has_taken_some()
-            if self._unsent > most or self.factory.capacity.unsent > UNSENT_BYTES:
-                self._cut("it does not read what it is sent")
-                return
-        self.send_text(message)
+        if self._backlog is None or self._backlog.takes(
+            len(message), self.factory.settings.send_buffer_bytes
+        ):
+            self.send_text(message)
+        else:
+            self._cut("it does not read what it is sent")
 
     def ping(self, payload: bytes) -> None:
         self._ping_payload = payload
@@ -290,15 +281,10 @@ class SignalingProtocol(ShortPath):
         self.dropConnection(abort=False)
         self._set_deadline(LINGER_SECONDS)
 
-    def _set_unsent(self, size: int) -> None:
-        self.factory.capacity.unsent += size - self._unsent
-        self._unsent = size
-
-    def _has_taken_some(self) -> bool:
-        """Whether a slow peer has read since the last look; what waits for it is counted anew."""
-        before = self._unsent
-        self._set_unsent(max(1, unsent(self.transport, before)))
-        return self._unsent < before
+    def _clear_backlog(self) -> None:
+        if self._backlog is not None:
+            self._backlog.clear()
+            self._backlog = None
 
     def _cut(self, reason: str) -> None:
         if self.connection is not None:
@@ -315,7 +301,7 @@ class SignalingProtocol(ShortPath):
         """What the connection is in, it has been in for too long."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
-        elif self._has_taken_some():
+        elif self._backlog is not None and self._backlog.has_shrunk():
             self._set_deadline(STALL_SECONDS)
         else:
             self._cut("it does not read what it is sent")

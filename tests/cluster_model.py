@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
-from ma_signaling.cluster.presence import REPEAT_SECONDS
+from ma_signaling.cluster.holdings import REPEAT_SECONDS
 from ma_signaling.peer import ClientAddress
 from ma_signaling.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
 from tests.cluster import Cluster

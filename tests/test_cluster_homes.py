@@ -134,7 +134,7 @@ class TakeoverTest(SynchronousTestCase):
         newcomer.breaks()
         self.cluster.settle()
         assert self.home.closed == (4000, "Replaced by new connection")
-        assert self.cluster.lines[1].node._presence._inherited == {}
+        assert self.cluster.lines[1].node._presence.holdings._inherited == {}
 
     def test_newcomer_leaves_a_silent_holder(self) -> None:
         """Nobody gets the Remote ID, but its holder has lost it: the next stranger doesn't see its sessions either."""

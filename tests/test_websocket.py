@@ -1,4 +1,4 @@
-"""Connections in memory: the handshake, close codes, goodbyes, keep-alive and bounds, on a fake clock."""
+"""Connections in memory: the handshake, close codes, goodbyes and bounds, on a fake clock."""
 
 from __future__ import annotations
 
@@ -7,26 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.websocket import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS, STALL_SECONDS
-from tests.wire import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
-
-
-def registered(server: Server, remote_id: str = "HOME", host: str = "192.0.2.1") -> Socket:
-    """A home that is connected."""
-    home = server.connect(host)
-    home.say(type="register-server", remoteId=remote_id)
-    assert home.heard() == [{"type": "registered", "remoteId": remote_id}]
-    return home
-
-
-def opened(server: Server, home: Socket, host: str = "192.0.2.2") -> tuple[Socket, str]:
-    """A client with an open session, and that session's ID."""
-    client = server.connect(host)
-    client.say(type="connect-request", remoteId="HOME")
-    (announced,) = home.heard()
-    home.say(type="session-ready", sessionId=announced["sessionId"])
-    assert client.heard()[0]["type"] == "connected"
-    return client, announced["sessionId"]
+from ma_signaling.websocket import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
+from tests.wire import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
 
 
 class HandshakeTest(SynchronousTestCase):
@@ -103,7 +85,7 @@ class HandshakeTest(SynchronousTestCase):
 
     def test_oldest_without_a_role_makes_way(self) -> None:
         server = Server(connections_per_address=3)
-        home = registered(server)
+        home = server.home()
         idle = server.connect()
         server.connect()
         server.connect()
@@ -123,8 +105,8 @@ class MessagesTest(SynchronousTestCase):
         assert client.heard() == [{"type": "pong"}]
 
     def test_binary_frame_is_forwarded_as_text(self) -> None:
-        home = registered(self.server)
-        client, session = opened(self.server, home)
+        home = self.server.home()
+        client, session = self.server.session(home)
         payload = b'{"type":"answer","sessionId":"%b","data":{"sdp":"x"}}' % session.encode()
         home.send(frame(BINARY, payload))
         assert client.frames() == [(TEXT, payload)]
@@ -187,7 +169,7 @@ class CloseCodesTest(SynchronousTestCase):
 
     def test_waiting_client_gets_an_error_first(self) -> None:
         server = Server()
-        registered(server)
+        server.home()
         client = server.connect("192.0.2.2")
         client.say(type="connect-request", remoteId="HOME")
         client.send(frame(3))
@@ -197,8 +179,8 @@ class CloseCodesTest(SynchronousTestCase):
 
     def test_replaced(self) -> None:
         server = Server()
-        old = registered(server)
-        registered(server)
+        old = server.home()
+        server.home()
         assert old.frames() == [(CLOSE, (4000).to_bytes(2) + b"Replaced by new connection")]
         old.send(frame(CLOSE, (4000).to_bytes(2)))
         assert old.transport.disconnecting
@@ -212,8 +194,8 @@ class GoodbyeTest(SynchronousTestCase):
     def outcome(self, farewell: bytes | None) -> list[dict[str, Any]]:
         """What a client hears at once when its home leaves in this way."""
         server = Server()
-        home = registered(server)
-        client, _ = opened(server, home)
+        home = server.home()
+        client, _ = server.session(home)
         if farewell is not None:
             home.send(farewell)
         home.lose()
@@ -235,144 +217,9 @@ class GoodbyeTest(SynchronousTestCase):
 
     def test_close_frame_counts_without_the_end_of_tcp(self) -> None:
         server = Server()
-        home = registered(server)
-        client, _ = opened(server, home)
+        home = server.home()
+        client, _ = server.session(home)
         home.send(frame(CLOSE))
         assert client.heard() == [{"type": "peer-disconnected"}]
         server.clock.advance(LINGER_SECONDS)
         assert home.transport.aborted
-
-
-class KeepAliveTest(SynchronousTestCase):
-    """Two kinds of pings, and who counts as dead."""
-
-    def setUp(self) -> None:
-        self.server = Server()
-
-    def advance(self, seconds: int) -> None:
-        self.server.clock.pump([1] * seconds)
-
-    def test_both_pings(self) -> None:
-        client = self.server.connect()
-        self.advance(29)
-        assert client.frames() == []
-        self.advance(1)
-        assert client.frames() == [(PING, b""), (TEXT, b'{"type":"ping"}')]
-
-    def test_answered(self) -> None:
-        client = self.server.connect()
-        for _ in range(5):
-            self.advance(30)
-            client.send(frame(PONG))
-        assert not client.transport.aborted
-
-    def test_only_a_websocket_pong_counts(self) -> None:
-        client = self.server.connect()
-        self.advance(30)
-        client.say(type="pong")
-        client.say(type="ping")
-        self.advance(29)
-        assert not client.transport.aborted
-        self.advance(1)
-        assert client.transport.aborted
-
-    def test_a_jump_of_the_clock_kills_nobody(self) -> None:
-        client = self.server.connect()
-        self.advance(30)
-        self.server.clock.advance(3600)
-        assert not client.transport.aborted
-
-    def test_challenge_goes_with_later_pings(self) -> None:
-        """A peer may answer only the latest ping (RFC 6455 section 5.5.3), so each carries the challenge."""
-        home = registered(self.server)
-        self.advance(28)
-        newcomer = self.server.connect("198.51.100.1")
-        newcomer.say(type="register-server", remoteId="HOME")
-        ((_, challenge),) = home.frames()
-        assert len(challenge) == 8
-        self.advance(2)
-        assert home.frames() == [(PING, challenge), (TEXT, b'{"type":"ping"}')]
-        home.send(frame(PONG, challenge))
-        assert newcomer.heard()[0]["code"] == "remote-id-taken"
-
-    def test_answers_to_checks_cost_nothing(self) -> None:
-        """However many strangers ask for its Remote ID, a home that answers keeps it."""
-        server = Server(connections_per_minute=0, connections_per_address=0)
-        home = registered(server)
-        for _ in range(200):
-            newcomer = server.connect("198.51.100.1")
-            newcomer.say(type="register-server", remoteId="HOME")
-            ((_, challenge),) = home.frames()
-            home.send(frame(PONG, challenge))
-            assert newcomer.heard()[0]["code"] == "remote-id-taken"
-        assert home.frames() == []
-
-    def test_late_answers_to_checks_cost_nothing(self) -> None:
-        """Also when the stranger has left before."""
-        server = Server(connections_per_minute=0, connections_per_address=0)
-        home = registered(server)
-        for _ in range(300):
-            newcomer = server.connect("198.51.100.1")
-            newcomer.say(type="register-server", remoteId="HOME")
-            ((_, challenge),) = home.frames()
-            newcomer.lose()
-            home.send(frame(PONG, challenge))
-        assert home.frames() == []
-        assert server.counts()["servers"] == 1
-
-    def test_pongs_that_nobody_asked_for_cost(self) -> None:
-        client = Server().connect()
-        client.send(frame(PONG) * 150)
-        assert client.close_code() == 4029
-
-
-class BackPressureTest(SynchronousTestCase):
-    """A peer that does not read."""
-
-    def setUp(self) -> None:
-        self.server = Server(send_buffer_bytes=200_000)
-        self.home = registered(self.server)
-        self.client, self.session = opened(self.server, self.home)
-        self.candidate = {"type": "ice-candidate", "data": "x" * 10_000}
-
-    def test_past_half_its_senders_are_told(self) -> None:
-        self.home.protocol.pauseProducing()
-        for _ in range(5):
-            self.client.say(**self.candidate)
-        assert [message["code"] for message in self.client.heard()] == ["home-busy"]
-        assert len(self.home.heard()) == 4
-        self.home.protocol.resumeProducing()
-        self.client.say(**self.candidate)
-        assert self.client.heard() == []
-
-    def test_who_fills_the_buffer_is_cut(self) -> None:
-        self.client.protocol.pauseProducing()
-        self.client.protocol.send(b"x" * 130_000)
-        assert not self.client.transport.aborted
-        self.client.protocol.send(b"x" * 10_000)
-        assert self.client.transport.aborted
-
-    def test_who_takes_nothing_is_cut(self) -> None:
-        self.client.protocol.pauseProducing()
-        self.server.clock.advance(STALL_SECONDS)
-        assert self.client.transport.aborted
-
-    def test_who_takes_a_little_is_not(self) -> None:
-        transport = self.client.transport
-        transport.dataBuffer, transport.offset, transport._tempDataLen = b"x" * 150_000, 0, 0
-        self.client.protocol.pauseProducing()
-        for _ in range(5):
-            transport.offset += 10_000
-            self.server.clock.advance(STALL_SECONDS)
-            self.client.protocol.send(b"x" * 5000)
-            transport._tempDataLen += 5004
-        assert not transport.aborted
-        self.server.clock.advance(STALL_SECONDS)
-        assert transport.aborted
-
-    def test_who_takes_it_in_time_is_not(self) -> None:
-        self.client.protocol.pauseProducing()
-        self.server.clock.advance(STALL_SECONDS - 1)
-        self.client.protocol.resumeProducing()
-        self.server.clock.advance(STALL_SECONDS)
-        assert not self.client.transport.aborted

@@ -94,6 +94,22 @@ class Server:
         assert client.read_head().startswith(b"HTTP/1.1 101 "), client.received
         return client
 
+    def home(self, remote_id: str = "HOME", host: str = "192.0.2.1") -> Socket:
+        """A home that is connected."""
+        home = self.connect(host)
+        home.say(type="register-server", remoteId=remote_id)
+        assert home.heard() == [{"type": "registered", "remoteId": remote_id}]
+        return home
+
+    def session(self, home: Socket, host: str = "198.51.100.1") -> tuple[Socket, str]:
+        """A client with an open session, and that session's ID."""
+        client = self.connect(host)
+        client.say(type="connect-request", remoteId="HOME")
+        (announced,) = home.heard()
+        home.say(type="session-ready", sessionId=announced["sessionId"])
+        assert client.heard()[0]["type"] == "connected"
+        return client, announced["sessionId"]
+
     def counts(self) -> dict[str, Any]:
         """The numbers of /health."""
         return self.hub.counts()
@@ -157,3 +173,17 @@ class Socket:
     def _drain(self) -> None:
         self.received += self.transport.value()
         self.transport.clear()
+
+
+class Reply:
+    """One HTTP reply, parsed."""
+
+    def __init__(self, raw: bytes) -> None:
+        head, _, self.body = raw.partition(b"\r\n\r\n")
+        self.status_line, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(self.status_line.split()[1])
+        self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)

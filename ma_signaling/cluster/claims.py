@@ -115,7 +115,7 @@ class Claims:
                 self._here.tell_watchers(fields["r"], "lost", name=fields["name"])
             return
         if "term" in fields:
-            self._presence.inherit(claim.remote_id, fields)
+            self._presence.holdings.inherit(claim.remote_id, fields)
         self._won(claim, evicting=fields["evicting"])
 
     def hear_refused(self, fields: Fields) -> None:
@@ -170,7 +170,7 @@ class Claims:
             registry.contend(claim.newcomer, claim.remote_id, registry.takeovers.release(claim.newcomer))
         else:
             registry.award(claim.newcomer, evicting=evicting)
-        self._presence.disinherit(claim.remote_id)
+        self._presence.holdings.disinherit(claim.remote_id)
         self._presence.sync(claim.remote_id)
 
     def _finish(self, claim: Claim) -> None:
@@ -226,7 +226,9 @@ class Claims:
     def granted(self, mirror: Mirror, *, evicting: bool) -> None:
         """A newcomer elsewhere has got what this node held or expected back."""
         if mirror.ask:
-            self._verdict("granted", mirror, evicting=evicting, **self._presence.legacy(mirror.remote_id))
+            self._verdict(
+                "granted", mirror, evicting=evicting, **self._presence.holdings.legacy(mirror.remote_id)
+            )
 
     def refused(self, mirror: Mirror) -> None:
         """As ``Verdicts`` has it."""

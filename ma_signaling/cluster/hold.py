@@ -56,3 +56,22 @@ class Hold:
     def parse(cls, fields: Fields) -> Hold:
         """From what ``fields`` returned, and more. Raises KeyError."""
         return cls(**{name: fields[name] for name in cls.__slots__})
+
+
+class Terms:
+    """The latest term that is known of each home that is known here."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, float] = {}
+
+    def of(self, remote_id: str) -> float:
+        """The term of the latest hold, 0 where none is known."""
+        return self._latest.get(remote_id, 0.0)
+
+    def note(self, remote_id: str, term: float) -> None:
+        """Somebody holds a Remote ID, or has held it, since ``term``."""
+        self._latest[remote_id] = max(term, self.of(remote_id))
+
+    def forget(self, remote_id: str) -> None:
+        """Nothing is known here of a home any more."""
+        self._latest.pop(remote_id, None)

@@ -57,7 +57,7 @@ class Node:
             "here": self._presence.hear_here,
             "away": self._presence.hear_away,
             "held": self._hear_held,
-            "outdated": self._presence.hear_outdated,
+            "outdated": self._presence.holdings.hear_outdated,
             "evicted": self._presence.hear_evicted,
             "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
             "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
@@ -123,7 +123,7 @@ class Node:
     def up(self) -> None:
         self._members.reprieve()
         self._members.beat()
-        self._presence.tell_all()
+        self._presence.holdings.tell_all()
         self._presence.tend()
 
     def down(self) -> None:
@@ -167,7 +167,7 @@ class Node:
         self._members.beat()
         self._members.bury()
         self._presence.tend()
-        self._presence.repeat(BEAT_SECONDS)
+        self._presence.holdings.repeat(BEAT_SECONDS)
 
     # From the heart
 
@@ -193,7 +193,7 @@ class Node:
         if isinstance(mirror, Mirror):
             self._relay.handed_on(home)
             if evicting:
-                self._presence.evicted(home)
+                self._presence.holdings.evicted(home)
             self._presence.mirrored(mirror)
             self._claims.granted(mirror, evicting=evicting)
             self._relay.attach(mirror, always=not is_new)
@@ -201,10 +201,10 @@ class Node:
             self._presence.granted(home, evicting=evicting)
 
     def refreshed(self, home: Home) -> None:
-        self._presence.tell(home)
+        self._presence.holdings.tell(home)
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        self._presence.vacated(home, holder.id, goodbye=goodbye)
+        self._presence.holdings.vacated(home, holder.id, goodbye=goodbye)
 
     def dropped(self, home: Home) -> None:
         self._relay.handed_on(home)

@@ -6,22 +6,18 @@ holds learns so from NATS at once.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 import orjson
 
 from ma_signaling.cluster.here import Here
-from ma_signaling.cluster.hold import Hold
+from ma_signaling.cluster.hold import Hold, Terms
+from ma_signaling.cluster.holdings import REPEAT_SECONDS, Holdings
 from ma_signaling.cluster.looks import Looks, Told
 from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
 from ma_signaling.cluster.wire import Fields, presence, watch
 from ma_signaling.home import Home
 from ma_signaling.peer import ClientAddress
-from ma_signaling.seniority import TENURE
-
-REPEAT_SECONDS = 60.0
-"""How often each hold is told anew, so that whatever got lost is found out."""
 
 DOUBT_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news of a home elsewhere its node is asked whether it is still there."""
@@ -34,17 +30,12 @@ class Presence:
         """``is_whole`` says whether all other nodes can be heard, as far as is known."""
         self._here = here
         self._is_whole = is_whole
-        self._holds: dict[str, Hold] = {}
-        self._told_at: OrderedDict[str, float] = OrderedDict()
-        """When each hold was told, the longest ago first."""
         self._mirrors: dict[str, Mirror] = {}
-        self._terms: dict[str, float] = {}
-        """The latest that is known, of homes that are known here."""
+        self._terms = Terms()
+        self.holdings = Holdings(here, self._terms)
         self.looks = Looks(here, self._unknown, is_whole)
-        self._inherited: dict[str, Fields] = {}
         self._watched: set[str] = set()
         """Homes that are elsewhere or away, and matter here."""
-        self._senior_told_at: dict[str, float] = {}
         self.messages: Messages
         self.verdicts: Verdicts
         self.is_claimed: Callable[[str], bool]
@@ -76,110 +67,19 @@ class Presence:
         remote_id, node, ask = fields["r"], fields["node"], fields["ask"]
         home = self._here.hub.registry.find(remote_id)
         if home is not None and home.is_here:
-            self._here.tell(node, "here", ask=ask, **self._news(home))
+            self._here.tell(node, "here", ask=ask, **self.holdings.news(home))
         elif not self.is_claimed(remote_id):
             self._here.tell(node, "away", ask=ask)
         # One who wants it himself knows nothing of it: there may be a holder, who answers.
 
     # Holding
 
-    def inherit(self, remote_id: str, fields: Fields) -> None:
-        """What the holder before has said of itself, which the next grant here goes on from."""
-        self._inherited[remote_id] = fields
-
-    def disinherit(self, remote_id: str) -> None:
-        """Nobody here is left who could go on from it."""
-        self._inherited.pop(remote_id, None)
-
-    def legacy(self, remote_id: str) -> Fields:
-        """What ``inherit`` takes, of a home that this node has just handed on."""
-        home = self._here.hub.registry.find(remote_id)
-        assert home is not None
-        return {
-            "term": self._terms.get(remote_id, 0.0),
-            "key": home.owner.key,
-            "shared": home.owner.shared,
-            "held_since": self._here.wall() - (self._here.clock.seconds() - home.held_since),
-        }
-
     def granted(self, home: Home, *, evicting: bool) -> None:
         """A connection here holds a Remote ID: tell everybody."""
-        now, wall = self._here.clock.seconds(), self._here.wall()
-        before = self._inherited.pop(home.remote_id, None)
-        if before is not None:
-            self._note_term(home.remote_id, before["term"])
-            if home.owner.is_surely(ClientAddress("", before["key"], before["shared"])):
-                home.held_since = min(home.held_since, now - (wall - before["held_since"]))
-        assert home.connection is not None
-        hold = Hold(
-            remote_id=home.remote_id,
-            node=self._here.node,
-            connection=home.connection.id,
-            term=max(wall, self._terms.get(home.remote_id, 0.0) + 1),
-            granted_at=wall,
-            held_since=wall - (now - home.held_since),
-            key=home.owner.key,
-            shared=home.owner.shared,
-            senior=False,
-        )
-        self._note_term(home.remote_id, hold.term)
-        self._told_at[home.remote_id] = now
-        self._told_at.move_to_end(home.remote_id)
-        self._senior_told_at.pop(home.remote_id, None)
-        self._holds[home.remote_id] = hold
+        self.holdings.begin(home)
         self._mirrors.pop(home.remote_id, None)
         self.sync(home.remote_id)
-        self.tell(home, evicting=evicting)
-
-    def tell(self, home: Home, *, evicting: bool = False, in_short: bool = False) -> None:
-        """Tell who holds a home that is here."""
-        news = self._news(home, evicting)
-        if in_short:
-            del news["ice"]
-        self._here.tell_watchers(home.remote_id, "held", **news)
-        self._here.tell_holder(home.remote_id, "held", **news)
-
-    def _news(self, home: Home, evicting: bool = False) -> Fields:
-        ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
-        hold, now = self._holds[home.remote_id], self._here.clock.seconds()
-        # As it is told, so that both sides of a conflict judge by the same.
-        is_senior = self._here.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
-        hold.senior = not home.owner.shared and (is_senior or now - home.held_since >= TENURE)
-        return {**hold.fields(), "evicting": evicting, "ice": ice}
-
-    def tell_all(self) -> None:
-        """Tell all holds."""
-        for remote_id in list(self._told_at):
-            self._tell_again(remote_id)
-
-    def repeat(self, seconds: float) -> None:
-        """Tell some of the holds that were not told for long, as many as come up in ``seconds``."""
-        now = self._here.clock.seconds()
-        for _ in range(1 + int(2 * len(self._told_at) * seconds / REPEAT_SECONDS)):
-            remote_id, told_at = next(iter(self._told_at.items()), ("", now))
-            if now - told_at < REPEAT_SECONDS:
-                break
-            self._tell_again(remote_id)
-
-    def _tell_again(self, remote_id: str) -> None:
-        now = self._here.clock.seconds()
-        home = self._here.hub.registry.find(remote_id)
-        if home is None or not home.is_here:
-            del self._told_at[remote_id]
-            return
-        self._told_at[remote_id] = now
-        self._told_at.move_to_end(remote_id)
-        # The ICE servers are most of it, and known to those who need them.
-        self.tell(home, in_short=True)
-        is_due = now - self._senior_told_at.get(remote_id, 0.0) >= TENURE
-        if now - home.held_since >= TENURE and is_due and not home.owner.shared:
-            self._senior_told_at[remote_id] = now
-            self._here.tell_everybody("senior", r=remote_id, key=home.owner.key)
-
-    def vacated(self, home: Home, name: str, *, goodbye: bool) -> None:
-        """The connection ``name``, which was here, has let go of a Remote ID."""
-        self._holds.pop(home.remote_id, None)
-        self._here.tell_watchers(home.remote_id, "left" if goodbye else "lost", name=name)
+        self.holdings.tell(home, evicting=evicting)
 
     # Watching
 
@@ -189,7 +89,7 @@ class Presence:
 
     def mirrored(self, mirror: Mirror) -> None:
         """A connection elsewhere holds a Remote ID, as far as this node's registry is concerned."""
-        self._holds.pop(mirror.remote_id, None)
+        self.holdings.end(mirror.remote_id)
         self._mirrors[mirror.remote_id] = mirror
         mirror.heard_at = self._here.clock.seconds()
         self.sync(mirror.remote_id)
@@ -208,34 +108,21 @@ class Presence:
         is_same = mirror is not None and mirror.is_of(hold.node, hold.connection)
         if mirror is not None and home is not None and home.connection is not None and is_same:
             mirror.heard_at = self._here.clock.seconds()
-            self._note_term(hold.remote_id, hold.term)
+            self._terms.note(hold.remote_id, hold.term)
             if "ice" in fields:
                 home.keep_ice_servers(_ice(fields))
-        elif hold.term >= self._terms.get(hold.remote_id, 0.0):
+        elif hold.term >= self._terms.of(hold.remote_id):
             self._follow(hold, fields, evicting=fields["evicting"])
         else:
             # Old news; or its rival, which lost, had told a later term here: then its node must know of that.
-            term = self._terms[hold.remote_id]
+            term = self._terms.of(hold.remote_id)
             self._here.tell(hold.node, "outdated", r=hold.remote_id, name=hold.connection, term=term)
-
-    def hear_outdated(self, fields: Fields) -> None:
-        """Another node takes what was told of a hold for old news: say it again if it holds."""
-        remote_id, term = fields["r"], fields["term"]
-        home, mine = self._here.hub.registry.find(remote_id), self._holds.get(remote_id)
-        if home is not None and mine is not None and mine.connection == fields["name"] and mine.term <= term:
-            self._retell(home, mine, term)
-
-    def _retell(self, home: Home, mine: Hold, term: float) -> None:
-        """Tell of a hold as if it had begun after ``term``."""
-        mine.term = max(mine.term, term) + 1
-        self._note_term(home.remote_id, mine.term)
-        self.tell(home)
 
     def _follow(self, hold: Hold, fields: Fields, *, evicting: bool) -> None:
         mirror = self._mirrors.get(hold.remote_id)
         if mirror is None or not mirror.is_of(hold.node, hold.connection):
             mirror = self.make_mirror(hold.remote_id, hold.node, hold.connection, hold.address)
-        self._note_term(hold.remote_id, hold.term)
+        self._terms.note(hold.remote_id, hold.term)
         home = self._here.hub.registry.moved(
             mirror.connection, hold.remote_id, _ice(fields), evicting=evicting
         )
@@ -253,17 +140,12 @@ class Presence:
         return mirror
 
     def _settle_conflict(self, home: Home, hold: Hold, fields: Fields) -> None:
-        mine = self._holds[home.remote_id]
+        mine = self.holdings.of(home.remote_id)
+        assert mine is not None
         if hold.beats(mine):
             self._follow(hold, fields, evicting=not hold.address.is_surely(home.owner))
         else:
-            self._retell(home, mine, hold.term)
-
-    def evicted(self, home: Home) -> None:
-        """The holder here gave no sign of life, and a newcomer elsewhere gets it: which may have left meanwhile."""
-        hold = self._holds.get(home.remote_id)
-        if hold is not None:
-            self._here.tell_watchers(home.remote_id, "evicted", name=hold.connection)
+            self.holdings.insist(home, mine, hold.term)
 
     def hear_evicted(self, fields: Fields) -> None:
         """A connection elsewhere has lost a Remote ID to a newcomer, who must not see its sessions."""
@@ -305,8 +187,9 @@ class Presence:
 
     def _forget(self, remote_id: str) -> None:
         if self._here.hub.registry.find(remote_id) is None:
-            for known in (self._holds, self._mirrors, self._terms, self._told_at, self._senior_told_at):
-                known.pop(remote_id, None)
+            self.holdings.forget(remote_id)
+            self._terms.forget(remote_id)
+            self._mirrors.pop(remote_id, None)
         self.sync(remote_id)
 
     def sync(self, remote_id: str) -> None:
@@ -352,9 +235,6 @@ class Presence:
         """The bus is away."""
         self.looks.give_up()
         self.lose_node(None)
-
-    def _note_term(self, remote_id: str, term: float) -> None:
-        self._terms[remote_id] = max(term, self._terms.get(remote_id, 0.0))
 
 
 def _ice(fields: Fields) -> bytes | None:
