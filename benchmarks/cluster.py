@@ -23,8 +23,9 @@ from benchmarks.homes import Call, Home, all_arrive, all_leave
 from benchmarks.loop import Loop
 from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
 from benchmarks.script import side_by_side
-from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, free_port, resident
+from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, resident
 from benchmarks.texts import address
+from tests.free_ports import free_port
 
 ALONE, NODE, BOTH = "alone", "a node", "two nodes"
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +14,8 @@ import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+
+from tests.free_ports import free_port
 
 STARTS_WITHIN = 20.0
 POLL = 0.002
@@ -112,22 +112,6 @@ def take_processor() -> None:
     os.sched_setaffinity(0, {others[0] if others else first})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on, below those that connections are given."""
-    while True:
-        for port in range(18000 + os.getpid() % 4000, 30000):
-            with socket.socket() as listener, contextlib.suppress(OSError):
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("", port))
-                if port not in _given:
-                    _given.add(port)
-                    return port
-        _given.clear()
-
-
-_given: set[int] = set()
 
 
 class Server:

@@ -45,6 +45,7 @@ REAL = {
     "test_reload",
     "test_reuse_port",
     "test_service",
+    "test_socket_activation",
     "test_state_file.FileTest",
     "test_stopping",
     "test_systemd",
@@ -62,7 +63,7 @@ LONG = {
     "test_leaving_model",
     "test_resources.MemoryTest",
     "test_short_path.SameTest",
-    "test_tls.RenewalTest",
+    "test_tls_renewal",
 }
 """In memory, but they try hundreds of things by chance, or let weeks pass."""
 

@@ -162,6 +162,10 @@ class FakePeer:
         """The types of the messages heard."""
         return [message["type"] for message in self.heard]
 
+    def codes(self) -> list[str]:
+        """The errors that it has heard."""
+        return [message["code"] for message in self.heard_of("error")]
+
     def heard_of(self, type: str) -> list[Message]:
         """The messages of this type."""
         return [message for message in self.heard if message["type"] == type]

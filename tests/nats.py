@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, free_port
+from tests.free_ports import free_port
+from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess
 
 BUFFER = 64 * 1024
 

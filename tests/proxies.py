@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -12,7 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.certificates import make_certificate
-from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, free_port
+from tests.free_ports import free_port
+from tests.server_process import STARTS_WITHIN, STOPS_WITHIN
 
 FILES = Path(__file__).parent.parent / "contrib" / "proxies"
 HOST = "signaling.example.org"
@@ -157,3 +159,14 @@ class Proxy:
         path = self.directory / name
         path.write_text(replaced((FILES / name).read_text(encoding="utf-8"), changes), encoding="utf-8")
         return path
+
+
+def proxy_v1(address: str) -> bytes:
+    """The first line of a proxied connection, as HAProxy writes it for people."""
+    return f"PROXY TCP4 {address} 127.0.0.1 4711 443\r\n".encode()
+
+
+def proxy_v2(address: str) -> bytes:
+    """The same for machines: TCP over IPv4, both addresses and both ports."""
+    ends = socket.inet_aton(address) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 4711, 443)
+    return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", len(ends)) + ends

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from tests.free_ports import free_port
+
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0
+TALKS_WITHIN = 20.0
 # A proxy named in the environment must not come between a test and its own machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port() -> int:
-    """Return a TCP port on loopback that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def twistd_path() -> Path:
@@ -176,3 +173,40 @@ class ServerProcess:
                         f"no answer from /health within {STARTS_WITHIN:g} s: {error}\n{self.log()}"
                     ) from error
             time.sleep(0.05)
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that is expected to end by itself."""
+    return subprocess.run(
+        command,
+        env={**child_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=TALKS_WITHIN,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        cwd=tempfile.gettempdir(),
+    )
+
+
+def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``ma-signaling`` by its module."""
+    return run(sys.executable, "-m", "ma_signaling", *arguments, **environment)
+
+
+def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
+    """Play a conversation to its end, within bounds."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(TALKS_WITHIN), aiohttp.ClientSession() as session:
+            await conversation(session)
+
+    asyncio.run(bounded())
+
+
+async def registered(session: aiohttp.ClientSession, url: str, remote_id: str = "HOME") -> Any:
+    """A WebSocket that has registered."""
+    home = await session.ws_connect(url)
+    await home.send_json({"type": "register-server", "remoteId": remote_id})
+    assert await home.receive_json() == {"type": "registered", "remoteId": remote_id}
+    return home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, child_environment
 
+UNITS = Path(__file__).parent.parent / "contrib" / "systemd"
+
 # LISTEN_PID must be that of the process itself, which only it knows (sd_listen_fds(3)).
 ACTIVATE = "; ".join(
     [
@@ -22,6 +25,12 @@ ACTIVATE = "; ".join(
         "os.execv(sys.argv[2], sys.argv[2:])",
     ]
 )
+
+
+def unit_environment() -> dict[str, str]:
+    """What the service's unit adds to its environment."""
+    text = (UNITS / "ma-signaling.service").read_text(encoding="utf-8")
+    return dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
 
 
 class Unit:

@@ -11,10 +11,8 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.access_lists import AccessListError, AccessLists
-from tests.server_process import ServerProcess
-from tests.test_process import registered, script, talk
-from tests.test_web import Reply
-from tests.wire import UPGRADE, Server
+from tests.server_process import ServerProcess, registered, script, talk
+from tests.wire import UPGRADE, Reply, Server
 
 NOT_ALLOWED = {"type": "error", "error": "Not allowed on this server", "code": "not-allowed"}
 

@@ -17,8 +17,7 @@ from ma_signaling.errors import CloseCode, WireError
 from tests.conversations import Contract, Stage
 from tests.heart import World
 from tests.server_process import ServerProcess
-from tests.test_docker import ROOT, beside_python, complaints
-from tests.test_hosting import read
+from tests.tools import ROOT, beside_python, complaints, read_yaml
 
 DOCUMENT = ROOT / "docs" / "asyncapi.yaml"
 SCHEMA = ROOT / "tests" / "schemas" / "asyncapi-3.0.0.json"
@@ -43,7 +42,7 @@ class AsyncApiTestCase(SynchronousTestCase):
     """The document, read."""
 
     def setUp(self) -> None:
-        self.document = read(DOCUMENT)
+        self.document = read_yaml(DOCUMENT)
         self.contract = Contract(self.document)
         self.conversations = self.document["x-conversations"]
 

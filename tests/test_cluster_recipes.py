@@ -13,9 +13,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster_peers import ask, assert_whole, home, meet, play, talk
+from tests.free_ports import free_port
 from tests.nats import NatsServer, node, wait_for_nodes, wait_until
 from tests.proxies import replaced
-from tests.server_process import OPENER, child_environment, free_port
+from tests.server_process import OPENER, child_environment
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "contrib" / "nats" / "nats-server.conf"

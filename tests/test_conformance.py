@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.server_process import STARTS_WITHIN, child_environment, free_port
+from tests.free_ports import free_port
+from tests.server_process import STARTS_WITHIN, child_environment
 
 CASES = 301
 """What the suite has outside 12.* and 13.*: a run that plays fewer has tested nothing."""

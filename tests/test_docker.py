@@ -22,22 +22,12 @@ from ma_signaling.configuration import load
 from ma_signaling.healthcheck import health_url
 from tests.certificates import make_certificate
 from tests.dockerfile import Image
+from tests.free_ports import free_port
 from tests.proxies import replaced
-from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, child_environment, free_port
+from tests.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, child_environment
+from tests.tools import ROOT, beside_python, complaints
 
-ROOT = Path(__file__).parent.parent
 COMPOSE = [ROOT / "docker-compose.yml", *sorted((ROOT / "contrib" / "compose").glob("*.yml"))]
-
-
-def beside_python(name: str) -> str:
-    """A program that pip has installed for the running Python."""
-    return str(Path(sys.executable).parent / name)
-
-
-def complaints(*command: str) -> str:
-    """What a checker says of files; nothing is good."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
-    return "" if done.returncode == 0 else done.stdout + done.stderr or f"exit status {done.returncode}"
 
 
 class DockerfileTest(SynchronousTestCase):

@@ -9,10 +9,10 @@ import time
 from ma_signaling.settings import Settings
 from ma_signaling.turn import IceServers
 from tests.browser import Visit
+from tests.coturn import allocate, coturn
 from tests.doctor import BreakingHome, DeafHome, DoctorTestCase, LeavingHome, SilentHome
 from tests.server_process import ServerProcess
 from tests.stun_server import PUBLIC_ADDRESS
-from tests.test_turn import allocate, coturn
 from tests.webrtc_peers import Home
 
 

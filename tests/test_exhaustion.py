@@ -15,7 +15,8 @@ import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import make_certificate
-from tests.server_process import ServerProcess, free_port
+from tests.free_ports import free_port
+from tests.server_process import ServerProcess
 from tests.wire import TEXT, UPGRADE, frame
 
 WITHIN = 30.0

@@ -9,11 +9,6 @@ from tests.heart import FakePeer, World
 NOT_FOUND = "server-not-found"
 
 
-def codes(peer: FakePeer) -> list[str]:
-    """The errors that a peer has heard."""
-    return [message["code"] for message in peer.heard]
-
-
 class GraceTest(SynchronousTestCase):
     """Defect 18: a blip must not tear down healthy calls."""
 
@@ -61,7 +56,7 @@ class GraceTest(SynchronousTestCase):
         waiting = world.client()
         home.breaks()
         assert client.heard == [{"type": "peer-disconnected"}]
-        assert codes(waiting) == ["server-disconnected"]
+        assert waiting.codes() == ["server-disconnected"]
 
     def test_offline_to_check_meanwhile(self) -> None:
         address = self.client.connection.address
@@ -87,7 +82,7 @@ class GraceTest(SynchronousTestCase):
         self.home.breaks()
         for _ in range(5):
             self.client.say("ice-candidate", data="x" * 60_000)
-        assert codes(self.client) == ["home-busy"]
+        assert self.client.codes() == ["home-busy"]
         assert len(self.returned().heard_of("ice-candidate")) == 4
 
     def test_request_while_the_home_is_away_is_parked(self) -> None:
@@ -119,7 +114,7 @@ class GraceTest(SynchronousTestCase):
         self.world.advance(14.9)
         assert waiting.heard == []
         self.world.advance(0.1)
-        assert codes(waiting) == [NOT_FOUND]
+        assert waiting.codes() == [NOT_FOUND]
         home = self.returned()
         assert home.types() == ["registered", "client-connected", "client-disconnected"]
         assert home.heard[1]["sessionId"] == self.session_id
@@ -128,7 +123,7 @@ class GraceTest(SynchronousTestCase):
         self.home.breaks()
         waiting = self.world.client()
         self.world.advance(20)
-        assert codes(waiting) == [NOT_FOUND]
+        assert waiting.codes() == [NOT_FOUND]
         assert "client-disconnected" not in self.returned().types()
 
     def test_answered_twenty_five_seconds_after_the_request_at_the_latest(self) -> None:
@@ -146,7 +141,7 @@ class GraceTest(SynchronousTestCase):
         self.world.advance(40)
         waiting = self.world.client()
         self.world.advance(5)
-        assert codes(waiting) == ["server-disconnected"]
+        assert waiting.codes() == ["server-disconnected"]
 
     def test_parked_client_leaves(self) -> None:
         self.home.say("answer", sessionId=self.session_id, data={})

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conftest import LONG, REAL
 from tests.markdown import ROOT
-from tests.test_docker import beside_python, complaints
+from tests.tools import beside_python, complaints
 
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 FRAGMENTS = sorted(path for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md")

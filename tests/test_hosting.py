@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.address import ClientAddresses
 from ma_signaling.configuration import load
 from ma_signaling.events import Event
-from tests.test_docker import ROOT, beside_python, complaints
+from tests.tools import ROOT, beside_python, complaints, read_yaml
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TASKS = {
@@ -30,11 +27,6 @@ TASKS = {
     "docker:clean",
 }
 """Those that the original had."""
-
-
-def read(path: Path) -> Any:
-    """A YAML file."""
-    return YAML(typ="safe").load(path)
 
 
 class WorkflowTest(SynchronousTestCase):
@@ -56,7 +48,7 @@ class WorkflowTest(SynchronousTestCase):
     def test_rights(self) -> None:
         """No job may do more than it needs."""
         for path in WORKFLOWS:
-            workflow = read(path)
+            workflow = read_yaml(path)
             assert workflow["permissions"] == {"contents": "read"}
             written = {
                 (name, right)
@@ -68,12 +60,14 @@ class WorkflowTest(SynchronousTestCase):
             assert written == expected
 
     def test_versions_of_python(self) -> None:
-        versions = read(ROOT / ".github" / "workflows" / "test.yml")["jobs"]["test"]["strategy"]["matrix"]
+        versions = read_yaml(ROOT / ".github" / "workflows" / "test.yml")["jobs"]["test"]["strategy"][
+            "matrix"
+        ]
         assert versions["python-version"] == ["3.11", "3.12", "3.13", "3.14"]
 
     def test_version_is_found(self) -> None:
         """By the command that compares it with a release's tag."""
-        steps = read(ROOT / ".github" / "workflows" / "publish.yml")["jobs"]["build"]["steps"]
+        steps = read_yaml(ROOT / ".github" / "workflows" / "publish.yml")["jobs"]["build"]["steps"]
         (command,) = [step["run"] for step in steps if "TAG" in step.get("env", {})]
         version = complaints(
             "python3", "-c", "from ma_signaling import __version__ as v; raise SystemExit(v)"
@@ -118,7 +112,7 @@ class CloudflareTest(SynchronousTestCase):
         assert addresses.of("192.0.2.1", lambda name: headers.get(name, ())).key == "192.0.2.1"
 
     def test_render(self) -> None:
-        (service,) = read(ROOT / "render.yaml")["services"]
+        (service,) = read_yaml(ROOT / "render.yaml")["services"]
         variables = {each["key"]: each["value"] for each in service["envVars"]}
         here = load({}, variables).settings.trusted_proxies
         there = load({}, {}, ROOT / "contrib" / "cloudflare.toml").settings.trusted_proxies

@@ -10,8 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.goodbye import FAREWELL_SECONDS, GOODBYE_TICK, Connections, OneByOne
 from tests.heart import FakePeer, World
-from tests.test_web import Reply
-from tests.wire import UPGRADE, Server, Socket
+from tests.wire import UPGRADE, Reply, Server, Socket
 
 HOME, CLIENT, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.1"
 DISCONNECTED = {"type": "error", "error": "Server disconnected", "code": "server-disconnected"}

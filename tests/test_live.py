@@ -39,23 +39,6 @@ def upgrade(server: Server, headers: bytes = b"", host: str = "192.0.2.1") -> by
     return client.read_head()[9:12]
 
 
-def home(server: Server, host: str = "192.0.2.1") -> Socket:
-    """A home that has registered."""
-    peer = server.connect(host)
-    peer.say(type="register-server", remoteId="HOME")
-    peer.heard()
-    return peer
-
-
-def session(server: Server) -> tuple[Socket, Socket]:
-    """A home and its client, connected."""
-    first, second = home(server), server.connect("198.51.100.1")
-    second.say(type="connect-request", remoteId="HOME")
-    first.say(type="session-ready", sessionId=first.heard()[-1]["sessionId"])
-    assert second.heard()[-1]["type"] == "connected"
-    return first, second
-
-
 def seconds_until(server: Server, happened: Callable[[], object]) -> float:
     """How long something takes that only time brings about."""
     begun = server.clock.seconds()
@@ -72,7 +55,8 @@ def heard(peer: Socket, type: str) -> Callable[[], bool]:
 
 def forwarded(server: Server, *sizes: int, wait: float = 0.0) -> int:
     """How many candidates of these sizes arrive, ``wait`` seconds apart."""
-    first, second = session(server)
+    first = server.home()
+    second, _ = server.session(first)
     for size in sizes:
         server.clock.advance(wait)
         second.say(type="ice-candidate", data="x" * size)
@@ -90,7 +74,7 @@ def pongs(server: Server, count: int, wait: float = 0.0) -> int:
 
 def requests(server: Server) -> list[str]:
     """What a home hears when five clients of one address ask for it."""
-    first = home(server)
+    first = server.home()
     for _ in range(5):
         server.connect("198.51.100.1").say(type="connect-request", remoteId="HOME")
     return [message["type"] for message in first.heard()]
@@ -117,7 +101,8 @@ def open_sockets(server: Server) -> int:
 
 def held_back(server: Server) -> int:
     """How much may wait for a client that doesn't read, before its home is told."""
-    first, second = session(server)
+    first = server.home()
+    second, _ = server.session(first)
     second.protocol.pauseProducing()
     session_id = next(iter(server.hub.sessions._by_id))
     for _ in range(20):
@@ -132,27 +117,28 @@ def largest(server: Server) -> bool:
 
 
 def ready(server: Server) -> float:
-    home(server)
+    server.home()
     client = server.connect("198.51.100.1")
     client.say(type="connect-request", remoteId="HOME")
     return seconds_until(server, heard(client, "connected"))
 
 
 def takeover(server: Server) -> float:
-    home(server)
+    server.home()
     stranger = server.connect("198.51.100.1")
     stranger.say(type="register-server", remoteId="HOME")
     return seconds_until(server, heard(stranger, "registered"))
 
 
 def grace(server: Server) -> float:
-    first, second = session(server)
+    first = server.home()
+    second, _ = server.session(first)
     first.lose()
     return seconds_until(server, heard(second, "peer-disconnected"))
 
 
 def park(server: Server) -> float:
-    home(server).lose()
+    server.home().lose()
     client = server.connect("198.51.100.1")
     client.say(type="connect-request", remoteId="HOME")
     return seconds_until(server, heard(client, "error"))
@@ -171,7 +157,7 @@ RELAY = {"turn_urls": ("turn:relay.example.org",)}
 
 def ice_servers(server: Server) -> list[str]:
     """What a client is told to use, as the kinds of its servers, and for how long."""
-    first, second = home(server), server.connect("198.51.100.1")
+    first, second = server.home(), server.connect("198.51.100.1")
     second.say(type="connect-request", remoteId="HOME")
     first.say(type="session-ready", sessionId=first.heard()[-1]["sessionId"])
     servers = second.heard()[-1].get("iceServers", [])
@@ -183,7 +169,7 @@ def ice_servers(server: Server) -> list[str]:
 
 def relays(server: Server) -> int:
     """How many of five clients of one address are given a relay."""
-    first, given = home(server), 0
+    first, given = server.home(), 0
     for _ in range(5):
         client = server.connect("198.51.100.1")
         client.say(type="connect-request", remoteId="HOME")

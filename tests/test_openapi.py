@@ -23,9 +23,8 @@ from ma_signaling.verdicts import VERDICTS
 from tests.cluster_peers import ask, home, meet, play
 from tests.nats import NatsServer, node, wait_for_nodes
 from tests.server_process import ServerProcess
-from tests.test_docker import ROOT, beside_python
-from tests.test_hosting import read
 from tests.test_stopping import Deaf
+from tests.tools import ROOT, beside_python, read_yaml
 from tests.wire import UPGRADE
 
 DOCUMENT = ROOT / "docs" / "openapi.yaml"
@@ -53,14 +52,14 @@ class DocumentTest(SynchronousTestCase):
     """The document by itself, and what it lists."""
 
     def test_valid(self) -> None:
-        document = read(DOCUMENT)
+        document = read_yaml(DOCUMENT)
         assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
         del document["paths"]["/health"]["get"]["responses"]
         document["info"]["licence"] = {}
         assert len(list(OpenAPIV31SpecValidator(document).iter_errors())) > 0
 
     def test_lists(self) -> None:
-        schemas = read(DOCUMENT)["components"]["schemas"]
+        schemas = read_yaml(DOCUMENT)["components"]["schemas"]
         story = schemas["Story"]["properties"]
         assert story["verdict"]["properties"]["code"]["enum"] == list(VERDICTS)
         # The story of a session that turns out to have no home is forgotten.

@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.server_process import OPENER, ServerProcess, free_port
-from tests.test_process import registered, run, talk
+from tests.free_ports import free_port
+from tests.server_process import OPENER, ServerProcess, registered, run, talk
 from tests.test_reload import eventually
 from tests.test_stopping import Deaf
 

@@ -7,69 +7,27 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
-from tests.server_process import ServerProcess, child_environment, free_port, twistd_path
-
-WITHIN = 20.0
-
-
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command that is expected to end by itself."""
-    return subprocess.run(
-        command,
-        env={**child_environment(), **environment},
-        capture_output=True,
-        text=True,
-        timeout=WITHIN,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        cwd=tempfile.gettempdir(),
-    )
-
-
-def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``ma-signaling`` by its module."""
-    return run(sys.executable, "-m", "ma_signaling", *arguments, **environment)
-
-
-def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
-    """Play a conversation to its end, within bounds."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(WITHIN), aiohttp.ClientSession() as session:
-            await conversation(session)
-
-    asyncio.run(bounded())
-
-
-def proxy_v1(address: str) -> bytes:
-    """The first line of a proxied connection, as HAProxy writes it for people."""
-    return f"PROXY TCP4 {address} 127.0.0.1 4711 443\r\n".encode()
-
-
-def proxy_v2(address: str) -> bytes:
-    """The same for machines: TCP over IPv4, both addresses and both ports."""
-    ends = socket.inet_aton(address) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 4711, 443)
-    return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", len(ends)) + ends
-
-
-async def registered(session: aiohttp.ClientSession, url: str, remote_id: str = "HOME") -> Any:
-    """A WebSocket that has registered."""
-    home = await session.ws_connect(url)
-    await home.send_json({"type": "register-server", "remoteId": remote_id})
-    assert await home.receive_json() == {"type": "registered", "remoteId": remote_id}
-    return home
+from tests.free_ports import free_port
+from tests.proxies import proxy_v1, proxy_v2
+from tests.server_process import (
+    TALKS_WITHIN,
+    ServerProcess,
+    child_environment,
+    registered,
+    run,
+    script,
+    talk,
+    twistd_path,
+)
 
 
 class StartTest(SynchronousTestCase):
@@ -142,7 +100,7 @@ class ListenTest(SynchronousTestCase):
             else socket.AF_INET
         )
         with socket.socket(family) as client:
-            client.settimeout(WITHIN)
+            client.settimeout(TALKS_WITHIN)
             client.connect(where if isinstance(where, str) else (where[1], where[0]))
             client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             return client.makefile("rb").read().startswith(b"HTTP/1.1 200 OK")
@@ -167,7 +125,7 @@ class ListenTest(SynchronousTestCase):
                 assert self.healthy((port, "127.0.0.1"))
             finally:
                 process.send_signal(signal.SIGINT)
-                process.wait(WITHIN)
+                process.wait(TALKS_WITHIN)
 
     def test_unix_socket(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
@@ -204,7 +162,7 @@ class ListenTest(SynchronousTestCase):
                 assert self.healthy((port, "127.0.0.1"))
             finally:
                 process.terminate()
-                process.wait(WITHIN)
+                process.wait(TALKS_WITHIN)
 
     def test_proxy_protocol(self) -> None:
         """``haproxy:tcp:`` takes the client's address from the connection's first line."""

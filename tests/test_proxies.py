@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.free_ports import free_port
 from tests.proxies import Proxy
-from tests.server_process import ServerProcess, free_port
+from tests.server_process import ServerProcess
 
 WITHIN = 30.0
 IDLE = 2

@@ -18,8 +18,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
+from tests.free_ports import free_port
 from tests.markdown import ROOT, blocks
-from tests.server_process import OPENER, STOPS_WITHIN, ServerProcess, free_port
+from tests.server_process import OPENER, STOPS_WITHIN, ServerProcess
 from tests.webrtc_peers import Home, Peer, eventually
 
 README = ROOT / "README.md"

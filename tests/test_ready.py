@@ -9,8 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.loop_lag import LOOK_SECONDS, MOST_LAG_SECONDS, LoopLag
 from ma_signaling.readiness import Readiness
-from tests.test_web import Reply
-from tests.wire import Server
+from tests.wire import Reply, Server
 
 
 class ReadinessTest(SynchronousTestCase):

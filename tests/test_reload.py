@@ -20,7 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.reload import Reload
 from ma_signaling.systemd import Notifier
-from tests.server_process import OPENER, ServerProcess, child_environment, free_port, twistd_path
+from tests.free_ports import free_port
+from tests.server_process import OPENER, ServerProcess, child_environment, twistd_path
 
 WITHIN = 20.0
 

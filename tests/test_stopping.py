@@ -12,8 +12,7 @@ from itertools import pairwise
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.server_process import ServerProcess
-from tests.test_process import WITHIN, registered, talk
+from tests.server_process import TALKS_WITHIN, ServerProcess, registered, talk
 from tests.wire import UPGRADE
 
 
@@ -21,7 +20,7 @@ class Deaf:
     """A peer that hears its close and never answers: the server stays until it gives it up, two seconds later."""
 
     def __init__(self, server: ServerProcess) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", server.port), WITHIN)
+        self._socket = socket.create_connection(("127.0.0.1", server.port), TALKS_WITHIN)
         self._socket.sendall(UPGRADE + b"\r\n")
         head = b""
         while not head.endswith(b"\r\n\r\n"):

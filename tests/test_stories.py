@@ -13,8 +13,7 @@ from ma_signaling.story import End, Side, Story
 from ma_signaling.verdicts import VERDICTS
 from tests.candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
 from tests.heart import FakePeer, World
-from tests.test_web import Reply
-from tests.wire import Server
+from tests.wire import Reply, Server
 
 
 class StoryTestCase(SynchronousTestCase):

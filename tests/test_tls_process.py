@@ -19,7 +19,8 @@ import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Authority, make_certificate
-from tests.server_process import ServerProcess, child_environment, free_port, twistd_path
+from tests.free_ports import free_port
+from tests.server_process import ServerProcess, child_environment, twistd_path
 from tests.tls_handshake import trusting
 from tests.wire import UPGRADE
 

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
 from hashlib import sha1
 from hmac import digest
-from pathlib import Path
 from typing import Any
 
 import orjson
 from aioice.stun import TransactionFailed
-from aioice.turn import create_turn_endpoint
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.events import Event
 from ma_signaling.settings import Settings
 from ma_signaling.turn import IceServers
+from tests.coturn import SECRET, allocate, coturn
 from tests.heart import FakePeer, World
-from tests.server_process import ServerProcess, free_port
+from tests.server_process import ServerProcess
 from tests.webrtc_peers import Client, Home, eventually, loopback_only
 
 RELAY = ("turn:relay.example.org:3478", "turns:relay.example.org:5349")
 STUN = ("stun:stun.example.org:3478",)
 OWN = [{"urls": "stun:home.example.org:3478"}, {"urls": ["turn:home.example.org"], "username": "u"}]
-SECRET = b"what coturn knows"
 
 
 def given(peer: FakePeer) -> Any:
@@ -167,73 +159,6 @@ class StartTest(SynchronousTestCase):
 
     def test_urls_that_are_none(self) -> None:
         self.assertIn("must be URLs such as turn:", self._refusal("--turn-urls", "https://relay.example.org"))
-
-
-@contextlib.contextmanager
-def coturn() -> Iterator[tuple[int, Path]]:
-    """A relay on loopback: its port, and the file with its secret."""
-    program = shutil.which("turnserver")
-    assert program, "coturn is not installed: apt-get install coturn"
-    with tempfile.TemporaryDirectory() as name:
-        directory, port = Path(name), free_port()
-        secret = directory / "secret"
-        secret.write_bytes(SECRET + b"\n")
-        with (directory / "log").open("wb") as log:
-            relay = subprocess.Popen(
-                [
-                    *(
-                        program,
-                        "-n",
-                        "--no-cli",
-                        "--no-tls",
-                        "--no-dtls",
-                        "--no-rfc5780",
-                        "--allow-loopback-peers",
-                    ),
-                    *("--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", f"--listening-port={port}"),
-                    *("--use-auth-secret", f"--static-auth-secret={SECRET.decode()}", "--realm=example.org"),
-                    *("--log-file=stdout", f"--pidfile={directory}/pid", f"--userdb={directory}/db"),
-                ],
-                cwd=directory,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "HOME": name},
-            )
-        try:
-            yield port, secret
-        except BaseException:
-            print((directory / "log").read_text(errors="replace")[-4000:])  # noqa: T201 - for whoever reads the failure
-            raise
-        finally:
-            relay.kill()
-            relay.wait()
-
-
-async def allocate(port: int, server: dict[str, Any]) -> str:
-    """Ask a relay for an address, as a client with these credentials would."""
-
-    async def attempt() -> str | None:
-        with contextlib.suppress(OSError, TimeoutError):
-            transport, _ = await create_turn_endpoint(
-                asyncio.DatagramProtocol,
-                server_addr=("127.0.0.1", port),
-                username=server["username"],
-                password=server["credential"],
-                transport="udp",
-            )
-            address: str = transport.get_extra_info("sockname")[0]
-            transport.close()
-            return address
-        return None
-
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                if (address := await attempt()) is not None:
-                    return address
-        await asyncio.sleep(0.1)
-    raise AssertionError("the relay does not answer")
 
 
 class RelayTest(SynchronousTestCase):

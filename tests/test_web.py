@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
 from ma_signaling.http_channel import IDLE_SECONDS
-from tests.wire import TEXT, UPGRADE, Server, frame
-
-
-class Reply:
-    """One HTTP reply, parsed."""
-
-    def __init__(self, raw: bytes) -> None:
-        head, _, self.body = raw.partition(b"\r\n\r\n")
-        self.status_line, *lines = head.decode("latin-1").split("\r\n")
-        self.status = int(self.status_line.split()[1])
-        self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+from tests.wire import TEXT, UPGRADE, Reply, Server, frame
 
 
 class WebTestCase(SynchronousTestCase):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.tls import Certificates
+from ma_signaling.tls import DAY, Certificates
+from tests.certificates import Authority
+
+AUTHORITY = Authority()
 
 
 def trusting(root: str) -> ssl.SSLContext:
@@ -66,3 +75,30 @@ class Handshake:
             self._server.do_handshake()
         with suppress(SSL.WantReadError):
             self._to_client.write(self._server.bio_read(65536))
+
+
+class TlsTestCase(SynchronousTestCase):
+    """A directory with a certificate and its key."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.certificate, self.key = self.directory / "fullchain.pem", self.directory / "privkey.pem"
+        self.serial = AUTHORITY.issue(self.certificate, self.key)
+
+    def start(self, certificate: Path | None = None, key: Path | None = None) -> Certificates:
+        """The service, on a clock of its own, with the wall clock at today and going with it."""
+        self.clock = Clock()
+        today = x509.load_pem_x509_certificates(self.certificate.read_bytes())[0].not_valid_before_utc
+        self.began = today.timestamp() + 200 * DAY
+        reactor: Any = self.clock
+        certificates = Certificates(
+            certificate or self.certificate,
+            key or self.key,
+            reactor,
+            lambda: self.began + self.clock.seconds(),
+        )
+        certificates.privilegedStartService()
+        certificates.startService()
+        self.addCleanup(certificates.stopService)
+        return certificates

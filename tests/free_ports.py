@@ -1,0 +1,21 @@
+"""Ports for servers that tests and benchmarks start."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from itertools import cycle
+from random import SystemRandom
+
+# Below those that the system gives to connections, and at random: runs side by side hardly meet.
+_ports = cycle(SystemRandom().sample(range(10_000, 32_000), 22_000))
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on, and another one each time."""
+    for port in _ports:
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("", port))
+            break
+    return port

@@ -1,0 +1,128 @@
+"""Several nodes, and homes, clients and nodes that leave."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.cluster import Cluster
+
+STRANGER = "203.0.113.9"
+REGISTERED = {"type": "registered", "remoteId": "HOME"}
+
+
+class LeavingTest(SynchronousTestCase):
+    """Nodes and buses that go while something is under way."""
+
+    def test_bus_goes_during_a_claim(self) -> None:
+        """The newcomer is not kept waiting for an answer that cannot come."""
+        cluster = Cluster(2, latency=(0.4, 0.4))
+        cluster.home(0)
+        cluster.settle(2)
+        newcomer = cluster.worlds[1].connect("192.0.2.1")
+        newcomer.say("register-server", remoteId="HOME")
+        assert newcomer.heard == []
+        cluster.lines[1].cut()
+        assert newcomer.heard == [REGISTERED]
+        cluster.lines[1].mend()
+        cluster.settle(5)
+        assert cluster.holders() == [1]
+
+    def test_holders_node_goes_during_a_check(self) -> None:
+        """It decides nothing any more, and stands in nobody's way."""
+        cluster = Cluster(2)
+        cluster.home(0)
+        newcomer = cluster.home(1, text=STRANGER)
+        assert newcomer.heard == []
+        hub = cluster.worlds[0].hub
+        while hub.say_goodbye(10):
+            pass
+        cluster.settle(2)
+        assert newcomer.heard == [REGISTERED]
+
+    def test_clients_node_goes(self) -> None:
+        """Orderly: the home hears nothing of it, and keeps nothing."""
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        cluster.session(home, cluster.client(1))
+        hub = cluster.worlds[1].hub
+        while hub.say_goodbye(10):
+            pass
+        cluster.lines[1].node.stop()
+        cluster.settle(2)
+        assert home.heard == []
+        found = cluster.worlds[0].hub.registry.find("HOME")
+        assert found is not None
+        assert not found.remote_sessions
+
+    def test_clients_node_dies_during_a_call(self) -> None:
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        session_id = cluster.session(home, client)
+        home.say("answer", sessionId=session_id, data={})
+        cluster.settle(3)
+        cluster.kill(1)
+        cluster.settle(80)
+        assert home.heard == []
+        assert not cluster.lines[0].node._relay._heard
+
+    def test_bus_goes_during_questions(self) -> None:
+        cluster = Cluster(2, latency=(0.4, 0.4))
+        cluster.settle(3)
+        cluster.home(0)
+        lookups = cluster.worlds[1].hub.lookups
+        asker = cluster.worlds[1].connect(STRANGER).connection.address
+        answers: list[object] = []
+        lookups.is_online(asker, "HOME", answers.append)
+        cluster.lines[1].cut()
+        assert answers == [False]
+        lookups.is_online(asker, "HOME", answers.append)
+        lookups.story(asker, "0" * 32, answers.append)
+        assert answers == [False, False, None]
+
+    def test_answers_that_come_late(self) -> None:
+        cluster = Cluster(2, latency=(1.0, 1.0))
+        cluster.settle(5)
+        home = cluster.worlds[0].connect("192.0.2.1")
+        home.say("register-server", remoteId="HOME")
+        cluster.settle(10)
+        client = cluster.worlds[0].connect("198.51.100.1")
+        client.say("connect-request", remoteId="HOME")
+        session_id = home.heard_of("client-connected")[0]["sessionId"]
+        asker = cluster.worlds[1].connect(STRANGER).connection.address
+        answers: list[object] = []
+        cluster.worlds[1].hub.lookups.is_online(asker, "HOME", answers.append)
+        cluster.worlds[1].hub.lookups.story(asker, session_id, answers.append)
+        cluster.settle(10)
+        assert answers == [None, False], "told in time that nothing is known, and not told again"
+
+    def test_node_that_was_suspended(self) -> None:
+        """Others may have given it up: it tells everything anew."""
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        session_id = cluster.session(home, client)
+        node = cluster.lines[0].node
+        assert node._timer is not None
+        node._timer.cancel()
+        cluster.lines[0].side = 1
+        cluster.settle(20)
+        assert cluster.worlds[1].hub.counts()["cluster"]["nodes"] == 1  # type: ignore[index]
+        cluster.lines[0].side = 0
+        node._tick()
+        cluster.settle(5)
+        assert cluster.worlds[1].hub.counts()["cluster"]["nodes"] == 2  # type: ignore[index]
+        home.say("answer", sessionId=session_id, data={})
+        cluster.settle()
+        assert client.types() == ["answer"]
+
+    def test_node_that_was_never_heard_of(self) -> None:
+        """Whoever says anything will be missed, whether its beats came through or not."""
+        cluster = Cluster(2)
+        cluster.server.lose = lambda op, subject: op == "beat"
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        cluster.kill(0)
+        cluster.settle(20)
+        assert cluster.is_online(1) is False
