@@ -12,6 +12,7 @@ const OPENS_WITHIN = 10;
 const REQUEST_WITHIN = 30; // as long as the app waits
 const ANSWER_WITHIN = 30;
 const PATH_WITHIN = 30;
+const OFFER_WITHIN = 2;
 const CHANNEL_WITHIN = 10;
 const LOOK_EVERY = 5; // seconds without an answer after which the server is asked (again) what it sees
 const CHANNEL = "ma-api"; // what the home bridges to its API; nothing is sent over it
@@ -202,12 +203,22 @@ async function findPath(context) {
     await context.probing;
     throw new Stop(whyNoPath(context));
   }
+  await hearOffer(context);
   const offered = [`Offered by you: ${candidates.summarise(context.local)}.`, `Offered by the home: ${candidates.summarise(context.remote)}.`];
   const pair = await chosenPair(connection);
   if (!pair) return { text: "Found.", lines: offered };
   context.relayed = [pair.local, pair.remote].some((end) => end.candidateType === "relay");
   const ends = [`Your end: ${candidates.describeEnd(pair.local)}.`, `The home's end: ${candidates.describeEnd(pair.remote)}.`];
   return { text: context.relayed ? "By a relay." : "Direct.", lines: [...ends, ...offered] };
+}
+
+/** A busy browser may have found a path before it says which addresses it offers. */
+async function hearOffer({ connection, local, signal }) {
+  try {
+    await within(until(connection, ["icecandidate"], () => local.length), OFFER_WITHIN, "no-offer", signal);
+  } catch (stop) {
+    if (stop.code !== "no-offer") throw stop;
+  }
 }
 
 function iceState({ connection, local }) {
