@@ -238,7 +238,7 @@ class SignalingProtocol(ShortPath):
     @property
     def congested(self) -> bool:
         backlog = self._backlog
-        return backlog is not None and backlog.bytes > self.factory.settings.send_buffer_bytes // 2
+        return backlog is not None and backlog.is_beyond(self.factory.settings.send_buffer_bytes // 2)
 
     def send(self, message: bytes) -> None:
         if self.state != OPEN:
@@ -301,7 +301,7 @@ class SignalingProtocol(ShortPath):
         """What the connection is in, it has been in for too long."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
-        elif self._backlog is not None and self._backlog.has_shrunk():
+        elif self._backlog is not None and self._backlog.has_read():
             self._set_deadline(STALL_SECONDS)
         else:
             self._cut("it does not read what it is sent")

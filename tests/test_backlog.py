@@ -58,3 +58,27 @@ class BackPressureTest(SynchronousTestCase):
         self.client.protocol.resumeProducing()
         self.server.clock.advance(STALL_SECONDS)
         assert not self.client.transport.aborted
+
+    def test_what_it_has_taken_counts_no_more(self) -> None:
+        """However much has gone to it since it was last quite empty."""
+        transport = self.home.transport
+        transport.dataBuffer, transport.offset, transport._tempDataLen = b"x" * 70_000, 0, 0
+        self.home.protocol.pauseProducing()
+        for _ in range(30):
+            self.client.say(**self.candidate)
+            self.server.clock.advance(0.2)
+        assert self.client.heard() == []
+
+    def test_what_it_takes_between_two_looks(self) -> None:
+        """Whoever has taken something goes on, also if it was noticed for another reason."""
+        transport = self.client.transport
+        transport.dataBuffer, transport.offset, transport._tempDataLen = b"x" * 190_000, 0, 0
+        self.client.protocol.pauseProducing()
+        self.server.clock.advance(STALL_SECONDS - 1)
+        transport.offset += 50_000
+        self.client.protocol.send(b"x" * 15_000)
+        transport._tempDataLen += 15_004
+        self.server.clock.advance(1)
+        assert not transport.aborted
+        self.server.clock.advance(STALL_SECONDS)
+        assert transport.aborted
