@@ -215,9 +215,9 @@ async function findPath(context) {
 /** A busy browser may have found a path before it says which addresses it offers. */
 async function hearOffer({ connection, local, signal }) {
   try {
-    await within(until(connection, ["icecandidate"], () => local.length), OFFER_WITHIN, "no-offer", signal);
+    await within(until(connection, ["icecandidate"], () => local.length), OFFER_WITHIN, "no-path", signal);
   } catch (stop) {
-    if (stop.code !== "no-offer") throw stop;
+    if (stop.code !== "no-path") throw stop;
   }
 }
 
