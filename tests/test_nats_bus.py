@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+from nats.aio.msg import Msg
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.credentials import Credentials
+from ma_signaling.cluster.nats_bus import NatsBus
 from ma_signaling.cluster.wire import each_of, pack, pack_many, unpack
+from ma_signaling.settings import Settings
 from tests.certificates import make_certificate
 from tests.nats import NatsServer, node, obstacle, wait_until
 from tests.nats_identity import operator_mode
@@ -135,3 +140,42 @@ class WireTest(SynchronousTestCase):
         for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
             with self.assertRaises(ValueError):
                 unpack(payload)
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def received(self, payload: bytes) -> None:
+        self.heard.append(payload)
+        raise KeyError(payload)
+
+    def nobody(self, reply: str) -> None:
+        raise AssertionError(reply)
+
+    def up(self) -> None: ...
+
+    def down(self) -> None: ...
+
+
+class NonsenseTest(SynchronousTestCase):
+    """Nothing that a node says makes another one stop reading."""
+
+    def test_what_is_no_message(self) -> None:
+        async def scenario() -> list[bytes]:
+            bus = NatsBus(Settings())
+            bus.listener = listener = _Listener()
+            client: Any = object()
+            bus._client = client
+            for data in (
+                b"{",
+                b'{"op":"many"',
+                b'{"op":"many"}\nabc',
+                b'{"op":"many","sizes":"x"}\nabc',
+                b"{}",
+            ):
+                bus._take(client, Msg(client, subject="s", data=data))
+            return listener.heard
+
+        assert asyncio.run(scenario())[-1] == b"{}"
+        assert len(self.flushLoggedErrors()) >= 4

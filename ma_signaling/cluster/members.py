@@ -13,7 +13,7 @@ BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0
 """After so many seconds of silence a node counts as dead: three beats may get lost."""
 
-DOUBT_SECONDS = 60.0
+UNSURE_SECONDS = 60.0
 """For how long after that its homes may be somewhere, and just not be heard."""
 
 
@@ -73,7 +73,7 @@ class Members:
 
     def is_whole(self) -> bool:
         """Whether no node fell silent lately: what nobody knows may be known to one that is only cut off."""
-        return self._here.clock.seconds() - self._buried_at >= DOUBT_SECONDS
+        return self._here.clock.seconds() - self._buried_at >= UNSURE_SECONDS
 
     def reprieve(self) -> None:
         """Nobody could be heard for a while, which says nothing about anybody."""

@@ -243,8 +243,11 @@ class NatsBus:
         if headers is not None and headers.get("Status") == _NOBODY:
             _safely(partial(self.listener.nobody, message.subject))
         else:
-            for payload in each_of(message.data):
-                _safely(partial(self.listener.received, payload))
+            _safely(partial(self._hand_on, message.data))
+
+    def _hand_on(self, data: bytes) -> None:
+        for payload in each_of(data):
+            _safely(partial(self.listener.received, payload))
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -19,7 +19,7 @@ from ma_signaling.cluster.wire import Fields, presence, watch
 from ma_signaling.home import Home
 from ma_signaling.peer import ClientAddress
 
-DOUBT_SECONDS = REPEAT_SECONDS + 5.0
+VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news of a home elsewhere its node is asked whether it is still there."""
 
 
@@ -213,17 +213,19 @@ class Presence:
             home = registry.find(remote_id)
             if home is None:
                 self.sync(remote_id)
-            elif home.connection is None and home.sessions and not self.is_claimed(remote_id):
-                self.look(remote_id)
             elif self._is_idle(home):
                 registry.forget(home)
+            elif not self._here.bus.is_up:
+                continue
+            elif home.connection is None and home.sessions and not self.is_claimed(remote_id):
+                self.look(remote_id)
             else:
                 self._verify(remote_id)
 
     def _verify(self, remote_id: str) -> None:
         """Find out whether a home is still elsewhere: that it has left may not have been heard here."""
         mirror, now = self._mirrors.get(remote_id), self._here.clock.seconds()
-        if mirror is not None and now - mirror.heard_at >= DOUBT_SECONDS:
+        if mirror is not None and now - mirror.heard_at >= VERIFY_SECONDS:
             mirror.heard_at = now
             self.messages.attach(mirror, always=True)
 

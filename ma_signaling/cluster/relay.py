@@ -164,6 +164,8 @@ class Relay:
                 self._heard.pop(session.id, None)
                 self._here.hub.sessions.detach_remote(home, session.id)
         for session_id, key, offered, answered in fields["sessions"]:
+            if session_id in self._crowded_out:
+                continue
             session = home.remote_sessions.get(session_id) or self._attach(
                 home, {**fields, "k": key}, session_id
             )
