@@ -1,4 +1,4 @@
-"""Keeping what the limits remember small."""
+"""The limits as a service: what they remember stays small."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRUNE_SECONDS = 5.0
 
 
 class RateLimiting(Service):
-    """Keeps what the limits remember small."""
+    """Forgets, every few seconds, what no longer matters to them."""
 
     def __init__(self, limits: Limits, reactor: IReactorTime) -> None:
         self._limits = limits

@@ -97,7 +97,6 @@ class ShortPath(WebSocketServerProtocol):
 
     def connectionMade(self) -> None:
         if self.is_short:
-            self.factory.countConnections += 1
             with suppress(OSError):  # a Unix socket has no such option
                 self.transport.setTcpNoDelay(True)
         else:
@@ -164,7 +163,6 @@ class ShortPath(WebSocketServerProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.is_short:
-            self.factory.countConnections -= 1
             why: Any = reason
             WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001
         else:
@@ -219,7 +217,6 @@ def configure(protocol: type[ShortPath], factory: Any) -> type[ShortPath]:
     blank = WebSocketServerProtocol()
     blank.factory = factory
     blank._connectionMade()  # noqa: SLF001
-    factory.countConnections -= 1
     attributes: dict[str, Any] = {}
     for name, value in vars(blank).items():
         if name in _STAND_INS:

@@ -154,7 +154,7 @@ def _play(is_short: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[obje
     seen += [socket.transport.disconnecting, socket.transport.aborted]
     socket.lose()
     seen.append(getattr(protocol, "events", None))
-    return [*seen, server.counts(), server.factory.countConnections, server.clock.getDelayedCalls() == []]
+    return [*seen, server.counts(), server.clock.getDelayedCalls() == []]
 
 
 class SameTest(SynchronousTestCase):
