@@ -1,4 +1,4 @@
-"""A claim: newcomers who ask for a Remote ID that another live connection holds."""
+"""A claim: newcomers who ask for a Remote ID that another one holds here, or may hold on another node."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ class Elsewhere(Protocol):
         """Whether they can be asked now."""
 
     def look(self, remote_id: str) -> None:
-        """Find out who holds a Remote ID, for those who wait: ``Registry.moved`` or ``Hub.nobody`` follows."""
+        """Find out who holds a Remote ID, for those who wait.
+
+        ``Registry.moved`` or ``Hub.nobody`` follows, or it is asked again.
+        """
 
     def ask(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
         """Find out whether a home is connected: True; False: it is expected back; None: nobody knows it."""
@@ -34,6 +37,9 @@ class Elsewhere(Protocol):
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """``newcomer`` wants a Remote ID that nobody holds here: a verdict follows."""
+
+    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
+        """``newcomer``, which may have claimed a Remote ID, wants it no longer."""
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         """``home.connection`` holds a Remote ID from now on.
@@ -84,6 +90,8 @@ class Nowhere:
         told(None)
 
     def claim(self, remote_id: str, newcomer: Connection) -> None: ...
+
+    def withdrawn(self, remote_id: str, newcomer: Connection) -> None: ...
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None: ...
 

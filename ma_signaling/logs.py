@@ -92,8 +92,11 @@ class EventLog:
         if event not in _LINES or not self._may_say(event):
             return
         level, line = _LINES[event]
-        readable = {name: self._readable(name, each) for name, each in details.items()}
-        self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
+        try:
+            readable = {name: self._readable(name, each) for name, each in details.items()}
+            self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
+        except Exception:  # noqa: BLE001 - what happens must not depend on what can be said of it
+            self._log.failure("a line could not be written: {event}", event=event)
 
     def _may_say(self, event: Event) -> bool:
         if event not in _MOST_A_MINUTE:
@@ -124,9 +127,11 @@ class EventLog:
 
 def network_of(address: ClientAddress) -> str:
     """The network that an address is in, as the log shows it: /24 of IPv4, /48 of IPv6."""
-    if ":" in address.text:
-        return str(ip_network(f"{address.text}/48", strict=False))
-    return address.text.rpartition(".")[0] + ".0/24"
+    # Of one on another node only the key is known, which is a network already.
+    text = address.text.partition("/")[0]
+    if ":" in text:
+        return str(ip_network(f"{text}/48", strict=False))
+    return text.rpartition(".")[0] + ".0/24"
 
 
 class _Silence:

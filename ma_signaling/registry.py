@@ -76,7 +76,7 @@ class Registry:
             self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
             return
         if connection.claim not in (None, remote_id):
-            self.takeovers.withdraw(connection)
+            self._withdraw(connection)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
             if ice_servers is not None:
@@ -114,7 +114,7 @@ class Registry:
         assert newcomer.claim is not None
         remote_id = newcomer.claim
         home = self._homes.get(remote_id)
-        if home is not None and evicting:
+        if home is not None and evicting and home.is_known:
             self.evict(home)
         ice_servers = self.takeovers.release(newcomer)
         self.grant(newcomer, remote_id, ice_servers, evicting=evicting)
@@ -152,9 +152,15 @@ class Registry:
 
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
-        self.takeovers.withdraw(connection)
+        self._withdraw(connection)
         if connection.home is not None:
             self._vacate(connection.home, goodbye)
+
+    def _withdraw(self, connection: Connection) -> None:
+        remote_id = connection.claim
+        self.takeovers.withdraw(connection)
+        if remote_id is not None and not connection.is_remote:
+            self._elsewhere.withdrawn(remote_id, connection)
 
     def enforce_access(self) -> None:
         """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
@@ -248,7 +254,7 @@ class Registry:
         if was_known:
             self._sessions.home_returned(session)
         else:
-            self._sessions.home_found(session)
+            self._sessions.begun(session)
         # Pending, or open without a word from any home: it may be unknown to one that has restarted.
         if not session.spoken:
             if was_known and not session.is_open:

@@ -45,7 +45,7 @@ class Connection:
         self.bad_messages: SlidingWindow | None = None
         self.home: Home | None = None
         self.claim: str | None = None
-        """The Remote ID that it has asked for and that another home holds; the verdict is pending."""
+        """The Remote ID that it has asked for; the verdict is pending."""
         self.session: Session | None = None
         self.was_client = False
         self.ended_session: str | None = None

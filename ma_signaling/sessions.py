@@ -75,7 +75,7 @@ class Sessions:
         session = Session(session_id, client, home, self._allowance, now, story)
         self._by_id[session.id] = home.sessions[session.id] = client.session = session
         if home.is_known:
-            self._begun(session)
+            self.begun(session)
         if home.connection is not None:
             self.announce(session)
         else:
@@ -120,7 +120,8 @@ class Sessions:
             deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
-    def _begun(self, session: Session) -> None:
+    def begun(self, session: Session) -> None:
+        """A session has a home that is known."""
         self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
 
     def home_lost(self, session: Session) -> None:
@@ -137,10 +138,6 @@ class Sessions:
         """A session has a home again, or another connection of it."""
         if session.story is not None:
             session.story.home_returned(self._clock.seconds())
-
-    def home_found(self, session: Session) -> None:
-        """A session has a home: another node's."""
-        self._begun(session)
 
     def _park(self, session: Session) -> None:
         """Let a pending session wait for its home."""

@@ -1,4 +1,4 @@
-"""Takeover: newcomers who want a Remote ID that another live connection holds, and the check whether it lives.
+"""Takeover: newcomers who want a Remote ID that another one holds, or may hold, and the check whether that one lives.
 
 One check at a time for a Remote ID; newcomers that come meanwhile share its verdict, and the first of them wins
 (docs/protocol.md, *Takeover*).
@@ -74,7 +74,8 @@ class Takeovers:
         self, home: Home, holder: Connection, newcomer: Connection, ice_servers: bytes | None
     ) -> None:
         """Ask whether the holder lives, once for all newcomers."""
-        claim = self._claims.setdefault(home.remote_id, Claim())
+        self.wait(newcomer, home.remote_id, ice_servers)
+        claim = self._claims[home.remote_id]
         if claim.timer is None:
             self._report(
                 Event.TAKEOVER_TRIED,
@@ -84,7 +85,6 @@ class Takeovers:
             )
             claim.timer = self._clock.callLater(self._settings.takeover_timeout, self._unanswered, home)
             holder.peer.ping(claim.payload)
-        self.wait(newcomer, home.remote_id, ice_servers)
 
     def release(self, newcomer: Connection) -> bytes | None:
         """Let one who waits do so no longer, for it has been decided; returns the ICE servers that it registered."""

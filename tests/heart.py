@@ -20,6 +20,7 @@ from ma_signaling.disguise import Disguise
 from ma_signaling.elsewhere import Elsewhere
 from ma_signaling.events import Event
 from ma_signaling.hub import Hub
+from ma_signaling.logs import EventLog
 from ma_signaling.peer import ClientAddress
 from ma_signaling.session import Connection
 from ma_signaling.settings import Settings
@@ -188,6 +189,7 @@ class World:
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
         self.disguise = Disguise()
+        self._log = EventLog("network", self.disguise, FakeClock())
         access = Access(self.disguise)
         self.hub = Hub(
             self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall, elsewhere
@@ -254,3 +256,4 @@ class World:
 
     def _report(self, event: Event, /, **details: object) -> None:
         self.events.append((event, details))
+        self._log(event, **details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.cluster.wire import pack
 from tests.cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -126,3 +127,47 @@ class LeavingTest(SynchronousTestCase):
         cluster.kill(0)
         cluster.settle(20)
         assert cluster.is_online(1) is False
+
+    def test_a_node_that_has_gone_says_no_more(self) -> None:
+        """What was under way to it then must not bring it back: it would be missed, and no guess counted."""
+        cluster = Cluster(2, latency=(0.01, 0.01))
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        leaving, staying = cluster.worlds
+        while leaving.hub.say_goodbye(10):
+            pass
+        cluster.lines[0].node.stop()
+        client.say("ice-candidate", data={})
+        cluster.settle(8)
+        assert staying.hub.counts()["cluster"] == {"nodes": 1, **staying.hub.own_counts()}
+        guesser = staying.connect(STRANGER)
+        for number in range(10):
+            guesser.say("connect-request", remoteId=f"GUESS{number}")
+        cluster.settle()
+        assert guesser.codes()[-1] == "blocked"
+
+    def test_asked_for_while_the_bus_is_away(self) -> None:
+        """Nothing stays of homes that nobody waits for any more."""
+        cluster = Cluster(2)
+        cluster.lines[0].cut()
+        hub = cluster.worlds[0].hub
+        asker = cluster.worlds[0].connect(STRANGER)
+        for number in range(50):
+            asker.say("connect-request", remoteId=f"UNKNOWN{number}")
+        cluster.settle(30)
+        assert list(hub.registry.homes()) == []
+
+    def test_attached_while_it_makes_way(self) -> None:
+        """A session that its home's node has given up takes no place there any more."""
+        cluster = Cluster(2, latency=(0.01, 0.01), home_sessions=2)
+        home = cluster.home(0)
+        for _ in range(2):
+            cluster.session(home, cluster.client(1))
+        crowding = cluster.worlds[0].connect(STRANGER)
+        crowding.say("connect-request", remoteId="HOME")
+        cluster.lines[1].node.received(pack("again", {"node": "n0"}))
+        cluster.settle(2)
+        known = cluster.worlds[0].hub.registry.find("HOME")
+        assert known is not None
+        assert len(known.remote_sessions) == len(cluster.worlds[1].hub.sessions) == 1

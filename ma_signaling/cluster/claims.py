@@ -1,8 +1,8 @@
 """Claims: a connection here wants a Remote ID that nobody holds here; whoever holds it elsewhere decides.
 
 First a node hears the home's subject, then it claims: of two that claim in the same instant, at least one hears the
-other. The elder claim goes first; the other one is made again when that one is granted. A holder judges as it
-does among its own connections (``Registry.contend``), with a ``Mirror`` for the newcomer.
+other. The elder claim goes first; the other one is made again when that one is granted or withdrawn. A holder
+judges as it does among its own connections (``Registry.contend``), with a ``Mirror`` for the newcomer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ma_signaling.cluster.wire import Fields
 from ma_signaling.peer import ClientAddress, Timer
 from ma_signaling.session import Connection
 
-DOUBT_SECONDS = 0.25
+BETTER_ANSWER_SECONDS = 0.25
 """How long a claim waits for better answers after one that says nothing."""
 
 MOST_TRIES = 3
@@ -38,6 +38,9 @@ class Claim:
     tries: int = 1
     timer: Timer | None = None
     is_doubtful: bool = False
+    """So far nobody has said anything against it."""
+    is_judged: bool = False
+    """Somebody will decide."""
 
     @property
     def order(self) -> tuple[float, str]:
@@ -74,8 +77,17 @@ class Claims:
         self._presence.sync(remote_id)
         self._send(claim)
 
+    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
+        """A newcomer here has left, or wants something else."""
+        claim = self._claims.get(remote_id, {}).get(newcomer)
+        if claim is not None:
+            self._finish(claim)
+            self._here.tell_holder(remote_id, "withdrawn", name=newcomer.id)
+            self._presence.holdings.disinherit(remote_id)
+            self._presence.sync(remote_id)
+
     def _send(self, claim: Claim) -> None:
-        claim.is_doubtful = False
+        claim.is_doubtful = claim.is_judged = False
         self._wait(claim, ANSWER_SECONDS)
         self._here.tell_holder(claim.remote_id, "claim", claim.ask, **claim.fields)
 
@@ -131,19 +143,29 @@ class Claims:
         """There is somebody who will decide."""
         claim = self._by_ask.get(fields["ask"])
         if claim is not None:
-            claim.is_doubtful = False
+            claim.is_doubtful, claim.is_judged = False, True
             self._wait(claim, self._here.settings.takeover_timeout + SLACK_SECONDS)
 
     def hear_nothing(self, fields: Fields) -> None:
         """One who heard the claim has nothing to say against it."""
         claim = self._by_ask.get(fields["ask"])
-        if claim is not None and not claim.is_doubtful:
+        if claim is not None and not claim.is_judged and not claim.is_doubtful:
             claim.is_doubtful = True
-            self._wait(claim, DOUBT_SECONDS)
+            self._wait(claim, BETTER_ANSWER_SECONDS)
+
+    def hear_free(self, fields: Fields) -> None:
+        """The one who was to decide goes down, and has nothing against it."""
+        claim = self._by_ask.get(fields["ask"])
+        if claim is not None:
+            claim.is_judged = False
+            self.hear_nothing(fields)
 
     def hear_held(self, fields: Fields) -> None:
         """Somebody got what is claimed here, maybe without having heard of it."""
-        for claim in list(self._claims.get(fields["remote_id"], {}).values()):
+        self._repeat(fields["remote_id"])
+
+    def _repeat(self, remote_id: str) -> None:
+        for claim in list(self._claims.get(remote_id, {}).values()):
             self._send(claim)
 
     def down(self) -> None:
@@ -185,23 +207,36 @@ class Claims:
 
     def hear_claim(self, fields: Fields) -> None:
         """Another node claims a Remote ID."""
-        if fields["r"] in self._claims:
-            self._meet(min(self._claims[fields["r"]].values(), key=lambda own: own.order), fields)
-            return
         home = self._here.hub.registry.find(fields["r"])
-        if home is None or not (home.is_here or (home.is_known and home.connection is None)):
+        if home is not None and home.is_here:
+            self._judge(fields)
+        elif fields["r"] in self._claims:
+            self._meet(min(self._claims[fields["r"]].values(), key=lambda own: own.order), fields)
+        elif home is not None and home.is_known and home.connection is None:
+            self._judge(fields)
+        else:
             mirror = self._presence.mirror_of(fields["r"])
             if mirror is None or not mirror.is_of(fields["node"], fields["name"]):
                 self._answer("nothing", fields)
             else:
                 # Granted before; the answer was lost.
                 self._answer("granted", fields, evicting=False)
-            return
-        newcomer = self._newcomer(fields)
-        if newcomer.connection.claim is None:
-            self._here.hub.registry.contend(newcomer.connection, fields["r"], None)
-        if newcomer.connection.claim is not None:
+
+    def _judge(self, fields: Fields) -> None:
+        """As among connections of this node, which holds the Remote ID or expects its holder back."""
+        newcomer = self._newcomer(fields).connection
+        if newcomer.claim is None:
+            self._here.hub.registry.contend(newcomer, fields["r"], None)
+        if newcomer.claim is not None:
             self._answer("wait", fields)
+
+    def hear_withdrawn(self, fields: Fields) -> None:
+        """A newcomer elsewhere has left: its check is over, and those who gave way to it ask again."""
+        for connection in self._here.hub.registry.takeovers.newcomers(fields["r"]):
+            peer = connection.peer
+            if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
+                self._here.hub.registry.takeovers.withdraw(connection)
+        self._repeat(fields["r"])
 
     def _meet(self, own: Claim, fields: Fields) -> None:
         if own.order < (fields["at"], fields["node"]):
@@ -236,7 +271,7 @@ class Claims:
 
     def let_go(self, mirror: Mirror) -> None:
         """As ``Verdicts`` has it."""
-        self._verdict("nothing", mirror)
+        self._verdict("free", mirror)
 
     def _verdict(self, op: str, mirror: Mirror, **fields: object) -> None:
         ask, mirror.ask = mirror.ask, 0

@@ -52,7 +52,7 @@ class Node:
         self._presence.is_claimed = self._claims.__contains__
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
-        plain: dict[str, Callable[[Fields], None]] = {
+        self._plain: dict[str, Callable[[Fields], None]] = {
             "look": self._presence.hear_look,
             "here": self._presence.hear_here,
             "away": self._presence.hear_away,
@@ -66,6 +66,8 @@ class Node:
             "refused": self._claims.hear_refused,
             "wait": self._claims.hear_wait,
             "nothing": self._claims.hear_nothing,
+            "free": self._claims.hear_free,
+            "withdrawn": self._claims.hear_withdrawn,
             "attach": self._relay.hear_attach,
             "detach": self._relay.hear_detached,
             "busy": self._relay.hear_busy,
@@ -79,7 +81,6 @@ class Node:
             "story": self._inquiries.hear_story,
             "senior": self._hear_senior,
         }
-        self._plain = plain
         self._with_body = {"tell": self._relay.hear_told, "said": self._relay.hear_said}
 
     @property
@@ -107,6 +108,9 @@ class Node:
     # From the bus
 
     def received(self, payload: bytes) -> None:
+        if self._timer is None:
+            # Gone already, as the others were told.
+            return
         op, fields, body = unpack(payload)
         if "node" in fields and op != "bye":
             self._members.heard_of(fields["node"])
@@ -160,6 +164,7 @@ class Node:
         now, before = self._here.clock.seconds(), self._ticked_at
         self._ticked_at = now
         if not self._here.bus.is_up:
+            self._presence.tend()
             return
         if now - before >= SUSPENDED_SECONDS:
             self.up()
@@ -186,6 +191,9 @@ class Node:
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         self._claims.claim(remote_id, newcomer)
+
+    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
+        self._claims.withdrawn(remote_id, newcomer)
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         assert home.connection is not None
