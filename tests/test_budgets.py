@@ -79,6 +79,42 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert self.home.types().count("pong") == 49
         assert self.home.closed == (4029, "Rate limited")
 
+    def test_flood_of_what_is_not_forwarded(self) -> None:
+        """However it is answered, it costs the connection."""
+        _, session_id = self.open()
+        leaving = self.world.home("LEAVING")
+        orphan = self.world.client("LEAVING")
+        self.world.session(leaving, orphan)
+        leaving.goodbye()
+        self.world.advance(60)
+        ended, ended_id = self.open()
+        ended.goodbye()
+        floods: list[tuple[FakePeer, dict[str, str]]] = [
+            (self.world.connect(), {"type": "pong"}),
+            (self.world.connect(), {"type": "nonsense"}),
+            (self.world.connect(), {"type": "offer"}),
+            (self.world.connect(), {"type": "session-ready"}),
+            (self.world.connect(), {"type": "session-ready", "sessionId": ended_id}),
+            (self.world.client(), {"type": "register-server", "remoteId": "NEW"}),
+            (orphan, {"type": "offer"}),
+            (self.world.home("A"), {"type": "connect-request", "remoteId": "HOME"}),
+            (self.world.home("B"), {"type": "answer"}),
+            (self.world.home("C"), {"type": "answer", "sessionId": session_id}),
+            (self.world.home("D"), {"type": "answer", "sessionId": "unknown"}),
+            (self.world.home("E"), {"type": "session-ready", "sessionId": session_id}),
+        ]
+        for peer, message in floods:
+            for _ in range(150):
+                peer.say(**message)
+            assert peer.closed == (4029, "Rate limited"), message
+
+    def test_flood_of_what_cannot_be_read(self) -> None:
+        """It costs the connection as well, until there is too much of it."""
+        peer = World(control_burst=10).connect()
+        for _ in range(20):
+            peer.say_bytes(b"nonsense")
+        assert peer.codes() == ["bad-message"] * 10 + ["rate-limited"]
+
     def test_limits_that_are_off(self) -> None:
         world = World(control_burst=0, lookups_per_minute=0, guesses_per_minute=0, connections_per_address=0)
         peer = world.connect()
