@@ -155,6 +155,19 @@ class CheckedTest(TakeoverTestCase):
         self.world.advance(5)
         assert newcomer.heard == REGISTERED
 
+    def test_each_check_has_a_payload_of_its_own(self) -> None:
+        """An answer to an earlier one proves nothing."""
+        first = self.newcomer(STRANGER)
+        self.home.pong()
+        self.assert_refused(first)
+        second = self.newcomer(THIRD)
+        earlier, latest = self.home.pings
+        assert earlier != latest
+        self.home.pong(earlier)
+        assert second.heard == []
+        self.home.pong(latest)
+        self.assert_refused(second)
+
     def test_frozen_holder(self) -> None:
         """It is dropped without a close frame, never with 4000; the newcomer doesn't see its sessions."""
         newcomer = self.newcomer(STRANGER)
