@@ -62,6 +62,13 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert len(self.home.heard) == 8
         assert client.codes() == ["rate-limited"]
 
+    def test_bytes_of_a_session_from_its_home(self) -> None:
+        client, session_id = self.open()
+        for _ in range(10):
+            self.home.say("ice-candidate", sessionId=session_id, data="x" * 60_000)
+        assert len(client.heard) == 8
+        assert self.home.codes() == ["rate-limited"]
+
     def test_no_one_session_closes_its_home(self) -> None:
         client, session_id = self.open()
         other, other_id = self.open()
