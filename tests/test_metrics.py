@@ -187,6 +187,8 @@ class AccessTest(SynchronousTestCase):
         self.assertIn("HTTP/1.1 404 ", scrape(server, "192.0.2.1"))
         self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Forwarded-For: 192.0.2.1\r\n"))
         self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Forwarded-For: garbage, 192.0.2.1\r\n"))
+        # From a trusted proxy, which names the client where nobody has been told to look.
+        self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Real-IP: 192.0.2.1\r\n"))
         self.assertIn("HTTP/1.1 200 ", scrape(server, "::1"))
 
     def test_forged_header_of_a_stranger(self) -> None:
