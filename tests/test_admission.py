@@ -59,6 +59,11 @@ class ConnectionsTest(SynchronousTestCase):
         assert [world.admit("192.0.2.1") for _ in range(4)] == [0, 0, 0, 60]
         assert world.admit("192.0.2.2") == 0
 
+    def test_a_minute_of_an_ipv6_network(self) -> None:
+        world = World(connections_per_minute=3)
+        assert [world.admit(f"2001:db8:1:2:{host}::1") for host in range(4)] == [0, 0, 0, 60]
+        assert world.admit("2001:db8:1:3::1") == 0
+
     def test_open_at_once(self) -> None:
         world = World(connections_per_address=2)
         home = world.home()
