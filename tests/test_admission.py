@@ -41,6 +41,21 @@ class HomeProtectionTest(SynchronousTestCase):
         assert [number for number, peer in enumerate(crowd) if "home-busy" in peer.codes()] == [63]
         assert self.home.types()[-2] == "client-disconnected"
 
+    def test_calls_are_not_held_against_an_address(self) -> None:
+        """Only sessions without an offer say which address has most."""
+        world = World(home_sessions=6)
+        home = world.home()
+        caller, other = "203.0.113.1", "203.0.113.2"
+        peers = []
+        for text, offers in (*((caller, True),) * 3, *((other, False),) * 2, (caller, False)):
+            peer = world.client(text=text)
+            world.session(home, peer)
+            if offers:
+                peer.say("offer", data={})
+            peers.append(peer)
+        assert world.client(text="192.0.2.7").codes() == []
+        assert [number for number, peer in enumerate(peers) if peer.codes()] == [4]
+
     def test_full_of_calls(self) -> None:
         for number in range(64):
             peer = self.world.connect(f"203.0.113.{number}")
