@@ -7,11 +7,13 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling import backlog, ended, home, routing, stories, websocket
 from ma_signaling.configuration import load
 from ma_signaling.declaration import SettingError
 from ma_signaling.settings import Settings, declarations
 
 ROOT = Path(__file__).parent.parent
+UNITS = {"s": 1, "minute": 60, "minutes": 60, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
 class LoadTest(SynchronousTestCase):
@@ -91,9 +93,33 @@ class ErrorsTest(SynchronousTestCase):
 
 
 class DocumentationTest(SynchronousTestCase):
-    """The table in the documentation is made of the declarations."""
+    """The documentation says what the program does."""
+
+    def test_what_is_no_setting(self) -> None:
+        """Each of these sentences is in the protocol, and the program keeps to its numbers."""
+        text = " ".join((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").split())
+        for sentence, *kept in (
+            ("request line and headers: 10 s, 16 KiB.", websocket.HEAD_SECONDS, websocket.HEAD_BYTES),
+            ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
+            ("or a message in more than 256 fragments", websocket.MOST_FRAGMENTS),
+            ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),
+            ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
+            ("32 MiB be held for homes that are away", home.HELD_BYTES_IN_ALL),
+            ("is held (256 KiB a home", home.HELD_BYTES),
+            ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
+            ("if it is unknown, or ended more than 10 minutes ago", stories.REMEMBERED),
+            ("its session that ended within the last minute is ignored", ended.REMEMBERED_END),
+            ("50 unreadable messages within a minute", routing.MOST_BAD_MESSAGES),
+            ("after 100 drops the connection is closed", routing.MOST_DROPS),
+        ):
+            assert sentence in text, sentence
+            amounts = re.findall(r"(\d+|the last) (\w+)", sentence)
+            assert kept == [
+                (int(number) if number.isdigit() else 1) * UNITS.get(unit, 1) for number, unit in amounts
+            ], sentence
 
     def test_table(self) -> None:
+        """It is made of the declarations."""
         text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
         cells = r"`--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (yes|) ?\| (.+)"
         rows = re.findall(rf"^\| {cells} \|$", text, re.MULTILINE)
