@@ -92,6 +92,17 @@ class TimesTest(StoryTestCase):
             "verdict": {"code": "negotiated", "text": VERDICTS["negotiated"]},
         }
 
+    def test_latest_description(self) -> None:
+        """Another offer replaces what the one before listed, and not when that came."""
+        home = self.world.home()
+        client, session_id = self.asked(home)
+        home.say("session-ready", sessionId=session_id)
+        client.say("offer", data=sdp(HOST, SRFLX))
+        self.world.advance(1)
+        client.say("offer", data=sdp(RELAY))
+        story = self.story(session_id)["client"]
+        assert (story["offer"], story["inSdp"]) == (0, {"relay/udp/ipv4": 1})
+
     def test_no_address(self) -> None:
         """Neither what is told nor what is kept has an address in it."""
         home = self.world.home()
@@ -172,6 +183,21 @@ class VerdictsTest(StoryTestCase):
         story = self.story(session_id)
         assert (story["homeLost"], story["homeReturned"]) == (1000, 11000)
         assert story["verdict"]["code"] == "no-answer"
+
+    def test_home_lost_again(self) -> None:
+        """It is the latest break that is told."""
+        home = self.world.home()
+        _, session_id = self.asked(home)
+        home.say("session-ready", sessionId=session_id)
+        for lost_at in (1000, 3000):
+            self.world.advance(1)
+            home.breaks()
+            story = self.story(session_id)
+            assert story["homeLost"] == lost_at
+            assert "homeReturned" not in story
+            self.world.advance(1)
+            home = self.world.home()
+            assert self.story(session_id)["homeReturned"] == lost_at + 1000
 
     def test_home_lost_for_good(self) -> None:
         home = self.world.home()
