@@ -256,11 +256,13 @@ class MemoryTest(SynchronousTestCase):
         assert size < 3_000_000, size
 
     def test_blocked_addresses(self) -> None:
+        """The oldest blocks are forgotten first."""
         limits = Limits(Settings(remembered_addresses=100))
         for number in range(1000):
             for guess in range(10):
                 limits.guess(f"address {number}", 0, f"GUESS{guess}")
         assert limits.counts()["blockedIps"] == 100
+        assert [n for n in range(1000) if limits.blocked_for(f"address {n}", 0)] == [*range(900, 1000)]
 
     def test_held_for_all_homes_together(self) -> None:
         world = World(message_bytes_burst=0, message_burst=0, connections_per_minute=0, lookups_per_minute=0)

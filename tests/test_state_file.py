@@ -64,6 +64,14 @@ class SnapshotTest(SynchronousTestCase):
         seniority.learn("HOME2", OWNER, MEMORY + 1)
         assert len(orjson.loads(seniority.snapshot(MEMORY + 1, 0))["seniors"]) == 1
 
+    def test_a_smaller_memory_keeps_the_latest(self) -> None:
+        """The setting may have changed before the start."""
+        before, after = Seniority(3), Seniority(2)
+        for number in range(3):
+            before.learn(f"HOME{number}", OWNER, number)
+        after.restore(before.snapshot(3, 0), 3, 0)
+        assert [after.is_senior(f"HOME{n}", address(OWNER), 3) for n in range(3)] == [False, True, True]
+
     def test_a_calendar_that_went_back(self) -> None:
         assert owner_finds_a_squatter(snapshot_of_an_owner(), 5)
 
