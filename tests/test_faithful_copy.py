@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import messages
-from ma_signaling.errors import Refused
 from tests.heart import World
 
 BAD_MESSAGE = [{"type": "error", "error": "Invalid message format", "code": "bad-message"}]
@@ -36,6 +35,7 @@ class FaithfulCopyTest(SynchronousTestCase):
         max_leaves=20,
     ).filter(lambda value: "\\ud" not in json.dumps(value))
 
+    @settings(deadline=None)
     @given(
         st.dictionaries(st.text(), json_values, max_size=5),
         st.none() | st.sampled_from(["S", "T", 1, [], "sessionId"]),
@@ -44,10 +44,6 @@ class FaithfulCopyTest(SynchronousTestCase):
         message = {**fields, "type": "offer"}
         if session_id is not None:
             message["sessionId"] = session_id
-        try:
-            messages.parse(json.dumps(message).encode())
-        except Refused:
-            return
         assert forwarded(message) == {**message, "sessionId": "S"}
 
     def test_second_session_id(self) -> None:
