@@ -110,11 +110,13 @@ class ClientAddressTest(SynchronousTestCase):
             b"for=_hidden",
             b"for=",
             b"by=1.2.3.4",
-            b'for="1.2.3.4',
             b"",
             b";;,,==",
         ):
-            assert seen("127.0.0.1", value, header=b"forwarded").key in ("127.0.0.1", "1.2.3.4"), value
+            assert seen("127.0.0.1", value, header=b"forwarded") == ClientAddress(
+                "127.0.0.1", "127.0.0.1", True
+            ), value
+        assert seen("127.0.0.1", b'for="1.2.3.4', header=b"forwarded").key == "1.2.3.4", "a quote left open"
 
     def test_only_one_header_is_believed(self) -> None:
         headers = {

@@ -19,7 +19,7 @@ from ma_signaling.turn import IceServers
 from tests.coturn import SECRET, allocate, coturn
 from tests.heart import FakePeer, World
 from tests.server_process import ServerProcess
-from tests.webrtc_peers import Client, Home, eventually, loopback_only
+from tests.webrtc_peers import Client, Home, loopback_only
 
 RELAY = ("turn:relay.example.org:3478", "turns:relay.example.org:5349")
 STUN = ("stun:stun.example.org:3478",)
@@ -175,7 +175,7 @@ class RelayTest(SynchronousTestCase):
                     assert offered, "no candidates"
                     assert all(" typ relay " in candidate for candidate in offered), offered
                     assert not home.errors, home.errors
-                    await eventually(lambda: not client.errors, "no errors at the client")
+                    assert not client.errors, client.errors
 
         with coturn() as (port, secret):
             options = (
