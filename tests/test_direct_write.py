@@ -82,6 +82,8 @@ class DirectWriteTest(SynchronousTestCase):
         self.assertEqual(self.peer.recv(100), b"last words")
         self.server.connectionLost(Failure(ConnectionDone()))
         self.server.write(b"too late")
+        self.assertEqual(self.peer.recv(100), b"")
+        self.assertEqual(self.reactor.writers, [])
 
     def test_collected_while_corked(self) -> None:
         cork.put_in()
