@@ -47,6 +47,7 @@ class DirectWriteTest(SynchronousTestCase):
         self.peer.setblocking(False)
         self.server: Any = DirectServer(ours, Protocol(), ("192.0.2.1", 1), PORT, 0, self.reactor)
         self.addCleanup(ours.close)
+        self.addCleanup(cork.pull)
 
     def test_sent_at_once(self) -> None:
         self.server.write(b"one")
@@ -100,7 +101,6 @@ class DirectWriteTest(SynchronousTestCase):
         self.server.write(b"last words")
         self.server.loseConnection()
         self.assertEqual(self.peer.recv(100), b"last words")
-        cork.pull()
 
     def test_closed_by_what_was_read(self) -> None:
         self.server.protocol.dataReceived = lambda data: self.server.loseConnection()
