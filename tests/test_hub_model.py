@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 from unittest import TestCase
@@ -31,6 +32,8 @@ from ma_signaling.peer import ClientAddress
 from tests.heart import World, address
 from tests.hub_game import Call, House, Player
 from tests.hub_moves import Match
+
+GAMES = int(os.environ.get("MODEL_GAMES", "0"))
 
 T = TypeVar("T")
 
@@ -277,9 +280,11 @@ class LimitedMachine(HubMachine):
 def play(machine: type[HubMachine], examples: int) -> None:
     """Play so many games."""
     bounds = settings(
-        max_examples=examples,
+        max_examples=GAMES or examples,
         stateful_step_count=40,
         deadline=None,
+        # The same games each time, so that a change is judged by what it does; MODEL_GAMES=500 plays others.
+        derandomize=not GAMES,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=bounds)
