@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.heart import World, address
+from tests.heart import World
 
 
 class HomeProtectionTest(SynchronousTestCase):
@@ -89,7 +89,3 @@ class ConnectionsTest(SynchronousTestCase):
         assert world.admit("192.0.2.1") > 0
         home.goodbye()
         assert world.admit("192.0.2.1") == 0
-
-    def test_key(self) -> None:
-        assert address("192.0.2.1").key == "192.0.2.1"
-        assert address("2001:db8:1:2:3::4").key == "2001:db8:1:2::/64"
