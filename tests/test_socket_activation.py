@@ -20,7 +20,6 @@ from tests.server_process import STARTS_WITHIN, child_environment
 from tests.systemd import Unit, everywhere, unit_environment
 from tests.wire import UPGRADE, frame
 
-HIGHEST_EXPOSURE = 2.0
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 

@@ -26,7 +26,6 @@ from tests.server_process import STARTS_WITHIN
 from tests.systemd import UNITS
 
 HIGHEST_EXPOSURE = 2.0
-HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 def analyze(*arguments: str) -> str:
