@@ -1,10 +1,9 @@
-"""A session's story: what is remembered of it, what is made of it, and who hears it."""
+"""What happened in a session: when, and for how long it is known."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,32 +11,9 @@ from ma_signaling.stories import REMEMBERED, Stories
 from ma_signaling.story import End, Side, Story
 from ma_signaling.verdicts import VERDICTS
 from tests.candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
-from tests.heart import FakePeer, World
+from tests.heart import World
+from tests.stories import StoryTestCase
 from tests.wire import Reply, Server
-
-
-class StoryTestCase(SynchronousTestCase):
-    """A world, and what `GET /api/sessions/S` would answer in it."""
-
-    def setUp(self) -> None:
-        self.world = World()
-
-    def story(self, session_id: str) -> dict[str, Any]:
-        told: dict[str, Any] | None = self.world.story(session_id)
-        assert told is not None
-        return told
-
-    def verdict(self, session_id: str) -> str:
-        verdict = self.story(session_id)["verdict"]
-        assert verdict["text"] == VERDICTS[verdict["code"]]
-        code: str = verdict["code"]
-        return code
-
-    def asked(self, home: FakePeer) -> tuple[FakePeer, str]:
-        """A client that has just asked, and its session."""
-        client = self.world.client()
-        session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
-        return client, session_id
 
 
 class TimesTest(StoryTestCase):
@@ -133,151 +109,6 @@ class TimesTest(StoryTestCase):
         self.world.advance(2)
         assert self.world.story(session_id) is None
         assert not len(self.world.hub.sessions.stories)
-
-
-class VerdictsTest(StoryTestCase):
-    """What each course of events comes down to."""
-
-    def test_before_the_answer(self) -> None:
-        home = self.world.home()
-        client, session_id = self.asked(home)
-        assert self.verdict(session_id) == "waiting"
-        home.say("session-ready", sessionId=session_id)
-        assert self.verdict(session_id) == "no-offer"
-        client.say("offer", data=sdp(HOST))
-        assert self.verdict(session_id) == "no-answer"
-        client.goodbye()
-        assert self.verdict(session_id) == "no-answer"
-
-    def test_silent_home(self) -> None:
-        home = self.world.home()
-        client, session_id = self.asked(home)
-        self.world.advance(10)
-        assert self.story(session_id)["ready"] is False
-        client.say("offer", data=sdp(HOST))
-        assert self.verdict(session_id) == "home-silent"
-
-    def test_client_gave_up(self) -> None:
-        client, session_id = self.asked(self.world.home())
-        client.breaks()
-        assert self.verdict(session_id) == "client-gave-up"
-        assert self.story(session_id)["end"] == "client-lost"
-
-    def test_client_asked_again(self) -> None:
-        home = self.world.home()
-        client, session_id = self.asked(home)
-        client.say("connect-request", remoteId="HOME")
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("client-asked-again", "client")
-
-    def test_home_lost_and_back(self) -> None:
-        home = self.world.home()
-        client, session_id = self.asked(home)
-        home.say("session-ready", sessionId=session_id)
-        client.say("offer", data=sdp(HOST))
-        self.world.advance(1)
-        home.breaks()
-        assert self.verdict(session_id) == "home-away"
-        self.world.advance(10)
-        self.world.home()
-        story = self.story(session_id)
-        assert (story["homeLost"], story["homeReturned"]) == (1000, 11000)
-        assert story["verdict"]["code"] == "no-answer"
-
-    def test_home_lost_again(self) -> None:
-        """It is the latest break that is told."""
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        home.say("session-ready", sessionId=session_id)
-        for lost_at in (1000, 3000):
-            self.world.advance(1)
-            home.breaks()
-            story = self.story(session_id)
-            assert story["homeLost"] == lost_at
-            assert "homeReturned" not in story
-            self.world.advance(1)
-            home = self.world.home()
-            assert self.story(session_id)["homeReturned"] == lost_at + 1000
-
-    def test_home_lost_for_good(self) -> None:
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        home.say("session-ready", sessionId=session_id)
-        home.breaks()
-        self.world.advance(self.world.settings.grace)
-        assert self.verdict(session_id) == "home-did-not-return"
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("home-lost", "home")
-
-    def test_home_did_not_return_for_a_parked_request(self) -> None:
-        home = self.world.home()
-        client, session_id = self.asked(home)
-        home.breaks()
-        assert self.verdict(session_id) == "home-away"
-        self.world.advance(self.world.settings.park)
-        assert client.types() == ["error"]
-        assert self.verdict(session_id) == "home-did-not-return"
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("park-expired", "server")
-
-    def test_home_left(self) -> None:
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        home.goodbye()
-        assert self.verdict(session_id) == "home-left"
-
-    def test_evicted_home(self) -> None:
-        """A holder that didn't answer a check keeps its sessions for a while, and then they end."""
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        home.say("session-ready", sessionId=session_id)
-        self.world.connect("192.0.2.99").say("register-server", remoteId="HOME")
-        self.world.advance(self.world.settings.takeover_timeout)
-        assert self.verdict(session_id) == "home-away"
-        self.world.advance(self.world.settings.grace)
-        assert self.verdict(session_id) == "home-did-not-return"
-
-    def test_crowded_out(self) -> None:
-        self.world = World(home_sessions=1)
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        self.world.client(text="198.51.100.2")
-        assert self.verdict(session_id) == "home-busy"
-
-    def test_server_stops(self) -> None:
-        home = self.world.home()
-        client, waiting = self.asked(home)
-        client, calling = self.asked(home)
-        home.say("session-ready", sessionId=calling)
-        client.say("offer", data=sdp(HOST))
-        while self.world.hub.say_goodbye(1):
-            pass
-        for session_id in (waiting, calling):
-            assert self.verdict(session_id) == "server-stopped"
-            assert self.story(session_id)["endedBy"] == "server"
-
-    def test_after_the_answer(self) -> None:
-        cases = [
-            ((), (HOST,), "no-client-candidates"),
-            ((HOST,), (), "no-home-candidates"),
-            ((HOST_MDNS,), (HOST,), "only-local"),
-            ((SRFLX,), (HOST,), "no-relay"),
-            ((HOST,), (HOST, SRFLX), "no-relay"),
-            ((HOST,), (RELAY,), "negotiated"),
-            ((RELAY,), (HOST,), "negotiated"),
-        ]
-        home = self.world.home()
-        for offered, answered, code in cases:
-            client, session_id = self.asked(home)
-            home.say("session-ready", sessionId=session_id)
-            client.say("offer", data=sdp(*offered))
-            home.say("answer", sessionId=session_id, data=sdp(*answered))
-            assert self.verdict(session_id) == code, (offered, answered)
-
-    def test_end_of_candidates_is_none(self) -> None:
-        side = Side()
-        side.sent({"type": "ice-candidate", "data": {"candidate": ""}}, 1.0)
-        assert not side.has_any()
 
 
 class BoundsTest(SynchronousTestCase):

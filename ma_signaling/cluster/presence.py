@@ -127,6 +127,9 @@ class Presence:
             mirror.connection, hold.remote_id, _ice(fields), evicting=evicting
         )
         home.held_since = self._here.clock.seconds() - (self._here.wall() - hold.held_since)
+        if evicting:
+            # Whatever sessions its node knows of here are not its own any more.
+            self.messages.attach(mirror, always=True)
         if "ice" not in fields:
             # It was told anew, in short.
             self.look(hold.remote_id)
