@@ -21,9 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.story import End
 from ma_signaling.verdicts import VERDICTS
 from tests.cluster_peers import ask, home, meet, play
+from tests.deaf import Deaf
 from tests.nats import NatsServer, node, wait_for_nodes
 from tests.server_process import ServerProcess
-from tests.test_stopping import Deaf
 from tests.tools import ROOT, beside_python, read_yaml
 from tests.wire import UPGRADE
 
@@ -234,7 +234,7 @@ class RefusalTest(RequestTestCase):
 
     def test_restarting(self) -> None:
         server = self.enter(ServerProcess())
-        peer = self.enter(Deaf(server))
+        peer = self.enter(Deaf(server.port))
         os.kill(server.pid, signal.SIGTERM)
         assert peer.close_code() == 1012
         assert self.ask(server, "/ready", 503) == {"ready": False, "reason": "draining"}

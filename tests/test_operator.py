@@ -17,10 +17,10 @@ from typing import Any
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.deaf import Deaf
 from tests.free_ports import free_port
 from tests.server_process import OPENER, ServerProcess, registered, run, talk
 from tests.test_reload import eventually
-from tests.test_stopping import Deaf
 
 
 class OperatorTest(SynchronousTestCase):
@@ -129,7 +129,7 @@ class OperatorTest(SynchronousTestCase):
             talk(conversation)
 
     def test_nothing_is_read_again_while_it_stops(self) -> None:
-        with ServerProcess() as server, Deaf(server) as deaf:
+        with ServerProcess() as server, Deaf(server.port) as deaf:
             os.kill(server.pid, signal.SIGTERM)
             self.assertEqual(deaf.close_code(), 1012)
             os.kill(server.pid, signal.SIGHUP)

@@ -5,43 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from itertools import pairwise
 
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.server_process import TALKS_WITHIN, ServerProcess, registered, talk
-from tests.wire import UPGRADE
-
-
-class Deaf:
-    """A peer that hears its close and never answers: the server stays until it gives it up, two seconds later."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", server.port), TALKS_WITHIN)
-        self._socket.sendall(UPGRADE + b"\r\n")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self._socket.recv(1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
-
-    def close_code(self) -> int:
-        """Wait for the close frame."""
-        frame = b""
-        while len(frame) < 4:
-            received = self._socket.recv(4 - len(frame))
-            assert received, "TCP was cut without a close frame"
-            frame += received
-        assert frame[0] == 0x88, frame
-        return int.from_bytes(frame[2:])
-
-    def __enter__(self) -> Deaf:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
+from tests.deaf import Deaf
+from tests.server_process import ServerProcess, registered, talk
 
 
 class StoppingTest(SynchronousTestCase):
@@ -70,7 +41,7 @@ class StoppingTest(SynchronousTestCase):
     def test_the_second_signal_ends_it_at_once(self) -> None:
         """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
-            with ServerProcess() as server, Deaf(server) as deaf:
+            with ServerProcess() as server, Deaf(server.port) as deaf:
                 os.kill(server.pid, first)
                 assert deaf.close_code() == 1012
                 assert server.stop(second) == 128 + second
@@ -101,7 +72,7 @@ class StoppingTest(SynchronousTestCase):
                 raise AssertionError("somebody new came in")
             assert await stopping == 0, server.log()
 
-        with ServerProcess() as server, Deaf(server) as deaf:
+        with ServerProcess() as server, Deaf(server.port) as deaf:
             talk(conversation)
 
     def test_hundreds_hear_it_in_a_rhythm(self) -> None:
