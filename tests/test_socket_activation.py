@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import make_certificate
+from tests.deaf import Deaf
 from tests.free_ports import free_port
 from tests.proxies import executable, proxy_v2
 from tests.server_process import STARTS_WITHIN, child_environment
@@ -68,11 +69,15 @@ class ActivationTest(SynchronousTestCase):
             assert "Traceback" not in unit.log(), unit.log()
 
     def test_watchdog_is_fed(self) -> None:
+        """Also while the service says goodbye: systemd would kill one that takes its time."""
         with Unit(unit_environment(), everywhere()) as unit:
             unit.start(WATCHDOG_USEC="200000")
             assert [unit.hear() for _ in range(3)] == ["WATCHDOG=1"] * 3
-            unit.signal(signal.SIGTERM)
-            unit.wait_for("STOPPING=1")
+            with Deaf(unit.port) as deaf:
+                unit.signal(signal.SIGTERM)
+                unit.wait_for("STOPPING=1")
+                assert deaf.close_code() == 1012
+                assert [unit.hear() for _ in range(3)] == ["WATCHDOG=1"] * 3
             unit.wait()
 
     def test_reload(self) -> None:

@@ -13,13 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.goodbye import OneByOne
 from ma_signaling.systemd import Notifier, Status, Watchdog
 from tests.proxies import executable, replaced
 from tests.server_process import STARTS_WITHIN
@@ -150,57 +147,41 @@ class Told(Notifier):
         self.told.extend(assignments)
 
 
-class Slow(Service):
-    """Stops when the test says so."""
+class ToldTest(SynchronousTestCase):
+    """What each service tells and when; their order is seen on the real server, in test_socket_activation."""
 
-    def __init__(self) -> None:
-        self.stopped: Deferred[None] = Deferred()
+    def setUp(self) -> None:
+        self.clock: Any = Clock()
 
-    def stopService(self) -> Deferred[None]:
-        super().stopService()
-        return self.stopped
-
-
-class OrderTest(SynchronousTestCase):
-    """What is told when."""
-
-    def services(self, watchdog_seconds: float, *others: Service) -> tuple[MultiService, Told, Any]:
-        """As ``make_service`` puts them together."""
-        clock: Any = Clock()
-        notifier, services = Told(watchdog_seconds), OneByOne()
-        for service in (Watchdog(notifier, clock), *others, Status(notifier, clock)):
-            service.setServiceParent(services)
-        return services, notifier, clock
-
-    def test_fed_until_all_have_stopped(self) -> None:
-        slow = Slow()
-        services, notifier, clock = self.services(30, slow)
-        services.privilegedStartService()
-        services.startService()
-        assert notifier.told == []
-        clock.advance(0)
-        assert notifier.told == ["READY=1"]
-        clock.pump([5] * 6)
-        assert notifier.told[1:] == ["WATCHDOG=1"] * 2
-        stopping = services.stopService()
-        assert notifier.told[3:] == ["STOPPING=1"]
-        clock.advance(15)
-        assert notifier.told[4:] == ["WATCHDOG=1"]
-        slow.stopped.callback(None)
-        self.successResultOf(stopping)
-        assert not clock.getDelayedCalls()
+    def test_watchdog(self) -> None:
+        notifier = Told(30)
+        watchdog = Watchdog(notifier, self.clock)
+        watchdog.startService()
+        self.clock.pump([5] * 6)
+        assert notifier.told == ["WATCHDOG=1"] * 2
+        watchdog.stopService()
+        assert not self.clock.getDelayedCalls()
 
     def test_without_watchdog(self) -> None:
-        services, notifier, clock = self.services(0)
-        services.startService()
-        clock.advance(0)
-        assert not clock.getDelayedCalls()
-        self.successResultOf(services.stopService())
+        watchdog = Watchdog(Told(0), self.clock)
+        watchdog.startService()
+        assert not self.clock.getDelayedCalls()
+        watchdog.stopService()
+
+    def test_status(self) -> None:
+        notifier = Told(0)
+        status = Status(notifier, self.clock)
+        status.startService()
+        assert notifier.told == []
+        self.clock.advance(0)
+        assert notifier.told == ["READY=1"]
+        status.stopService()
         assert notifier.told == ["READY=1", "STOPPING=1"]
 
     def test_stopped_before_the_loop_turns(self) -> None:
-        services, notifier, clock = self.services(30)
-        services.startService()
-        self.successResultOf(services.stopService())
-        assert not clock.getDelayedCalls()
+        notifier = Told(0)
+        status = Status(notifier, self.clock)
+        status.startService()
+        status.stopService()
+        assert not self.clock.getDelayedCalls()
         assert notifier.told == ["STOPPING=1"]
