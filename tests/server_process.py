@@ -175,6 +175,16 @@ class ServerProcess:
             time.sleep(0.05)
 
 
+def end(process: subprocess.Popen[Any], by: signal.Signals = signal.SIGTERM) -> None:
+    """End a process that somebody else started; one that does not go is killed, which is an error."""
+    process.send_signal(by)
+    try:
+        process.wait(STOPS_WITHIN)
+    finally:
+        process.kill()
+        process.wait()
+
+
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command that is expected to end by itself."""
     return subprocess.run(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import IO
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +20,7 @@ from tests.cluster_peers import ask, assert_whole, home, meet, play, talk
 from tests.free_ports import free_port
 from tests.nats import NatsServer, node, wait_for_nodes, wait_until
 from tests.proxies import replaced
-from tests.server_process import OPENER, child_environment
+from tests.server_process import OPENER, child_environment, end
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "contrib" / "nats" / "nats-server.conf"
@@ -37,14 +41,14 @@ class LocalClusterTest(SynchronousTestCase):
     def test_until_interrupted(self) -> None:
         environment = {**child_environment(), "PORT": f"{free_pair()}", "NATS_PORT": f"{free_port()}"}
         command = [sys.executable, str(ROOT / "contrib" / "local_cluster.py")]
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        assert process.stdout is not None
-        self.addCleanup(process.stdout.close)
-        urls = self.urls(process)
+        with tempfile.TemporaryFile("w+") as output:
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.DEVNULL, text=True
+            )
+            # Not killed: nobody else ends what it has started, which are groups of their own.
+            self.addCleanup(end, process)
+            wait_until(lambda: len(self.urls(process, output)) == 2, "two nodes that are ready", WITHIN)
+            urls = self.urls(process, output)
         for url in urls:
             wait_until(lambda url=url: '"nodes":2' in self.health(url), "two nodes")
         process.send_signal(signal.SIGINT)
@@ -53,15 +57,10 @@ class LocalClusterTest(SynchronousTestCase):
             with self.assertRaises(OSError):
                 self.health(url)
 
-    def urls(self, process: subprocess.Popen[str]) -> list[str]:
-        assert process.stdout is not None
-        found: list[str] = []
-        while len(found) < 2:
-            line = process.stdout.readline()
-            assert line, "it ended"
-            if line.startswith("  http"):
-                found.append(line.split()[0])
-        return found
+    def urls(self, process: subprocess.Popen[str], output: IO[str]) -> list[str]:
+        """What it has printed of its nodes; read without moving the position, which is the child's too."""
+        assert process.poll() is None, "it ended"
+        return re.findall(r"^  (http\S+) ", os.pread(output.fileno(), 65536, 0).decode(), re.MULTILINE)
 
     def health(self, url: str) -> str:
         with OPENER.open(url + "health", timeout=5) as reply:
