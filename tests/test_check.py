@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,20 @@ class OnlineTests(CheckTestCase):
                 self.command(home.remote_id), env=environment, stdout=terminal, stderr=errors
             )
             os.close(terminal)
+            # The terminal ends with whoever writes to it.
+            impatience = threading.Timer(WITHIN, child.kill)
+            impatience.start()
             seen = b""
             try:
                 while part := os.read(person, 1024):
                     seen += part
             except OSError:
                 pass  # Linux says so at the end
-            os.close(person)
-            assert child.wait(WITHIN) == 0
+            finally:
+                os.close(person)
+                status = child.wait()
+                impatience.cancel()
+            assert status == 0, seen
         text = seen.decode()
         assert "… Home\r\x1b[K✓ Home: the home is online" in text, text
         assert "\nOK - the home is online" in text, text

@@ -78,8 +78,11 @@ class SlowReaderTest(SynchronousTestCase):
 
     def stall(self, port: int, context: ssl.SSLContext | None, where: str) -> None:
         limits = ("--message-burst", "0", "--message-bytes-burst", "0", "--send-buffer-bytes", "262144")
-        with ServerProcess(*limits, "--port", where) as server:
-            home, client = websocket(port, context), websocket(port, context)
+        with (
+            ServerProcess(*limits, "--port", where) as server,
+            websocket(port, context) as home,
+            websocket(port, context) as client,
+        ):
             home.sendall(frame(TEXT, b'{"type":"register-server","remoteId":"HOME"}'))
             read_until(home, b'"}')
             client.sendall(frame(TEXT, b'{"type":"connect-request","remoteId":"HOME"}'))
@@ -97,8 +100,6 @@ class SlowReaderTest(SynchronousTestCase):
             assert b"client-disconnected" in heard, heard[-500:]
             assert "does not read what it is sent" in server.log(), server.log()
             assert "Traceback" not in server.log(), server.log()
-            home.close()
-            client.close()
 
     def test_plain(self) -> None:
         port = free_port()

@@ -22,6 +22,7 @@ from tests.server_process import (
     TALKS_WITHIN,
     ServerProcess,
     child_environment,
+    end,
     registered,
     run,
     script,
@@ -124,8 +125,7 @@ class ListenTest(SynchronousTestCase):
                     assert line, "the server ended"
                 assert self.healthy((port, "127.0.0.1"))
             finally:
-                process.send_signal(signal.SIGINT)
-                process.wait(TALKS_WITHIN)
+                end(process, signal.SIGINT)
 
     def test_unix_socket(self) -> None:
         with tempfile.TemporaryDirectory() as directory:

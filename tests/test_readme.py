@@ -61,8 +61,10 @@ class ReadmeTest(SynchronousTestCase):
         self.shell(install)
         self.stop(self.start(foreground))
         self.shell(daemon)
+        process_id = int((self.clone / "ma-signaling.pid").read_text())
+        self.addCleanup(self.kill_daemon, process_id)
         self.wait_until_healthy(None)
-        os.kill(int((self.clone / "ma-signaling.pid").read_text()), signal.SIGTERM)
+        os.kill(process_id, signal.SIGTERM)
         self.wait_for(lambda: not (self.clone / "ma-signaling.pid").exists(), "an end")
 
     def ci_runs_the_same(self) -> bool:
@@ -120,6 +122,11 @@ class ReadmeTest(SynchronousTestCase):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def kill_daemon(self, process_id: int) -> None:
+        """Unless it has ended: then the number may be somebody else's."""
+        if (self.clone / "ma-signaling.pid").exists():
+            os.kill(process_id, signal.SIGKILL)
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """Ctrl+C."""

@@ -17,7 +17,7 @@ from tests.certificates import make_certificate
 from tests.deaf import Deaf
 from tests.free_ports import free_port
 from tests.proxies import executable, proxy_v2
-from tests.server_process import STARTS_WITHIN, child_environment
+from tests.server_process import STARTS_WITHIN, child_environment, end
 from tests.systemd import Unit, everywhere, unit_environment
 from tests.wire import UPGRADE, frame
 
@@ -139,8 +139,7 @@ class ActivationTest(SynchronousTestCase):
             for host in ("127.0.0.1", "::1"):
                 assert self.answer(self.first(host, port)) == b"HTTP/1.1 200 OK"
         finally:
-            process.terminate()
-            process.wait(STARTS_WITHIN)
+            end(process)
 
     def first(self, host: str, port: int) -> socket.socket:
         """A connection to a port that will soon be there."""

@@ -89,7 +89,10 @@ class StoppingTest(SynchronousTestCase):
                     return
 
         async def conversation(session: aiohttp.ClientSession) -> None:
-            many = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as many:
+                await leave(session, many)
+
+        async def leave(session: aiohttp.ClientSession, many: aiohttp.ClientSession) -> None:
             homes = [await registered(many, server.url, f"HOME{number}") for number in range(400)]
             watching = asyncio.create_task(watch(session))
             stopping = asyncio.create_task(asyncio.to_thread(server.stop))
@@ -97,7 +100,6 @@ class StoppingTest(SynchronousTestCase):
                 assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
             assert await stopping == 0, server.log()
             await watching
-            await many.close()
 
         options = ("--connections-per-minute", "0", "--connections-per-address", "0", "--drain-seconds", "1")
         with ServerProcess(*options) as server:
