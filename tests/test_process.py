@@ -133,37 +133,6 @@ class ListenTest(SynchronousTestCase):
             with ServerProcess("--port", f"unix:{path}"):
                 assert self.healthy(path)
 
-    def test_systemd_socket(self) -> None:
-        """Socket activation: the listener is inherited, as LISTEN_FDS says."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            activate = "; ".join(
-                [
-                    "import os, sys",
-                    "os.dup2(int(sys.argv[1]), 3)",
-                    "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='web')",
-                    "os.execv(sys.executable, [sys.executable, '-m', 'ma_signaling', *sys.argv[2:]])",
-                ]
-            )
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    activate,
-                    str(listener.fileno()),
-                    "--port",
-                    "systemd:domain=INET:index=0",
-                ],
-                env=child_environment(),
-                pass_fds=[listener.fileno()],
-                stdout=subprocess.DEVNULL,
-            )
-            try:
-                assert self.healthy((port, "127.0.0.1"))
-            finally:
-                process.terminate()
-                process.wait(TALKS_WITHIN)
-
     def test_proxy_protocol(self) -> None:
         """``haproxy:tcp:`` takes the client's address from the connection's first line."""
         port = free_port()
