@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,9 @@ class AdmissionTest(SynchronousTestCase):
     """By a token, a credentials file, or TLS; and not without."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir()
         self.stack = ExitStack()
         self.addCleanup(self.stack.close)
+        self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
 
     def file(self, name: str, content: str) -> str:
         path = (self.directory / name).absolute()
@@ -110,7 +110,9 @@ class StartTest(SynchronousTestCase):
         )
 
     def test_mistakes(self) -> None:
-        path = Path(self.mktemp())
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "nothing"
         path.write_text("nothing of use")
         url = ("--nats-url", "nats://127.0.0.1:4222")
         for options, problem in (

@@ -178,6 +178,12 @@ class NodesTest(SynchronousTestCase):
             assert time.monotonic() < deadline, "it never came true"
             time.sleep(0.02)
 
+    def directory(self) -> Path:
+        """One that goes with the test."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return Path(directory.name)
+
     def run_node(
         self, command: list[str], metrics_port: int, environment: Mapping[str, str] | None = None
     ) -> Node:
@@ -237,8 +243,7 @@ class NodesTest(SynchronousTestCase):
 
     def test_every_kind_of_port(self) -> None:
         """With TLS by this server's certificate, and by an endpoint's own; in plain text, and behind a proxy."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
+        directory = self.directory()
         key, certificate = directory / "key.pem", directory / "cert.pem"
         make_certificate(key, certificate)
         tls, own_tls, plain, proxied = (free_port() for _ in range(4))
@@ -288,7 +293,7 @@ class NodesTest(SynchronousTestCase):
 
     def test_template(self) -> None:
         """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
-        state = Path(self.mktemp())
+        state = self.directory()
         (state / "ma-signaling").mkdir(parents=True)
         port, nodes = free_port(), []
         for instance in ("1", "2"):
@@ -298,7 +303,7 @@ class NodesTest(SynchronousTestCase):
                 {
                     "/opt/ma-signaling/bin/ma-signaling": SERVER,
                     "910%i": str(metrics_port),
-                    "%S": str(state.absolute()),
+                    "%S": str(state),
                     "MA_SIGNALING_PORT=8787": f"MA_SIGNALING_PORT={port}",
                     "%i": instance,
                 },
