@@ -49,9 +49,7 @@ class HomesTestCase(SynchronousTestCase):
     """A server, and homes."""
 
     def setUp(self) -> None:
-        self.server = ServerProcess("--ready-timeout", "0.5")
-        self.addCleanup(self.server.close)
-        self.server.start()
+        self.server = self.enterContext(ServerProcess("--ready-timeout", "0.5"))
         self.homes = HomeThread()
         self.homes.__enter__()
         self.addCleanup(self.homes.__exit__, None, None, None)

@@ -57,10 +57,12 @@ class ServerProcess:
         prefix: Sequence[str] = (),
         plain: str = "--port",
         twistd_options: Sequence[str] = (),
+        may_fail: bool = False,
     ) -> None:
         """Take further command line options for the plugin, and for twistd, and a command that runs the server's.
 
-        `plain` is the option that makes the port speak plain text: `--http-port` beside TLS.
+        `plain` is the option that makes the port speak plain text: `--http-port` beside TLS. Unless it `may_fail`, a
+        traceback in its log fails whoever used it as a context.
         """
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/ws"
@@ -69,6 +71,7 @@ class ServerProcess:
         self._prefix = prefix
         self._twistd_options = twistd_options
         self._plain = plain
+        self._may_fail = may_fail
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
         self._log_path = self._directory / "server.log"
         self._last_log = ""
@@ -151,8 +154,10 @@ class ServerProcess:
             raise
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object = None, *error: object) -> None:
         self.close()
+        if kind is None and not self._may_fail:
+            assert "Traceback" not in self.log(), self.log()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -94,9 +94,7 @@ class OnlineTests(CheckTestCase):
 
     def test_timeout(self) -> None:
         """With a server that would wait for the home for longer than the command does."""
-        self.server = ServerProcess("--ready-timeout", "20")
-        self.addCleanup(self.server.close)
-        self.server.start()
+        self.server = self.enterContext(ServerProcess("--ready-timeout", "20"))
         home = self.home(SilentHome)
         status, lines = self.check(home.remote_id, "--timeout", "2")
         assert (status, lines[0].split(" | ")[0]) == (2, "CRITICAL - Home: nothing within 2 seconds"), lines

@@ -259,9 +259,9 @@ class RelayTests(DoctorTestCase):
     def test_by_a_relay(self) -> None:
         """The relay is this server's own."""
         self.server.stop()
-        self.server = ServerProcess("--turn-urls", self.relay, "--turn-secret-file", str(self.secret))
-        self.addCleanup(self.server.close)
-        self.server.start()
+        self.server = self.enterContext(
+            ServerProcess("--turn-urls", self.relay, "--turn-secret-file", str(self.secret))
+        )
         home = self.home()
 
         def play(visit: Visit) -> tuple[tuple[str, dict[str, str]], str, str]:

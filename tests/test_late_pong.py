@@ -36,7 +36,6 @@ class LatePongTest(SynchronousTestCase):
                 home.url = server.url
                 with loopback_only():
                     asyncio.run(self.play(server, home))
-                assert "Traceback" not in server.log(), server.log()
 
     async def play(self, server: ServerProcess, home: Home) -> None:
         async with asyncio.timeout(90), home:

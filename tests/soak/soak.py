@@ -93,7 +93,8 @@ def main() -> int:
     if not 10 <= seconds <= 86400:
         parser.error("between 10 seconds and a day, please")
     begun = time.monotonic()
-    with ServerProcess() as server:
+    # Its report tells of tracebacks.
+    with ServerProcess(may_fail=True) as server:
         status = asyncio.run(soak(server, seconds))
         if (stopped := server.stop()) != 0:
             say(f"BROKEN the server ended with {stopped}")
