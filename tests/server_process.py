@@ -209,6 +209,14 @@ def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     return run(sys.executable, "-m", "ma_signaling", *arguments, **environment)
 
 
+def eventually(happened: Callable[[], object], told: Callable[[], str]) -> None:
+    """Wait for something; ``told`` says in an error how it was instead."""
+    deadline = time.monotonic() + TALKS_WITHIN
+    while not happened():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.05)
+
+
 def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     """Play a conversation to its end, within bounds."""
 

@@ -10,27 +10,16 @@ import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.events import Event
 from ma_signaling.metrics import Metrics
 from tests.certificates import make_certificate
+from tests.metrics_text import Samples, parse
 from tests.server_process import OPENER, ServerProcess
 from tests.wire import CLOSE, PING, PONG, TEXT, Server, Socket, frame
 
 CONTRIB = Path(__file__).parent.parent / "contrib"
-
-Samples = dict[tuple[str, tuple[str, ...]], float]
-
-
-def parse(text: str) -> Samples:
-    """The samples by name, without the prefix, and the values of their labels."""
-    return {
-        (sample.name.removeprefix("ma_signaling_"), tuple(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def scrape(server: Server, host: str = "127.0.0.1", headers: bytes = b"") -> str:

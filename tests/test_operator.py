@@ -19,8 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.deaf import Deaf
 from tests.free_ports import free_port
-from tests.server_process import OPENER, ServerProcess, registered, run, talk
-from tests.test_reload import eventually
+from tests.server_process import OPENER, ServerProcess, eventually, registered, run, talk
 
 
 class OperatorTest(SynchronousTestCase):

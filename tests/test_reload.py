@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.reload import Reload
 from ma_signaling.systemd import Notifier
 from tests.free_ports import free_port
-from tests.server_process import OPENER, ServerProcess, child_environment, twistd_path
+from tests.server_process import OPENER, ServerProcess, child_environment, eventually, twistd_path
 
 WITHIN = 20.0
-
-
-def eventually(happened: Callable[[], object], told: Callable[[], str]) -> None:
-    """Wait for something; ``told`` says in an error how it was instead."""
-    deadline = time.monotonic() + WITHIN
-    while not happened():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.05)
 
 
 class FakeReactor:

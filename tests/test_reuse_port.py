@@ -26,9 +26,9 @@ from ma_signaling.ports import BACKLOG
 from ma_signaling.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
 from tests.certificates import make_certificate
 from tests.free_ports import free_port
+from tests.metrics_text import parse
 from tests.proxies import proxy_v2, replaced
 from tests.server_process import OPENER, STARTS_WITHIN, STOPS_WITHIN, child_environment, script
-from tests.test_metrics import parse
 from tests.wire import UPGRADE
 
 TEMPLATE = Path(__file__).parent.parent / "contrib" / "systemd" / "ma-signaling@.service"
