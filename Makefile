@@ -61,7 +61,7 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
 
-model: .venv/tested ## Play other games with a cluster than the tests do; GAMES=500 of each kind
+model: .venv/tested ## Play other games against both models than the tests do; GAMES=500 of each kind
 	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/test_hub_model.py tests/test_cluster_model.py
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
