@@ -7,6 +7,7 @@ one, the network of the other.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 
@@ -89,14 +90,19 @@ class EventLog:
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Log one event; safe to call with any details."""
+        try:
+            self.write(event, details)
+        except Exception as problem:  # noqa: BLE001 - what happens must not depend on what can be said of it
+            # Only what kind of problem: its text may be what must not be logged.
+            self._log.error("no line for {event}: {problem}", event=event, problem=type(problem).__name__)
+
+    def write(self, event: Event, details: Mapping[str, object]) -> None:
+        """Log one event; raises whatever goes wrong."""
         if event not in _LINES or not self._may_say(event):
             return
         level, line = _LINES[event]
-        try:
-            readable = {name: self._readable(name, each) for name, each in details.items()}
-            self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
-        except Exception:  # noqa: BLE001 - what happens must not depend on what can be said of it
-            self._log.failure("a line could not be written: {event}", event=event)
+        readable = {name: self._readable(name, each) for name, each in details.items()}
+        self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
 
     def _may_say(self, event: Event) -> bool:
         if event not in _MOST_A_MINUTE:

@@ -179,7 +179,9 @@ class Registry:
         """
         for home in chain(self._homes.values(), self.evicted):
             home.cancel_timer()
-        self.takeovers.give_up()
+        for remote_id, newcomer in self.takeovers.give_up():
+            if not newcomer.is_remote:
+                self._elsewhere.withdrawn(remote_id, newcomer)
 
     def connection_let_go(self, connection: Connection) -> None:
         """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""

@@ -162,10 +162,11 @@ class Takeovers:
             self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
         self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
 
-    def give_up(self) -> None:
-        """This server goes down: no check comes to a verdict any more, and the newcomers are let go."""
-        newcomers = [newcomer for claim in self._claims.values() for newcomer in claim.newcomers]
-        for newcomer in newcomers:
+    def give_up(self) -> list[tuple[str, Connection]]:
+        """This server goes down, no check comes to a verdict any more: let the newcomers go, and return them."""
+        waiting = [(name, newcomer) for name, claim in self._claims.items() for newcomer in claim.newcomers]
+        for _, newcomer in waiting:
             self.withdraw(newcomer)
-        for newcomer in newcomers:
+        for _, newcomer in waiting:
             self._closer.let_go(newcomer)
+        return waiting

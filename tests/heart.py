@@ -256,4 +256,4 @@ class World:
 
     def _report(self, event: Event, /, **details: object) -> None:
         self.events.append((event, details))
-        self._log(event, **details)
+        self._log.write(event, details)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster import Cluster
@@ -107,3 +109,63 @@ class CrossingTest(SynchronousTestCase):
         client = cluster.client(1)
         assert winner.types() == ["registered", "client-connected"]
         assert client.heard == []
+
+    def test_one_owner_comes_several_times(self) -> None:
+        """However its connections cross, one of them holds it in the end: nobody is replaced for one that is gone."""
+        for seed in range(60):
+            chance = Random(seed)
+            cluster = Cluster(3, seed=seed, latency=(0.001, 0.05))
+            peers = []
+            for _ in range(chance.choice([3, 4])):
+                peers.append(newcomer(cluster, chance.choice([0, 0, 1]), OWNER))
+                cluster.clock.advance(chance.choice([0, 0.01, 0.05, 0.2]))
+            for _ in range(30):
+                cluster.clock.advance(1)
+                for peer in peers:
+                    if peer.is_there and peer.pings:
+                        peer.pong()
+            assert [peer.types()[0] for peer in peers if peer.is_there] == ["registered"], seed
+
+    def test_strangers_that_come_and_go(self) -> None:
+        """A claim goes on, whoever gives up another one."""
+        cluster = Cluster(3, latency=(0.001, 0.004))
+        owner = newcomer(cluster, 1, OWNER)
+        cluster.clock.advance(0.0005)
+        strangers = [newcomer(cluster, 0, STRANGER) for _ in range(2)]
+        for number in range(20):
+            cluster.clock.advance(0.2)
+            stranger = strangers[number % 2]
+            if stranger.is_there:
+                stranger.say("register-server", remoteId=f"OTHER{number % 3}")
+                cluster.clock.advance(0.01)
+                stranger.say("register-server", remoteId="HOME")
+        assert owner.types() == ["registered"]
+
+    def test_the_elders_node_goes(self) -> None:
+        """Its newcomers are let go, and stand in nobody's way."""
+        cluster = Cluster(3, latency=(0.01, 0.01))
+        cluster.server.lose = lambda op, subject: op in {"claim", "nothing"}
+        elder = newcomer(cluster, 0, OWNER)
+        cluster.settle(0.1)
+        cluster.server.lose = lambda op, subject: op == "nothing"
+        younger = newcomer(cluster, 1, STRANGER)
+        cluster.settle(0.1)
+        assert elder.heard == []
+        while cluster.worlds[0].hub.say_goodbye(10):
+            pass
+        cluster.settle(2)
+        assert younger.types() == ["registered"]
+
+    def test_bus_goes_and_one_claim_ends_another(self) -> None:
+        """Whoever is replaced may be a newcomer itself."""
+        cluster = Cluster(2)
+        cluster.home(1, "ANOTHER", text=OTHER)
+        cluster.server.lose = lambda op, subject: op in {"wait", "refused", "claim"}
+        first, second = (newcomer(cluster, 0, OWNER) for _ in range(2))
+        claims = cluster.lines[0].node._claims
+        claims.nobody(min(claims._by_ask))
+        first.say("register-server", remoteId="ANOTHER")
+        cluster.lines[0].cut()
+        assert first.closed == (4000, "Replaced by new connection")
+        assert second.types() == ["registered"]
+        assert not claims._by_ask

@@ -171,3 +171,19 @@ class LeavingTest(SynchronousTestCase):
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
         assert len(known.remote_sessions) == len(cluster.worlds[1].hub.sessions) == 1
+
+    def test_attached_though_it_found_no_room(self) -> None:
+        """What its node said before it knew so must not count."""
+        cluster = Cluster(2, home_sessions=1)
+        home = cluster.home(0)
+        busy = cluster.client(0)
+        cluster.session(home, busy)
+        busy.say("offer", data={})
+        refused = cluster.client(1, text=STRANGER)
+        assert refused.codes() == ["home-busy"]
+        known = cluster.worlds[0].hub.registry.find("HOME")
+        assert known is not None
+        listed = [[refused.connection.ended_session, STRANGER, False, False]]
+        about = {"r": "HOME", "node": "n1", "name": home.connection.id, "sessions": listed}
+        cluster.lines[0].node.received(pack("attach", about))
+        assert not known.remote_sessions

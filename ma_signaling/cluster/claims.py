@@ -87,6 +87,10 @@ class Claims:
             self._presence.sync(remote_id)
 
     def _send(self, claim: Claim) -> None:
+        if claim.newcomer.claim != claim.remote_id:
+            # Served or refused meanwhile: it must take the Remote ID from nobody.
+            self.withdrawn(claim.remote_id, claim.newcomer)
+            return
         claim.is_doubtful = claim.is_judged = False
         self._wait(claim, ANSWER_SECONDS)
         self._here.tell_holder(claim.remote_id, "claim", claim.ask, **claim.fields)
@@ -162,16 +166,16 @@ class Claims:
 
     def hear_held(self, fields: Fields) -> None:
         """Somebody got what is claimed here, maybe without having heard of it."""
-        self._repeat(fields["remote_id"])
-
-    def _repeat(self, remote_id: str) -> None:
-        for claim in list(self._claims.get(remote_id, {}).values()):
+        for claim in list(self._claims.get(fields["remote_id"], {}).values()):
             self._send(claim)
 
     def down(self) -> None:
         """The bus is away: what is claimed is granted, and judged again when the bus is back (``Hold.beats``)."""
-        for claim in list(self._by_ask.values()):
-            self._won_by_silence(claim)
+        for ask in list(self._by_ask):
+            # One that is granted may end another.
+            claim = self._by_ask.get(ask)
+            if claim is not None:
+                self._won_by_silence(claim)
 
     def _won_by_silence(self, claim: Claim) -> None:
         """Nobody has decided: as where a holder gives no sign of life."""
@@ -236,7 +240,10 @@ class Claims:
             peer = connection.peer
             if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
                 self._here.hub.registry.takeovers.withdraw(connection)
-        self._repeat(fields["r"])
+        for claim in list(self._claims.get(fields["r"], {}).values()):
+            # Not those that wait for nobody: they would begin anew as often as somebody comes and goes.
+            if claim.is_judged:
+                self._send(claim)
 
     def _meet(self, own: Claim, fields: Fields) -> None:
         if own.order < (fields["at"], fields["node"]):

@@ -28,7 +28,7 @@ class Relay:
         self._heard: dict[str, Connection] = {}
         """By session: the home's connection here that has heard of it, while it is connected."""
         self._crowded_out: set[str] = set()
-        """Sessions that made way lately."""
+        """Sessions that made way lately, or found no room."""
 
     # From the client's node to the home's
 
@@ -104,9 +104,12 @@ class Relay:
     def crowd_out(self, home: Home, session: RemoteSession) -> None:
         """A session of a client elsewhere makes way for another."""
         self._heard.pop(session.id, None)
-        self._crowded_out.add(session.id)
-        self._here.clock.callLater(REMEMBERED_END, self._crowded_out.discard, session.id)
-        self._here.tell(session.node, "full", r=home.remote_id, s=session.id, wait=1)
+        self._turn_away(home, session.id, session.node, 1)
+
+    def _turn_away(self, home: Home, session_id: str, node: str, wait: float) -> None:
+        self._crowded_out.add(session_id)
+        self._here.clock.callLater(REMEMBERED_END, self._crowded_out.discard, session_id)
+        self._here.tell(node, "full", r=home.remote_id, s=session_id, wait=wait)
 
     def hear_told(self, fields: Fields, body: bytes) -> None:
         """Another node has something to say to a home."""
@@ -138,9 +141,7 @@ class Relay:
             try:
                 self._here.hub.sessions.admit_remote(home, session_id, node, fields["k"])
             except Refused as refused:
-                self._here.tell(
-                    node, "full", r=home.remote_id, s=session_id, wait=refused.error.retry_after or 1
-                )
+                self._turn_away(home, session_id, node, refused.error.retry_after or 1)
                 return
         # Its node says so again when it has not heard of this one for a while, and a home must not hear it twice.
         assert home.connection is not None
