@@ -13,6 +13,8 @@ LEFT = 290
 RIGHT = 90
 ROW = 22
 HEAD = 34
+MOST = 3.0
+"""Longer bars, and spreads, are cut off: one of them would make all others too short to be told apart."""
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -36,8 +38,7 @@ STYLE = """
 def chart(figures: Iterable[Figure], peer: str) -> str:
     """An SVG with a bar for each ratio to ``peer``, and its spread as a line over it."""
     shown = [figure for figure in figures if figure.sides[1] == peer and figure.unit]
-    most = max([2.0, *(max(figure.ratios) for figure in shown if not figure.is_refused)])
-    scale = (WIDTH - LEFT - RIGHT) / most
+    scale = (WIDTH - LEFT - RIGHT) / MOST
     height = 20.0
     parts: list[str] = []
     for group in dict.fromkeys(figure.group for figure in shown):
@@ -65,12 +66,13 @@ def _bar(figure: Figure, top: float, scale: float) -> Sequence[str]:
     parts = [f'<text x="10" y="{middle + 4:.1f}">{label}</text>']
     if figure.is_refused:
         return [*parts, f'<text class="faint" x="{LEFT}" y="{middle + 4:.1f}">refused</text>']
-    ratio, least, most = figure.ratio, min(figure.ratios), max(figure.ratios)
-    kind = "better" if ratio <= 1 else "worse"
+    kind = "better" if figure.ratio <= 1 else "worse"
+    ends = figure.ratio, min(figure.ratios), max(figure.ratios)
+    ratio, least, most = (min(each, MOST) for each in ends)
     return [
         *parts,
         f'<rect class="{kind}" x="{LEFT}" y="{top + 3:.1f}" width="{ratio * scale:.1f}" height="{ROW - 6}"/>',
         f'<line class="spread" x1="{LEFT + least * scale:.1f}" y1="{middle:.1f}" '
         f'x2="{LEFT + most * scale:.1f}" y2="{middle:.1f}"/>',
-        f'<text x="{LEFT + most * scale + 8:.1f}" y="{middle + 4:.1f}">{ratio:.2f}</text>',
+        f'<text x="{LEFT + most * scale + 8:.1f}" y="{middle + 4:.1f}">{figure.ratio:.2f}</text>',
     ]

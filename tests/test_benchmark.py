@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import idle, report, storm
-from benchmarks.chart import chart
+from benchmarks.chart import LEFT, RIGHT, WIDTH, chart
 from benchmarks.command import parser
 from benchmarks.conversations import Arrivals, CrowdedDepartures, Departures, Relay, Sessions
 from benchmarks.homes import Home, all_arrive
@@ -151,6 +151,13 @@ class ReportTest(SynchronousTestCase):
 
     def test_the_picture_is_xml(self) -> None:
         assert ElementTree.fromstring(chart([self.figure], "Node ws")).tag.endswith("svg")
+
+    def test_one_long_bar_does_not_shorten_the_others(self) -> None:
+        long = Figure("Storm", "far behind", "s", ("ours", "Node ws"), [98.0], [1.0], rounds=1)
+        picture = list(ElementTree.fromstring(chart([self.figure, long], "Node ws")).iter())
+        assert max(float(each.get("x2", 0)) for each in picture) <= WIDTH - RIGHT
+        (one,) = (each for each in picture if each.get("class") == "one")
+        assert float(one.get("x1", 0)) > LEFT + (WIDTH - LEFT - RIGHT) / 4
 
     def test_failures_are_all_told(self) -> None:
         failures = Figure("Storm", "failed tries", "", ("ours", "Node ws"), [0, 7, 0], [0, 0, 0], rounds=3)

@@ -15,6 +15,7 @@ from ma_signaling.disguise import Disguise
 from ma_signaling.events import Event
 from ma_signaling.log_lines import LogLines
 from ma_signaling.logs import EventLog
+from ma_signaling.peer import ClientAddress
 from tests.heart import FakeClock
 from tests.server_process import ServerProcess
 
@@ -55,6 +56,14 @@ class LogTest(SynchronousTestCase):
             self.file.getvalue(),
             rf"^{TIME} \[ma_signaling#info\] c7 \(192\.0\.2\.0/24\): home MA-X…[0-9a-f]{{8}} registered\n$",
         )
+
+    def test_what_cannot_be_said_stops_nothing(self) -> None:
+        """And is not said by the error either."""
+        self._observe(as_json=False)
+        bad = ClientAddress("2001:db8::no-address", "key")
+        self.log(Event.TAKEOVER_TRIED, connection="c7", address=bad, remote_id="HOME")
+        assert "ValueError" in self.file.getvalue()
+        assert "no-address" not in self.file.getvalue()
 
     def test_json(self) -> None:
         self._observe(as_json=True)

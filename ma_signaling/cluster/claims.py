@@ -78,7 +78,7 @@ class Claims:
         self._send(claim)
 
     def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
-        """A newcomer here has left, or wants something else."""
+        """A newcomer here has left, wants something else, or has had its answer."""
         claim = self._claims.get(remote_id, {}).get(newcomer)
         if claim is not None:
             self._finish(claim)
@@ -247,7 +247,7 @@ class Claims:
 
     def _meet(self, own: Claim, fields: Fields) -> None:
         if own.order < (fields["at"], fields["node"]):
-            # It claims anew when it hears that this one was granted (``hear_held``).
+            # It claims anew when it hears that this one was granted or withdrawn.
             self._answer("wait", fields)
         else:
             self._answer("nothing", fields)
