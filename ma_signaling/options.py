@@ -12,10 +12,11 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ma_signaling import __version__, log_lines
-from ma_signaling.configuration import FILE_VARIABLE, Configuration, load
-from ma_signaling.declaration import CannotStart, Declaration, SettingError
-from ma_signaling.settings import Settings, declarations
+from ma_signaling import __version__
+from ma_signaling.config.declaration import CannotStart, Declaration, SettingError
+from ma_signaling.config.settings import Settings, declarations
+from ma_signaling.config.sources import FILE_VARIABLE, Configuration, load
+from ma_signaling.monitoring import log_format as log_lines
 
 
 class Options(usage.Options):
@@ -94,7 +95,7 @@ for _setting in declarations():
 def _check(configuration: Configuration) -> NoReturn:
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling import check_config  # noqa: PLC0415 - OpenSSL's import is slow
+    from ma_signaling.runtime import check_config  # noqa: PLC0415 - OpenSSL's import is slow
 
     listening: Any = reactor
     try:
@@ -109,7 +110,7 @@ def makeService(options: Options) -> IService:
     """The service that ``options`` ask for, on the reactor that twistd has installed."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling import service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
+    from ma_signaling.runtime import service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         if isinstance(problem, CannotStart):

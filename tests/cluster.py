@@ -12,7 +12,7 @@ from functools import partial
 
 from ma_signaling.cluster.node import Node
 from ma_signaling.cluster.wire import unpack
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
 from tests.heart import FakeClock, FakePeer, FakeTimer, World
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 from tests.heart import FakePeer, Message
 from tests.hub_game import Brief
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.holdings import REPEAT_SECONDS
-from ma_signaling.peer import ClientAddress
-from ma_signaling.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
 from tests.cluster import Cluster
 from tests.cluster_game import Call, Event, Letter, Player
 from tests.heart import Message

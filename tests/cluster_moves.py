@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ma_signaling.cluster.wire import EVERYBODY, inbox
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 from tests.cluster_game import Call, Letter, Player
 from tests.cluster_model import GRACE, QUIET_SETTLING, RIPPLE, SETTLING, Referee
 from tests.heart import World, address

@@ -7,17 +7,17 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 
-from ma_signaling.access import Access
-from ma_signaling.disguise import Disguise
-from ma_signaling.hub import Hub
-from ma_signaling.keepalive import KeepAlive
-from ma_signaling.logs import EventLog
-from ma_signaling.metrics import Metrics
-from ma_signaling.readiness import Readiness
-from ma_signaling.service import make_factory
-from ma_signaling.settings import Settings
-from ma_signaling.short_path import configure
-from ma_signaling.websocket import SignalingProtocol
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.access import Access
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.hub import Hub
+from ma_signaling.monitoring.event_log import EventLog
+from ma_signaling.monitoring.metrics import Metrics
+from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.runtime.service import make_factory
+from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.protocol import SignalingProtocol
 
 # A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
 SETTINGS = Settings(connections_per_minute=0, control_rate=0, max_message_bytes=16 * 1024 * 1024)

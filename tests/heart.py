@@ -14,16 +14,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ma_signaling.access import Access
-from ma_signaling.address import describe, parse
-from ma_signaling.disguise import Disguise
-from ma_signaling.elsewhere import Elsewhere
-from ma_signaling.events import Event
-from ma_signaling.hub import Hub
-from ma_signaling.logs import EventLog
-from ma_signaling.peer import ClientAddress
-from ma_signaling.session import Connection
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.access import Access
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.events import Event
+from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.session import Connection
+from ma_signaling.monitoring.event_log import EventLog
+from ma_signaling.transport.client_address import describe, parse
 
 Message = dict[str, Any]
 
@@ -113,7 +113,7 @@ class FakePeer:
         """Whether the connection is open, as both sides see it."""
         return self.closed is None and not self.dropped and not self.left
 
-    # From the heart (ma_signaling.peer.Peer)
+    # From the heart (ma_signaling.core.peer.Peer)
 
     def send(self, message: bytes) -> None:
         """Hear a message."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ma_signaling.hub import Hub
-from ma_signaling.peer import ClientAddress
-from ma_signaling.seniority import MEMORY, TENURE
+from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.seniority import MEMORY, TENURE
 from tests.heart import FakePeer, Message, World
 
 

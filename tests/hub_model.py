@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ma_signaling.sessions import ANSWER_DEADLINE
+from ma_signaling.core.sessions import ANSWER_DEADLINE
 from tests.heart import Message, World
 from tests.hub_game import Call, Game, House, Player, same_place
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 from tests.heart import Message
 from tests.hub_game import Call, Challenge, House, Letter, Player
 from tests.hub_model import Referee

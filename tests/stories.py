@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.verdicts import VERDICTS
+from ma_signaling.core.verdicts import VERDICTS
 from tests.heart import FakePeer, World
 
 

@@ -7,9 +7,9 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.access import Access, BadEntry, Networks, parse_allowed, parse_denied
-from ma_signaling.disguise import Disguise
-from ma_signaling.events import Event
+from ma_signaling.core.access import Access, BadEntry, Networks, parse_allowed, parse_denied
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.events import Event
 from tests.heart import FakePeer, World, address
 
 HOME, CLIENT, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.1"

@@ -10,7 +10,7 @@ import aiohttp
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.access_lists import AccessListError, AccessLists
+from ma_signaling.runtime.access_lists import AccessListError, AccessLists
 from tests.server_process import ServerProcess, registered, script, talk
 from tests.wire import UPGRADE, Reply, Server
 

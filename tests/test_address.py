@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.address import ClientAddresses
-from ma_signaling.configuration import load
-from ma_signaling.events import Event
-from ma_signaling.peer import ClientAddress
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
+from ma_signaling.config.sources import load
+from ma_signaling.core.events import Event
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.transport.client_address import ClientAddresses
 
 
 def nobody_hears(event: Event, /, **details: object) -> None: ...

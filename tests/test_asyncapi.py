@@ -12,8 +12,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling import errors, messages
-from ma_signaling.errors import CloseCode, WireError
+from ma_signaling.core import errors, messages
+from ma_signaling.core.errors import CloseCode, WireError
 from tests.conversations import Contract, Stage
 from tests.heart import World
 from tests.server_process import ServerProcess

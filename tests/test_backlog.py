@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.backlog import STALL_SECONDS
+from ma_signaling.transport.send_buffer import STALL_SECONDS
 from tests.wire import Server
 
 

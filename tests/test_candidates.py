@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.candidates import MOST, MOST_IN_SDP, PLACES, count, count_in_sdp, named
+from ma_signaling.core.candidates import MOST, MOST_IN_SDP, PLACES, count, count_in_sdp, named
 from tests.candidates import HOST, HOST_MDNS, HOST_TCP, PRFLX, RELAY, SRFLX, sdp
 
 

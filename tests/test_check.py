@@ -15,9 +15,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling import remote_id
 from ma_signaling.check.answers import stop_for, websocket_url
 from ma_signaling.check.outcome import Status
+from ma_signaling.core import remote_id
 from tests.doctor import DeafHome, HomesTestCase, LeavingHome, SilentHome
 from tests.server_process import ServerProcess, child_environment
 from tests.webrtc_peers import Home, eventually, remote_id_from_fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.events import Event
+from ma_signaling.core.events import Event
 from tests.cluster import Cluster
 from tests.heart import FakePeer
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies import SearchStrategy, booleans, integers, lists, runner, sampled_from, tuples
 
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 from tests.cluster import Cluster
 from tests.cluster_game import Call, Player
 from tests.cluster_moves import MOST_NODES, MOST_PLAYERS, Match

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.check_config import describe
-from ma_signaling.configuration import Configuration, load, readable
-from ma_signaling.declaration import SettingError
-from ma_signaling.settings import Settings, declarations
+from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.settings import Settings, declarations
+from ma_signaling.config.sources import Configuration, load, readable
+from ma_signaling.runtime.check_config import describe
 from tests.certificates import Authority
 from tests.server_process import child_environment
 
@@ -162,7 +162,7 @@ class MistakeTest(FileTestCase):
 
     def test_a_secret_is_not_repeated(self) -> None:
         secret = next(each for each in declarations() if each.name == "grace")._replace(secret=True)
-        self.patch(sys.modules["ma_signaling.configuration"], "declarations", lambda: [secret])
+        self.patch(sys.modules["ma_signaling.config.sources"], "declarations", lambda: [secret])
         for options, environment in (({"grace": ["hush"]}, {}), ({}, {"MA_SIGNALING_GRACE": "hush"})):
             with self.assertRaises(SettingError) as caught:
                 load(options, environment)
@@ -192,7 +192,7 @@ class DescribeTest(FileTestCase):
         secret = shown._replace(secret=True)
         assert readable(secret, settings.state_file) == '"********"'
         assert readable(secret, "") == '""'
-        self.patch(sys.modules["ma_signaling.check_config"], "declarations", lambda: [secret])
+        self.patch(sys.modules["ma_signaling.runtime.check_config"], "declarations", lambda: [secret])
         sources = {"state_file": "default"}
         assert describe(Configuration(settings, sources)) == 'state_file = "********"  # default'
 

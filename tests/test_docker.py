@@ -18,7 +18,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.configuration import load
+from ma_signaling.config.sources import load
 from ma_signaling.healthcheck import health_url
 from tests.certificates import make_certificate
 from tests.dockerfile import Image

@@ -6,8 +6,8 @@ import json
 import re
 import time
 
-from ma_signaling.settings import Settings
-from ma_signaling.turn import IceServers
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.ice_servers import IceServers
 from tests.browser import Visit
 from tests.coturn import allocate, coturn
 from tests.doctor import BreakingHome, DeafHome, DoctorTestCase, LeavingHome, SilentHome

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.settings import declarations
+from ma_signaling.config.settings import declarations
 from tests.markdown import PAGES, ROOT, anchors, blocks, links, prose
 
 FOLDERS = r"ma_signaling|tests|contrib|benchmarks|docs|twisted|\.github|\.ci"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling import messages
+from ma_signaling.core import messages
 from tests.heart import World
 
 BAD_MESSAGE = [{"type": "error", "error": "Invalid message format", "code": "bad-message"}]

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.http_channel import IDLE_SECONDS
-from ma_signaling.websocket import LINGER_SECONDS, MOST_FRAGMENTS
+from ma_signaling.http.channel import IDLE_SECONDS
+from ma_signaling.transport.protocol import LINGER_SECONDS, MOST_FRAGMENTS
 from tests.frame_reference import Reader
 from tests.fuzz_input import REQUESTS, SESSION, STREAMS, TALK, Cuts, Talk
 from tests.wire import CLOSE, PING, PONG, TEXT, Server, Socket, frame

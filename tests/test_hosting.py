@@ -8,9 +8,9 @@ import tomllib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.address import ClientAddresses
-from ma_signaling.configuration import load
-from ma_signaling.events import Event
+from ma_signaling.config.sources import load
+from ma_signaling.core.events import Event
+from ma_signaling.transport.client_address import ClientAddresses
 from tests.tools import ROOT, beside_python, complaints, read_yaml
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -28,7 +28,7 @@ from hypothesis.strategies import (
     tuples,
 )
 
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 from tests.heart import World, address
 from tests.hub_game import Call, House, Player
 from tests.hub_moves import Match

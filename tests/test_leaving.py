@@ -8,7 +8,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.goodbye import FAREWELL_SECONDS, GOODBYE_TICK, Connections, OneByOne
+from ma_signaling.runtime.shutdown import FAREWELL_SECONDS, GOODBYE_TICK, Connections, OneByOne
 from tests.heart import FakePeer, World
 from tests.wire import UPGRADE, Reply, Server, Socket
 

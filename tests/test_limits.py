@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.limits import (
+from ma_signaling.core.limits import (
     REMEMBERED_BY_A_HOME,
     Allowance,
     Budget,

@@ -11,10 +11,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from ma_signaling.declaration import SettingError
-from ma_signaling.goodbye import Connections
-from ma_signaling.setting_values import networks
-from ma_signaling.settings import Settings, declarations
+from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.settings import Settings, declarations
+from ma_signaling.config.values import networks
+from ma_signaling.runtime.shutdown import Connections
 from tests.wire import TEXT, UPGRADE, Server, Socket, frame
 
 GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n"

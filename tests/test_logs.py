@@ -10,12 +10,12 @@ from twisted.logger import LogLevel, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.address import describe, parse
-from ma_signaling.disguise import Disguise
-from ma_signaling.events import Event
-from ma_signaling.log_lines import LogLines
-from ma_signaling.logs import EventLog
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.events import Event
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.monitoring.event_log import EventLog
+from ma_signaling.monitoring.log_format import LogLines
+from ma_signaling.transport.client_address import describe, parse
 from tests.heart import FakeClock
 from tests.server_process import ServerProcess
 

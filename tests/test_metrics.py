@@ -12,8 +12,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.events import Event
-from ma_signaling.metrics import Metrics
+from ma_signaling.core.events import Event
+from ma_signaling.monitoring.metrics import Metrics
 from tests.certificates import make_certificate
 from tests.metrics_text import Samples, parse
 from tests.server_process import OPENER, ServerProcess

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.cluster.credentials import Credentials
 from ma_signaling.cluster.nats_bus import NatsBus
 from ma_signaling.cluster.wire import each_of, pack, pack_many, unpack
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
 from tests.certificates import make_certificate
 from tests.nats import NatsServer, node, obstacle, wait_until
 from tests.nats_identity import operator_mode

@@ -18,8 +18,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi import checks
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.story import End
-from ma_signaling.verdicts import VERDICTS
+from ma_signaling.core.trace import End
+from ma_signaling.core.verdicts import VERDICTS
 from tests.cluster_peers import ask, home, meet, play
 from tests.deaf import Deaf
 from tests.nats import NatsServer, node, wait_for_nodes

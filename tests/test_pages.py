@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.test_web import WebTestCase
 
-PAGES = Path(__file__).parent.parent / "ma_signaling" / "pages"
+PAGES = Path(__file__).parent.parent / "ma_signaling" / "http" / "pages"
 BROWSER = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
 
 

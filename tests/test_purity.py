@@ -12,7 +12,7 @@ from tests.server_process import child_environment
 CODE = """
 import sys
 import ma_signaling.cluster.node
-import ma_signaling.hub
+import ma_signaling.core.hub
 forbidden = {"twisted", "autobahn", "txaio", "zope", "nats", "asyncio"}
 print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 """

@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.loop_lag import LOOK_SECONDS, MOST_LAG_SECONDS, LoopLag
-from ma_signaling.readiness import Readiness
+from ma_signaling.monitoring.loop_lag import LOOK_SECONDS, MOST_LAG_SECONDS, LoopLag
+from ma_signaling.monitoring.readiness import Readiness
 from tests.wire import Reply, Server
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.reload import Reload
-from ma_signaling.systemd import Notifier
+from ma_signaling.runtime.reload import Reload
+from ma_signaling.runtime.systemd import Notifier
 from tests.free_ports import free_port
 from tests.server_process import OPENER, ServerProcess, child_environment, eventually, twistd_path
 

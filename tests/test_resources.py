@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.backlog import STALLED_BYTES, UNSENT_BYTES
-from ma_signaling.home import HELD_BYTES, HELD_BYTES_IN_ALL, ICE_SERVERS_BYTES
-from ma_signaling.limits import Limits
-from ma_signaling.settings import Settings
-from ma_signaling.websocket import MOST_FRAGMENTS
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.home import HELD_BYTES, HELD_BYTES_IN_ALL, ICE_SERVERS_BYTES
+from ma_signaling.core.limits import Limits
+from ma_signaling.transport.protocol import MOST_FRAGMENTS
+from ma_signaling.transport.send_buffer import STALLED_BYTES, UNSENT_BYTES
 from tests.heart import World
 from tests.wire import PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 

@@ -21,9 +21,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.direct_write import DirectServer, write_directly
-from ma_signaling.ports import BACKLOG
-from ma_signaling.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
+from ma_signaling.runtime.listening import BACKLOG
+from ma_signaling.runtime.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
+from ma_signaling.transport.direct_write import DirectServer, write_directly
 from tests.certificates import make_certificate
 from tests.free_ports import free_port
 from tests.metrics_text import parse

@@ -22,12 +22,12 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.threads import deferToThread
 
-from ma_signaling.declaration import CannotStart
-from ma_signaling.goodbye import GOODBYE_TICK
-from ma_signaling.loop_lag import MOST_LAG_SECONDS
-from ma_signaling.ports import BACKLOG
-from ma_signaling.service import make_service
-from ma_signaling.settings import Settings
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.settings import Settings
+from ma_signaling.monitoring.loop_lag import MOST_LAG_SECONDS
+from ma_signaling.runtime.listening import BACKLOG
+from ma_signaling.runtime.service import make_service
+from ma_signaling.runtime.shutdown import GOODBYE_TICK
 from tests.certificates import Authority, make_certificate
 
 WITHIN = 10.0

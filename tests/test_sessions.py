@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.events import Event
+from ma_signaling.core.events import Event
 from tests.heart import FakePeer, World
 
 DISCONNECTED = [{"type": "error", "error": "Server disconnected", "code": "server-disconnected"}]

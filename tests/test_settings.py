@@ -7,10 +7,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling import backlog, ended, home, routing, stories, websocket
-from ma_signaling.configuration import load
-from ma_signaling.declaration import SettingError
-from ma_signaling.settings import Settings, declarations
+from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.settings import Settings, declarations
+from ma_signaling.config.sources import load
+from ma_signaling.core import ended, home
+from ma_signaling.core import router as routing
+from ma_signaling.core import traces as stories
+from ma_signaling.transport import protocol as websocket
+from ma_signaling.transport import send_buffer as backlog
 
 ROOT = Path(__file__).parent.parent
 UNITS = {"s": 1, "minute": 60, "minutes": 60, "KiB": 1 << 10, "MiB": 1 << 20}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.short_path import ShortPath, configure
-from ma_signaling.websocket import SignalingProtocol
+from ma_signaling.transport.fast_path import ShortPath, configure
+from ma_signaling.transport.protocol import SignalingProtocol
 from tests.fuzz_input import REQUESTS, STREAMS, Cuts, changed
 from tests.test_fuzz import PROFILE
 from tests.wire import CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
@@ -227,7 +227,7 @@ class AutobahnTest(SynchronousTestCase):
         self.assertTrue(
             configure(SignalingProtocol, Server().factory).is_short,
             "This Autobahn keeps something new in a connection (the log names it): read what it is for, then give it a"
-            " stand-in in ma_signaling/short_path.py if it can change in place",
+            " stand-in in ma_signaling/transport/fast_path.py if it can change in place",
         )
 
     def test_an_attribute_that_is_unknown_turns_the_short_path_off(self) -> None:
@@ -259,5 +259,5 @@ class AutobahnTest(SynchronousTestCase):
         for name in names:
             self.assertTrue(
                 hasattr(plain, name),
-                f"Autobahn has no {name} any more: ma_signaling/short_path.py relies on it",
+                f"Autobahn has no {name} any more: ma_signaling/transport/fast_path.py relies on it",
             )

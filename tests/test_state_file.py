@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.seniority import MEMORY, Seniority
-from ma_signaling.state_file import write_atomically
+from ma_signaling.core.seniority import MEMORY, Seniority
+from ma_signaling.runtime.state_file import write_atomically
 from tests.heart import World, address
 from tests.server_process import ServerProcess
 

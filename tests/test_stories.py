@@ -7,9 +7,9 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.stories import REMEMBERED, Stories
-from ma_signaling.story import End, Side, Story
-from ma_signaling.verdicts import VERDICTS
+from ma_signaling.core.trace import End, Side, Story
+from ma_signaling.core.traces import REMEMBERED, Stories
+from ma_signaling.core.verdicts import VERDICTS
 from tests.candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
 from tests.heart import World
 from tests.stories import StoryTestCase

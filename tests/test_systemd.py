@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.systemd import Notifier, Status, Watchdog
+from ma_signaling.runtime.systemd import Notifier, Status, Watchdog
 from tests.proxies import executable, replaced
 from tests.server_process import STARTS_WITHIN
 from tests.systemd import UNITS

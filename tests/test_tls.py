@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from OpenSSL import SSL
 from twisted.internet.task import Clock
 
-from ma_signaling.declaration import CannotStart
-from ma_signaling.tls import DAY, POLL_SECONDS, BadPair, Certificates, make_context, read_pair
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.runtime.tls import DAY, POLL_SECONDS, BadPair, Certificates, make_context, read_pair
 from tests.certificates import write_key
 from tests.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from ma_signaling.tls import DAY, POLL_SECONDS, Certificates
+from ma_signaling.runtime.tls import DAY, POLL_SECONDS, Certificates
 from tests.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)

@@ -13,9 +13,9 @@ import orjson
 from aioice.stun import TransactionFailed
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.events import Event
-from ma_signaling.settings import Settings
-from ma_signaling.turn import IceServers
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.events import Event
+from ma_signaling.core.ice_servers import IceServers
 from tests.coturn import SECRET, allocate, coturn
 from tests.heart import FakePeer, World
 from tests.server_process import ServerProcess

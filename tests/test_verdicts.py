@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.story import Side
+from ma_signaling.core.trace import Side
 from tests.candidates import HOST, HOST_MDNS, RELAY, SRFLX, sdp
 from tests.heart import World
 from tests.stories import StoryTestCase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
-from ma_signaling.http_channel import IDLE_SECONDS
+from ma_signaling.http.channel import IDLE_SECONDS
 from tests.wire import TEXT, UPGRADE, Reply, Server, frame
 
 

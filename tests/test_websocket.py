@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.websocket import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
+from ma_signaling.transport.protocol import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
 from tests.wire import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
 
 

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.tls import DAY, Certificates
+from ma_signaling.runtime.tls import DAY, Certificates
 from tests.certificates import Authority
 
 AUTHORITY = Authority()

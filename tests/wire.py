@@ -12,17 +12,17 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from ma_signaling.access import Access
-from ma_signaling.disguise import Disguise
-from ma_signaling.events import each_of
-from ma_signaling.hub import Hub
-from ma_signaling.keepalive import KeepAlive
-from ma_signaling.live import LiveSettings
-from ma_signaling.logs import EventLog
-from ma_signaling.metrics import Metrics
-from ma_signaling.readiness import Readiness
-from ma_signaling.service import make_factory
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.access import Access
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.events import each_of
+from ma_signaling.core.hub import Hub
+from ma_signaling.monitoring.event_log import EventLog
+from ma_signaling.monitoring.metrics import Metrics
+from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.runtime.live import LiveSettings
+from ma_signaling.runtime.service import make_factory
+from ma_signaling.transport.keepalive import KeepAlive
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 UPGRADE = (

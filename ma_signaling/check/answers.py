@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from ma_signaling.check.outcome import Status, Stop
-from ma_signaling.errors import (
+from ma_signaling.core.errors import (
     BLOCKED,
     INVALID_REMOTE_ID,
     SERVER_DISCONNECTED,

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ma_signaling import remote_id
 from ma_signaling.check.outcome import Status, Step, Stop, Tell, unknown
 from ma_signaling.check.signaling import Message, Signaling
-from ma_signaling.errors import Refused
+from ma_signaling.core import remote_id
+from ma_signaling.core.errors import Refused
 
 FALLBACK_SECONDS = 9.5
 """A server answers in a home's place after 10 seconds at the earliest."""

@@ -12,9 +12,9 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSession
 from aiortc.exceptions import InvalidStateError
 from aiortc.sdp import candidate_from_sdp
 
-from ma_signaling import remote_id
 from ma_signaling.check.outcome import Status, critical
 from ma_signaling.check.signaling import Message, Signaling
+from ma_signaling.core import remote_id
 
 CHANNEL = "ma-api"
 """What a home bridges to its API; nothing is sent over it."""

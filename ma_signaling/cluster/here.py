@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 
 from ma_signaling.cluster.wire import EVERYBODY, Bus, inbox, pack, presence, watch
-from ma_signaling.hub import Hub
-from ma_signaling.peer import Clock
-from ma_signaling.settings import Settings
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import Clock
 
 
 class Here:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.peer import ClientAddress
 
 
 @dataclass(slots=True)

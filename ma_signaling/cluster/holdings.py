@@ -9,9 +9,9 @@ import orjson
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.hold import Hold, Terms
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.home import Home
-from ma_signaling.peer import ClientAddress
-from ma_signaling.seniority import TENURE
+from ma_signaling.core.home import Home
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.seniority import TENURE
 
 REPEAT_SECONDS = 60.0
 """How often each hold is told anew, so that whatever got lost is found out."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.peer import Timer
+from ma_signaling.core.peer import Timer
 
 PATIENCE_SECONDS = 1.0
 """How long the one who knows may take; one who doesn't says nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.peer import Timer
+from ma_signaling.core.peer import Timer
 
 ANSWER_SECONDS = 1.5
 """How long another node may take to say anything: what it is asked costs it no more than a turn of its loop."""

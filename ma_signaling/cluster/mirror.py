@@ -9,8 +9,8 @@ from typing import Protocol
 
 import orjson
 
-from ma_signaling.errors import CloseCode
-from ma_signaling.session import Connection
+from ma_signaling.core.errors import CloseCode
+from ma_signaling.core.session import Connection
 
 
 class Verdicts(Protocol):

@@ -27,8 +27,8 @@ from twisted.logger import Logger
 
 from ma_signaling.cluster.credentials import Credentials
 from ma_signaling.cluster.wire import Listener, each_of, pack_many
-from ma_signaling.declaration import CannotStart
-from ma_signaling.settings import Settings
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
 """Between two tries to reach a server."""

@@ -16,8 +16,8 @@ from ma_signaling.cluster.holdings import REPEAT_SECONDS, Holdings
 from ma_signaling.cluster.looks import Looks, Told
 from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
 from ma_signaling.cluster.wire import Fields, presence, watch
-from ma_signaling.home import Home
-from ma_signaling.peer import ClientAddress
+from ma_signaling.core.home import Home
+from ma_signaling.core.peer import ClientAddress
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news of a home elsewhere its node is asked whether it is still there."""

@@ -12,11 +12,11 @@ from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.ended import REMEMBERED_END
-from ma_signaling.errors import Refused, home_busy
-from ma_signaling.home import Home
-from ma_signaling.messages import error
-from ma_signaling.session import Connection, RemoteSession, Session
+from ma_signaling.core.ended import REMEMBERED_END
+from ma_signaling.core.errors import Refused, home_busy
+from ma_signaling.core.home import Home
+from ma_signaling.core.messages import error
+from ma_signaling.core.session import Connection, RemoteSession, Session
 
 
 class Relay:

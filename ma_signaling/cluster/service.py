@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ma_signaling.cluster.node import Node
-from ma_signaling.declaration import CannotStart
-from ma_signaling.metrics import PREFIX, gauge
-from ma_signaling.settings import Settings
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.settings import Settings
+from ma_signaling.monitoring.metrics import PREFIX, gauge
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.nats_bus import NatsBus

@@ -1,0 +1,1 @@
+"""Every setting, declared once, and where its value comes from. Pure Python."""

@@ -1,0 +1,130 @@
+"""Who may use this server: the lists of ``--allow-remote-ids`` and ``--deny``, and what they mean.
+
+A list is a text with one entry a line; ``#`` begins a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from ma_signaling.config.values import Network
+from ma_signaling.core.disguise import Disguise
+from ma_signaling.core.errors import Refused
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.remote_id import normalise
+
+_DISGUISED = re.compile(r"([A-Za-z0-9_-]{1,4})(?:…|\.\.\.)([0-9A-Fa-f]{8})")
+
+
+class BadEntry(ValueError):
+    """A line that will not do; the text names it by its number, and never repeats it: it may be half a secret."""
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(f"line {number} {problem}")
+
+
+class Networks:
+    """A set of networks; finding an address in it takes one look for each length of prefix that occurs."""
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        """By IP version, then by how many bits of an address are not the network's."""
+        for network in networks:
+            rest = network.max_prefixlen - network.prefixlen
+            prefix = int(network.network_address) >> rest
+            self._prefixes[network.version].setdefault(rest, set()).add(prefix)
+
+    def __contains__(self, address: str) -> bool:
+        if not any(self._prefixes.values()):
+            return False
+        parsed = ip_address(address)
+        number = int(parsed)
+        return any(number >> rest in prefixes for rest, prefixes in self._prefixes[parsed.version].items())
+
+
+@dataclass(frozen=True, slots=True)
+class DenyList:
+    """Who is banned: addresses, and Remote IDs as they are or as the log shows them."""
+
+    networks: Networks = field(default_factory=Networks)
+    remote_ids: frozenset[str] = frozenset()
+    disguised: frozenset[str] = frozenset()
+    size: int = 0
+    """How many entries it has."""
+
+
+class Access:
+    """Who may come, and who may register what. Both lists may be replaced at any time."""
+
+    def __init__(self, disguise: Disguise) -> None:
+        self._disguise = disguise
+        self.allowed: frozenset[str] | None = None
+        """The only Remote IDs that may be registered; None: any."""
+        self.denied = DenyList()
+
+    def may_connect(self, address: ClientAddress) -> bool:
+        """Whether this address isn't banned."""
+        return address.text not in self.denied.networks
+
+    def may_register(self, remote_id: str) -> bool:
+        """Whether a home may have this Remote ID."""
+        return (self.allowed is None or remote_id in self.allowed) and not self.is_banned(remote_id)
+
+    def is_banned(self, remote_id: str) -> bool:
+        """Whether the deny list names this Remote ID, in either way."""
+        denied = self.denied
+        return remote_id in denied.remote_ids or (
+            bool(denied.disguised) and self._disguise.of_remote_id(remote_id) in denied.disguised
+        )
+
+
+def parse_allowed(text: str) -> frozenset[str]:
+    """The Remote IDs of a list. Raises ``BadEntry``."""
+    return frozenset(_remote_id(number, entry) for number, entry in _entries(text))
+
+
+def parse_denied(text: str) -> DenyList:
+    """The addresses, networks, Remote IDs and hashes of a list. Raises ``BadEntry``."""
+    networks, remote_ids, disguised = set[Network](), set[str](), set[str]()
+    for number, entry in _entries(text):
+        if match := _DISGUISED.fullmatch(entry):
+            disguised.add(f"{match[1].upper()}…{match[2].lower()}")
+        elif re.search(r"[.:/]", entry):
+            networks.add(_network(number, entry))
+        else:
+            remote_ids.add(_remote_id(number, entry))
+    size = len(networks) + len(remote_ids) + len(disguised)
+    return DenyList(Networks(networks), frozenset(remote_ids), frozenset(disguised), size)
+
+
+def _entries(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with something on it, and its number as editors count."""
+    for number, line in enumerate(text.split("\n"), 1):
+        entry = line.partition("#")[0].strip()
+        if entry:
+            yield number, entry
+
+
+def _remote_id(number: int, entry: str) -> str:
+    try:
+        return normalise(entry)
+    except Refused:
+        raise BadEntry(number, "is no Remote ID: 1 to 64 letters, digits, - and _") from None
+
+
+def _network(number: int, entry: str) -> Network:
+    try:
+        network = ip_network(entry)
+    except ValueError:
+        raise BadEntry(
+            number,
+            "is no address or network such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, with nothing beyond the prefix",
+        ) from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= 96:
+        # Clients that come as such are known by their IPv4 address.
+        return IPv4Network((int(mapped), network.prefixlen - 96))
+    return network

@@ -1,0 +1,130 @@
+"""A home: the holder of a Remote ID, connected or expected back, and its sessions."""
+
+from __future__ import annotations
+
+from ma_signaling.core import messages
+from ma_signaling.core.limits import HomeGuard
+from ma_signaling.core.peer import ClientAddress, Timer
+from ma_signaling.core.session import Connection, RemoteSession, Session
+
+HELD_BYTES = 256 * 1024
+"""What clients may send to a home that is away."""
+
+HELD_BYTES_IN_ALL = 32 * 1024 * 1024
+"""What may be held for all homes that are away."""
+
+ICE_SERVERS_BYTES = 8 * 1024
+"""The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
+
+
+class Held:
+    """How much is held for all homes together."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+class Home:
+    """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
+
+    Its sessions outlive a connection: what clients send while it is away is held, and delivered in order on its return.
+    """
+
+    __slots__ = (
+        "_all_held",
+        "_guard",
+        "_held",
+        "_held_bytes",
+        "askers",
+        "connection",
+        "held_since",
+        "ice_servers",
+        "is_known",
+        "owner",
+        "remote_id",
+        "remote_sessions",
+        "sessions",
+        "timer",
+    )
+
+    def __init__(self, remote_id: str, owner: ClientAddress, now: float, all_held: Held) -> None:
+        self.remote_id = remote_id
+        self.owner = owner
+        """Where its latest connection came from."""
+        self.held_since = now
+        """Since when the owner has held the Remote ID, short absences included."""
+        self.connection: Connection | None = None
+        self.ice_servers: bytes | None = None
+        """The fallback that it registered, as JSON."""
+        self.sessions: dict[str, Session] = {}
+        """Those of clients of this node."""
+        self.remote_sessions: dict[str, RemoteSession] = {}
+        """Those of clients of other nodes, while the home is connected to this one."""
+        self.askers: dict[str, ClientAddress] | None = None
+        """While it isn't known: who has asked for it, whether they still wait or not."""
+        self.is_known = False
+        """Somebody has held it; otherwise there are only clients who ask for it, and other nodes to be heard."""
+        self.timer: Timer | None = None
+        """While it is away: the end of the grace time."""
+        self._guard: HomeGuard | None = None
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._all_held = all_held
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is connected to this node."""
+        return self.connection is not None and not self.connection.is_remote
+
+    def admit(self, key: str, now: float, most: int) -> float:
+        """Count a new session for the address ``key``; otherwise the seconds until one is allowed (``HomeGuard``)."""
+        if self._guard is None:
+            # Most homes are idle most of the time, and there are thousands.
+            self._guard = HomeGuard()
+        return self._guard.admit(key, now, most)
+
+    def asked_by(self, address: ClientAddress) -> None:
+        """Somebody has asked for it while it isn't known."""
+        if self.askers is None:
+            self.askers = {}
+        self.askers[address.key] = address
+
+    def keep_ice_servers(self, ice_servers: bytes | None) -> None:
+        """Keep a list (as JSON) as the fallback, unless it is far too long."""
+        if ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES:
+            # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
+            self.ice_servers = bytes(memoryview(ice_servers))
+        else:
+            self.ice_servers = None
+
+    def tell(self, message: bytes) -> None:
+        """Send the home a message, or hold it while the home is away."""
+        if self.connection is not None:
+            self.connection.peer.send(message)
+        else:
+            self._held.append(message)
+            self._held_bytes += len(message)
+            self._all_held.bytes += len(message)
+
+    def has_room(self, size: int) -> bool:
+        """Whether ``size`` more bytes from a client would not be too much for the home."""
+        if self.connection is not None:
+            return not self.connection.peer.congested
+        return self._held_bytes + size <= HELD_BYTES and self._all_held.bytes + size <= HELD_BYTES_IN_ALL
+
+    def announce(self, session: Session) -> None:
+        """Tell the home, which is there, of a session."""
+        session.announced = True
+        self.tell(messages.client_connected(session.id))
+
+    def take_held(self) -> list[bytes]:
+        """What was held, in order; it is held no longer."""
+        self._all_held.bytes -= self._held_bytes
+        held, self._held, self._held_bytes = self._held, [], 0
+        return held
+
+    def cancel_timer(self) -> None:
+        """Forget the end of the grace time, if there is one."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

@@ -1,0 +1,269 @@
+"""The heart: everything that arrives goes through here, and nothing in it knows of sockets.
+
+A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charges it to a budget and routes it to
+``Registry`` (who is who) or ``Sessions`` (who talks to whom); these send to peers. One synchronous pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core import messages
+from ma_signaling.core.access import Access
+from ma_signaling.core.elsewhere import Elsewhere, Nowhere
+from ma_signaling.core.errors import (
+    BAD_MESSAGE,
+    BLOCKED,
+    NOT_ALLOWED,
+    RESTARTING,
+    CloseCode,
+    Refused,
+    WireError,
+    rate_limited,
+)
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.core.limits import Allowance, Budget, Limits
+from ma_signaling.core.lookups import Lookups
+from ma_signaling.core.peer import ClientAddress, Clock, Peer
+from ma_signaling.core.registry import Registry
+from ma_signaling.core.router import Router
+from ma_signaling.core.session import Connection
+from ma_signaling.core.sessions import Sessions
+from ma_signaling.core.traffic import Traffic
+
+
+class Hub:
+    """All connections, homes and sessions of this server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        turn_secret: bytes = b"",
+        wall: Callable[[], float] = time.time,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._control = Allowance(settings.control_rate, settings.control_burst)
+        self._ids = count(1)
+        self._elsewhere: Elsewhere = elsewhere or Nowhere()
+        self._connections: dict[Connection, None] = {}
+        self._by_address: dict[str, dict[Connection, None]] = {}
+        self.is_leaving = False
+        """This server goes down, and takes nobody in any more."""
+        self.access = access
+        self.limits = Limits(settings)
+        self.ice_servers = IceServers(settings, turn_secret)
+        elsewhere = self._elsewhere
+        self.sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall, elsewhere)
+        self.registry = Registry(settings, clock, report, access, self.sessions, self, elsewhere)
+        stories = self.sessions.stories
+        self.lookups = Lookups(clock, report, self.limits, self.registry, access, stories, elsewhere)
+        self._router = Router(clock, report, self, self.registry, self.sessions, self.lookups, elsewhere)
+
+    def reconfigure(self) -> None:
+        """The settings have changed; budgets that are in use stay as they are."""
+        self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
+        self.sessions.reconfigure()
+
+    def admit(self, address: ClientAddress) -> WireError | None:
+        """Make room for a new connection of ``address``; otherwise why it may not come."""
+        if self.is_leaving:
+            return RESTARTING
+        if not self.access.may_connect(address):
+            return NOT_ALLOWED
+        wait = self.limits.connect(address.key, self._clock.seconds())
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="connections in a minute")
+            return rate_limited(wait)
+        others = self._by_address.get(address.key, {})
+        if 0 < self._settings.connections_per_address <= len(others):
+            self._report(Event.LIMIT_HIT, limit="connections of an address")
+            idle = next((c for c in others if not c.is_home and not c.is_client), None)
+            if idle is None:
+                return rate_limited(1)
+            self.close(idle, CloseCode.TRY_AGAIN_LATER, "Too many connections from this address")
+        return None
+
+    def connected(self, peer: Peer, address: ClientAddress) -> Connection:
+        """A WebSocket has opened; hand what it brings to ``received``."""
+        budget = Budget(self._control, self._clock.seconds())
+        connection = Connection(f"c{next(self._ids)}", peer, address, budget)
+        self._connections[connection] = None
+        self._by_address.setdefault(address.key, {})[connection] = None
+        return connection
+
+    def remote(self, id: str, peer: Peer, address: ClientAddress) -> Connection:
+        """A home's connection to another node, as it is known here: it has no place and no budget here."""
+        budget = Budget(Allowance(0, 0), self._clock.seconds())
+        return Connection(id, peer, address, budget, is_remote=True)
+
+    def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
+        """No node knows a Remote ID: whoever asked for it is told so, and if that ``is_sure``, it counts as a guess."""
+        home = self.registry.find(remote_id)
+        if home is None or home.is_known:
+            return
+        blocked = set()
+        for asker in (home.askers or {}).values() if is_sure else ():
+            try:
+                self.lookups.missed(asker, remote_id)
+            except Refused:
+                blocked.add(asker.key)
+        for session in list(home.sessions.values()):
+            if session.key in blocked:
+                blocked.remove(session.key)
+                self.close(session.client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+            else:
+                self.sessions.unknown(session)
+        self.registry.forget(home)
+
+    def gone(self, connection: Connection, goodbye: bool) -> None:
+        """A connection has ended, by the peer's ``goodbye`` or by a break; a second call does nothing."""
+        if connection.gone:
+            return
+        connection.gone = True
+        if connection.is_remote:
+            self.registry.connection_gone(connection, goodbye)
+            return
+        del self._connections[connection]
+        others = self._by_address[connection.address.key]
+        del others[connection]
+        if not others:
+            del self._by_address[connection.address.key]
+        if connection.session is not None:
+            self.sessions.client_left(connection.session, goodbye)
+        self.registry.connection_gone(connection, goodbye)
+
+    def pong(self, connection: Connection, payload: bytes) -> None:
+        """A WebSocket pong came."""
+        if not connection.gone:
+            self.registry.takeovers.pong(connection, payload)
+
+    def enforce_access(self) -> int:
+        """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
+        closed = 0
+        for connection in list(self._connections):
+            if not connection.gone and not self._may_stay(connection):
+                self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
+                closed += 1
+        self.registry.enforce_access()
+        return closed
+
+    def close(
+        self,
+        connection: Connection,
+        code: CloseCode,
+        reason: str,
+        error: WireError | None = None,
+        *,
+        goodbye: bool = False,
+    ) -> None:
+        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before.
+
+        ``goodbye``: it isn't expected back.
+        """
+        if error is None and self._is_waiting(connection):
+            error = rate_limited(1)
+        if error is not None:
+            connection.peer.send(messages.error(error))
+        if not connection.is_remote:
+            self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
+        self.gone(connection, goodbye)
+        connection.peer.close(code, reason)
+
+    def drop(self, connection: Connection) -> None:
+        """Cut a connection without a close frame."""
+        self.gone(connection, goodbye=False)
+        connection.peer.drop()
+
+    def failing(self, connection: Connection) -> None:
+        """The WebSocket layer is about to close a connection that broke its rules."""
+        if not connection.gone and self._is_waiting(connection):
+            connection.peer.send(messages.error(BAD_MESSAGE))
+
+    def say_goodbye(self, most: int) -> bool:
+        """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
+
+        From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
+        Nobody is told that a peer left: calls live on.
+        """
+        if not self.is_leaving:
+            self.is_leaving = True
+            self.sessions.give_up()
+            self.registry.give_up()
+        for connection in list(islice(self._connections, most)):
+            self.let_go(connection)
+        return bool(self._connections)
+
+    def let_go(self, connection: Connection) -> None:
+        """Close a connection with 1012; nobody hears of it."""
+        connection.gone = True
+        self._connections.pop(connection, None)
+        if connection.session is not None:
+            self.sessions.let_go(connection.session)
+        self.registry.connection_let_go(connection)
+        connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
+
+    def received(self, connection: Connection, payload: bytes) -> None:
+        """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
+        if not connection.gone:
+            self._router.route(connection, payload)
+
+    def charge_control_frame(self, connection: Connection) -> bool:
+        """Charge a WebSocket ping or pong; False: ignore it."""
+        return not connection.gone and self._router.charge_control_frame(connection)
+
+    def snapshot(self, wall: float) -> bytes:
+        """What should outlive this process (keyed hashes only); ``wall`` is the time by the calendar."""
+        return self.registry.snapshot(wall)
+
+    def restore(self, data: bytes, wall: float) -> None:
+        """Go on from a snapshot. Raises ValueError for anything else."""
+        self.registry.restore(data, wall)
+
+    def connections_by_role(self) -> dict[str, int]:
+        """How many connections are homes, clients, or neither (yet); it looks at each of them."""
+        roles = Counter(
+            "home" if c.is_home else "client" if c.is_client else "none" for c in self._connections
+        )
+        return {role: roles[role] for role in ("home", "client", "none")}
+
+    def traffic(self) -> Iterator[tuple[str, Traffic]]:
+        """What came, by type of message."""
+        return self._router.traffic()
+
+    def own_counts(self) -> dict[str, int]:
+        """How many homes and sessions are this node's."""
+        return {
+            "servers": self.registry.online,
+            "clients": self.sessions.open,
+            "pendingClients": len(self.sessions) - self.sessions.open,
+        }
+
+    def counts(self) -> dict[str, object]:
+        """The numbers of /health."""
+        return {
+            **self.own_counts(),
+            "rateLimiter": self.limits.counts(),
+            **self._elsewhere.counts(),
+        }
+
+    def _may_stay(self, connection: Connection) -> bool:
+        held = connection.home and connection.home.remote_id
+        return self.access.may_connect(connection.address) and all(
+            self.access.may_register(remote_id) for remote_id in (held, connection.claim) if remote_id
+        )
+
+    @staticmethod
+    def _is_waiting(connection: Connection) -> bool:
+        """Whether the peer waits for the answer to a connect-request."""
+        return connection.session is not None and not connection.session.is_open

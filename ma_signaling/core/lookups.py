@@ -1,0 +1,117 @@
+"""Asking for a Remote ID: from a connect-request or /api/check, under the same limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ma_signaling.core.access import Access
+from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.home import Home
+from ma_signaling.core.limits import Limits
+from ma_signaling.core.peer import ClientAddress, Clock
+from ma_signaling.core.registry import Registry
+from ma_signaling.core.traces import Stories
+
+_SESSION_ID = re.compile("[0-9a-f]{32}")
+"""Other nodes aren't asked for anything else."""
+
+
+class Lookups:
+    """Finds homes for those who may ask."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        registry: Registry,
+        access: Access,
+        stories: Stories,
+        elsewhere: Elsewhere,
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._limits = limits
+        self._registry = registry
+        self._access = access
+        self._stories = stories
+        self._elsewhere = elsewhere
+
+    def find(self, address: ClientAddress, remote_id: str) -> Home | None:
+        """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
+
+        Where there are other nodes to ask it may turn out that nobody knows it: ``Hub.nobody``. Raises ``Refused`` with
+        ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with ``NOT_ALLOWED`` for an
+        address that is banned.
+        """
+        self._charge(address)
+        if self._access.is_banned(remote_id):
+            # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
+            return None
+        home = self._registry.find(remote_id)
+        if home is None and self._elsewhere.is_clustered:
+            home = self._registry.expect(remote_id, address)
+            self._elsewhere.look(remote_id)
+        if home is None:
+            self.missed(address, remote_id)
+        elif not home.is_known:
+            home.asked_by(address)
+        return home
+
+    def missed(self, address: ClientAddress, remote_id: str) -> None:
+        """Count a Remote ID that nobody has as a guess. Raises ``Refused`` with ``BLOCKED``."""
+        now = self._clock.seconds()
+        if self._limits.guess(address.key, now, remote_id):
+            self._report(Event.ADDRESS_BLOCKED, address=address)
+            self._elsewhere.blocked(address.key, self._limits.blocked_for(address.key, now))
+            raise Refused(BLOCKED)
+
+    def is_online(
+        self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
+    ) -> None:
+        """Tell ``told`` whether that home is connected right now, or ``BLOCKED``. Raises as ``find`` does."""
+        self._charge(address)
+        home = self._registry.find(remote_id)
+        if self._access.is_banned(remote_id):
+            told(False)
+        elif home is not None and home.is_known:
+            told(home.connection is not None)
+        else:
+            self._elsewhere.ask(remote_id, lambda found: told(self._online(address, remote_id, found)))
+
+    def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
+        if found is None:
+            try:
+                self.missed(address, remote_id)
+            except Refused as refused:
+                return refused.error
+        return bool(found)
+
+    def story(
+        self, address: ClientAddress, session_id: str, told: Callable[[dict[str, Any] | None], None]
+    ) -> None:
+        """Tell ``told`` what happened in a session (``stories.describe``), or None; it costs a lookup.
+
+        An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
+        ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
+        """
+        story = self._stories.tell(session_id, self._charge(address))
+        if story is None and _SESSION_ID.fullmatch(session_id):
+            self._elsewhere.story(session_id, told)
+        else:
+            told(story)
+
+    def _charge(self, address: ClientAddress) -> float:
+        """Charge a lookup, and return the time. Raises ``Refused``."""
+        if not self._access.may_connect(address):
+            raise Refused(NOT_ALLOWED)
+        now = self._clock.seconds()
+        wait = self._limits.lookup(address.key, now)
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="lookups")
+            raise Refused(rate_limited(wait))
+        return now

@@ -1,0 +1,288 @@
+"""What each message does: charged to a budget, then routed to the registry (who is who) or the sessions.
+
+To add a message type: a handler here, and its answer in ``messages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from ma_signaling.core import messages, remote_id
+from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.errors import (
+    ALREADY_CLIENT,
+    ALREADY_SERVER,
+    BLOCKED,
+    CLIENT_NOT_FOUND,
+    NOT_A_SERVER,
+    NOT_REGISTERED,
+    SERVER_DISCONNECTED,
+    SERVER_NOT_FOUND,
+    SESSION_ID_REQUIRED,
+    SESSION_NOT_FOUND,
+    CloseCode,
+    Refused,
+    WireError,
+    home_busy,
+    rate_limited,
+    unknown_type,
+)
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.limits import Budget, SlidingWindow
+from ma_signaling.core.lookups import Lookups
+from ma_signaling.core.messages import Message
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.registry import Registry
+from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.sessions import Sessions
+from ma_signaling.core.takeover import Closer
+from ma_signaling.core.trace import End
+from ma_signaling.core.traffic import Traffic
+
+MOST_BAD_MESSAGES = 50
+"""Unreadable messages within a minute that end a connection."""
+
+MOST_DROPS = 100
+"""Messages beyond a budget that end a connection."""
+
+
+_Handler = Callable[[Connection, Message, bytes], None]
+
+
+class _OverBudget(Exception):
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self.budget = budget
+
+
+class Router:
+    """Takes the messages of all connections."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        report: Report,
+        closer: Closer,
+        registry: Registry,
+        sessions: Sessions,
+        lookups: Lookups,
+        elsewhere: Elsewhere,
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._closer = closer
+        self._registry = registry
+        self._sessions = sessions
+        self._lookups = lookups
+        self._elsewhere = elsewhere
+        handlers: dict[str, _Handler] = {
+            "offer": self._forward,
+            "answer": self._forward,
+            "ice-candidate": self._forward,
+            "session-ready": self._session_ready,
+            "register-server": self._register_server,
+            "connect-request": self._connect_request,
+            "ping": self._ping,
+            "pong": self._pong,
+        }
+        self._routes = {type: (handler, Traffic()) for type, handler in handlers.items()}
+        self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
+
+    def route(self, connection: Connection, payload: bytes) -> None:
+        """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
+        try:
+            try:
+                message = messages.parse(payload)
+            except Refused as refused:
+                self._unreadable(connection, payload, refused.error)
+                raise
+            handle, traffic = self._routes.get(message["type"], self._other)
+            traffic.count(connection.home is not None, len(payload))
+            handle(connection, message, payload)
+        except Refused as refused:
+            connection.peer.send(messages.error(refused.error))
+        except _OverBudget as over:
+            self._over_budget(connection, over.budget)
+
+    def traffic(self) -> Iterator[tuple[str, Traffic]]:
+        """What came, by type; "other": no type that is known, or no message at all."""
+        for type, (_, traffic) in self._routes.items():
+            yield type, traffic
+        yield "other", self._other[1]
+
+    def charge_control_frame(self, connection: Connection) -> bool:
+        """Charge a WebSocket ping or pong; False: it is over budget, ignore it."""
+        try:
+            self._charge_control(connection)
+        except _OverBudget as over:
+            self._over_budget(connection, over.budget)
+            return False
+        return True
+
+    def _unreadable(self, connection: Connection, payload: bytes, error: WireError) -> None:
+        now = self._clock.seconds()
+        self._other[1].count(connection.home is not None, len(payload))
+        if connection.bad_messages is None:
+            connection.bad_messages = SlidingWindow()
+        connection.bad_messages.add(now)
+        if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
+            self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", error)
+        else:
+            self._charge_control(connection)
+
+    def _over_budget(self, connection: Connection, budget: Budget) -> None:
+        self._report(Event.LIMIT_HIT, limit="messages")
+        now = self._clock.seconds()
+        error = rate_limited(budget.wait())
+        # One session may cost a home that session's messages, never its connection.
+        if budget.drops >= MOST_DROPS and (connection.home is None or budget is connection.budget):
+            self._closer.close(connection, CloseCode.RATE_LIMITED, "Rate limited", error)
+        elif budget.may_tell(now):
+            connection.peer.send(messages.error(error))
+
+    def _charge_control(self, connection: Connection) -> None:
+        if not connection.budget.spend(self._clock.seconds(), 0):
+            raise _OverBudget(connection.budget)
+
+    def _unknown(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        raise Refused(unknown_type(message["type"]))
+
+    def _ping(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        connection.peer.send(messages.PONG)
+
+    def _pong(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+
+    def _register_server(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        if connection.is_client:
+            raise Refused(ALREADY_CLIENT)
+        name = remote_id.normalise(message.get("remoteId"))
+        self._registry.register(connection, name, messages.ice_servers(message))
+
+    def _connect_request(self, connection: Connection, message: Message, payload: bytes) -> None:
+        self._charge_control(connection)
+        if connection.is_home:
+            raise Refused(ALREADY_SERVER)
+        name = remote_id.normalise(message.get("remoteId"))
+        try:
+            home = self._lookups.find(connection.address, name)
+        except Refused as refused:
+            if refused.error is not BLOCKED:
+                raise
+            self._closer.close(connection, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+            return
+        if connection.session is not None:
+            self._sessions.leave(connection.session, End.CLIENT_ASKED_AGAIN)
+        if home is None:
+            raise Refused(SERVER_NOT_FOUND)
+        if self._closer.is_leaving:
+            raise Refused(SERVER_DISCONNECTED)
+        self._sessions.request(connection, home)
+
+    def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
+        session_id = self._session_id(connection, message)
+        session = self._sessions.get(session_id)
+        if session is None and (remote := self._remote_session(connection, session_id)) is not None:
+            self._forward_elsewhere(connection, remote, payload)
+            return
+        now = self._charge_home(connection, session, session_id, payload)
+        if session is None or session.is_open:
+            return
+        if connection.home is None:
+            raise Refused(NOT_A_SERVER)
+        if now is not None:
+            self._sessions.ready(session, messages.ice_servers(message))
+
+    def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
+        if connection.home is not None:
+            self._forward_to_client(connection, message, payload)
+        elif connection.is_client:
+            self._forward_to_home(connection, message, payload)
+        else:
+            self._charge_control(connection)
+            raise Refused(NOT_REGISTERED)
+
+    def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
+        session, size = client.session, len(payload)
+        if session is None:
+            if self._sessions.ended.lately(client.ended_session):
+                return
+            self._charge_control(client)
+            raise Refused(SESSION_NOT_FOUND)
+        now = self._clock.seconds()
+        if not session.from_client.spend(now, size):
+            raise _OverBudget(session.from_client)
+        if not session.is_open:
+            raise Refused(SESSION_NOT_FOUND)
+        home = session.home
+        if not home.has_room(size):
+            self._refuse_busy()
+        home.tell(messages.with_session_id(message, payload, session.id))
+        if message["type"] == "offer":
+            session.offered = True
+        if session.story is not None:
+            session.story.client.sent(message, now)
+
+    def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
+        session_id = self._session_id(connection, message)
+        session = self._sessions.get(session_id)
+        if session is None and (remote := self._remote_session(connection, session_id)) is not None:
+            self._forward_elsewhere(connection, remote, payload)
+            remote.answered = remote.answered or message["type"] == "answer"
+            return
+        now = self._charge_home(connection, session, session_id, payload)
+        if now is None and self._sessions.ended.lately(session_id, connection.home):
+            return
+        if session is None or now is None or not session.is_open:
+            raise Refused(CLIENT_NOT_FOUND)
+        peer = session.client.peer
+        if peer.congested:
+            self._refuse_busy()
+        peer.send(payload)
+        session.spoken = True
+        if message["type"] == "answer":
+            session.answered = True
+        if session.story is not None:
+            session.story.home.sent(message, now)
+
+    @staticmethod
+    def _remote_session(connection: Connection, session_id: str) -> RemoteSession | None:
+        return None if connection.home is None else connection.home.remote_sessions.get(session_id)
+
+    def _forward_elsewhere(self, connection: Connection, session: RemoteSession, payload: bytes) -> None:
+        """Send what a home has said to the client's node, which looks at it as if the home were there."""
+        assert connection.home is not None
+        if not session.from_home.spend(self._clock.seconds(), len(payload)):
+            raise _OverBudget(session.from_home)
+        self._elsewhere.say(connection.home, session, payload)
+
+    def _refuse_busy(self) -> NoReturn:
+        self._report(Event.LIMIT_HIT, limit="unsent bytes")
+        raise Refused(home_busy(1))
+
+    def _session_id(self, connection: Connection, message: Message) -> str:
+        session_id = message.get("sessionId")
+        if type(session_id) is str and session_id:
+            return session_id
+        self._charge_control(connection)
+        raise Refused(SESSION_ID_REQUIRED)
+
+    def _charge_home(
+        self, connection: Connection, session: Session | None, session_id: str, payload: bytes
+    ) -> float | None:
+        """Charge what a home sends: to its own session, to nobody for one that ended lately, else to the connection.
+
+        Returns the time if the session is the home's own, None otherwise.
+        """
+        if session is not None and session.home is connection.home:
+            now = self._clock.seconds()
+            if not session.from_home.spend(now, len(payload)):
+                raise _OverBudget(session.from_home)
+            return now
+        if connection.home is None or not self._sessions.ended.lately(session_id, connection.home):
+            self._charge_control(connection)
+        return None

@@ -1,0 +1,287 @@
+"""Every session: how one begins, opens and ends, and what each side is told of it.
+
+The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import token_hex
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core import messages
+from ma_signaling.core.admission import Admission
+from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.ended import Ended
+from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.home import Home
+from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.core.limits import Allowance, Budget, Limits
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.trace import End
+from ma_signaling.core.traces import Stories
+
+ANSWER_DEADLINE = 25.0
+"""Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
+
+
+class Sessions:
+    """The table of sessions, and all that changes one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        limits: Limits,
+        ice_servers: IceServers,
+        wall: Callable[[], float],
+        elsewhere: Elsewhere,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._limits = limits
+        self._ice_servers = ice_servers
+        self._wall = wall
+        self._elsewhere = elsewhere
+        self._allowance = _allowance(settings)
+        self._by_id: dict[str, Session] = {}
+        self.ended = Ended(clock)
+        self._admission = Admission(settings, report)
+        self.stories = Stories(settings.session_stories)
+        self.open = 0
+        """How many of them are open; the others are pending."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def reconfigure(self) -> None:
+        """The settings have changed; sessions that have begun keep their budgets."""
+        self._allowance = _allowance(self._settings)
+
+    def get(self, session_id: str) -> Session | None:
+        """The session with this ID, if it has not ended."""
+        return self._by_id.get(session_id)
+
+    def request(self, client: Connection, home: Home) -> None:
+        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
+        now = self._clock.seconds()
+        self._admit(home, client.address.key, now)
+        session_id = token_hex(16)
+        story = self.stories.begin(session_id, now)
+        session = Session(session_id, client, home, self._allowance, now, story)
+        self._by_id[session.id] = home.sessions[session.id] = client.session = session
+        if home.is_known:
+            self.begun(session)
+        if home.connection is not None:
+            self.announce(session)
+        else:
+            self.home_lost(session)
+
+    def admit_remote(self, home: Home, session_id: str, node: str, key: str) -> None:
+        """Count a session with ``home``, which is here, of a client of another node, with the address ``key``.
+
+        Raises ``Refused`` with ``home_busy``.
+        """
+        self._admit(home, key, self._clock.seconds())
+        self.attach_remote(home, session_id, node, key)
+
+    def attach_remote(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
+        """Know of a session of another node's client: it goes on here, and was admitted before."""
+        self.ended.discard(session_id)
+        from_home = Budget(self._allowance, self._clock.seconds())
+        session = home.remote_sessions[session_id] = RemoteSession(session_id, node, key, from_home)
+        return session
+
+    def detach_remote(self, home: Home, session_id: str) -> None:
+        """A session of another node's client has ended, if it was known; its home may have been told."""
+        if home.remote_sessions.pop(session_id, None) is not None:
+            self.ended.add(session_id, home.remote_id)
+
+    def remote_client_lost(self, home: Home, session: RemoteSession) -> None:
+        """The node of a session's client is gone: as where its connection breaks."""
+        self.detach_remote(home, session.id)
+        if not session.answered:
+            home.tell(messages.client_disconnected(session.id))
+
+    def unknown(self, session: Session) -> None:
+        """Nobody knows the home that a session was to be with."""
+        self.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+
+    def announce(self, session: Session) -> None:
+        """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
+        session.home.announce(session)
+        if session.story is not None:
+            session.story.announced(self._clock.seconds())
+        if not session.is_open:
+            deadline = ANSWER_DEADLINE - self._age(session)
+            self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
+
+    def begun(self, session: Session) -> None:
+        """A session has a home that is known."""
+        self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
+
+    def home_lost(self, session: Session) -> None:
+        """A session's home is away, maybe not for long; or other nodes are asked for it."""
+        if session.home.is_known:
+            if session.story is not None:
+                session.story.home_lost(self._clock.seconds())
+            if not session.is_open:
+                self._report(Event.SESSION_PARKED, session=session.id)
+        if not session.is_open:
+            self._park(session)
+
+    def home_returned(self, session: Session) -> None:
+        """A session has a home again, or another connection of it."""
+        if session.story is not None:
+            session.story.home_returned(self._clock.seconds())
+
+    def _park(self, session: Session) -> None:
+        """Let a pending session wait for its home."""
+        deadline = self._settings.park - self._age(session)
+        self._set_timer(session, deadline, self._park_expired)
+
+    def ready(self, session: Session, ice_servers: bytes | None) -> None:
+        """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
+        self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
+        with_relay = self._ice_servers.has_relay and self._may_relay(session)
+        extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
+        self._open(session, extended, is_ready=True)
+
+    def client_left(self, session: Session, goodbye: bool) -> None:
+        """End a session whose client is gone; the home is spared the news where a call may well be up."""
+        end = End.CLIENT_LEFT if goodbye else End.CLIENT_LOST
+        if goodbye or not session.answered:
+            self.leave(session, end)
+        else:
+            self._end(session, end)
+
+    def leave(self, session: Session, end: End) -> None:
+        """End a session for its client, and tell the home."""
+        self._tell_of_end(session)
+        self._end(session, end)
+
+    def home_left(self, session: Session, end: End) -> None:
+        """End a session whose home is gone for good, and tell the client."""
+        if session.is_open:
+            session.client.peer.send(messages.PEER_DISCONNECTED)
+            self._end(session, end)
+        else:
+            self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
+
+    def give_up(self) -> None:
+        """This server goes down: whoever waits for a session hears so now."""
+        for session in list(self._by_id.values()):
+            if not session.is_open:
+                self.home_left(session, End.SERVER_STOPPED)
+
+    def let_go(self, session: Session) -> None:
+        """End a session without a word to anybody: its client was closed since this server goes down."""
+        self._end(session, End.SERVER_STOPPED)
+
+    def expire(self, session: Session) -> None:
+        """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
+        if session.is_open:
+            self._end(session, End.HOME_LOST)
+        else:
+            self.home_left(session, End.HOME_LOST)
+
+    def fail(self, session: Session, error: WireError, end: End) -> None:
+        """End a session with an error for its client; the home is told that the client is gone."""
+        self._tell_of_end(session)
+        self._fail_silently_to_home(session, error, end)
+
+    def _tell_of_end(self, session: Session) -> None:
+        if session.announced:
+            session.announced = False
+            session.home.tell(messages.client_disconnected(session.id))
+
+    def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
+        if not session.is_open and session.home.is_known:
+            self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
+        session.client.peer.send(messages.error(error))
+        self._end(session, end)
+
+    def _open(self, session: Session, ice_servers: bytes | None, *, is_ready: bool) -> None:
+        if session.story is not None:
+            session.story.connected(is_ready, self._clock.seconds())
+        session.cancel_timer()
+        session.is_open = session.client.was_client = True
+        self.open += 1
+        session.client.peer.send(messages.connected(session.home.remote_id, session.id, ice_servers))
+
+    def _open_unready(self, session: Session) -> None:
+        session.timer = None
+        self._report(
+            Event.SESSION_OPENED_UNREADY,
+            session=session.id,
+            remote_id=session.home.remote_id,
+            seconds=self._age(session),
+        )
+        # A home that has not accepted the session gets no relay for it: anyone can pose as one.
+        ice_servers = self._ice_servers.extend(session.home.ice_servers, self._wall(), with_relay=False)
+        self._open(session, ice_servers, is_ready=False)
+
+    def _may_relay(self, session: Session) -> bool:
+        now = self._clock.seconds()
+        if self._limits.relay(session.home.remote_id, session.client.address.key, now):
+            self._report(Event.RELAY_OFFERED, session=session.id)
+            return True
+        self._report(Event.LIMIT_HIT, limit="relay credentials")
+        return False
+
+    def _park_expired(self, session: Session) -> None:
+        session.timer = None
+        self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
+
+    def _end(self, session: Session, end: End) -> None:
+        now = self._clock.seconds()
+        session.cancel_timer()
+        if session.story is not None:
+            session.story.ended(end, now)
+            if end is End.UNKNOWN_HOME:
+                self.stories.forget(session.id)
+            else:
+                self.stories.ended(session.id, now)
+        if session.announced:
+            self._elsewhere.ended(session)
+        del self._by_id[session.id]
+        del session.home.sessions[session.id]
+        session.client.session = None
+        session.client.ended_session = session.id
+        self.ended.add(session.id, session.home.remote_id)
+        if session.is_open:
+            self.open -= 1
+            self._report(Event.SESSION_ENDED, session=session.id)
+
+    def _age(self, session: Session) -> float:
+        return self._clock.seconds() - session.requested_at
+
+    def _set_timer(self, session: Session, delay: float, expired: Callable[[Session], None]) -> None:
+        session.cancel_timer()
+        session.timer = self._clock.callLater(max(0.0, delay), expired, session)
+
+    def _admit(self, home: Home, key: str, now: float) -> None:
+        crowded_out = self._admission.admit(home, key, now)
+        if isinstance(crowded_out, Session):
+            self.crowd_out(crowded_out)
+        elif crowded_out is not None:
+            self._elsewhere.crowd_out(home, crowded_out)
+            home.tell(messages.client_disconnected(crowded_out.id))
+            self.detach_remote(home, crowded_out.id)
+
+    def crowd_out(self, session: Session, wait: float = 1) -> None:
+        """A session makes way for another one of its home, or finds no room there."""
+        self.fail(session, home_busy(wait), End.CROWDED_OUT)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(
+        settings.message_rate,
+        settings.message_burst,
+        settings.message_bytes_rate,
+        settings.message_bytes_burst,
+    )

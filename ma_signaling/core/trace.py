@@ -1,0 +1,123 @@
+"""What happened in one session: times and counts, of fixed size, and never an address or a description."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from ma_signaling.core.candidates import PLACES, count, count_in_sdp, named
+
+
+class End(StrEnum):
+    """How a session ended."""
+
+    CLIENT_LEFT = "client-left"
+    CLIENT_LOST = "client-lost"
+    CLIENT_ASKED_AGAIN = "client-asked-again"
+    HOME_LEFT = "home-left"
+    HOME_LOST = "home-lost"
+    PARK_EXPIRED = "park-expired"
+    UNKNOWN_HOME = "unknown-home"
+    CROWDED_OUT = "crowded-out"
+    SERVER_STOPPED = "server-stopped"
+
+    @property
+    def by(self) -> str:
+        """Who ended it: ``client``, ``home`` or ``server``."""
+        side = self.value.partition("-")[0]
+        return side if side in ("client", "home") else "server"
+
+
+class Side:
+    """What one of the two sent."""
+
+    __slots__ = ("described_at", "first_candidate_at", "in_sdp", "last_candidate_at", "trickled")
+
+    def __init__(self) -> None:
+        self.described_at: float | None = None
+        """When its first offer or answer came."""
+        self.first_candidate_at: float | None = None
+        self.last_candidate_at: float | None = None
+        self.trickled = bytearray(PLACES)
+        self.in_sdp = bytearray(PLACES)
+
+    def sent(self, message: dict[str, Any], now: float) -> None:
+        """It sent an offer, an answer or a candidate, which was forwarded."""
+        if message["type"] == "ice-candidate":
+            if self.first_candidate_at is None:
+                self.first_candidate_at = now
+            self.last_candidate_at = now
+            data = message.get("data")
+            count(self.trickled, data.get("candidate") if type(data) is dict else None)
+            return
+        if self.described_at is None:
+            self.described_at = now
+        # The latest description lists all candidates that are known by then.
+        self.in_sdp = bytearray(PLACES)
+        count_in_sdp(self.in_sdp, message)
+
+    def has(self, type: str) -> bool:
+        """Whether it sent a candidate of this type."""
+        return any(name.startswith(f"{type}/") for name in (*named(self.trickled), *named(self.in_sdp)))
+
+    def has_any(self) -> bool:
+        """Whether it sent any candidate that a connection could be made with."""
+        return any(self.trickled[:-1]) or any(self.in_sdp[:-1])
+
+
+class Story:
+    """One session. Times are in seconds, by the clock of the heart; None: it has not happened."""
+
+    __slots__ = (
+        "announced_at",
+        "client",
+        "connected_at",
+        "end",
+        "ended_at",
+        "home",
+        "home_lost_at",
+        "home_returned_at",
+        "is_ready",
+        "requested_at",
+    )
+
+    def __init__(self, now: float) -> None:
+        self.requested_at = now
+        self.announced_at: float | None = None
+        self.connected_at: float | None = None
+        self.is_ready = False
+        """The home said session-ready; otherwise the client was told ``connected`` without it."""
+        self.home_lost_at: float | None = None
+        """When the home's connection broke; ``home_returned_at`` is None until it is back."""
+        self.home_returned_at: float | None = None
+        self.ended_at: float | None = None
+        self.end: End | None = None
+        self.client = Side()
+        self.home = Side()
+
+    @property
+    def home_is_away(self) -> bool:
+        """Whether the home's connection is broken now."""
+        return self.home_lost_at is not None and self.home_returned_at is None
+
+    def announced(self, now: float) -> None:
+        """The home was told of it, maybe for the second time."""
+        if self.announced_at is None:
+            self.announced_at = now
+
+    def home_lost(self, now: float) -> None:
+        """The home's connection broke."""
+        self.home_lost_at, self.home_returned_at = now, None
+
+    def home_returned(self, now: float) -> None:
+        """The home is back, if it was away."""
+        if self.home_is_away:
+            self.home_returned_at = now
+
+    def connected(self, is_ready: bool, now: float) -> None:
+        """The client was told ``connected``."""
+        self.connected_at, self.is_ready = now, is_ready
+
+    def ended(self, end: End, now: float) -> None:
+        """It is over."""
+        self.ended_at, self.end = now, end

@@ -1,0 +1,72 @@
+"""What every resource of the HTTP tree has in common: methods, JSON, errors, and who asks."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from ma_signaling.core.errors import WireError
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.transport.client_address import ClientAddresses
+from ma_signaling.transport.http_reply import refusal
+from ma_signaling.transport.transports import neighbour
+
+CORS_HEADERS = {
+    b"Access-Control-Allow-Methods": b"GET, OPTIONS",
+    b"Access-Control-Allow-Headers": b"Content-Type",
+}
+
+
+class Page(Resource):
+    """A resource for GET and HEAD; OPTIONS is answered anywhere, any other method is not allowed."""
+
+    def render(self, request: Request) -> bytes | int:
+        if request.method == b"OPTIONS":
+            request.setResponseCode(204)
+            for name, value in CORS_HEADERS.items():
+                request.setHeader(name, value)
+            # Twisted adds a Content-Length to what is returned, and a 204 must not have one (RFC 9110 section 8.6).
+            request.finish()
+            return NOT_DONE_YET
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"Allow", b"GET, HEAD, OPTIONS")
+            return reply(request, 405, {"error": "Method not allowed"})
+        body = self.render_GET(request)
+        if request.method == b"HEAD" and isinstance(body, bytes):
+            request.setHeader(b"Content-Length", b"%d" % len(body))
+            return b""
+        return body
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return NotFound()
+
+    def render_GET(self, request: Request) -> bytes | int:
+        return reply(request, 404, {"error": "Not found"})
+
+
+class NotFound(Page):
+    """Nothing is here."""
+
+
+def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
+    """Answer with JSON."""
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
+    request.setHeader(b"Content-Type", b"application/json")
+    return orjson.dumps(body)
+
+
+def refuse(request: Request, error: WireError) -> bytes:
+    """Answer with an error of the wire."""
+    status, body, extra = refusal(error)
+    for field, value in extra.items():
+        request.setHeader(field, value)
+    return reply(request, status, body)
+
+
+def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
+    """Whom a request comes from."""
+    headers = request.requestHeaders
+    return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))

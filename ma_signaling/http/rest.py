@@ -1,0 +1,115 @@
+"""``/api``: answers about a home or a session, for those who may ask; other nodes may have to be asked first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.resource import IResource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from ma_signaling.core import remote_id
+from ma_signaling.core.errors import Refused, WireError
+from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.http.resource import NotFound, Page, client_of, refuse, reply
+from ma_signaling.transport.client_address import ClientAddresses
+
+
+class Named(Page):
+    """``…/NAME``: an answer about what is so named, for those who may ask."""
+
+    def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
+        super().__init__()
+        self._hub = hub
+        self._addresses = addresses
+        self._name = name
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        if self._name is not None:
+            return NotFound()
+        return type(self)(self._hub, self._addresses, path.decode("latin-1"))
+
+    def render_GET(self, request: Request) -> bytes | int:
+        if self._name is None:
+            return super().render_GET(request)
+        try:
+            return self.answer(request, self._name, client_of(request, self._addresses))
+        except Refused as refused:
+            return refuse(request, refused.error)
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+        """The reply; raises ``Refused`` for one who has asked too often."""
+        raise NotImplementedError
+
+
+class Answer:
+    """The reply to a question that is answered at once, or when other nodes have been asked."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._body: bytes | None = None
+        self._is_late = self._is_gone = False
+
+    def give(self, status: int, body: dict[str, object]) -> None:
+        """It is answered."""
+        self._send(reply(self._request, status, body))
+
+    def refuse(self, error: WireError) -> None:
+        """It is refused."""
+        self._send(refuse(self._request, error))
+
+    def now(self) -> bytes | int:
+        """What to return from ``render``: the reply, or that it comes later."""
+        if self._body is not None:
+            return self._body
+        self._is_late = True
+        self._request.notifyFinish().addErrback(lambda _: self._gone())
+        return NOT_DONE_YET
+
+    def _send(self, body: bytes) -> None:
+        self._body = body
+        if self._is_late and not self._is_gone:
+            self._request.setHeader(b"Content-Length", b"%d" % len(body))
+            if self._request.method != b"HEAD":
+                self._request.write(body)
+            self._request.finish()
+
+    def _gone(self) -> None:
+        self._is_gone = True
+
+
+class Check(Named):
+    """``/api/check/R``: whether the home with the Remote ID R is connected now."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+        try:
+            wanted = remote_id.normalise(name)
+        except Refused:
+            # No home can have such a Remote ID.
+            return reply(request, 200, {"online": False})
+        answer = Answer(request)
+
+        def told(online: bool | WireError) -> None:
+            if isinstance(online, bool):
+                answer.give(200, {"online": online})
+            else:
+                answer.refuse(online)
+
+        self._hub.lookups.is_online(client, wanted, told)
+        return answer.now()
+
+
+class SessionStory(Named):
+    """``/api/sessions/S``: what happened in the session S."""
+
+    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+        answer = Answer(request)
+
+        def told(story: dict[str, Any] | None) -> None:
+            if story is None:
+                answer.give(404, {"error": "Session not found"})
+            else:
+                answer.give(200, story)
+
+        self._hub.lookups.story(client, name, told)
+        return answer.now()

@@ -1,0 +1,1 @@
+"""The process: services, listening, TLS, reload, shutdown, systemd."""

@@ -1,0 +1,183 @@
+"""Where this server listens: numbers and Twisted endpoints, for TLS and for plain text."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorSocket,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling import __version__
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.settings import Settings
+from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
+from ma_signaling.runtime.tls import Certificates
+from ma_signaling.transport.direct_write import write_directly
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: after a restart everybody comes back at once."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Inherited(Service):
+    """Ports that are not this process's alone: systemd holds them too, and hands them to the next server.
+
+    Once nobody accepts there any more, who comes waits for that one. So this is to stop before anybody is turned away.
+    """
+
+    def __init__(self) -> None:
+        self.ports: list[IListeningPort] = []
+
+    def stopService(self) -> Deferred[Any]:
+        super().stopService()
+        return close(self.ports)
+
+
+class Reactor(IReactorSocket, IReactorTime):
+    """What is needed of a reactor."""
+
+
+class Ports(Service):
+    """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
+
+    What systemd has opened is left to ``inherited``, what other processes share to ``shared``: services of their own,
+    which stop earlier. Starting raises ``CannotStart`` where a port can't be had.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        factory: IProtocolFactory,
+        certificates: Certificates | None,
+        metrics: IProtocolFactory,
+        reactor: Reactor,
+    ) -> None:
+        self._settings = settings
+        self._factory = factory
+        self._certificates = certificates
+        self._metrics = metrics
+        self._reactor = reactor
+        self._sharing = SharingReactor(reactor) if settings.reuse_port else None
+        self._ports: list[IListeningPort] = []
+        self.inherited = Inherited()
+        self.shared = SharedPorts(reactor)
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        if text := self._settings.metrics_port:
+            # The first, as this process's alone: while another has it, nobody is to wait at a shared port in vain.
+            local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
+            self._open(local, self._metrics, " for metrics", is_shared=False)
+        for text in self._settings.port:
+            if self._certificates is None or brings_tls(text):
+                self._open(text, self._factory, "")
+            else:
+                self._open(text, self._certificates.wrap(self._factory), " for TLS")
+        for text in self._settings.http_port:
+            self._open(text, self._factory, "")
+        _log.info(
+            "ma-signaling {version} is up ({environment})",
+            version=__version__,
+            environment=self._settings.environment,
+        )
+
+    def stopService(self) -> Deferred[Any]:
+        super().stopService()
+        return close(self._ports)
+
+    def _open(self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True) -> None:
+        sharing = self._sharing if is_shared and not is_inherited(text) else None
+        if not text.isdigit():
+            port = self._listen(text, factory, sharing or self._reactor)
+        elif sharing is None:
+            port = self._listen_everywhere(text, factory)
+        else:
+            port = self._share_everywhere(text, factory, sharing)
+        if self._settings.short_path:
+            write_directly(port)
+        self._owner(text, port).append(port)
+        _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
+
+    def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
+        """Where a port is kept, by when it is to be closed."""
+        if is_inherited(text):
+            return self.inherited.ports
+        return self.shared.ports if isinstance(port, SharedPort) else self._ports
+
+    def _listen(self, text: str, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
+        results: list[IListeningPort | Failure] = []
+        make_endpoint(text, reactor).listen(factory).addBoth(results.append)
+        if not results:
+            raise _cannot_listen(text, "it does not start at once")
+        if isinstance(results[0], Failure):
+            raise _cannot_listen(text, results[0].value)
+        return results[0]
+
+    def _listen_everywhere(self, text: str, factory: IProtocolFactory) -> IListeningPort:
+        """Every address of this machine, IPv6 and IPv4 alike where it has both."""
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        serving: Any = factory  # Twisted's own wrapping factories are no ServerFactory
+        try:
+            with socket.create_server(("", int(text)), family=family, dualstack_ipv6=both) as listener:
+                listener.setblocking(False)
+                adopted: IListeningPort = self._reactor.adoptStreamPort(listener.fileno(), family, serving)
+                # An adopted socket gets Twisted's default of 50; the queue is the socket's, whoever holds it.
+                listener.listen(BACKLOG)
+        except OSError as problem:
+            raise _cannot_listen(text, problem) from None
+        return adopted
+
+    def _share_everywhere(
+        self, text: str, factory: IProtocolFactory, sharing: SharingReactor
+    ) -> IListeningPort:
+        try:
+            return sharing.listen_everywhere(int(text), factory, BACKLOG)
+        except CannotListenError as problem:
+            raise _cannot_listen(text, problem) from None
+
+
+def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
+    """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``."""
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except OSError as problem:
+        raise _cannot_listen(text, problem) from None
+    except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it
+        raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
+    return endpoint
+
+
+def is_inherited(text: str) -> bool:
+    """Whether an endpoint takes over a socket that systemd has opened."""
+    return text.removeprefix("haproxy:").startswith("systemd:")
+
+
+def brings_tls(text: str) -> bool:
+    """Whether an endpoint speaks TLS by itself, with a certificate of its own."""
+    return text.removeprefix("haproxy:").startswith("ssl:")
+
+
+def _cannot_listen(text: str, problem: object) -> CannotStart:
+    return CannotStart(f"ma-signaling: cannot listen on {text}: {problem}")
+
+
+def _readable(address: object) -> str:
+    """A listening address for the log: host and port, or the path of a Unix socket."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    return str(address)

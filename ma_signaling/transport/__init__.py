@@ -1,0 +1,1 @@
+"""WebSocket connections on Twisted, from the first byte to the last."""

@@ -1,0 +1,107 @@
+"""What all connections share: one hub, one site, one keep-alive, and the bounds on all of them together."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
+from zope.interface import implementer
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.capacity import Capacity, most_sockets
+from ma_signaling.core.events import Report
+from ma_signaling.core.hub import Hub
+from ma_signaling.transport.client_address import ClientAddresses
+from ma_signaling.transport.deadlines import Deadlines
+from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.protocol import MOST_FRAGMENTS, SignalingProtocol
+
+
+class HttpServer(Protocol):
+    """What answers a request that asks for no WebSocket."""
+
+    capacity: Capacity
+
+    def buildProtocol(self, addr: IAddress | None) -> Any: ...
+
+    def hsts(self, transport: object) -> dict[bytes, bytes]: ...
+
+
+@implementer(IProtocolNegotiationFactory)
+class SignalingFactory(WebSocketServerFactory):
+    """Makes a protocol for each connection; they share one hub."""
+
+    noisy = False
+    most_fragments = MOST_FRAGMENTS
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        site: HttpServer,
+        keepalive: KeepAlive,
+        addresses: ClientAddresses,
+        report: Report,
+        reactor: IReactorTime,
+    ) -> None:
+        super().__init__(server="", reactor=reactor)
+        self.hub = hub
+        self.settings = settings
+        self.site = site
+        self.capacity = site.capacity
+        self.keepalive = keepalive
+        self.addresses = addresses
+        self.report = report
+        self.deadlines = Deadlines(reactor)
+        self.open = 0
+        self._all_closed: Deferred[None] | None = None
+        self.reconfigure()
+
+    def reconfigure(self) -> None:
+        """The settings have changed; open connections keep theirs."""
+        most = self.settings.max_message_bytes
+        # All of them at once: Autobahn takes some back to their defaults where they aren't named.
+        self.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            maxFramePayloadSize=most,
+            maxMessagePayloadSize=most,
+            failByDrop=False,
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            allowNullOrigin=True,
+        )
+        self.capacity.allow(
+            most_sockets(self.settings.max_connections), self.settings.connections_per_address
+        )
+        self.addresses.reconfigure()
+        self.protocol = configure(SignalingProtocol, self) if self.settings.short_path else SignalingProtocol
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""
+        return [b"http/1.1"]
+
+    def opened(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket is open."""
+        self.open += 1
+        self.keepalive.add(protocol)
+
+    def closed(self, protocol: SignalingProtocol) -> None:
+        """A WebSocket, and its transport, are gone."""
+        self.open -= 1
+        self.keepalive.remove(protocol)
+        if self.open == 0 and self._all_closed is not None:
+            self._all_closed.callback(None)
+            self._all_closed = None
+
+    def all_closed(self) -> Deferred[None]:
+        """Fires when no WebSocket is left."""
+        waiting: Deferred[None] = Deferred()
+        if self.open:
+            self._all_closed = waiting
+        else:
+            waiting.callback(None)
+        return waiting

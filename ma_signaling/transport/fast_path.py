@@ -1,0 +1,271 @@
+"""A short way through Autobahn for what nearly every connection does, nearly all the time.
+
+What it skips, and why that is safe:
+
+- **A new connection**: Autobahn gives each some 70 attributes, options copied from the factory among them, and formats
+  them for a debug line. Here they belong to the class, as Autobahn itself sets them on a connection made for that
+  purpose; those that could change in place have a stand-in (``_STAND_INS``).
+- **The opening handshake**: a request in the form in which browsers, aiohttp and OkHttp write it, with nothing in it
+  that Autobahn could refuse, is answered at once (RFC 6455 section 4.2.2).
+- **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
+  frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
+  close frame, Autobahn's ``onCloseFrame`` judges code and reason.
+- **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
+
+Everything else is Autobahn's, untouched: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
+halves of frames, what comes after a close, requests in any other form. A test holds one way against the other.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from contextlib import suppress
+from functools import cached_property
+from hashlib import sha1
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.wamp.types import TransportDetails
+from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
+from autobahn.websocket.utf8validator import Utf8Validator
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling.transport.direct_write import cork
+from ma_signaling.transport.request_head import RequestHead
+
+FIN = MASKED = 0x80
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+"""Opcodes (RFC 6455 section 5.2)."""
+
+FIN_TEXT = FIN | TEXT
+
+# Names of this module: a look-up in the classes of either costs several times as much, for every frame.
+OPEN = WebSocketServerProtocol.STATE_OPEN
+_number = int.from_bytes
+
+_HEAD = re.compile(rb"GET /ws(?:\?[\w.~=&%+-]*)? HTTP/1\.1(?:\r\n[!-9;-~]+:[ -~]*)*\r\n\r\n")
+_HOST = re.compile(rb"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_ORIGIN = re.compile(rb"https?://[a-z0-9.-]+(?::[0-9]{1,4})?")
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_CONNECTION = re.compile(rb"(?i:upgrade|keep-alive, ?upgrade)")
+_EXTENSIONS = {b"permessage-deflate", b"permessage-deflate; client_max_window_bits"}
+_KEY_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+_ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\n"
+    b"Upgrade: WebSocket\r\n"
+    b"Connection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n"
+    b"\r\n"
+)
+
+_log = Logger(namespace="ma_signaling")
+
+
+class _Unheard:
+    """Stands for the futures of a connection's opening and closing: nobody waits for them here."""
+
+    def callback(self, result: object) -> None: ...
+
+
+_STAND_INS: dict[str, object] = {
+    "is_open": _Unheard(),
+    "is_closed": _Unheard(),
+    "send_queue": (),  # for writes in pieces, which nobody asks for
+    "trafficStats": TrafficStats(),  # counts that nobody reads
+    "utf8validator": cached_property(lambda _: Utf8Validator()),
+    "_transport_details": TransportDetails(),  # never said to be secure: nobody asks for a TLS channel ID
+    "_valid_events": None,
+    "_results": None,
+}
+
+
+class ShortPath(WebSocketServerProtocol):
+    """Autobahn's protocol as it is; with a short path in a class that ``configure`` has made."""
+
+    is_short = False
+    most_bytes = 0
+    """Longer messages go the long way."""
+    transport: Any
+
+    def __init__(self) -> None:
+        if not self.is_short:
+            super().__init__()
+
+    def connectionMade(self) -> None:
+        if self.is_short:
+            with suppress(OSError):  # a Unix socket has no such option
+                self.transport.setTcpNoDelay(True)
+        else:
+            super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if (
+            self.is_short
+            and self.state == OPEN
+            and not self.data
+            and self.current_frame is None
+            and not self.inside_message
+        ):
+            try:
+                data = self._take_frames(data)
+            finally:
+                if cork.is_in:
+                    cork.pull()
+            if not data:
+                return
+        super().dataReceived(data)
+
+    def _take_frames(self, data: bytes) -> bytes:
+        """Take the usual frames at the start of ``data``; returns what follows them."""
+        start, size, most_bytes = 0, len(data), self.most_bytes
+        while start < size and self.state == OPEN and (found := whole_frame(data, start, most_bytes)):
+            opcode, payload, end = found
+            if end < size and not cork.is_in:
+                cork.put_in()
+            if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
+                self.onMessage(payload, False)
+            elif opcode == PONG:
+                self.onPong(payload)
+            elif opcode == PING:
+                self.onPing(payload)
+            elif opcode == CLOSE and len(payload) != 1:
+                code: Any = int.from_bytes(payload[:2]) if payload else None
+                reason: Any = payload[2:] or None
+                self.onCloseFrame(code, reason)
+            else:
+                break
+            start = end
+        return data[start:] if start else data
+
+    def shake_hands(self, head: RequestHead, received: bytes) -> None:
+        """Answer the request for a WebSocket at the start of ``received``, and go on with what follows it."""
+        end = received.find(b"\r\n\r\n") + 4
+        if not self.is_short or not _is_usual(head, received, end):
+            super().dataReceived(received)
+            return
+        accept = b64encode(sha1(head.header(b"sec-websocket-key")[0] + _KEY_SUFFIX).digest())  # noqa: S324
+        self.transport.write(_ACCEPTED % accept)
+        self.state = self.STATE_OPEN
+        self.onOpen()
+        if len(received) > end:
+            self.dataReceived(received[end:])
+
+    def send_text(self, payload: bytes) -> None:
+        """Send one message, on a connection that is open."""
+        if self.is_short:
+            self.transport.write(text_frame(payload))
+        else:
+            self.sendFrame(opcode=1, payload=payload)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.is_short:
+            why: Any = reason
+            WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001
+        else:
+            super().connectionLost(reason)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        if self.is_short and not sync and not chopsize:
+            self.transport.write(data)
+        else:
+            super().sendData(data, sync, chopsize)
+
+
+def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, int] | None:
+    """The frame that starts in ``data`` at ``start``: opcode, payload unmasked, and where it ends.
+
+    None unless all of it is there, final, masked, without reserved bits, and short (RFC 6455 section 5.2).
+    """
+    if len(data) < start + 6:
+        return None
+    first = data[start]
+    size = data[start + 1] - MASKED
+    payload_at = start + 6
+    if size == 126:
+        size = data[start + 2] << 8 | data[start + 3]
+        payload_at = start + 8
+        if size < 126 or first != FIN_TEXT:
+            return None
+    end = payload_at + size
+    if not 0 <= size <= most_bytes or size == 127 or end > len(data):
+        return None
+    mask = data[payload_at - 4 : payload_at] * (size // 4 + 1)
+    masked = _number(data[payload_at:end], "little")
+    payload = (masked ^ _number(mask[:size], "little")).to_bytes(size, "little")
+    return first - FIN, payload, end
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A server's frame for a message (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c" % size + payload
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2) + payload
+    return b"\x81\x7f" + size.to_bytes(8) + payload
+
+
+def configure(protocol: type[ShortPath], factory: Any) -> type[ShortPath]:
+    """A class like ``protocol``, with a short path, for connections of ``factory`` and with its options.
+
+    ``protocol`` itself where this Autobahn keeps something in a connection that is unknown here.
+    """
+    blank = WebSocketServerProtocol()
+    blank.factory = factory
+    blank._connectionMade()  # noqa: SLF001
+    attributes: dict[str, Any] = {}
+    for name, value in vars(blank).items():
+        if name in _STAND_INS:
+            attributes[name] = _STAND_INS[name]
+        elif callable(value):
+            attributes[name] = staticmethod(value)
+        elif name in protocol.CONFIG_ATTRS or isinstance(value, bool | int | str | bytes | None):
+            attributes[name] = value
+        elif name != "factory":
+            _log.warn(
+                "This version of Autobahn is new: without --short-path, as it has a new {name}", name=name
+            )
+            return protocol
+    limits = (factory.maxFramePayloadSize, factory.maxMessagePayloadSize)
+    attributes.update(
+        CONFIG_ATTRS=(),
+        is_short=True,
+        most_bytes=min(size or 65535 for size in limits),
+        # Set by a handshake.
+        websocket_version=13,
+        inside_message=False,
+        current_frame=None,
+    )
+    return type(protocol.__name__, (protocol,), attributes)
+
+
+def _is_usual(head: RequestHead, received: bytes, end: int) -> bool:
+    """Whether Autobahn could only accept this request."""
+
+    def only(name: bytes) -> bytes:
+        values = head.header(name)
+        return values[0] if len(values) == 1 else b""
+
+    return (
+        _HEAD.fullmatch(received, 0, end) is not None
+        and only(b"upgrade").lower() == b"websocket"
+        and _CONNECTION.fullmatch(only(b"connection")) is not None
+        and only(b"sec-websocket-version") == b"13"
+        and _KEY.fullmatch(only(b"sec-websocket-key")) is not None
+        and _HOST.fullmatch(only(b"host")) is not None
+        and (not head.header(b"origin") or _ORIGIN.fullmatch(only(b"origin")) is not None)
+        and (not head.header(b"sec-websocket-extensions") or only(b"sec-websocket-extensions") in _EXTENSIONS)
+        and not head.header(b"sec-websocket-protocol")
+    )
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

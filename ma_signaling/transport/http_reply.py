@@ -1,0 +1,54 @@
+"""HTTP replies as bytes, and the headers that every reply of this server has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import NamedTuple
+
+import orjson
+
+from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, WireError
+
+COMMON_HEADERS = {
+    b"Access-Control-Allow-Origin": b"*",
+    b"X-Content-Type-Options": b"nosniff",
+    b"Referrer-Policy": b"no-referrer",
+    b"Cache-Control": b"no-store",
+}
+
+
+_STATUS = {NOT_ALLOWED.code: 403, RESTARTING.code: 503}
+_TEXT = {"rate-limited": "Rate limited"}
+
+
+class Refusal(NamedTuple):
+    """What a request is answered that is turned away: status, JSON body and headers."""
+
+    status: int
+    body: dict[str, object]
+    headers: dict[bytes, bytes]
+
+
+def refusal(error: WireError) -> Refusal:
+    """``error`` as HTTP says it."""
+    reply = Refusal(_STATUS.get(error.code, 429), {"error": _TEXT.get(error.code, error.text)}, {})
+    if error.retry_after is not None:
+        reply.body["retryAfter"] = error.retry_after
+        reply.headers[b"Retry-After"] = b"%d" % error.retry_after
+    return reply
+
+
+def json_reply(status: int, body: Mapping[str, object], headers: Mapping[bytes, bytes]) -> bytes:
+    """A whole HTTP/1.1 reply that ends its connection, for requests that the HTTP server never sees."""
+    content = orjson.dumps(body)
+    fields = {
+        **COMMON_HEADERS,
+        b"Content-Type": b"application/json",
+        b"Content-Length": b"%d" % len(content),
+        b"Connection": b"close",
+        **headers,
+    }
+    lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%b: %b" % field for field in fields.items()]
+    return b"\r\n".join([*lines, b"", content])

@@ -1,0 +1,308 @@
+"""One connection: first a request head, then a WebSocket, or handed over to the HTTP server.
+
+Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what arrives before the handshake and on
+what waits to be sent, close codes, keep-alive, and the translation between a socket and the heart (a ``Peer``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling.core import messages
+from ma_signaling.core.errors import CloseCode
+from ma_signaling.core.events import Event
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.session import Connection
+from ma_signaling.monitoring.event_log import SILENCE
+from ma_signaling.transport import request_head
+from ma_signaling.transport.deadlines import Waiting
+from ma_signaling.transport.fast_path import OPEN, ShortPath
+from ma_signaling.transport.http_reply import json_reply, refusal
+from ma_signaling.transport.request_head import RequestHead
+from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
+from ma_signaling.transport.transports import hand_over, neighbour
+
+if TYPE_CHECKING:
+    from ma_signaling.transport.factory import SignalingFactory
+
+HEAD_SECONDS = 10.0
+"""What a connection has for its first request line and headers."""
+
+HEAD_BYTES = 16 * 1024
+
+LINGER_SECONDS = 2.0
+"""How long a closing handshake may take before TCP goes."""
+
+MOST_FRAGMENTS = 256
+"""Frames that one message may come in."""
+
+MOST_STEPS_AFTER_CLOSE = 100
+"""What is still looked at once a close was sent, to find the reply; each frame is a step or two."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class SignalingProtocol(ShortPath):
+    """A peer, as the heart sees it, on a transport, as Twisted sees it."""
+
+    log = SILENCE
+    factory: SignalingFactory
+    connection: Connection | None = None
+    transport: Any
+    slot = 0
+    _address: ClientAddress
+    _head: bytearray | None = None
+    _is_refused = False
+    _counts_for: str | None = None
+    deadline: dict[Waiting, float] | None = None
+    _awaiting_pong = False
+    _in_close_frame = False
+    _fragments = 0
+    _steps_after_close = 0
+    _ping_payload = b""
+    _pongs_due = 0
+    _backlog: Backlog | None = None
+
+    # From Twisted
+
+    def connectionMade(self) -> None:
+        self._head = bytearray()
+        self._set_deadline(HEAD_SECONDS)
+        super().connectionMade()
+        self._counts_for = self.factory.addresses.neighbour_key(neighbour(self.transport))
+        refusal = self.factory.capacity.take(self._counts_for)
+        if refusal is not None:
+            self._refuse(refusal, {"error": "Too many connections"}, {b"Retry-After": b"10"})
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._head is None:
+            super().dataReceived(data)
+            return
+        searched = max(0, len(self._head) - 3)
+        self._head += data
+        end = self._head.find(b"\r\n\r\n", searched)
+        if (len(self._head) if end < 0 else end) > HEAD_BYTES:
+            self._refuse(431, {"error": "Request header fields too large"})
+        elif end >= 0:
+            received, self._head = bytes(self._head), None
+            head = request_head.parse(received[:end])
+            if head is not None and head.wants_websocket:
+                self.begin_websocket(head, received)
+            else:
+                self._clear_deadline()
+                channel = self.factory.site.buildProtocol(self.transport.getPeer())
+                channel.counts_for = self._counts_for
+                hand_over(self, channel)
+                channel.dataReceived(received)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._clear_deadline()
+        self._clear_backlog()
+        self.factory.capacity.give_back(self._counts_for)
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        if self._backlog is None and self.state == self.STATE_OPEN:
+            self._backlog = Backlog(self.transport, self.factory.capacity)
+            self._set_deadline(STALL_SECONDS)
+
+    def resumeProducing(self) -> None:
+        if self._backlog is not None and self.state == self.STATE_OPEN:
+            self._clear_backlog()
+            self._clear_deadline()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; ``connectionLost`` follows."""
+
+    def begin_websocket(self, head: RequestHead, received: bytes) -> None:
+        """Go on with a request that wants a WebSocket: ``head``, and the bytes that it was read from."""
+        self._head = None
+        if self._is_refused:
+            return
+        allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
+        if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
+            self._refuse(403, {"error": "Origin not allowed"})
+            return
+        self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
+        error = self.factory.hub.admit(self._address)
+        if error is not None:
+            self._refuse(*refusal(error))
+        else:
+            self.shake_hands(head, received)
+
+    # From Autobahn
+
+    def onOpen(self) -> None:
+        self._clear_deadline()
+        self.factory.capacity.opened(self._counts_for)
+        self._counts_for = None
+        self.connection = self.factory.hub.connected(self, self._address)
+        self.factory.opened(self)
+        self.registerProducer(self, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        assert self.connection is not None
+        try:
+            self.factory.hub.received(self.connection, payload)
+        except Exception:  # noqa: BLE001 - a bug here must not reach another connection
+            _log.failure("{connection}: a message failed", connection=self.connection.id)
+            self.sendCloseFrame(1011, b"Internal error")
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        self._fragments = 0
+        super().onMessageBegin(isBinary)
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self._fragments += 1
+        super().onMessageFrameBegin(length)
+        if self._fragments > self.factory.most_fragments and not self.failedByMe:
+            self._fail_connection(CloseCode.POLICY, "too many fragments")
+
+    def processData(self) -> bool:
+        if self.state != self.STATE_OPEN:
+            self._steps_after_close += 1
+            if self._steps_after_close > MOST_STEPS_AFTER_CLOSE:
+                self.data = b""
+                return False
+        more: bool = super().processData()
+        return more
+
+    def onPing(self, payload: bytes) -> None:
+        if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
+            self.sendPong(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        self._awaiting_pong = False
+        self._ping_payload = b""
+        if self.connection is None:
+            return
+        # What this server has asked for costs nothing: strangers decide how many checks a home must answer.
+        if self._pongs_due > 0:
+            self._pongs_due -= 1
+        elif not self.factory.hub.charge_control_frame(self.connection):
+            return
+        self.factory.hub.pong(self.connection, payload)
+
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
+        is_first = self.state == self.STATE_OPEN
+        self._in_close_frame = True
+        stop: bool | None = super().onCloseFrame(code, reasonRaw)
+        self._in_close_frame = False
+        if is_first and self.connection is not None:
+            self.factory.hub.gone(self.connection, goodbye=code in (None, 1000, 1001))
+            self._set_deadline(LINGER_SECONDS)
+        return stop
+
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        # Autobahn drops TCP at a second fault; the first has been answered, and the linger bounds what follows.
+        if self.state != self.STATE_CLOSING:
+            super()._fail_connection(code, reason)
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
+        super()._closeConnection(abort and not self._in_close_frame)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.connection is not None:
+            self.factory.hub.gone(self.connection, goodbye=False)
+            self.factory.closed(self)
+
+    def sendCloseFrame(
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        if self.state == self.STATE_OPEN and not isReply and self.connection is not None:
+            self.factory.hub.failing(self.connection)
+            super().sendCloseFrame(code, reasonUtf8, isReply)
+            self.factory.hub.gone(self.connection, goodbye=False)
+            self._set_deadline(LINGER_SECONDS)
+        else:
+            super().sendCloseFrame(code, reasonUtf8, isReply)
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
+        # Autobahn's only use of a header: it names the versions that are spoken (RFC 6455 section 4.4).
+        headers = {name.encode(): value.encode() for name, value in responseHeaders or ()}
+        body = {"error": f"Bad WebSocket handshake: {reason}"}
+        status = 426 if headers else code
+        self.transport.write(json_reply(status, body, {**headers, **self.factory.site.hsts(self.transport)}))
+
+    # From the heart and the keep-alive
+
+    @property
+    def congested(self) -> bool:
+        backlog = self._backlog
+        return backlog is not None and backlog.is_beyond(self.factory.settings.send_buffer_bytes // 2)
+
+    def send(self, message: bytes) -> None:
+        if self.state != OPEN:
+            return
+        if self._backlog is None or self._backlog.takes(
+            len(message), self.factory.settings.send_buffer_bytes
+        ):
+            self.send_text(message)
+        else:
+            self._cut("it does not read what it is sent")
+
+    def ping(self, payload: bytes) -> None:
+        self._ping_payload = payload
+        self._pongs_due += 1
+        self.sendPing(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        self.sendCloseFrame(code, reason.encode())
+
+    def drop(self) -> None:
+        self.dropConnection(abort=True)
+
+    def keep_alive(self) -> None:
+        if self._awaiting_pong:
+            self._cut("no answer to a ping")
+        elif self.state == self.STATE_OPEN:
+            self._awaiting_pong = True
+            self._pongs_due += 1
+            self.sendPing(self._ping_payload)
+            self.send(messages.PING)
+
+    # Within
+
+    def _refuse(
+        self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        self._is_refused = True
+        headers = {**(headers or {}), **self.factory.site.hsts(self.transport)}
+        self.transport.write(json_reply(status, body, headers))
+        self.dropConnection(abort=False)
+        self._set_deadline(LINGER_SECONDS)
+
+    def _clear_backlog(self) -> None:
+        if self._backlog is not None:
+            self._backlog.clear()
+            self._backlog = None
+
+    def _cut(self, reason: str) -> None:
+        if self.connection is not None:
+            self.factory.report(Event.PEER_DROPPED, connection=self.connection.id, reason=reason)
+        self.dropConnection(abort=True)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self.factory.deadlines.set(self, seconds)
+
+    def _clear_deadline(self) -> None:
+        self.factory.deadlines.clear(self)
+
+    def deadline_passed(self) -> None:
+        """What the connection is in, it has been in for too long."""
+        if self.state != self.STATE_OPEN:
+            self._closeConnection(abort=True)
+        elif self._backlog is not None and self._backlog.has_read():
+            self._set_deadline(STALL_SECONDS)
+        else:
+            self._cut("it does not read what it is sent")
