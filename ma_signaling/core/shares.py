@@ -1,0 +1,243 @@
+"""Fair shares of what is scarce, by address (docs/protocol.md, *Limits*).
+
+One idea, max-min fairness: while there is room, a party may use what nobody else needs. When there is none, the party
+that has most makes way for one that would still have less than it. A party is an address block; its *path* names the
+blocks that it lies in, the widest first: ``("203.0.113.7",)``, or ``("2001:db8:1::/48", "2001:db8:1:2::/64")``. Shares
+are divided between the widest blocks, then within each of them, so that one customer's whole block is no crowd.
+
+What can be taken back is kept in ``Shares``: connections, sessions, bytes that wait. What can't is counted by
+``SharedWindow``: what was started within the last minute or hour.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Generic, TypeVar
+
+Path = tuple[Hashable, ...]
+
+Item = TypeVar("Item")
+
+
+class Place(Generic[Item]):
+    """What one item takes of a ``Shares``."""
+
+    __slots__ = ("_block", "item", "rank", "size")
+
+    def __init__(self, block: _Block[Item], item: Item, size: int, rank: int) -> None:
+        self._block: _Block[Item] | None = block
+        self.item = item
+        self.size = size
+        self.rank = rank
+
+    def resize(self, size: int) -> None:
+        """Take ``size`` from now on."""
+        if self._block is not None:
+            self._block.grow(size - self.size)
+            self.size = size
+
+    def promote(self, rank: int) -> None:
+        """Give way only after the places of a lower rank, and after older ones of this rank."""
+        if self._block is not None:
+            del self._block.places[self.rank][self]
+            self.rank = rank
+            self._block.places.setdefault(rank, {})[self] = None
+
+    def forget(self) -> None:
+        """Know that the block has no such place any more."""
+        self._block = None
+
+    def release(self) -> None:
+        """Give the place up; a second call does nothing."""
+        block, self._block = self._block, None
+        if block is not None:
+            del block.places[self.rank][self]
+            block.grow(-self.size)
+
+
+class _Block(Generic[Item]):
+    """What a block of addresses takes: in its own places, and in the blocks within it."""
+
+    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "places", "queued", "size")
+
+    def __init__(self, parent: _Block[Item] | None, key: Hashable, order: count[int]) -> None:
+        self._parent = parent
+        self._key = key
+        self._order = order
+        self.queued = 0
+        """The size by which the block is in its parent's heap; entries of any other size are out of date."""
+        self._heap: list[tuple[int, int, _Block[Item]]] = []
+        self.size = 0
+        self.blocks: dict[Hashable, _Block[Item]] = {}
+        self.places: dict[int, dict[Place[Item], None]] = {}
+
+    def within(self, key: Hashable) -> _Block[Item]:
+        """Return the block ``key`` within this one, a new one if it is unknown."""
+        block = self.blocks.get(key)
+        if block is None:
+            block = self.blocks[key] = _Block(self, key, self._order)
+        return block
+
+    def grow(self, size: int) -> None:
+        """Take ``size`` more, or less where it is negative; a block that takes nothing is forgotten."""
+        self.size += size
+        if self._parent is None:
+            return
+        if self.size == 0 and not self.blocks and not any(self.places.values()):
+            self.queued = 0
+            self._parent.blocks.pop(self._key, None)
+        elif self.size > self.queued:
+            self._parent.queue(self)
+        self._parent.grow(size)
+
+    def queue(self, block: _Block[Item]) -> None:
+        """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
+        block.queued = block.size
+        heappush(self._heap, (-block.size, next(self._order), block))
+        if len(self._heap) > 2 * len(self.blocks) + 8:
+            self._heap = [
+                (-each.queued, next(self._order), each) for each in self.blocks.values() if each.queued
+            ]
+            heapify(self._heap)
+
+    def largest(self) -> _Block[Item] | None:
+        """Return the block within this one that takes most, None where there is none."""
+        while self._heap:
+            queued, _, block = self._heap[0]
+            if -queued == block.queued == block.size:
+                return block
+            heappop(self._heap)
+            if -queued == block.queued:
+                block.queued = 0
+                if block.size > 0:
+                    self.queue(block)
+        return None
+
+    def give_way(self) -> Item:
+        """Release the place that gives way first: of the lowest rank, the newest. Returns what had it."""
+        block = self
+        while (largest := block.largest()) is not None:
+            block = largest
+        rank = min(rank for rank, places in block.places.items() if places)
+        place, _ = block.places[rank].popitem()
+        place.forget()
+        block.grow(-place.size)
+        return place.item
+
+
+class Shares(Generic[Item]):
+    """Places for items, ``capacity`` in all, shared fairly between those who want them."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._root: _Block[Item] = _Block(None, None, count())
+
+    @property
+    def used(self) -> int:
+        """How much is taken in all."""
+        return self._root.size
+
+    def has_room(self, size: int = 1) -> bool:
+        """Return whether ``size`` more fit without anybody making way."""
+        return self._root.size + size <= self.capacity
+
+    def taken(self, *path: Hashable) -> int:
+        """Return how much a block takes, given the blocks that it lies in."""
+        block: _Block[Item] | None = self._root
+        for key in path:
+            block = None if block is None else block.blocks.get(key)
+        return 0 if block is None else block.size
+
+    def take(self, path: Path, item: Item, size: int = 1, rank: int = 0) -> Place[Item]:
+        """Give ``item`` a place, whether there is room or not; the lowest ``rank`` gives way first."""
+        block = self._root
+        for key in path:
+            block = block.within(key)
+        place = Place(block, item, size, rank)
+        block.places.setdefault(rank, {})[place] = None
+        block.grow(size)
+        return place
+
+    def make_way(self, path: Path, size: int = 1) -> Item | None:
+        """Release a place for one who wants ``size`` more; returns what had it, None if nobody must make way.
+
+        The one who makes way has more than the other one would have, so nobody loses what is within a fair share: the
+        capacity divided by those who share it.
+        """
+        block = self._root
+        for key in path:
+            own = block.blocks.get(key)
+            largest = block.largest()
+            if largest is not None and largest.size > (0 if own is None else own.size) + size:
+                return largest.give_way()
+            if own is None:
+                return None
+            block = own
+        return None
+
+
+class _Count:
+    """How many events came from a block of addresses, and from the blocks within it."""
+
+    __slots__ = ("blocks", "events")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.blocks: dict[Hashable, _Count] = {}
+
+
+class SharedWindow:
+    """Lets events come within any ``seconds``, shared fairly between those from whom they come.
+
+    What has begun can't be taken back. So beyond the capacity those are still let in who have had less than their fair
+    share, until ``ceiling`` events have come in all.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._events: deque[tuple[float, Path]] = deque()
+        self._root = _Count()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def admit(self, path: Path, now: float, capacity: int, ceiling: int) -> float:
+        """Count an event and return 0; otherwise return the seconds until one may come. ``capacity`` 0: no limit."""
+        self.forget(now)
+        if 0 < capacity <= len(self._events) and (
+            len(self._events) >= ceiling or not self._is_below_share(path, capacity)
+        ):
+            return self._seconds - (now - self._events[0][0])
+        self._events.append((now, path))
+        block = self._root
+        for key in path:
+            block = block.blocks.setdefault(key, _Count())
+            block.events += 1
+        return 0.0
+
+    def forget(self, now: float) -> None:
+        """Forget what came too long ago."""
+        while self._events and now - self._events[0][0] >= self._seconds:
+            _, path = self._events.popleft()
+            block = self._root
+            for key in path:
+                parent, block = block, block.blocks[key]
+                block.events -= 1
+                if not block.events:
+                    del parent.blocks[key]
+
+    def _is_below_share(self, path: Path, capacity: int) -> bool:
+        """Return whether a party, and each block that it lies in, has had less than its share."""
+        block, share = self._root, float(capacity)
+        for key in path:
+            own = block.blocks.get(key)
+            if own is None:
+                return True
+            share /= len(block.blocks)
+            if own.events >= share:
+                return False
+            block = own
+        return True
