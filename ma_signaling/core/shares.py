@@ -19,19 +19,25 @@ from typing import Generic, TypeVar
 
 Path = tuple[Hashable, ...]
 
+RANKS = 3
+"""Places of rank 0 give way before those of rank 1, and so on."""
+
 Item = TypeVar("Item")
 
 
 class Place(Generic[Item]):
-    """What one item takes of a ``Shares``."""
+    """What one item takes of a ``Shares``; the places of a block and a rank are linked, by age."""
 
-    __slots__ = ("_block", "item", "rank", "size")
+    __slots__ = ("_block", "item", "newer", "older", "rank", "size")
 
     def __init__(self, block: _Block[Item], item: Item, size: int, rank: int) -> None:
         self._block: _Block[Item] | None = block
         self.item = item
         self.size = size
         self.rank = rank
+        self.older: Place[Item] | None = None
+        self.newer: Place[Item] | None = None
+        block.link(self)
 
     def resize(self, size: int) -> None:
         """Take ``size`` from now on."""
@@ -42,59 +48,90 @@ class Place(Generic[Item]):
     def promote(self, rank: int) -> None:
         """Give way only after the places of a lower rank, and after older ones of this rank."""
         if self._block is not None:
-            del self._block.places[self.rank][self]
+            self._block.unlink(self)
             self.rank = rank
-            self._block.places.setdefault(rank, {})[self] = None
-
-    def forget(self) -> None:
-        """Know that the block has no such place any more."""
-        self._block = None
+            self._block.link(self)
 
     def release(self) -> None:
         """Give the place up; a second call does nothing."""
         block, self._block = self._block, None
         if block is not None:
-            del block.places[self.rank][self]
+            block.unlink(self)
             block.grow(-self.size)
 
 
 class _Block(Generic[Item]):
-    """What a block of addresses takes: in its own places, and in the blocks within it."""
+    """What a block of addresses takes: in its own places, and in the blocks within it.
 
-    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "places", "queued", "size")
+    There may be one for each idle home: what only wide blocks need, and only narrow ones, is made when it is needed.
+    """
+
+    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "newest", "queued", "size")
 
     def __init__(self, parent: _Block[Item] | None, key: Hashable, order: count[int]) -> None:
         self._parent = parent
         self._key = key
         self._order = order
+        self._heap: list[tuple[int, int, _Block[Item]]] | None = None
+        self.newest: list[Place[Item] | None] | None = None
         self.queued = 0
         """The size by which the block is in its parent's heap; entries of any other size are out of date."""
-        self._heap: list[tuple[int, int, _Block[Item]]] = []
         self.size = 0
-        self.blocks: dict[Hashable, _Block[Item]] = {}
-        self.places: dict[int, dict[Place[Item], None]] = {}
+        self.blocks: dict[Hashable, _Block[Item]] | None = None
+
+    def find(self, key: Hashable) -> _Block[Item] | None:
+        """Return the block ``key`` within this one, None where it takes nothing."""
+        return None if self.blocks is None else self.blocks.get(key)
 
     def within(self, key: Hashable) -> _Block[Item]:
-        """Return the block ``key`` within this one, a new one if it is unknown."""
+        """Return the block ``key`` within this one, a new one if it takes nothing yet."""
+        if self.blocks is None:
+            self.blocks, self._heap = {}, []
         block = self.blocks.get(key)
         if block is None:
             block = self.blocks[key] = _Block(self, key, self._order)
         return block
+
+    def link(self, place: Place[Item]) -> None:
+        """Make a place the newest of its rank."""
+        if self.newest is None:
+            self.newest = [None] * RANKS
+        place.older, place.newer = self.newest[place.rank], None
+        if place.older is not None:
+            place.older.newer = place
+        self.newest[place.rank] = place
+
+    def unlink(self, place: Place[Item]) -> None:
+        """Take a place out."""
+        assert self.newest is not None
+        if place.newer is None:
+            self.newest[place.rank] = place.older
+        else:
+            place.newer.older = place.older
+        if place.older is not None:
+            place.older.newer = place.newer
+        place.older = place.newer = None
 
     def grow(self, size: int) -> None:
         """Take ``size`` more, or less where it is negative; a block that takes nothing is forgotten."""
         self.size += size
         if self._parent is None:
             return
-        if self.size == 0 and not self.blocks and not any(self.places.values()):
-            self.queued = 0
-            self._parent.blocks.pop(self._key, None)
+        if self.size == 0 and not self.blocks and not any(self.newest or ()):
+            self._parent.forget(self._key)
         elif self.size > self.queued:
             self._parent.queue(self)
         self._parent.grow(size)
 
+    def forget(self, key: Hashable) -> None:
+        """Know the block ``key`` no longer."""
+        assert self.blocks is not None
+        self.blocks.pop(key).queued = 0
+
     def queue(self, block: _Block[Item]) -> None:
         """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
+        assert self.blocks is not None
+        assert self._heap is not None
         block.queued = block.size
         heappush(self._heap, (-block.size, next(self._order), block))
         if len(self._heap) > 2 * len(self.blocks) + 8:
@@ -121,10 +158,8 @@ class _Block(Generic[Item]):
         block = self
         while (largest := block.largest()) is not None:
             block = largest
-        rank = min(rank for rank, places in block.places.items() if places)
-        place, _ = block.places[rank].popitem()
-        place.forget()
-        block.grow(-place.size)
+        place = next(place for place in block.newest or () if place is not None)
+        place.release()
         return place.item
 
 
@@ -148,7 +183,7 @@ class Shares(Generic[Item]):
         """Return how much a block takes, given the blocks that it lies in."""
         block: _Block[Item] | None = self._root
         for key in path:
-            block = None if block is None else block.blocks.get(key)
+            block = None if block is None else block.find(key)
         return 0 if block is None else block.size
 
     def take(self, path: Path, item: Item, size: int = 1, rank: int = 0) -> Place[Item]:
@@ -157,7 +192,6 @@ class Shares(Generic[Item]):
         for key in path:
             block = block.within(key)
         place = Place(block, item, size, rank)
-        block.places.setdefault(rank, {})[place] = None
         block.grow(size)
         return place
 
@@ -169,7 +203,7 @@ class Shares(Generic[Item]):
         """
         block = self._root
         for key in path:
-            own = block.blocks.get(key)
+            own = block.find(key)
             largest = block.largest()
             if largest is not None and largest.size > (0 if own is None else own.size) + size:
                 return largest.give_way()

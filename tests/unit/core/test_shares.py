@@ -156,8 +156,8 @@ class SharesTest(SynchronousTestCase):
             pool.ask((f"block {number}", "within"))
             pool.leave(number + 1)
         root = pool.shares._root
-        self.assertEqual(len(root.blocks), 0)
-        self.assertLess(len(root._heap), 20)
+        self.assertEqual(root.blocks, {})
+        self.assertLess(len(root._heap or ()), 20)
 
 
 class SharedWindowTest(SynchronousTestCase):
