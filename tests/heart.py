@@ -125,6 +125,10 @@ class FakePeer:
         """Be pinged."""
         self.pings.append(payload)
 
+    def after_reading(self, call: Callable[[], None]) -> None:
+        """Be judged after what it has said by now: at once, as far as the test's clock can tell."""
+        self._hub._clock.callLater(0, call)
+
     def close(self, code: int, reason: str) -> None:
         """Be closed."""
         assert self.is_there, f"{self} was closed or dropped before"

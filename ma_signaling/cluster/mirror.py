@@ -5,6 +5,7 @@ It is a newcomer first where its node has asked this one for a Remote ID, and a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import orjson
@@ -70,6 +71,9 @@ class Mirror:
             self._messages.to_home(self, fields.get("sessionId", ""), message)
 
     def ping(self, payload: bytes) -> None:
+        """Its own node sees to that."""
+
+    def after_reading(self, call: Callable[[], None]) -> None:
         """Its own node sees to that."""
 
     def close(self, code: int, reason: str) -> None:

@@ -51,6 +51,13 @@ class Peer(Protocol):
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping; until any pong comes, later keep-alive pings carry this payload too."""
 
+    def after_reading(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once all that has arrived from this peer by now was taken in, never before this returns.
+
+        For a verdict that a timer proposes: on a loop that lags, a timer may be due before an answer is read that came
+        in time. Where the loop lagged, the call comes later by as much. It also comes if the connection ends meanwhile.
+        """
+
     def close(self, code: int, reason: str) -> None:
         """Begin a closing handshake."""
 

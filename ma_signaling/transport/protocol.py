@@ -6,6 +6,7 @@ what waits to be sent, close codes, keep-alive, and the translation between a so
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import connectionDone
@@ -255,6 +256,10 @@ class SignalingProtocol(ShortPath):
         self._ping_payload = payload
         self._pongs_due += 1
         self.sendPing(payload)
+
+    def after_reading(self, call: Callable[[], None]) -> None:
+        # What is called from a timer's callback runs after the next look at the sockets.
+        self.factory.reactor.callLater(0, call)
 
     def close(self, code: int, reason: str) -> None:
         self.sendCloseFrame(code, reason.encode())
