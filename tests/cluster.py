@@ -183,7 +183,7 @@ class Cluster:
         clock = NodeClock(self.clock)
         values = Settings(**settings)  # type: ignore[arg-type]
         node = line.node = Node(line, values, clock, self._wall, name)
-        world = World(clock, node, **settings)
+        world = World(clock, node.elsewhere, **settings)
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)

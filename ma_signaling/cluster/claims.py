@@ -60,6 +60,11 @@ class Claims:
     def __contains__(self, remote_id: str) -> bool:
         return remote_id in self._claims
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether other nodes can be asked now."""
+        return self._here.bus.is_up
+
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """Ask for a Remote ID for ``newcomer``; whoever else waits for it here has a right of its own, or none."""
         claims = self._claims.setdefault(remote_id, {})
@@ -77,7 +82,7 @@ class Claims:
         self._presence.sync(remote_id)
         self._send(claim)
 
-    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
+    def withdraw(self, remote_id: str, newcomer: Connection) -> None:
         """A newcomer here has left, wants something else, or has had its answer."""
         claim = self._claims.get(remote_id, {}).get(newcomer)
         if claim is not None:
@@ -89,7 +94,7 @@ class Claims:
     def _send(self, claim: Claim) -> None:
         if claim.newcomer.claim != claim.remote_id:
             # Served or refused meanwhile: it must take the Remote ID from nobody.
-            self.withdrawn(claim.remote_id, claim.newcomer)
+            self.withdraw(claim.remote_id, claim.newcomer)
             return
         claim.is_doubtful = claim.is_judged = False
         self._wait(claim, ANSWER_SECONDS)

@@ -12,27 +12,24 @@ from secrets import token_hex
 from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.inquiries import Inquiries
-from ma_signaling.cluster.inquiries import Told as StoryTold
-from ma_signaling.cluster.looks import Told
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress, Clock, Timer
-from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.session import Connection
 
 SUSPENDED_SECONDS = 5.0
 """A tick that comes so late means that this node stood still, and others may have given it up."""
 
 
 class Node:
-    """One server among several (``elsewhere.Elsewhere`` for its heart, ``wire.Listener`` for its bus)."""
-
-    is_clustered = True
+    """One server among several: ``elsewhere`` is for its hub, and it is the ``wire.Listener`` of its bus."""
 
     def __init__(
         self,
@@ -50,6 +47,16 @@ class Node:
         self._inquiries = Inquiries(here)
         self._presence.messages, self._presence.verdicts = self._relay, self._claims
         self._presence.is_claimed = self._claims.__contains__
+        self.elsewhere = Elsewhere(
+            directory=self._presence,
+            announcements=self,
+            claims=self._claims,
+            relay=self._relay,
+            find_trace=self._inquiries.ask,
+            share_block=self._share_block,
+            counts=self.counts,
+        )
+        """What the core of this node asks of the others."""
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
         self._plain: dict[str, Callable[[Fields], None]] = {
@@ -174,26 +181,7 @@ class Node:
         self._presence.tend()
         self._presence.holdings.repeat(BEAT_SECONDS)
 
-    # From the heart
-
-    @property
-    def is_reachable(self) -> bool:
-        return self._here.bus.is_up
-
-    def look(self, remote_id: str) -> None:
-        self._presence.look(remote_id)
-
-    def ask(self, remote_id: str, told: Told) -> None:
-        self._presence.look(remote_id, told)
-
-    def story(self, session_id: str, told: StoryTold) -> None:
-        self._inquiries.ask(session_id, told)
-
-    def claim(self, remote_id: str, newcomer: Connection) -> None:
-        self._claims.claim(remote_id, newcomer)
-
-    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
-        self._claims.withdrawn(remote_id, newcomer)
+    # For the core
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         assert home.connection is not None
@@ -218,20 +206,12 @@ class Node:
         self._relay.handed_on(home)
         self._presence.dropped(home)
 
-    def ended(self, session: Session) -> None:
-        self._relay.ended(session)
-
-    def say(self, home: Home, session: RemoteSession, payload: bytes) -> None:
-        self._relay.said(home, session, payload)
-
-    def crowd_out(self, home: Home, session: RemoteSession) -> None:
-        self._relay.crowd_out(home, session)
-
-    def blocked(self, key: str, seconds: float) -> None:
-        self._here.tell_everybody("block", key=key, seconds=seconds)
-
     def senior(self, remote_id: str, owner: ClientAddress) -> None:
         self._here.tell_everybody("senior", r=remote_id, key=owner.key)
 
     def counts(self) -> dict[str, object]:
+        """Return what ``/health`` says about the cluster."""
         return {"cluster": self._members.counts()}
+
+    def _share_block(self, key: str, seconds: float) -> None:
+        self._here.tell_everybody("block", key=key, seconds=seconds)

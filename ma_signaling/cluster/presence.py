@@ -24,7 +24,9 @@ VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 
 
 class Presence:
-    """What is known of homes here and elsewhere."""
+    """What is known of homes here and elsewhere (``elsewhere.Directory`` for the core)."""
+
+    is_clustered = True
 
     def __init__(self, here: Here, is_whole: Callable[[], bool]) -> None:
         """``is_whole`` says whether all other nodes can be heard, as far as is known."""
@@ -43,9 +45,14 @@ class Presence:
 
     # Asking
 
-    def look(self, remote_id: str, told: Told | None = None) -> None:
-        """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if nobody knows it."""
+    def look_up(self, remote_id: str) -> None:
+        """As ``elsewhere.Directory`` has it."""
         # Even where nobody can be asked now: it is asked for again later, or forgotten.
+        self.sync(remote_id)
+        self.looks.begin(remote_id)
+
+    def ask_online(self, remote_id: str, told: Told) -> None:
+        """As ``elsewhere.Directory`` has it."""
         self.sync(remote_id)
         self.looks.begin(remote_id, told)
 
@@ -132,7 +139,7 @@ class Presence:
             self.messages.attach(mirror, always=True)
         if "ice" not in fields:
             # It was told anew, in short.
-            self.look(hold.remote_id)
+            self.look_up(hold.remote_id)
 
     def make_mirror(
         self, remote_id: str, node: str, name: str, address: ClientAddress, ask: int = 0
@@ -221,7 +228,7 @@ class Presence:
             elif not self._here.bus.is_up:
                 continue
             elif home.connection is None and home.sessions and not self.is_claimed(remote_id):
-                self.look(remote_id)
+                self.look_up(remote_id)
             else:
                 self._verify(remote_id)
 

@@ -97,7 +97,7 @@ class Relay:
 
     # From the home's node to the client's
 
-    def said(self, home: Home, session: RemoteSession, payload: bytes) -> None:
+    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None:
         """A home here has said something to a client elsewhere."""
         self._here.tell(session.node, "said", payload, r=home.remote_id, node=self._here.node)
 

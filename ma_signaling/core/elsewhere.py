@@ -1,8 +1,12 @@
-"""What the heart needs of the other nodes of a cluster; and the default: there are none."""
+"""What the core asks of the other nodes of a cluster, split by who asks; and the defaults for a server on its own.
+
+No method here calls back before it returns, except on a server on its own: there the answer is known at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ma_signaling.core.peer import ClientAddress
@@ -12,86 +16,82 @@ if TYPE_CHECKING:
     from ma_signaling.core.session import Connection, RemoteSession, Session
 
 
-class Elsewhere(Protocol):
-    """The other nodes. None of these methods calls back before it returns."""
+class Directory(Protocol):
+    """Which homes other nodes know (for ``Lookups``)."""
 
     @property
     def is_clustered(self) -> bool:
-        """Whether there may be other nodes at all: a Remote ID that is unknown here may be known there."""
+        """Whether there may be other nodes: a Remote ID that is unknown here may be known there."""
 
-    @property
-    def is_reachable(self) -> bool:
-        """Whether they can be asked now."""
+    def look_up(self, remote_id: str) -> None:
+        """Find out who holds a Remote ID. ``Registry.moved`` or ``Hub.nobody`` follows, or it is asked again."""
 
-    def look(self, remote_id: str) -> None:
-        """Find out who holds a Remote ID, for those who wait.
+    def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
+        """Find out whether a home is connected: True; False: it is expected back; None: no node knows it."""
 
-        ``Registry.moved`` or ``Hub.nobody`` follows, or it is asked again.
-        """
 
-    def ask(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
-        """Find out whether a home is connected: True; False: it is expected back; None: nobody knows it."""
-
-    def story(self, session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:
-        """Find out what happened in a session that is unknown here."""
-
-    def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer`` wants a Remote ID that nobody holds here: a verdict follows."""
-
-    def withdrawn(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer``, which may have claimed a Remote ID, wants it no longer."""
+class Announcements(Protocol):
+    """What other nodes are told about the homes of this one (for ``Registry``)."""
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         """``home.connection`` holds a Remote ID from now on.
 
-        ``evicting``: the sessions of the holder before weren't handed on; ``is_new``: none was known here.
+        ``evicting``: the previous holder's sessions weren't handed on; ``is_new``: no holder was known here.
         """
 
     def refreshed(self, home: Home) -> None:
         """A home has registered other ICE servers."""
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        """``holder``, which was here, has let go of ``home``; with ``goodbye``, its sessions end."""
+        """``holder``, a connection of this node, no longer holds ``home``; with ``goodbye`` its sessions end."""
 
     def dropped(self, home: Home) -> None:
-        """Nothing is known here of a home any more."""
-
-    def ended(self, session: Session) -> None:
-        """A session has ended of which the home's node may not hear otherwise."""
-
-    def say(self, home: Home, session: RemoteSession, payload: bytes) -> None:
-        """A home here has sent something to a client elsewhere."""
-
-    def crowd_out(self, home: Home, session: RemoteSession) -> None:
-        """A session of a client elsewhere makes way for another."""
-
-    def blocked(self, key: str, seconds: float) -> None:
-        """The lookups of an address are blocked."""
+        """This node has forgotten a home."""
 
     def senior(self, remote_id: str, owner: ClientAddress) -> None:
         """An address has held a Remote ID for long enough to be its senior."""
 
-    def counts(self) -> dict[str, object]:
-        """What /health tells of the cluster."""
+
+class Claims(Protocol):
+    """Registrations that other nodes must agree to (for ``Registry``)."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether other nodes can be asked now."""
+
+    def claim(self, remote_id: str, newcomer: Connection) -> None:
+        """``newcomer`` wants a Remote ID that no connection here holds: a verdict follows."""
+
+    def withdraw(self, remote_id: str, newcomer: Connection) -> None:
+        """``newcomer``, which may have claimed a Remote ID, doesn't want it any more."""
 
 
-class Nowhere:
-    """A server on its own."""
+class Relay(Protocol):
+    """Messages of sessions that cross nodes (for ``Router`` and ``Sessions``)."""
+
+    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None:
+        """Send what a home of this node said to the node of the session's client."""
+
+    def ended(self, session: Session) -> None:
+        """A session of this node's client has ended, and the home may not be told."""
+
+    def crowd_out(self, home: Home, session: RemoteSession) -> None:
+        """A session of another node's client makes way for another session of the same home."""
+
+
+class NoDirectory:
+    """The directory of a server on its own."""
 
     is_clustered = False
-    is_reachable = False
 
-    def look(self, remote_id: str) -> None: ...
+    def look_up(self, remote_id: str) -> None: ...
 
-    def ask(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
+    def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
         told(None)
 
-    def story(self, session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:
-        told(None)
 
-    def claim(self, remote_id: str, newcomer: Connection) -> None: ...
-
-    def withdrawn(self, remote_id: str, newcomer: Connection) -> None: ...
+class NoAnnouncements:
+    """The announcements of a server on its own."""
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None: ...
 
@@ -101,15 +101,51 @@ class Nowhere:
 
     def dropped(self, home: Home) -> None: ...
 
-    def ended(self, session: Session) -> None: ...
+    def senior(self, remote_id: str, owner: ClientAddress) -> None: ...
 
-    def say(self, home: Home, session: RemoteSession, payload: bytes) -> None: ...
+
+class NoClaims:
+    """The claims of a server on its own."""
+
+    is_reachable = False
+
+    def claim(self, remote_id: str, newcomer: Connection) -> None: ...
+
+    def withdraw(self, remote_id: str, newcomer: Connection) -> None: ...
+
+
+class NoRelay:
+    """The relay of a server on its own."""
+
+    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None: ...
+
+    def ended(self, session: Session) -> None: ...
 
     def crowd_out(self, home: Home, session: RemoteSession) -> None: ...
 
-    def blocked(self, key: str, seconds: float) -> None: ...
 
-    def senior(self, remote_id: str, owner: ClientAddress) -> None: ...
+def _find_no_trace(session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:
+    told(None)
 
-    def counts(self) -> dict[str, object]:
-        return {}
+
+def _share_no_block(key: str, seconds: float) -> None: ...
+
+
+def _no_counts() -> dict[str, object]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The other nodes. ``Elsewhere()`` is for a server on its own."""
+
+    directory: Directory = field(default_factory=NoDirectory)
+    announcements: Announcements = field(default_factory=NoAnnouncements)
+    claims: Claims = field(default_factory=NoClaims)
+    relay: Relay = field(default_factory=NoRelay)
+    find_trace: Callable[[str, Callable[[dict[str, Any] | None], None]], None] = _find_no_trace
+    """Find out what happened in a session that is unknown here; the callback hears None if no node knows it."""
+    share_block: Callable[[str, float], None] = _share_no_block
+    """Tell other nodes that the lookups of an address are blocked: its key, and for how many seconds."""
+    counts: Callable[[], dict[str, object]] = _no_counts
+    """Return what ``/health`` says about the cluster."""

@@ -14,7 +14,7 @@ from itertools import count, islice
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
-from ma_signaling.core.elsewhere import Elsewhere, Nowhere
+from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.errors import (
     BAD_MESSAGE,
     BLOCKED,
@@ -55,7 +55,8 @@ class Hub:
         self._report = report
         self._control = Allowance(settings.control_rate, settings.control_burst)
         self._ids = count(1)
-        self._elsewhere: Elsewhere = elsewhere or Nowhere()
+        elsewhere = elsewhere or Elsewhere()
+        self._cluster_counts = elsewhere.counts
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.is_leaving = False
@@ -63,12 +64,17 @@ class Hub:
         self.access = access
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
-        elsewhere = self._elsewhere
-        self.sessions = Sessions(settings, clock, report, self.limits, self.ice_servers, wall, elsewhere)
-        self.registry = Registry(settings, clock, report, access, self.sessions, self, elsewhere)
+        self.sessions = Sessions(
+            settings, clock, report, self.limits, self.ice_servers, wall, elsewhere.relay
+        )
+        self.registry = Registry(
+            settings, clock, report, access, self.sessions, self, elsewhere.announcements, elsewhere.claims
+        )
         stories = self.sessions.stories
         self.lookups = Lookups(clock, report, self.limits, self.registry, access, stories, elsewhere)
-        self._router = Router(clock, report, self, self.registry, self.sessions, self.lookups, elsewhere)
+        self._router = Router(
+            clock, report, self, self.registry, self.sessions, self.lookups, elsewhere.relay
+        )
 
     def reconfigure(self) -> None:
         """The settings have changed; budgets that are in use stay as they are."""
@@ -254,7 +260,7 @@ class Hub:
         return {
             **self.own_counts(),
             "rateLimiter": self.limits.counts(),
-            **self._elsewhere.counts(),
+            **self._cluster_counts(),
         }
 
     def _may_stay(self, connection: Connection) -> bool:

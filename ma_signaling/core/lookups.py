@@ -39,7 +39,9 @@ class Lookups:
         self._registry = registry
         self._access = access
         self._stories = stories
-        self._elsewhere = elsewhere
+        self._directory = elsewhere.directory
+        self._find_trace = elsewhere.find_trace
+        self._share_block = elsewhere.share_block
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
@@ -53,9 +55,9 @@ class Lookups:
             # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
             return None
         home = self._registry.find(remote_id)
-        if home is None and self._elsewhere.is_clustered:
+        if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id, address)
-            self._elsewhere.look(remote_id)
+            self._directory.look_up(remote_id)
         if home is None:
             self.missed(address, remote_id)
         elif not home.is_known:
@@ -67,7 +69,7 @@ class Lookups:
         now = self._clock.seconds()
         if self._limits.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
-            self._elsewhere.blocked(address.key, self._limits.blocked_for(address.key, now))
+            self._share_block(address.key, self._limits.blocked_for(address.key, now))
             raise Refused(BLOCKED)
 
     def is_online(
@@ -81,7 +83,7 @@ class Lookups:
         elif home is not None and home.is_known:
             told(home.connection is not None)
         else:
-            self._elsewhere.ask(remote_id, lambda found: told(self._online(address, remote_id, found)))
+            self._directory.ask_online(remote_id, lambda found: told(self._online(address, remote_id, found)))
 
     def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
         if found is None:
@@ -101,7 +103,7 @@ class Lookups:
         """
         story = self._stories.tell(session_id, self._charge(address))
         if story is None and _SESSION_ID.fullmatch(session_id):
-            self._elsewhere.story(session_id, told)
+            self._find_trace(session_id, told)
         else:
             told(story)
 

@@ -12,7 +12,7 @@ from itertools import chain
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
-from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.elsewhere import Announcements, Claims
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.evicted import Evicted
@@ -36,7 +36,8 @@ class Registry:
         access: Access,
         sessions: Sessions,
         closer: Closer,
-        elsewhere: Elsewhere,
+        announcements: Announcements,
+        claims: Claims,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -44,7 +45,8 @@ class Registry:
         self._report = report
         self._sessions = sessions
         self._closer = closer
-        self._elsewhere = elsewhere
+        self._announcements = announcements
+        self._claims = claims
         self._homes: dict[str, Home] = {}
         self.evicted = Evicted(sessions)
         """Homes whose sessions wait for the return of somebody who lost the Remote ID."""
@@ -81,11 +83,11 @@ class Registry:
         if home is not None and home.connection is connection:
             if ice_servers is not None:
                 home.keep_ice_servers(ice_servers)
-                self._elsewhere.refreshed(home)
+                self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
-        elif self._elsewhere.is_reachable and (home is None or not home.is_here):
+        elif self._claims.is_reachable and (home is None or not home.is_here):
             self.takeovers.wait(connection, remote_id, ice_servers)
-            self._elsewhere.claim(remote_id, connection)
+            self._claims.claim(remote_id, connection)
         else:
             self.contend(connection, remote_id, ice_servers)
 
@@ -160,7 +162,7 @@ class Registry:
         remote_id = connection.claim
         self.takeovers.withdraw(connection)
         if remote_id is not None and not connection.is_remote:
-            self._elsewhere.withdrawn(remote_id, connection)
+            self._claims.withdraw(remote_id, connection)
 
     def enforce_access(self) -> None:
         """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
@@ -181,14 +183,14 @@ class Registry:
             home.cancel_timer()
         for remote_id, newcomer in self.takeovers.give_up():
             if not newcomer.is_remote:
-                self._elsewhere.withdrawn(remote_id, newcomer)
+                self._claims.withdraw(remote_id, newcomer)
 
     def connection_let_go(self, connection: Connection) -> None:
         """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
         if connection.home is not None:
             home = connection.home
             self._detach(home)
-            self._elsewhere.vacated(home, connection, goodbye=False)
+            self._announcements.vacated(home, connection, goodbye=False)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
@@ -245,7 +247,7 @@ class Registry:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
         held = self.evicted.adopt(home) + home.take_held()
-        self._elsewhere.granted(home, evicting=evicting, is_new=not was_known)
+        self._announcements.granted(home, evicting=evicting, is_new=not was_known)
         for session in home.sessions.values():
             self._go_on(session, was_known)
         for message in held:
@@ -293,7 +295,7 @@ class Registry:
         over = goodbye or self._settings.grace == 0
         holder = self._detach(home)
         if not holder.is_remote:
-            self._elsewhere.vacated(home, holder, goodbye=over)
+            self._announcements.vacated(home, holder, goodbye=over)
             event = Event.HOME_LEFT if over else Event.HOME_LOST
             self._report(event, connection=holder.id, remote_id=home.remote_id)
         if over:
@@ -331,7 +333,7 @@ class Registry:
 
     def _drop(self, home: Home) -> None:
         del self._homes[home.remote_id]
-        self._elsewhere.dropped(home)
+        self._announcements.dropped(home)
 
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""
@@ -342,5 +344,5 @@ class Registry:
             self.online -= 1
             now = self._clock.seconds()
             if self.seniority.note(home.remote_id, home.owner, home.held_since, now):
-                self._elsewhere.senior(home.remote_id, home.owner)
+                self._announcements.senior(home.remote_id, home.owner)
         return holder

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling.core import messages, remote_id
-from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
     ALREADY_SERVER,
@@ -67,7 +67,7 @@ class Router:
         registry: Registry,
         sessions: Sessions,
         lookups: Lookups,
-        elsewhere: Elsewhere,
+        relay: Relay,
     ) -> None:
         self._clock = clock
         self._report = report
@@ -75,7 +75,7 @@ class Router:
         self._registry = registry
         self._sessions = sessions
         self._lookups = lookups
-        self._elsewhere = elsewhere
+        self._relay = relay
         handlers: dict[str, _Handler] = {
             "offer": self._forward,
             "answer": self._forward,
@@ -258,7 +258,7 @@ class Router:
         assert connection.home is not None
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise _OverBudget(session.from_home)
-        self._elsewhere.say(connection.home, session, payload)
+        self._relay.forward(connection.home, session, payload)
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")

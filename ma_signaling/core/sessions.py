@@ -11,7 +11,7 @@ from secrets import token_hex
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
-from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ended import Ended
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.core.events import Event, Report
@@ -38,7 +38,7 @@ class Sessions:
         limits: Limits,
         ice_servers: IceServers,
         wall: Callable[[], float],
-        elsewhere: Elsewhere,
+        relay: Relay,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -46,7 +46,7 @@ class Sessions:
         self._limits = limits
         self._ice_servers = ice_servers
         self._wall = wall
-        self._elsewhere = elsewhere
+        self._relay = relay
         self._allowance = _allowance(settings)
         self._by_id: dict[str, Session] = {}
         self.ended = Ended(clock)
@@ -247,7 +247,7 @@ class Sessions:
             else:
                 self.stories.ended(session.id, now)
         if session.announced:
-            self._elsewhere.ended(session)
+            self._relay.ended(session)
         del self._by_id[session.id]
         del session.home.sessions[session.id]
         session.client.session = None
@@ -269,7 +269,7 @@ class Sessions:
         if isinstance(crowded_out, Session):
             self.crowd_out(crowded_out)
         elif crowded_out is not None:
-            self._elsewhere.crowd_out(home, crowded_out)
+            self._relay.crowd_out(home, crowded_out)
             home.tell(messages.client_disconnected(crowded_out.id))
             self.detach_remote(home, crowded_out.id)
 

@@ -59,8 +59,8 @@ def make_service(
     metrics, disguise = Metrics(), Disguise()
     report = each_of(EventLog(settings.log_addresses, disguise, reactor), metrics)
     cluster = _cluster(settings, reactor)
-    node = None if cluster is None else cluster.node
-    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings), elsewhere=node)
+    elsewhere = None if cluster is None else cluster.node.elsewhere
+    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings), elsewhere=elsewhere)
     if cluster is not None:
         cluster.node.join(hub)
     lists = AccessLists(settings, hub)
