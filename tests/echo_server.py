@@ -9,7 +9,6 @@ from twisted.internet import reactor as installed_reactor
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.hub import Hub
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
@@ -35,9 +34,8 @@ class EchoProtocol(SignalingProtocol):
 def main() -> None:
     """Serve until killed; the first line of output says that it listens."""
     reactor: Any = installed_reactor
-    disguise = Disguise()
-    report = EventLog(SETTINGS.log_addresses, disguise, reactor)
-    hub = Hub(SETTINGS, reactor, report, Access(disguise))
+    report = EventLog(SETTINGS.log_addresses, reactor)
+    hub = Hub(SETTINGS, reactor, report, Access())
     keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
     factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
     factory.protocol = configure(EchoProtocol, factory)

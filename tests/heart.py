@@ -16,7 +16,6 @@ from typing import Any
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
@@ -192,11 +191,9 @@ class World:
         self.clock = clock or FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
-        self.disguise = Disguise()
-        self._log = EventLog("network", self.disguise, FakeClock())
-        access = Access(self.disguise)
+        self._log = EventLog("network", FakeClock())
         self.hub = Hub(
-            self.settings, self.clock, self._report, access, self.TURN_SECRET, self.wall, elsewhere
+            self.settings, self.clock, self._report, Access(), self.TURN_SECRET, self.wall, elsewhere
         )
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:

@@ -10,7 +10,6 @@ from twisted.logger import LogLevel, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import EventLog
@@ -33,7 +32,7 @@ class LogTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = FakeClock()
-        self.log = EventLog("network", Disguise(), self.clock)
+        self.log = EventLog("network", self.clock)
         self.file = io.StringIO()
 
     def _observe(self, as_json: bool) -> None:

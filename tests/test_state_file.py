@@ -115,22 +115,9 @@ class FileTest(SynchronousTestCase):
 
     def test_written_at_the_end_for_its_owner_only(self) -> None:
         assert "nobody is remembered" in self.log_of_a_run()
-        key = self.path.with_name("state.key")
-        assert {*self.path.parent.iterdir()} == {self.path, key}
-        for path in (self.path, key):
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        kept = key.read_bytes()
+        assert list(self.path.parent.iterdir()) == [self.path]
+        assert stat.S_IMODE(self.path.stat().st_mode) == 0o600
         assert "nobody is remembered" not in self.log_of_a_run()
-        assert key.read_bytes() == kept
-
-    def test_broken_key(self) -> None:
-        """It is left as it is: what it was may be found again, and all bans by it with it."""
-        for broken in (b"", b"00" * 31, b"zz" * 32, b"\xff" * 64):
-            key = self.path.with_name("state.key")
-            key.write_bytes(broken)
-            log = self.log_of_a_run()
-            assert f"{key} cannot be used, so that bans by the log's hashes hold for nobody" in log
-            assert key.read_bytes() == broken
 
     def test_broken_file(self) -> None:
         self.path.write_bytes(b"broken")

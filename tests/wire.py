@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.monitoring.event_log import EventLog
@@ -72,9 +71,9 @@ class Server:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
-        metrics, disguise = Metrics(), Disguise()
-        report = each_of(EventLog(self.settings.log_addresses, disguise, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report, Access(disguise), b"shared with the relay")
+        metrics = Metrics()
+        report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
+        self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay")
         self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.readiness = Readiness()
         self.factory = make_factory(

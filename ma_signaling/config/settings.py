@@ -99,7 +99,7 @@ class Settings:
     state_file: str = setting(
         "",
         str,
-        "Where seniority is kept over a restart, as keyed hashes, and with .key the key of the log's; empty: nowhere",
+        "Where seniority is kept over a restart, as keyed hashes; empty: nowhere",
         unit="path",
     )
     allow_remote_ids: str = setting(
@@ -111,7 +111,7 @@ class Settings:
     deny: str = setting(
         "",
         str,
-        "A file of what is banned, one a line: addresses, networks, Remote IDs, or these as the log shows them",
+        "A file of what is banned, one a line: addresses, networks and Remote IDs",
         unit="path",
     )
     log_addresses: str = setting(

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from ma_signaling.config.values import Network
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.remote_id import normalise
-
-_DISGUISED = re.compile(r"([A-Za-z0-9_-]{1,4})(?:…|\.\.\.)([0-9A-Fa-f]{8})")
 
 
 class BadEntry(ValueError):
@@ -47,11 +44,10 @@ class Networks:
 
 @dataclass(frozen=True, slots=True)
 class DenyList:
-    """Who is banned: addresses, and Remote IDs as they are or as the log shows them."""
+    """Banned networks and Remote IDs."""
 
     networks: Networks = field(default_factory=Networks)
     remote_ids: frozenset[str] = frozenset()
-    disguised: frozenset[str] = frozenset()
     size: int = 0
     """How many entries it has."""
 
@@ -59,8 +55,7 @@ class DenyList:
 class Access:
     """Who may come, and who may register what. Both lists may be replaced at any time."""
 
-    def __init__(self, disguise: Disguise) -> None:
-        self._disguise = disguise
+    def __init__(self) -> None:
         self.allowed: frozenset[str] | None = None
         """The only Remote IDs that may be registered; None: any."""
         self.denied = DenyList()
@@ -74,11 +69,8 @@ class Access:
         return (self.allowed is None or remote_id in self.allowed) and not self.is_banned(remote_id)
 
     def is_banned(self, remote_id: str) -> bool:
-        """Whether the deny list names this Remote ID, in either way."""
-        denied = self.denied
-        return remote_id in denied.remote_ids or (
-            bool(denied.disguised) and self._disguise.of_remote_id(remote_id) in denied.disguised
-        )
+        """Whether the deny list names this Remote ID."""
+        return remote_id in self.denied.remote_ids
 
 
 def parse_allowed(text: str) -> frozenset[str]:
@@ -87,17 +79,15 @@ def parse_allowed(text: str) -> frozenset[str]:
 
 
 def parse_denied(text: str) -> DenyList:
-    """The addresses, networks, Remote IDs and hashes of a list. Raises ``BadEntry``."""
-    networks, remote_ids, disguised = set[Network](), set[str](), set[str]()
+    """The addresses, networks and Remote IDs of a list. Raises ``BadEntry``."""
+    networks, remote_ids = set[Network](), set[str]()
     for number, entry in _entries(text):
-        if match := _DISGUISED.fullmatch(entry):
-            disguised.add(f"{match[1].upper()}…{match[2].lower()}")
-        elif re.search(r"[.:/]", entry):
+        if re.search(r"[.:/]", entry):
             networks.add(_network(number, entry))
         else:
             remote_ids.add(_remote_id(number, entry))
-    size = len(networks) + len(remote_ids) + len(disguised)
-    return DenyList(Networks(networks), frozenset(remote_ids), frozenset(disguised), size)
+    size = len(networks) + len(remote_ids)
+    return DenyList(Networks(networks), frozenset(remote_ids), size)
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:

@@ -13,10 +13,10 @@ from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.events import Event
 from ma_signaling.core.limits import MINUTE
 from ma_signaling.core.peer import ClientAddress, Clock
+from ma_signaling.monitoring.pseudonyms import Pseudonyms
 
 _LINES = {
     Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
@@ -80,9 +80,9 @@ _MOST_A_MINUTE = dict.fromkeys(
 class EventLog:
     """Writes reported events to Twisted's log."""
 
-    def __init__(self, addresses: str, disguise: Disguise, clock: Clock) -> None:
+    def __init__(self, addresses: str, clock: Clock) -> None:
         self._addresses = addresses
-        self._disguise = disguise
+        self._pseudonyms = Pseudonyms()
         self._clock = clock
         self._log = Logger(namespace="ma_signaling")
         self._said: Counter[Event] = Counter()
@@ -120,9 +120,9 @@ class EventLog:
 
     def _readable(self, name: str, value: object) -> object:
         if name == "remote_id":
-            return self._disguise.of_remote_id(str(value))
+            return self._pseudonyms.of_remote_id(str(value))
         if name == "session":
-            return self._disguise.of(str(value))
+            return self._pseudonyms.of(str(value))
         return self._readable_address(value) if isinstance(value, ClientAddress) else value
 
     def _readable_address(self, address: ClientAddress) -> str:

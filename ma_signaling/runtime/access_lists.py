@@ -23,7 +23,6 @@ class AccessLists:
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
         self._hub = hub
-        self._keeps_key = bool(settings.state_file)
         files: list[tuple[str, str, Callable[[str], int]]] = [
             ("--allow-remote-ids", settings.allow_remote_ids, self._allow),
             ("--deny", settings.deny, self._deny),
@@ -65,8 +64,5 @@ class AccessLists:
         return len(allowed)
 
     def _deny(self, text: str) -> int:
-        denied = parse_denied(text)
-        if denied.disguised and not self._keeps_key:
-            raise ValueError("hashes from the log need --state-file, beside which their key is kept")
-        self._hub.access.denied = denied
+        self._hub.access.denied = denied = parse_denied(text)
         return denied.size

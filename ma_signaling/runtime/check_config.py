@@ -13,7 +13,6 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration, readable
 from ma_signaling.core.access import Access
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.runtime import turn_secret
@@ -47,7 +46,7 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         make_bus(settings)
     clock: Any = reactor
     try:
-        AccessLists(settings, Hub(settings, clock, each_of(), Access(Disguise()))).load()
+        AccessLists(settings, Hub(settings, clock, each_of(), Access())).load()
     except AccessListError as problem:
         raise CannotStart(f"ma-signaling: {problem}") from None
     directory = Path(settings.state_file).parent

@@ -14,7 +14,6 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import Capacity, most_sockets, raise_descriptor_limit
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpSite
@@ -56,11 +55,11 @@ def make_service(
     ``CannotStart`` where an access list or a secret will not do; starting does where a port or a certificate won't.
     """
     raise_descriptor_limit()
-    metrics, disguise = Metrics(), Disguise()
-    report = each_of(EventLog(settings.log_addresses, disguise, reactor), metrics)
+    metrics = Metrics()
+    report = each_of(EventLog(settings.log_addresses, reactor), metrics)
     cluster = _cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
-    hub = Hub(settings, reactor, report, Access(disguise), turn_secret.read(settings), elsewhere=elsewhere)
+    hub = Hub(settings, reactor, report, Access(), turn_secret.read(settings), elsewhere=elsewhere)
     if cluster is not None:
         cluster.node.join(hub)
     lists = AccessLists(settings, hub)
@@ -109,7 +108,7 @@ def make_service(
     named["inherited-ports"] = ports.inherited
     named["shared-ports"] = ports.shared
     if settings.state_file:
-        named["state-file"] = StateFile(Path(settings.state_file), hub, disguise, reactor)
+        named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
     named["status"] = Status(notifier, reactor)
     return one_by_one(named)
 

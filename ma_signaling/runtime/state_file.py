@@ -1,8 +1,4 @@
-"""What outlives a restart.
-
-Seniority: without it, every restart would be a squatter's chance. And the key of the log's hashes, in a file of its own
-beside it: with another key, a ban by such a hash would hold for nobody.
-"""
+"""What outlives a restart: seniority, without which every restart would be a squatter's chance."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ma_signaling.core.disguise import Disguise
 from ma_signaling.core.hub import Hub
 
 SAVE_SECONDS = 600.0
@@ -27,17 +22,14 @@ _log = Logger(namespace="ma_signaling")
 class StateFile(Service):
     """Loads what is remembered when the server starts, and saves it now and then and at the end."""
 
-    def __init__(self, path: Path, hub: Hub, disguise: Disguise, reactor: IReactorTime) -> None:
+    def __init__(self, path: Path, hub: Hub, reactor: IReactorTime) -> None:
         self._path = path
-        self._key_path = path.with_name(path.name + ".key")
-        self._disguise = disguise
         self._hub = hub
         self._loop = LoopingCall(self._save)
         self._loop.clock = reactor
 
     def startService(self) -> None:
         super().startService()
-        self._load_key()
         try:
             self._hub.restore(self._path.read_bytes(), time.time())
         except FileNotFoundError:
@@ -54,33 +46,11 @@ class StateFile(Service):
             self._loop.stop()
         self._save()
 
-    def _load_key(self) -> None:
-        try:
-            self._disguise.key = _parse_key(self._key_path.read_text(encoding="ascii"))
-        except FileNotFoundError:
-            self._write(self._key_path, self._disguise.key.hex().encode())
-        except (OSError, ValueError) as problem:
-            _log.error(
-                "{path} cannot be used, so that bans by the log's hashes hold for nobody: {problem}",
-                path=self._key_path,
-                problem=problem,
-            )
-
     def _save(self) -> None:
-        self._write(self._path, self._hub.snapshot(time.time()))
-
-    def _write(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content)
+            write_atomically(self._path, self._hub.snapshot(time.time()))
         except OSError as problem:
-            _log.error("{path} cannot be written: {problem}", path=path, problem=problem)
-
-
-def _parse_key(text: str) -> bytes:
-    key = bytes.fromhex(text)
-    if len(key) != Disguise.KEY_BYTES:
-        raise ValueError(f"it has {len(key)} bytes instead of {Disguise.KEY_BYTES}")
-    return key
+            _log.error("{path} cannot be written: {problem}", path=self._path, problem=problem)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
