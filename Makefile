@@ -31,11 +31,9 @@ ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
 unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seconds
 	$(BIN)/python -m pytest -m unit -p randomly
 
-# Tests that drive other processes only have nothing of Twisted in them: under pytest alone, for they take long.
-FROM_OUTSIDE = asyncapi cluster_model cluster_process cluster_recipes docker doctor doctor_logic end_to_end install late_pong \
-	openapi page_looks proxies readme
+# What drives other processes only has nothing of Twisted in it.
 trial: lint
-	$(BIN)/trial $(filter-out $(FROM_OUTSIDE:%=tests/test_%.py),$(wildcard tests/test_*.py))
+	$(BIN)/trial tests.unit tests.model.test_leaving_model tests.integration.test_service tests.integration.test_reload
 
 lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
@@ -46,10 +44,10 @@ lint: .venv/tested ## Lint, formatting, types, and who imports whom
 # A million of anything takes minutes when each line is watched, and no line that a thousand don't take.
 coverage: .venv/tested ## Run the tests, and see that enough branches were taken
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --deselect tests/test_resources.py::MemoryTest::test_a_million_addresses
+	$(BIN)/coverage run -m pytest --deselect tests/model/test_memory.py::MemoryTest::test_a_million_addresses
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/python -m tests.coverage_floors
+	$(BIN)/python -m tests.project.coverage_floors
 
 versions: .venv/tested ## Run the tests with each supported Python that is here, and with the oldest and newest dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
@@ -59,10 +57,10 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 	$(BIN)/python -m tests.soak.soak $(SECONDS)
 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
-	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/test_fuzz.py
+	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
 
 model: .venv/tested ## Play other games against both models than the tests do; GAMES=500 of each kind
-	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/test_hub_model.py tests/test_cluster_model.py
+	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/model/test_hub_model.py tests/model/test_cluster_model.py
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -25,7 +25,7 @@ from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
 from benchmarks.script import side_by_side
 from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, resident
 from benchmarks.texts import address
-from tests.free_ports import free_port
+from tests.support.free_ports import free_port
 
 ALONE, NODE, BOTH = "alone", "a node", "two nodes"
 

@@ -27,7 +27,7 @@ from benchmarks.loop import Loop, Unexpected
 from benchmarks.rounds import Figure, Make, Side, compare, say, warm_up
 from benchmarks.servers import Kind, NotReady, Server, Tls
 from benchmarks.storm import storm
-from tests.certificates import make_certificate
+from tests.support.certificates import make_certificate
 
 PLAIN = "Without TLS"
 TLS = "With TLS"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 
-from tests.free_ports import free_port
+from tests.support.free_ports import free_port
 
 STARTS_WITHIN = 20.0
 POLL = 0.002

@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from tests.server_process import ServerProcess
 from tests.soak.ground import Ground
+from tests.support.server_process import ServerProcess
 
 MEMORY_MARGIN = 1.05
 """What memory may grow to, after a second and longer time of the same load."""

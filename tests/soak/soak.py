@@ -12,12 +12,12 @@ import time
 
 import aiohttp
 
-from tests.server_process import ServerProcess
 from tests.soak.clients import party, resident
 from tests.soak.ground import Ground
 from tests.soak.homes import Home
 from tests.soak.hostile import TRICKS, again_and_again
 from tests.soak.report import Measure, blocks_in, broken_promises, measure, table
+from tests.support.server_process import ServerProcess
 
 HOMES = 30
 STEADY = 12

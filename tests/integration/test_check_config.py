@@ -1,0 +1,90 @@
+"""Settings from a file, and what --check-config says of them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.certificates import Authority
+from tests.support.server_process import child_environment
+
+WITHIN = 20.0
+
+
+class FileTestCase(SynchronousTestCase):
+    """A directory for a file."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.file = self.directory / "ma-signaling.toml"
+
+    def write(self, content: str | bytes) -> None:
+        self.file.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+class CheckConfigTest(FileTestCase):
+    """--check-config as a command: no port is opened, and the status says whether a server would start."""
+
+    def check(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ma_signaling", *options, "--check-config"],
+            env={**child_environment(), **environment},
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+
+    def assert_fails(self, hint: str, *options: str, **environment: str) -> None:
+        done = self.check(*options, **environment)
+        assert done.returncode == 1, done
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("ma-signaling: "), line
+        assert hint in line, line
+
+    def test_good(self) -> None:
+        certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
+        Authority().issue(certificate, key)
+        self.write(
+            f'port = "tcp:1:interface=127.0.0.1"\ntls_cert = "{certificate}"\ntls_key = "key.pem"\ngrace = 7\n'
+        )
+        for done in (
+            self.check("--config", self.file.name, "--park", "8"),
+            self.check("--park", "8", MA_SIGNALING_CONFIG=str(self.file)),
+        ):
+            assert done.returncode == 0, done.stderr
+            assert f"\ngrace = 7  # {self.file}\n" in done.stdout, done.stdout
+            assert "\npark = 8  # --park\n" in done.stdout, done.stdout
+            assert done.stderr == ""
+
+    def test_the_option_wins_over_the_variable(self) -> None:
+        self.write("grace = 7\n")
+        done = self.check("--config", str(self.file), MA_SIGNALING_CONFIG="/nowhere")
+        assert f"\ngrace = 7  # {self.file}\n" in done.stdout, done
+
+    def test_mistakes(self) -> None:
+        self.write("graze = 7\n")
+        self.assert_fails(f"{self.file}: there is no setting 'graze'", "--config", str(self.file))
+        self.assert_fails("none.toml: it cannot be read", "--config", "none.toml")
+        self.assert_fails("--grace: 'x' will not do", "--grace", "x")
+        self.assert_fails("cannot listen on tcp:x: ", "--port", "tcp:x")
+        self.assert_fails("cannot listen on nonsense:1: ", "--http-port", "nonsense:1")
+        self.assert_fails("no TLS: cert.pem cannot be read", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+        self.assert_fails("state: nothing can be written in /nowhere", "--state-file", "/nowhere/state")
+
+    def test_sockets_of_systemd_come_later(self) -> None:
+        assert self.check("--port", "systemd:domain=INET:index=0").returncode == 0
+
+    def test_nothing_is_opened(self) -> None:
+        """A server that runs already is not in the way."""
+        path = self.directory / "socket"
+        assert self.check("--port", f"unix:{path}").returncode == 0
+        assert not path.exists()

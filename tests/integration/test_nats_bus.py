@@ -1,0 +1,105 @@
+"""How a node gets into NATS, and what stops a server that cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.certificates import make_certificate
+from tests.support.nats_identity import operator_mode
+from tests.support.nats_servers import NatsServer, node, obstacle, wait_until
+from tests.support.server_process import child_environment, twistd_path
+
+
+class AdmissionTest(SynchronousTestCase):
+    """By a token, a credentials file, or TLS; and not without."""
+
+    def setUp(self) -> None:
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+        self.directory = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+
+    def file(self, name: str, content: str) -> str:
+        path = (self.directory / name).absolute()
+        path.write_text(content)
+        return str(path)
+
+    def assert_joins(self, nats: NatsServer, url: str, *options: str) -> None:
+        with node(url, *options) as server:
+            wait_until(lambda: obstacle(server) is None, "a node that has joined")
+        assert "Traceback" not in server.log()
+        assert "NATS is away" not in server.log(), "it left by itself"
+
+    def assert_stays_out(self, nats: NatsServer, url: str, *options: str) -> str:
+        """It serves its own peers, says why, and is not ready."""
+        with node(url, *options) as server:
+            wait_until(lambda: "cannot be reached" in server.log(), "a reason")
+            assert obstacle(server) == "cluster-unreachable"
+            assert "Traceback" not in server.log()
+        return server.log()
+
+    def test_token(self) -> None:
+        nats = self.stack.enter_context(NatsServer('authorization: { token: "s3cret" }\n'))
+        self.assert_joins(nats, nats.url, "--nats-token-file", self.file("token", "s3cret\n"))
+        log = self.assert_stays_out(nats, nats.url, "--nats-token-file", self.file("wrong", "guessed"))
+        assert "guessed" not in log
+
+    def test_credentials(self) -> None:
+        configuration, credentials = operator_mode()
+        nats = self.stack.enter_context(NatsServer(configuration))
+        self.assert_joins(nats, nats.url, "--nats-credentials", self.file("node.creds", credentials))
+        _, others = operator_mode()
+        self.assert_stays_out(nats, nats.url, "--nats-credentials", self.file("other.creds", others))
+
+    def test_tls(self) -> None:
+        key, certificate = (self.directory.absolute() / name for name in ("key.pem", "certificate.pem"))
+        make_certificate(key, certificate)
+        nats = self.stack.enter_context(
+            NatsServer(f'tls: {{ cert_file: "{certificate}", key_file: "{key}" }}\n')
+        )
+        url = nats.url.replace("nats://127.0.0.1", "tls://localhost")
+        self.assert_joins(nats, url, "--nats-ca", str(certificate))
+        self.assert_stays_out(nats, url)
+
+
+class StartTest(SynchronousTestCase):
+    """One line, and status 1."""
+
+    def start(self, *options: str, reactor: str = "asyncio", check: bool = True) -> str:
+        command = [str(twistd_path()), "-n", "--pidfile=", f"--reactor={reactor}", "ma-signaling"]
+        command += ["--port", "tcp:0:interface=127.0.0.1", *options]
+        command += ["--check-config"] if check else []
+        done = subprocess.run(
+            command, env=child_environment(), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 1, done
+        return done.stderr.strip()
+
+    def test_other_reactor(self) -> None:
+        line = self.start("--nats-url", "nats://127.0.0.1:4222", reactor="epoll", check=False)
+        assert line.splitlines()[-1] == (
+            "ma-signaling: --nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
+            " (the ma-signaling command does so by itself)"
+        )
+
+    def test_mistakes(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "nothing"
+        path.write_text("nothing of use")
+        url = ("--nats-url", "nats://127.0.0.1:4222")
+        for options, problem in (
+            (("--nats-url", "nats://me:secret@127.0.0.1"), "will not do, it must be nats://HOST:PORT"),
+            (("--nats-url", "http://127.0.0.1"), "will not do, it must be nats://HOST:PORT"),
+            ((*url, "--nats-credentials", str(path)), "it has no NATS USER JWT"),
+            ((*url, "--nats-ca", str(path)), "is no certificate"),
+            ((*url, "--nats-token-file", "/nowhere"), "/nowhere cannot be read"),
+            (("--reuse-port", "on"), "--reuse-port needs --nats-url"),
+        ):
+            line = self.start(*options)
+            assert problem in line, line
+            assert line.count("\n") == 0, line

@@ -1,0 +1,216 @@
+"""The real server, started in the ways people start it, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import aiohttp
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling import __version__
+from tests.support.free_ports import free_port
+from tests.support.proxy_processes import proxy_v1, proxy_v2
+from tests.support.server_process import (
+    TALKS_WITHIN,
+    ServerProcess,
+    child_environment,
+    end,
+    registered,
+    run,
+    script,
+    talk,
+    twistd_path,
+)
+
+
+class StartTest(SynchronousTestCase):
+    """Mistakes end the process with status 1 and one clear line."""
+
+    def assert_fails(self, done: subprocess.CompletedProcess[str], hint: str) -> None:
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        assert "Traceback" not in output, output
+        (line,) = [line for line in output.splitlines() if "ma-signaling:" in line]
+        assert hint in line, line
+
+    def test_port_in_use(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            self.assert_fails(script("--port", str(port)), f"cannot listen on {port}: ")
+            where = f"tcp:{port}:interface=127.0.0.1"
+            done = run(str(twistd_path()), "-n", "--pidfile=", "ma-signaling", "--port", where)
+            self.assert_fails(done, f"cannot listen on {where}: ")
+
+    def test_port_in_use_as_a_daemon(self) -> None:
+        """The command that starts a daemon knows whether it runs, and leaves no PID file."""
+        with socket.socket() as taken, tempfile.TemporaryDirectory() as directory:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            where = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            log, pid = Path(directory) / "log", Path(directory) / "pid"
+            twistd = (str(twistd_path()), f"--pidfile={pid}", f"--logfile={log}")
+            done = run(*twistd, "ma-signaling", "--port", where)
+            assert done.returncode == 1
+            assert f"cannot listen on {where}" in done.stderr
+            assert not pid.exists()
+            assert "Traceback" not in log.read_text(encoding="utf-8")
+
+    def test_bad_settings(self) -> None:
+        self.assert_fails(script("--port", "99999"), "--port: '99999' will not do")
+        self.assert_fails(script("--port", "nonsense:1"), "cannot listen on nonsense:1: ")
+        self.assert_fails(script("--port", "tcp:1:no=such"), "cannot listen on tcp:1:no=such: ")
+        self.assert_fails(
+            script("--port", "ssl:1:privateKey=setup.py:certKey=/dev/null"), "cannot listen on ssl:"
+        )
+        self.assert_fails(script("--port", "systemd:domain=INET:index=0"), "cannot listen on systemd:")
+        self.assert_fails(script("--grace", "soon"), "--grace: 'soon' will not do")
+        self.assert_fails(script(PORT="http"), "PORT: 'http' will not do")
+        self.assert_fails(script(MA_SIGNALING_PARK="x"), "MA_SIGNALING_PARK: 'x' will not do")
+        self.assert_fails(script("--no-such-option"), "option --no-such-option not recognized")
+        self.assert_fails(script("stray"), "unexpected argument: stray")
+        done = run(str(twistd_path()), "-n", "--pidfile=", "ma-signaling", "--grace", "soon")
+        self.assert_fails(done, "--grace: 'soon' will not do")
+
+    def test_version_and_help(self) -> None:
+        assert script("--version").stdout == f"ma-signaling {__version__}\n"
+        assert "--takeover-timeout=" in script("--help").stdout
+
+    def test_plugin_is_listed(self) -> None:
+        assert "ma-signaling" in run(str(twistd_path()), "--help").stdout
+
+
+class ListenTest(SynchronousTestCase):
+    """Numbers and endpoints, one or several."""
+
+    def healthy(self, where: tuple[int, str] | str) -> bool:
+        family = (
+            socket.AF_UNIX
+            if isinstance(where, str)
+            else socket.AF_INET6
+            if ":" in where[1]
+            else socket.AF_INET
+        )
+        with socket.socket(family) as client:
+            client.settimeout(TALKS_WITHIN)
+            client.connect(where if isinstance(where, str) else (where[1], where[0]))
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return client.makefile("rb").read().startswith(b"HTTP/1.1 200 OK")
+
+    def test_plain_number_listens_on_ipv6_and_ipv4(self) -> None:
+        port = free_port()
+        with ServerProcess("--port", str(port)):
+            assert self.healthy((port, "127.0.0.1"))
+            assert self.healthy((port, "::1"))
+
+    def test_environment(self) -> None:
+        port = free_port()
+        self.patch(os, "environ", {**os.environ, "MA_SIGNALING_PORT": f"{port}"})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ma_signaling"], env=child_environment(), stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        with process.stdout as output:
+            try:
+                while "is up" not in (line := output.readline()):
+                    assert line, "the server ended"
+                assert self.healthy((port, "127.0.0.1"))
+            finally:
+                end(process, signal.SIGINT)
+
+    def test_unix_socket(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = str(Path(directory) / "socket")
+            with ServerProcess("--port", f"unix:{path}"):
+                assert self.healthy(path)
+
+    def test_proxy_protocol(self) -> None:
+        """``haproxy:tcp:`` takes the client's address from the connection's first line."""
+        port = free_port()
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            for line in (proxy_v1("198.51.100.1"), proxy_v2("198.51.100.1"), proxy_v2("198.51.100.2")):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(line)
+                writer.write(b"GET /api/check/HOME HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                replies.append((await reader.read())[9:12])
+                writer.close()
+
+        replies: list[bytes] = []
+        with ServerProcess("--port", f"haproxy:tcp:{port}:interface=127.0.0.1", "--lookups-per-minute", "1"):
+            talk(conversation)
+        assert replies == [b"200", b"429", b"200"]
+
+
+class TalkTest(SynchronousTestCase):
+    """A conversation over real sockets."""
+
+    def test_session(self) -> None:
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            home = await registered(session, server.url)
+            client = await session.ws_connect(server.url)
+            await client.send_json({"type": "connect-request", "remoteId": "home"})
+            announced = await home.receive_json()
+            ready = {"type": "session-ready", "sessionId": announced["sessionId"], "iceServers": []}
+            await home.send_json(ready)
+            assert (await client.receive_json())["type"] == "connected"
+            big = "x" * 60_000
+            await client.send_json({"type": "offer", "data": big})
+            assert (await home.receive_json())["data"] == big
+            assert server.get("/api/check/home") == {"online": True}
+            await client.close()
+            assert (await home.receive_json())["type"] == "client-disconnected"
+
+        with ServerProcess() as server:
+            talk(conversation)
+
+    def test_log_tells_no_secrets(self) -> None:
+        """Defects 17 and 23: no whole Remote ID, no address, no line of a stranger's making."""
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            await registered(session, server.url, "SECRETSECRETSECRET")
+            stranger = await session.ws_connect(server.url, headers={"X-Forwarded-For": "198.51.100.77"})
+            for remote_id in ("A\nFORGED LINE", "B\x1b[31m"):
+                await stranger.send_json({"type": "register-server", "remoteId": remote_id})
+            await stranger.send_json({"type": "FORGED\nLINE"})
+            await stranger.send_bytes(b"\x00FORGED\n")
+            for number in range(10):
+                await stranger.send_json({"type": "connect-request", "remoteId": f"GUESS{number}"})
+            for _ in range(14):
+                await stranger.receive_json()
+
+        with ServerProcess() as server:
+            talk(conversation)
+            log = server.log()
+        assert "SECR" in log
+        assert "198.51.100.0/24 guesses" in log
+        for secret in ("SECRETS", "198.51.100.77", "FORGED", "GUESS", "\x1b"):
+            assert secret not in log, log
+
+    def test_restart(self) -> None:
+        """Defect 19: everybody is closed with 1012, and told nothing else."""
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            home = await registered(session, server.url)
+            client = await session.ws_connect(server.url)
+            await client.send_json({"type": "connect-request", "remoteId": "HOME"})
+            await home.receive_json()
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            answer = await client.receive()
+            assert json.loads(answer.data)["code"] == "server-disconnected"
+            for peer in (home, client):
+                closing = await peer.receive()
+                assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
+            assert await stopping == 0
+
+        with ServerProcess() as server:
+            talk(conversation)

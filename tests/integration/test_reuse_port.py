@@ -1,0 +1,324 @@
+"""Several processes that share a port: the kernel's part, the real server, and systemd's template for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.runtime.listening import BACKLOG
+from ma_signaling.runtime.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
+from ma_signaling.transport.direct_write import DirectServer, write_directly
+from tests import ROOT
+from tests.support.certificates import make_certificate
+from tests.support.free_ports import free_port
+from tests.support.memory_server import UPGRADE
+from tests.support.metrics_text import parse
+from tests.support.proxy_processes import proxy_v2, replaced
+from tests.support.server_process import OPENER, STARTS_WITHIN, STOPS_WITHIN, child_environment, script
+
+TEMPLATE = ROOT / "contrib" / "systemd" / "ma-signaling@.service"
+SERVER = str(Path(sys.executable).parent / "ma-signaling")
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+SWITCHING, OK = b"HTTP/1.1 101 ", b"HTTP/1.1 200 "
+# Nobody needs to be there for a node to serve its own peers.
+NODE = ("--nats-url", "nats://127.0.0.1:9")
+UNLIMITED = (*NODE, "--connections-per-minute", "0", "--connections-per-address", "0")
+
+
+class Still(Clock):
+    """A reactor whose turns are the test's: sockets are real, and nothing looks at them by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: list[Any] = []
+
+    def close(self) -> None:
+        for transport in self.accepted:
+            transport.abortConnection()
+        self.advance(0)
+
+    def addReader(self, reader: object) -> None:
+        """Nobody reads."""
+
+    addWriter = removeReader = removeWriter = addReader
+
+
+class Greeter(Protocol):
+    """Says something to whoever is accepted."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.write(b"direct" if isinstance(transport, DirectServer) else b"usual")
+        # Nothing but the reactor would close it, and that stands still.
+        transport.reactor.accepted.append(transport)
+
+
+def greeters() -> Any:
+    factory = Factory.forProtocol(Greeter)
+    factory.noisy = False
+    return factory
+
+
+class SharedPortTest(SynchronousTestCase):
+    """Sockets and their options."""
+
+    def setUp(self) -> None:
+        self.reactor: Any = Still()
+        self.addCleanup(self.reactor.close)
+        self.sharing = SharingReactor(self.reactor)
+
+    def connect(self, host: str, port: SharedPort) -> socket.socket:
+        """A connection that the kernel has accepted, and nobody else yet."""
+        client = socket.create_connection((host, port.getHost().port), STARTS_WITHIN)
+        self.addCleanup(client.close)
+        return client
+
+    def test_everywhere(self) -> None:
+        """As long a queue and as many addresses as a port that isn't shared; and another one beside it."""
+        port = self.sharing.listen_everywhere(0, greeters(), BACKLOG)
+        # Of a listening socket, tcpi_sacked is the length that its queue may have (linux/tcp.h).
+        information = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        assert struct.unpack_from("=I", information, 28) == (BACKLOG,)
+        beside = self.sharing.listen_everywhere(port.getHost().port, greeters(), BACKLOG)
+        for host in ("127.0.0.1", "::1"):
+            self.connect(host, port)
+        for each in (port, beside):
+            each.stopListening()
+        self.reactor.advance(0)
+
+    def test_who_stands_in_the_queue_is_served(self) -> None:
+        """Closing the socket would reset them. And those who came last have a moment to say what they want."""
+        port = self.sharing.listenTCP(0, greeters(), interface="127.0.0.1")
+        write_directly(port)
+        clients = [self.connect("127.0.0.1", port) for _ in range(20)]
+        ports = SharedPorts(self.reactor)
+        ports.ports.append(port)
+        stopping = ports.stopService()
+        clients += [self.connect("127.0.0.1", port) for _ in range(20)]
+        self.reactor.advance(0)
+        assert {client.recv(9) for client in clients} == {b"direct"}
+        self.assertNoResult(stopping)
+        self.reactor.advance(LAST_COMERS_SECONDS)
+        self.successResultOf(stopping)
+
+    def test_nothing_to_wait_for(self) -> None:
+        self.successResultOf(SharedPorts(self.reactor).stopService())
+
+
+class Node:
+    """One process of several, known by its own port for metrics."""
+
+    def __init__(self, command: list[str], metrics_port: int, environment: Mapping[str, str]) -> None:
+        self.metrics_port = metrics_port
+        with tempfile.NamedTemporaryFile(delete=False) as log:
+            self._log = Path(log.name)
+            self.process = subprocess.Popen(
+                command,
+                env={**child_environment(), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def connections(self) -> float:
+        """How many WebSockets it holds. Raises ``OSError`` while it isn't there."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with OPENER.open(url, timeout=STARTS_WITHIN) as reply:
+            samples = parse(reply.read().decode())
+        return sum(value for (name, _), value in samples.items() if name == "connections")
+
+    def is_up(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            self.connections()
+        except OSError:
+            return False
+        return True
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """As it should be stopped."""
+        self.process.terminate()
+        assert self.process.wait(STOPS_WITHIN) == 0, self.log()
+
+    def kill(self) -> None:
+        """At once, if it is there."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.kill()
+        self._log.unlink()
+
+
+class NodesTest(SynchronousTestCase):
+    """Two real processes."""
+
+    def eventually(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not holds():
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.02)
+
+    def directory(self) -> Path:
+        """One that goes with the test."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return Path(directory.name)
+
+    def run_node(
+        self, command: list[str], metrics_port: int, environment: Mapping[str, str] | None = None
+    ) -> Node:
+        """A process that is up."""
+        node = Node(command, metrics_port, environment or {})
+        self.addCleanup(node.close)
+        self.eventually(node.is_up)
+        return node
+
+    def node(self, *options: str) -> Node:
+        metrics_port = free_port()
+        own = ("--reuse-port", "on", "--metrics-port", str(metrics_port), *UNLIMITED)
+        return self.run_node([SERVER, *own, *options], metrics_port)
+
+    def ask(self, host: str, port: int, request: bytes) -> tuple[socket.socket, bytes]:
+        """A connection, and how the answer begins; it may be none."""
+        client = socket.create_connection((host, port), STARTS_WITHIN)
+        self.addCleanup(client.close)
+        client.sendall(request)
+        return client, client.recv(13)
+
+    def upgrade(self, port: int, count: int) -> None:
+        """So many WebSockets that stay, by IPv4 and by IPv6."""
+        for number in range(count):
+            _, answer = self.ask(("127.0.0.1", "::1")[number % 2], port, UPGRADE + b"\r\n")
+            assert answer == SWITCHING, answer
+
+    def upgrade_until_all_have_some(self, port: int, nodes: list[Node]) -> None:
+        """The kernel deals them out by a hash; that one gets none of 64 is as good as impossible."""
+        for _ in range(64):
+            self.upgrade(port, 1)
+            if all(node.connections() for node in nodes):
+                return
+        raise AssertionError("one of them gets nobody")
+
+    def test_both_serve_until_one_is_killed(self) -> None:
+        port = free_port()
+        first, second = self.node("--port", str(port)), self.node("--port", str(port))
+        self.upgrade_until_all_have_some(port, [first, second])
+        first.kill()
+        held = second.connections()
+        self.upgrade(port, 20)
+        assert second.connections() == held + 20
+
+    def test_one_restarts(self) -> None:
+        """While it says goodbye to somebody who doesn't answer, all newcomers come to the other one."""
+        port = free_port()
+        nodes = [self.node("--port", str(port)) for _ in range(2)]
+        self.upgrade_until_all_have_some(port, nodes)
+        nodes[0].process.terminate()
+        self.eventually(lambda: f"(TCP Port {port} Closed)" in nodes[0].log())
+        before = nodes[1].connections()
+        self.upgrade(port, 20)
+        assert nodes[1].connections() == before + 20
+        assert nodes[0].process.wait(STOPS_WITHIN) == 0, nodes[0].log()
+        self.upgrade_until_all_have_some(port, [self.node("--port", str(port)), nodes[1]])
+
+    def test_every_kind_of_port(self) -> None:
+        """With TLS by this server's certificate, and by an endpoint's own; in plain text, and behind a proxy."""
+        directory = self.directory()
+        key, certificate = directory / "key.pem", directory / "cert.pem"
+        make_certificate(key, certificate)
+        tls, own_tls, plain, proxied = (free_port() for _ in range(4))
+        options: tuple[str, ...] = ("--tls-cert", str(certificate), "--tls-key", str(key), "--port", str(tls))
+        options += ("--port", f"ssl:{own_tls}:interface=127.0.0.1:privateKey={key}:certKey={certificate}")
+        options += ("--http-port", str(plain), "--http-port", f"haproxy:tcp:{proxied}:interface=127.0.0.1")
+        nodes = [self.node(*options) for _ in range(2)]
+        trusting = ssl.create_default_context(cafile=certificate)
+        # Together, and then the second one alone.
+        for _ in nodes:
+            for port in (tls, own_tls):
+                raw = socket.create_connection(("127.0.0.1", port), STARTS_WITHIN)
+                with trusting.wrap_socket(raw, server_hostname="localhost") as client:
+                    client.sendall(HEALTH)
+                    assert client.recv(13) == OK
+            assert self.ask("127.0.0.1", plain, HEALTH)[1] == OK
+            assert self.ask("127.0.0.1", proxied, proxy_v2("198.51.100.1") + HEALTH)[1] == OK
+            nodes[0].kill()
+
+    def test_taken(self) -> None:
+        """By somebody who doesn't share it; and a port for metrics is nobody else's."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for where in (str(port), f"tcp:{port}:interface=127.0.0.1"):
+                self.assert_fails(where, *NODE, "--reuse-port", "on", "--port", where)
+            metrics = f"tcp:{port}:interface=127.0.0.1"
+            shown = self.assert_fails(
+                metrics, *NODE, "--reuse-port", "on", "--port", str(free_port()), "--metrics-port", str(port)
+            )
+            assert "Listening on" not in shown, (
+                "for a moment, somebody could come to a port that closes again"
+            )
+
+    def test_shared_with_none_that_does_not(self) -> None:
+        port = free_port()
+        self.node("--port", str(port))
+        self.assert_fails(str(port), "--port", str(port))
+
+    def assert_fails(self, where: str, *options: str) -> str:
+        done = script(*options)
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        assert "Traceback" not in output, output
+        (line,) = [line for line in output.splitlines() if "ma-signaling:" in line]
+        assert f"cannot listen on {where}: " in line, line
+        return output
+
+    def test_template(self) -> None:
+        """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
+        state = self.directory()
+        (state / "ma-signaling").mkdir(parents=True)
+        port, nodes = free_port(), []
+        for instance in ("1", "2"):
+            metrics_port = free_port()
+            unit = replaced(
+                TEMPLATE.read_text(encoding="utf-8"),
+                {
+                    "/opt/ma-signaling/bin/ma-signaling": SERVER,
+                    "910%i": str(metrics_port),
+                    "%S": str(state),
+                    "MA_SIGNALING_PORT=8787": f"MA_SIGNALING_PORT={port}",
+                    "%i": instance,
+                },
+            )
+            (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+            environment = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))
+            nodes.append(self.run_node(shlex.split(command), metrics_port, environment))
+        self.upgrade_until_all_have_some(port, nodes)
+        os.kill(nodes[0].process.pid, signal.SIGHUP)
+        self.eventually(lambda: "Reading again" in nodes[0].log())
+        assert "Reading again" not in nodes[1].log()
+        for node in nodes:
+            node.stop()
+        assert {path.name for path in (state / "ma-signaling").glob("seniority-?")} == {
+            "seniority-1",
+            "seniority-2",
+        }

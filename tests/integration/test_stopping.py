@@ -1,0 +1,107 @@
+"""The real server stops: its signals, its exit status, and what can be asked of it until it has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from itertools import pairwise
+
+import aiohttp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.deaf_peer import Deaf
+from tests.support.server_process import ServerProcess, registered, talk
+
+
+class StoppingTest(SynchronousTestCase):
+    """The real server and its signals."""
+
+    def test_exit_status(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with ServerProcess() as server:
+                assert server.stop(number) == 0, server.log()
+
+    def test_a_signal_that_is_ignored_stays_so(self) -> None:
+        """As a shell ignores SIGINT for what it runs in the background."""
+        ignoring = "; ".join(
+            [
+                "import os, signal, sys",
+                "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+                "os.execv(sys.argv[1], sys.argv[1:])",
+            ]
+        )
+        with ServerProcess(prefix=(sys.executable, "-c", ignoring)) as server:
+            os.kill(server.pid, signal.SIGINT)
+            assert server.get("/ready") == {"ready": True}
+            assert server.stop() == 0
+
+    def test_the_second_signal_ends_it_at_once(self) -> None:
+        """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
+            with ServerProcess() as server, Deaf(server.port) as deaf:
+                os.kill(server.pid, first)
+                assert deaf.close_code() == 1012
+                assert server.stop(second) == 128 + second
+
+    def test_draining(self) -> None:
+        """Until the last one has gone, /ready says no, /health answers, and nobody new comes in: on new connections."""
+
+        async def conversation(_: aiohttp.ClientSession) -> None:
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+                await ask(session)
+
+        async def ask(session: aiohttp.ClientSession) -> None:
+            async with session.get(f"{server.http}/ready") as reply:
+                assert (reply.status, await reply.json()) == (200, {"ready": True})
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            assert await asyncio.to_thread(deaf.close_code) == 1012
+            async with session.get(f"{server.http}/ready") as reply:
+                assert (reply.status, await reply.json()) == (503, {"ready": False, "reason": "draining"})
+            async with session.get(f"{server.http}/health") as reply:
+                assert reply.status == 200
+            try:
+                await session.ws_connect(server.url)
+            except aiohttp.WSServerHandshakeError as refused:
+                assert refused.status == 503
+                assert refused.headers is not None
+                assert refused.headers["Retry-After"] == "10"
+            else:
+                raise AssertionError("somebody new came in")
+            assert await stopping == 0, server.log()
+
+        with ServerProcess() as server, Deaf(server.port) as deaf:
+            talk(conversation)
+
+    def test_hundreds_hear_it_in_a_rhythm(self) -> None:
+        """All of them hear 1012 and nothing else, and not all in the same moment."""
+        counts: list[int] = []
+
+        async def watch(session: aiohttp.ClientSession) -> None:
+            """What /health counts until it is gone."""
+            while True:
+                try:
+                    async with session.get(f"{server.http}/health") as reply:
+                        counts.append((await reply.json())["servers"])
+                except aiohttp.ClientError:
+                    return
+
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as many:
+                await leave(session, many)
+
+        async def leave(session: aiohttp.ClientSession, many: aiohttp.ClientSession) -> None:
+            homes = [await registered(many, server.url, f"HOME{number}") for number in range(400)]
+            watching = asyncio.create_task(watch(session))
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            for closing in await asyncio.gather(*(home.receive() for home in homes)):
+                assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
+            assert await stopping == 0, server.log()
+            await watching
+
+        options = ("--connections-per-minute", "0", "--connections-per-address", "0", "--drain-seconds", "1")
+        with ServerProcess(*options) as server:
+            talk(conversation)
+        assert any(0 < count < 400 for count in counts), counts
+        assert all(before >= after for before, after in pairwise(counts)), counts

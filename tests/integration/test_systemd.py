@@ -1,0 +1,187 @@
+"""The units of contrib/systemd, and what this server and systemd do for each other."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.runtime.systemd import Notifier, Status, Watchdog
+from tests.support.proxy_processes import executable, replaced
+from tests.support.server_process import STARTS_WITHIN
+from tests.support.systemd_stand_in import UNITS
+
+HIGHEST_EXPOSURE = 2.0
+
+
+def analyze(*arguments: str) -> str:
+    """What systemd-analyze says; it must not complain."""
+    done = subprocess.run(
+        [executable("systemd-analyze"), "--no-pager", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=STARTS_WITHIN,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def notify_socket(address: str) -> Iterator[socket.socket]:
+    """systemd's end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address)
+        receiver.settimeout(5)
+        yield receiver
+
+
+class UnitTest(SynchronousTestCase):
+    """systemd's own opinion of the units."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.units = Path(temporary.name)
+        installed = {"/opt/ma-signaling/bin/": f"{Path(sys.executable).parent}/"}
+        for path in UNITS.iterdir():
+            text = path.read_text(encoding="utf-8")
+            changed = replaced(text, installed) if path.suffix == ".service" else text
+            (self.units / path.name).write_text(changed, encoding="utf-8")
+
+    def test_verify(self) -> None:
+        analyze("verify", *map(str, self.units.iterdir()))
+
+    def test_a_mistake_is_found(self) -> None:
+        service = self.units / "ma-signaling.service"
+        service.write_text(
+            service.read_text(encoding="utf-8") + "\n[Service]\nProtectSistem=strict\n", encoding="utf-8"
+        )
+        with self.assertRaises(AssertionError):
+            analyze("verify", str(service))
+
+    def test_exposure(self) -> None:
+        for name, shown in (
+            ("ma-signaling.service", "ma-signaling.service"),
+            ("ma-signaling@.service", r"ma-signaling@\w+.service"),
+        ):
+            threshold = f"--threshold={int(HIGHEST_EXPOSURE * 10)}"
+            report = analyze("security", "--offline=true", threshold, str(self.units / name))
+            (exposure,) = re.findall(rf"Overall exposure level for {shown}: ([\d.]+)", report)
+            assert float(exposure) <= HIGHEST_EXPOSURE
+
+    def test_hardened_alike(self) -> None:
+        """systemd has no include: from the watchdog on, both units must say the same."""
+        one, several = (
+            (UNITS / name).read_text(encoding="utf-8").partition("\n# Killed if its event loop")
+            for name in ("ma-signaling.service", "ma-signaling@.service")
+        )
+        assert one[1:] == several[1:]
+        assert "ProtectSystem=strict" in one[2]
+
+
+class NotifierTest(SynchronousTestCase):
+    """Datagrams, as sd_notify(3) describes them."""
+
+    def test_path_and_abstract_name(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            for name, address in (
+                (f"{directory}/notify", f"{directory}/notify"),
+                (f"@{directory}/notify", f"\0{directory}/notify"),
+            ):
+                with notify_socket(address) as receiver:
+                    Notifier.from_environment({"NOTIFY_SOCKET": name}).tell("READY=1", "STATUS=x")
+                    assert receiver.recv(4096) == b"READY=1\nSTATUS=x"
+
+    def test_without_systemd(self) -> None:
+        notifier = Notifier.from_environment({"WATCHDOG_USEC": "1000000"})
+        notifier.tell("READY=1")
+        assert notifier.watchdog_seconds == 0
+
+    def test_watchdog_of_another_process(self) -> None:
+        environment = {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "3000000"}
+        assert Notifier.from_environment(environment).watchdog_seconds == 3
+        assert Notifier.from_environment({**environment, "WATCHDOG_PID": "1"}).watchdog_seconds == 0
+        assert Notifier.from_environment({**environment, "WATCHDOG_USEC": "x"}).watchdog_seconds == 0
+
+    def test_nobody_listens(self) -> None:
+        """The server lives on, and says so once."""
+        notifier = Notifier("/nowhere/notify")
+        with capturedLogs() as captured:
+            notifier.tell("READY=1")
+            notifier.tell("WATCHDOG=1")
+        assert [each["log_level"] for each in captured] == [LogLevel.warn]
+
+    def test_reloading(self) -> None:
+        with tempfile.TemporaryDirectory() as directory, notify_socket(f"{directory}/notify") as receiver:
+            notifier = Notifier(f"{directory}/notify")
+            before = time.monotonic_ns() // 1000
+            with self.assertRaises(ZeroDivisionError), notifier.reloading():
+                said = re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=(\d+)", receiver.recv(4096))
+                assert said is not None
+                assert before <= int(said[1]) <= time.monotonic_ns() // 1000
+                raise ZeroDivisionError
+            assert receiver.recv(4096) == b"READY=1"
+
+
+class Told(Notifier):
+    """Keeps what it is told."""
+
+    def __init__(self, watchdog_seconds: float) -> None:
+        super().__init__("/nowhere", watchdog_seconds)
+        self.told: list[str] = []
+
+    def tell(self, *assignments: str) -> None:
+        self.told.extend(assignments)
+
+
+class ToldTest(SynchronousTestCase):
+    """What each service tells and when; their order is seen on the real server, in test_socket_activation."""
+
+    def setUp(self) -> None:
+        self.clock: Any = Clock()
+
+    def test_watchdog(self) -> None:
+        notifier = Told(30)
+        watchdog = Watchdog(notifier, self.clock)
+        watchdog.startService()
+        self.clock.pump([5] * 6)
+        assert notifier.told == ["WATCHDOG=1"] * 2
+        watchdog.stopService()
+        assert not self.clock.getDelayedCalls()
+
+    def test_without_watchdog(self) -> None:
+        watchdog = Watchdog(Told(0), self.clock)
+        watchdog.startService()
+        assert not self.clock.getDelayedCalls()
+        watchdog.stopService()
+
+    def test_status(self) -> None:
+        notifier = Told(0)
+        status = Status(notifier, self.clock)
+        status.startService()
+        assert notifier.told == []
+        self.clock.advance(0)
+        assert notifier.told == ["READY=1"]
+        status.stopService()
+        assert notifier.told == ["READY=1", "STOPPING=1"]
+
+    def test_stopped_before_the_loop_turns(self) -> None:
+        notifier = Told(0)
+        status = Status(notifier, self.clock)
+        status.startService()
+        status.stopService()
+        assert not self.clock.getDelayedCalls()
+        assert notifier.told == ["STOPPING=1"]

@@ -1,0 +1,129 @@
+"""Players who use a cluster, their calls, and what they write to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ma_signaling.core.peer import ClientAddress
+from tests.model.hub_game import Brief
+from tests.support.memory_hub import FakePeer, Message
+
+if TYPE_CHECKING:
+    from tests.model.cluster_referee import Referee
+
+SIGN_OF_LIFE = 0.05
+"""Seconds that a peer takes to answer a ping."""
+
+
+class Player(FakePeer):
+    """A peer that is watched."""
+
+    def __init__(
+        self, referee: Referee, node: int, address: ClientAddress, *, is_silent: bool = False
+    ) -> None:
+        self.referee = referee
+        self.node = node
+        self.address = address
+        self.is_silent = is_silent
+        """It answers no ping."""
+        self.asked: dict[str, float] = {}
+        """When it asked to register a Remote ID last."""
+        self.waits_for = ""
+        """The one for which it waits."""
+        self.remote_id = ""
+        """The one that it holds, as far as it has been told."""
+        self.registered_at = 0.0
+        self.held: dict[str, float] = {}
+        """Since when it held a Remote ID, of all that it ever did."""
+        self.refused = False
+        """It heard `remote-id-taken`, and nothing but its end may follow."""
+        self.call: Call | None = None
+        self.was_connected = False
+        """It had a session, and keeps the role."""
+        self.gone_at: float | None = None
+        self.said_goodbye = False
+        super().__init__(referee.cluster.worlds[node].hub, address)
+
+    def __repr__(self) -> str:
+        return f"<{self.connection.id} at n{self.node} from {self.address.text}>"
+
+    @property
+    def is_home(self) -> bool:
+        """Whether it holds a Remote ID, and is there."""
+        return self.is_there and bool(self.remote_id)
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it has, or had, a session."""
+        return self.call is not None or self.was_connected
+
+    def send(self, message: bytes) -> None:
+        if self.is_there:
+            super().send(message)
+            self.referee.heard(self, self.heard[-1])
+
+    def ping(self, payload: bytes) -> None:
+        super().ping(payload)
+        if not self.is_silent:
+            self.referee.cluster.clock.callLater(SIGN_OF_LIFE, self._answer, payload)
+
+    def _answer(self, payload: bytes) -> None:
+        if self.is_there:
+            self.pong(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        super().close(code, reason)
+        self.referee.closed(self, code)
+
+    def drop(self) -> None:
+        super().drop()
+        self.referee.dropped(self)
+
+
+@dataclass(eq=False)
+class Call(Brief):
+    """A connect-request, and the session that comes of it."""
+
+    client: Player
+    remote_id: str
+    at: float
+    id: str = ""
+    home: Player | None = None
+    """The last one that had to do with it."""
+    told: list[Player] = field(default_factory=list)
+    """The homes that heard of it, and not of its end."""
+    is_open: bool = False
+    answered: bool = False
+    over: bool = False
+    may_tell: bool = False
+    """Its home may hear of its end."""
+
+    def __repr__(self) -> str:
+        return f"<call of {self.client}>"
+
+
+@dataclass(eq=False)
+class Letter(Brief):
+    """Something to be forwarded."""
+
+    fields: Message
+    sender: Player
+    call: Call
+    at: float
+    is_owed: bool
+    """Its call was open."""
+    arrived: bool = False
+
+    def __repr__(self) -> str:
+        return f"<letter {self.fields['data']} of {self.sender}>"
+
+
+@dataclass
+class Event:
+    """Something that happened to a Remote ID's holders."""
+
+    at: float
+    remote_id: str
+    is_orderly: bool
+    """The calls that there were go on."""

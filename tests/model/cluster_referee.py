@@ -1,0 +1,288 @@
+"""What peers may expect of a cluster: a referee who sees every message that any of them hears, when it is heard.
+
+What is promised whatever the bus does, is asserted at once; what faults may cost is asserted only where there were none
+lately (`is_calm`). Nothing is predicted: who holds what is read from the wire.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
+from ma_signaling.cluster.holdings import REPEAT_SECONDS
+from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
+from tests.model.cluster_game import Call, Event, Letter, Player
+from tests.model.hub_game import same_place
+from tests.support.memory_cluster import Cluster
+from tests.support.memory_hub import Message
+
+ANSWER_DEADLINE = EXACT_DEADLINE + 0.001  # floats don't add up
+
+QUIET_SETTLING = 10.0
+"""Seconds after which every node agrees where nothing was ever at fault: a check of a silent holder, and a look."""
+
+GRACE = 35.0
+"""Seconds for which a home may be away, or a bus, so that calls surely go on: nodes learn of it a little later."""
+
+RIPPLE = 2.0
+"""Seconds after which all that follows from one event has arrived, where nothing is lost."""
+
+SETTLING = REPEAT_SECONDS + 10
+"""Seconds after the last fault until every node agrees: one slow repeat, and what follows from it."""
+
+
+class Referee:
+    """Judges what players hear."""
+
+    def __init__(self, cluster: Cluster, seniors: dict[str, ClientAddress]) -> None:
+        self.cluster = cluster
+        self.seniors = seniors
+        """Who held a Remote ID a day ago, and may have it back."""
+        self.players: list[Player] = []
+        self.calls: dict[str, Call] = {}
+        self.letters: list[Letter] = []
+        self.events: list[Event] = []
+        self.is_faulty = False
+        self.last_fault = float("-inf")
+        """When the bus, or a node, did last what it should not."""
+        self.outage = 0.0
+        """Seconds for which it did, in all."""
+        self.stopped: set[int] = set()
+        """Nodes that were shut down, or died."""
+        self.requesting: Call | None = None
+        """What the player who is asking right now will have."""
+        self.is_sound = True
+        """Nothing has failed, so that more may be asserted at the end."""
+
+    @property
+    def now(self) -> float:
+        return self.cluster.clock.seconds()
+
+    def is_calm(self, seconds: float) -> bool:
+        """Whether all has worked as it should for so long."""
+        return not self.is_faulty and self.now - self.last_fault >= seconds
+
+    @property
+    def newcomer_seconds(self) -> float:
+        """The longest wait of a newcomer: each try may be answered with "wait", and then by nothing."""
+        return MOST_TRIES * (self.cluster.worlds[0].settings.takeover_timeout + SLACK_SECONDS) + 0.001
+
+    def homes(self, remote_id: str) -> list[Player]:
+        """Who holds a Remote ID, as far as they know."""
+        return [player for player in self.players if player.is_home and player.remote_id == remote_id]
+
+    def judge_waiting(self) -> None:
+        """Nobody waits for too long."""
+        for player in self.players:
+            if not player.is_there:
+                continue
+            call = player.call
+            if call is not None and not call.is_open:
+                assert self.now - call.at <= ANSWER_DEADLINE, f"{call} is not answered"
+            if player.waits_for:
+                assert self.now - player.asked[player.waits_for] <= self.newcomer_seconds, f"{player} waits"
+
+    # What players hear
+
+    def heard(self, player: Player, message: Message) -> None:
+        """A player was sent a message."""
+        was_sound, self.is_sound = self.is_sound, False
+        self._judge(player, message)
+        self.is_sound = was_sound
+
+    def _judge(self, player: Player, message: Message) -> None:
+        assert not player.refused, f"{player} was refused, and hears {message}"
+        match message["type"]:
+            case "registered":
+                self._registered(player, message["remoteId"])
+            case "client-connected":
+                self._announced(player, message["sessionId"])
+            case "client-disconnected":
+                self._client_disconnected(player, message["sessionId"])
+            case "connected":
+                self._connected(player, message)
+            case "error":
+                self._error(player, message["code"])
+            case "peer-disconnected":
+                self._peer_disconnected(player)
+            case "offer" | "answer" | "ice-candidate":
+                self._forwarded(player, message)
+            case _:
+                raise AssertionError(f"{player} hears {message}")
+
+    def _registered(self, player: Player, remote_id: str) -> None:
+        if player.remote_id == remote_id:
+            return
+        assert player.waits_for == remote_id, f"{player} did not ask for {remote_id}"
+        assert self.now - player.asked[remote_id] <= self.newcomer_seconds
+        if player.remote_id:
+            self.event(player.remote_id, is_orderly=False)
+        homes = self.homes(remote_id)
+        before = [event.at for event in self.events if event.remote_id == remote_id]
+        is_in_time = bool(homes) or self.now - max(before, default=self.now) <= GRACE
+        is_orderly = is_in_time and all(same_place(other.address, player.address) for other in homes)
+        player.remote_id, player.registered_at, player.waits_for = remote_id, self.now, ""
+        player.held[remote_id] = self.now
+        self.event(remote_id, is_orderly=is_orderly)
+
+    def _announced(self, player: Player, session_id: str) -> None:
+        if session_id not in self.calls:
+            assert self.requesting is not None, "a session without a request"
+            self.name(self.requesting, session_id)
+        call = self.calls[session_id]
+        self._judge_home(player, call)
+        assert player not in call.told, f"{player} hears twice of {call}"
+        call.told.append(player)
+
+    def name(self, call: Call, session_id: str) -> None:
+        """A call turns out to have this ID."""
+        assert not call.id and session_id not in self.calls
+        call.id, self.calls[session_id] = session_id, call
+
+    def _client_disconnected(self, player: Player, session_id: str) -> None:
+        call = self.calls[session_id]
+        self._judge_home(player, call)
+        assert call.may_tell or not call.answered, f"{player} is to end {call}, which may be up"
+        if player in call.told:
+            call.told.remove(player)
+
+    def _judge_home(self, player: Player, call: Call) -> None:
+        """A home hears of a call: it must be entitled to that."""
+        assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
+        before = call.home
+        if before is not None and before.dropped and self.last_fault < call.at:
+            assert same_place(before.address, player.address), f"{player} hears of {call} with {before}"
+        call.home = player
+
+    def _connected(self, player: Player, message: Message) -> None:
+        call = player.call
+        assert call is not None and not call.is_open, f"{player} is answered twice"
+        assert message["sessionId"] == call.id and message["remoteId"] == call.remote_id
+        assert self.now - call.at <= ANSWER_DEADLINE
+        call.is_open = player.was_connected = True
+
+    def _error(self, player: Player, code: str) -> None:
+        if code == "remote-id-taken":
+            assert player.waits_for, f"{player} is refused, and had not asked"
+            assert self.now - player.asked[player.waits_for] <= self.newcomer_seconds
+            others = [other for other in self.players if other is not player]
+            assert any(other.remote_id == player.waits_for for other in others), f"{player} had no rival"
+            player.refused, player.waits_for = True, ""
+        elif player.call is not None and not player.call.is_open and code != "session-not-found":
+            assert self.now - player.call.at <= ANSWER_DEADLINE
+            if code == "server-not-found":
+                self._judge_not_found(player.call)
+            self.hang_up(player.call)
+        else:
+            assert code in {"client-not-found", "session-not-found", "wrong-role"}, f"{player} hears {code}"
+
+    def _judge_not_found(self, call: Call) -> None:
+        """A home that is there is found, unless faults are in the way."""
+        steady = [home for home in self.homes(call.remote_id) if home.registered_at < call.at - RIPPLE]
+        assert not (steady and self.is_calm(SETTLING)), f"{steady} is not found for {call}"
+
+    def _peer_disconnected(self, player: Player) -> None:
+        call = player.call
+        assert call is not None and call.is_open, f"{player} hears of the end of no call"
+        home = call.home
+        # Whoever waits for another Remote ID may just have got it.
+        if home is not None and home.is_home and home.remote_id == call.remote_id and not home.waits_for:
+            assert not self.is_calm(SETTLING), f"{player} loses {home}, which is there"
+        self.hang_up(call)
+
+    def _forwarded(self, player: Player, message: Message) -> None:
+        letter = self.letters[message["data"]]
+        call = letter.call
+        assert not letter.arrived, f"{letter} arrives twice"
+        letter.arrived = True
+        to_home = letter.sender is call.client
+        if to_home:
+            assert message == {**letter.fields, "sessionId": call.id}
+            self._judge_home(player, call)
+        else:
+            assert message == letter.fields
+            assert player.call is call and call.is_open, f"{player} hears {letter}, which is for {call}"
+            call.answered = call.answered or message["type"] == "answer"
+        for other in self.letters[message["data"] + 1 :]:
+            is_of_it = other.call is call and other.sender is letter.sender
+            assert not (is_of_it and other.arrived), f"{letter} comes after {other}"
+
+    # What becomes of players
+
+    def closed(self, player: Player, code: int) -> None:
+        """A player's connection is closed."""
+        match code:
+            case 4000:
+                assert any(
+                    same_place(rival.address, player.address)
+                    or self._is_senior(rival.address, player.remote_id)
+                    for rival in self._rivals(player)
+                ), f"nobody may replace {player}"
+            case 1012:
+                others = [other for other in self.players if other is not player]
+                is_beaten = any(self._beats(other, player) for other in others)
+                assert player.node in self.stopped or is_beaten, f"{player} goes"
+            case 1013:
+                assert player.refused, f"{player} is sent away, and was not refused"
+            case _:
+                raise AssertionError(f"{player} is closed with {code}")
+        self.gone(player, is_orderly=code == 4000 or player.node in self.stopped)
+
+    def dropped(self, player: Player) -> None:
+        """A player's connection is cut: it did not answer a ping."""
+        assert player.is_silent, f"{player} is dropped, and had answered"
+        assert self._rivals(player), f"nobody wants what {player} has"
+        self.gone(player, is_orderly=False)
+
+    def gone(self, player: Player, *, is_orderly: bool) -> None:
+        """A player is there no more."""
+        player.gone_at = self.now
+        if player.remote_id:
+            self.event(player.remote_id, is_orderly=is_orderly)
+        if player.call is not None:
+            is_killed = player.left and player.node in self.stopped
+            assert player.call.is_open or is_killed or not player.closed, f"{player} has no answer"
+            self.hang_up(player.call, may_tell=player.said_goodbye)
+
+    def hang_up(self, call: Call, *, may_tell: bool = True) -> None:
+        """A call is over for its client."""
+        call.over, call.may_tell = True, may_tell
+        if call.client.call is call:
+            call.client.call = None
+
+    def event(self, remote_id: str, *, is_orderly: bool) -> None:
+        """Something has happened to a Remote ID's holders."""
+        self.events.append(Event(self.now, remote_id, is_orderly))
+
+    def _rivals(self, player: Player) -> list[Player]:
+        """Who may have asked for what a player holds."""
+        since = self.now - self.newcomer_seconds
+        others = [other for other in self.players if other is not player]
+        return [other for other in others if other.asked.get(player.remote_id, since - 1) >= since]
+
+    def _beats(self, player: Player, other: Player) -> bool:
+        """Whether a player may stay instead of another one, where both hold a Remote ID."""
+        remote_id = other.remote_id
+        if remote_id not in player.held:
+            return False
+        if same_place(player.address, other.address):
+            return player.held[remote_id] >= other.held[remote_id]
+        is_senior = self._is_senior(player.address, remote_id)
+        if is_senior != self._is_senior(other.address, remote_id):
+            return is_senior
+        # It may have held it before, on another connection.
+        return any(
+            same_place(each.address, player.address) or each is player
+            for each in self.players
+            if each.held.get(remote_id, self.now) <= other.held[remote_id]
+        )
+
+    def _is_senior(self, address: ClientAddress, remote_id: str) -> bool:
+        senior = self.seniors.get(remote_id)
+        return senior is not None and same_place(senior, address)
+
+    @staticmethod
+    def message(kind: str, number: int, **fields: Any) -> Message:
+        """A letter's fields."""
+        return {"type": kind, "data": number, "more": [kind], **fields}

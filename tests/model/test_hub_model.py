@@ -1,0 +1,300 @@
+"""Any order of whatever peers can do, against a referee who knows what each of them may expect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+from unittest import TestCase
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from hypothesis.strategies import (
+    SearchStrategy,
+    booleans,
+    integers,
+    just,
+    lists,
+    none,
+    one_of,
+    runner,
+    sampled_from,
+    tuples,
+)
+
+from ma_signaling.core.peer import ClientAddress
+from tests.model.hub_game import Call, House, Player
+from tests.model.hub_moves import Match
+from tests.support.memory_hub import World, address
+
+GAMES = int(os.environ.get("MODEL_GAMES", "0"))
+
+T = TypeVar("T")
+
+UNLIMITED: dict[str, Any] = dict.fromkeys(
+    (
+        "connections_per_minute",
+        "connections_per_address",
+        "lookups_per_minute",
+        "guesses_per_minute",
+        "message_rate",
+        "message_bytes_rate",
+        "control_rate",
+        "home_sessions_per_minute",
+        "home_sessions",
+    ),
+    0,
+)
+LIMITED: dict[str, Any] = {
+    "connections_per_minute": 20,
+    "connections_per_address": 4,
+    "lookups_per_minute": 6,
+    "guesses_per_minute": 3,
+    "home_sessions_per_minute": 3,
+    "home_sessions": 2,
+}
+
+ADDRESSES = sampled_from(
+    [
+        address("192.0.2.1"),
+        address("192.0.2.2"),
+        address("192.0.2.3"),
+        address("192.0.2.3", shared=True),
+    ]
+)
+REMOTE_IDS = sampled_from(["ONE", "ONE", "TWO", "THREE"])
+ICE = none() | integers(1, 9).map(lambda port: [{"urls": f"stun:192.0.2.9:{port}"}])
+KINDS = sampled_from(["offer", "answer", "ice-candidate"])
+# Eighths of a second add up exactly.
+SECONDS = one_of(
+    sampled_from([4.875, 5.0, 10.0, 20.0, 25.0, 45.0]),
+    integers(0, 480).map(lambda n: n / 8),
+    just(3600.0),
+)
+
+TENURES = tuples(sampled_from([0, 1]), sampled_from([0, 24]), sampled_from([0, 1]))
+
+
+def one_of_the(choices: Callable[[Match], list[T]]) -> SearchStrategy[T]:
+    """One of what there is at the moment."""
+    return runner().flatmap(lambda machine: sampled_from(choices(machine.match)))
+
+
+def if_any(choices: Callable[[Match], list[Any]]) -> Callable[[Any], Any]:
+    """Leave a rule out while there is nothing to choose from."""
+    decorate: Callable[[Any], Any] = precondition(lambda machine: bool(choices(machine.match)))
+    return decorate
+
+
+class HubMachine(RuleBasedStateMachine):
+    """Players come, call, talk and go; the referee judges after each turn."""
+
+    settings = UNLIMITED
+    match: Match
+
+    @initialize(grace=sampled_from([45.0, 45.0, 8.0, 0.0]))
+    def begin(self, grace: float) -> None:
+        self.match = Match(World(grace=grace, **self.settings), is_limited=self.settings is LIMITED)
+
+    def teardown(self) -> None:
+        if hasattr(self, "match") and self.match.is_sound:
+            for number, player in enumerate(self.match.players):
+                if not player.left:
+                    self.match.leave(player, goodbye=number % 2 == 0)
+            self.match.judge_end()
+
+    @rule(address=ADDRESSES, remote_id=REMOTE_IDS, ice=ICE)
+    def new_home(self, address: ClientAddress, remote_id: str, ice: object) -> None:
+        self._appear(address, remote_id, ice)
+
+    @rule(address=ADDRESSES, remote_id=REMOTE_IDS)
+    def new_client(self, address: ClientAddress, remote_id: str) -> None:
+        if player := self.match.connect(address):
+            self.match.request(player, remote_id)
+
+    @if_any(Match.there)
+    @rule(player=one_of_the(Match.there), remote_id=REMOTE_IDS, ice=ICE)
+    def register(self, player: Player, remote_id: str, ice: object) -> None:
+        self.match.register(player, remote_id, ice)
+
+    @if_any(Match.there)
+    @rule(player=one_of_the(Match.there), remote_id=REMOTE_IDS)
+    def request(self, player: Player, remote_id: str) -> None:
+        self.match.request(player, remote_id)
+
+    @if_any(Match.there)
+    @rule(player=one_of_the(Match.there), goodbye=booleans())
+    def leave(self, player: Player, goodbye: bool) -> None:
+        self.match.leave(player, goodbye=goodbye)
+
+    @rule(seconds=SECONDS)
+    def advance(self, seconds: float) -> None:
+        self.match.advance(seconds)
+
+    @if_any(Match.pongs)
+    @rule(pong=one_of_the(Match.pongs))
+    def pong(self, pong: tuple[Player, bytes]) -> None:
+        self.match.pong(*pong)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), ice=ICE)
+    def ready(self, home_call: tuple[Player, Call], ice: object) -> None:
+        self.match.ready(*home_call, ice)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), kind=KINDS)
+    def home_says(self, home_call: tuple[Player, Call], kind: str) -> None:
+        self.match.home_says(*home_call, kind)
+
+    @if_any(lambda match: match.all_calls() if match.there() else [])
+    @rule(
+        player=one_of_the(Match.there), call=one_of_the(Match.all_calls), kind=KINDS | just("session-ready")
+    )
+    def meddle(self, player: Player, call: Call, kind: str) -> None:
+        self.match.meddle(player, call, kind)
+
+    @if_any(Match.clients)
+    @rule(
+        player=one_of_the(Match.clients),
+        kind=KINDS,
+        claimed=one_of_the(lambda match: [None, *match.all_calls()]),
+    )
+    def client_says(self, player: Player, kind: str, claimed: Call | None) -> None:
+        self.match.client_says(player, kind, claimed)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), slow=sampled_from(["home", "client"]), recovers=booleans())
+    def congest(self, home_call: tuple[Player, Call], slow: str, recovers: bool) -> None:
+        home, call = home_call
+        player = home if slow == "home" else call.client
+        player.congested = True
+        self.match.client_says(call.client, "offer", None)
+        self.match.home_says(home, call, "answer")
+        player.congested = not recovers
+
+    @if_any(Match.gone)
+    @rule(
+        player=one_of_the(Match.gone), kind=sampled_from(["", "offer", "register-server", "connect-request"])
+    )
+    def stir_after_the_end(self, player: Player, kind: str) -> None:
+        if kind:
+            with self.match.turn():
+                player.say(kind, remoteId="ONE", sessionId=next(iter(self.match.calls), "none"))
+        else:
+            self.match.leave(player, goodbye=True)
+
+    # What happens most in life, and seldom by chance
+
+    @if_any(Match.homes)
+    @rule(address=ADDRESSES, home=one_of_the(Match.homes), letters=lists(KINDS, max_size=2))
+    def call(self, address: ClientAddress, home: Player, letters: list[str]) -> None:
+        client = self.match.connect(address)
+        if client is not None and home.house is not None:
+            self.match.request(client, home.house.remote_id)
+            if client.call is not None and not home.congested:
+                self.match.ready(home, client.call, None)
+                for kind in letters:
+                    self.match.client_says(client, kind, None)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), letters=lists(KINDS, min_size=2, max_size=3))
+    def lose_a_home(self, home_call: tuple[Player, Call], letters: list[str]) -> None:
+        home, call = home_call
+        self.match.leave(home, goodbye=False)
+        for kind in letters:
+            if call.client in self.match.clients():
+                self.match.client_says(call.client, kind, None)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), address=ADDRESSES)
+    def take_over(self, home_call: tuple[Player, Call], address: ClientAddress) -> None:
+        self._appear(address, home_call[1].house.remote_id)
+        self.match.advance(self.match.world.settings.takeover_timeout)
+
+    @if_any(Match.away)
+    @rule(house=one_of_the(Match.away), ice=ICE)
+    def come_back(self, house: House, ice: object) -> None:
+        self._appear(house.owner, house.remote_id, ice)
+
+    @if_any(Match.away)
+    @rule(
+        house=one_of_the(Match.away),
+        address=ADDRESSES,
+        seconds=sampled_from([1.0, 16.0, 20.0]),
+        patient=booleans(),
+    )
+    def wait_for_a_home(self, house: House, address: ClientAddress, seconds: float, patient: bool) -> None:
+        if client := self.match.connect(address):
+            self.match.request(client, house.remote_id)
+            self.match.advance(seconds)
+            if not patient and client.is_there:
+                self.match.leave(client, goodbye=True)
+            self._appear(house.owner, house.remote_id)
+            self.match.advance(10.0)
+
+    @if_any(Match.homes)
+    @rule(home=one_of_the(Match.homes), other=one_of_the(Match.homes), back=booleans())
+    def covet(self, home: Player, other: Player, back: bool) -> None:
+        for newcomer, holder in [(home, other), (other, home)][: 1 + back]:
+            if newcomer.is_there and holder.house is not None:
+                self.match.register(newcomer, holder.house.remote_id, None)
+
+    @if_any(Match.homes)
+    @rule(home=one_of_the(Match.homes), goodbye=booleans(), squatter=ADDRESSES, hours=TENURES)
+    def find_a_squatter(
+        self, home: Player, goodbye: bool, squatter: ClientAddress, hours: tuple[int, int, int]
+    ) -> None:
+        assert home.house is not None
+        owner, remote_id = home.house.owner, home.house.remote_id
+        self.match.advance(hours[0] * 3600.0)
+        if home.is_there:
+            self.match.leave(home, goodbye=goodbye)
+        self.match.advance(hours[1] * 3600.0)
+        self._appear(squatter, remote_id)
+        self.match.advance(hours[2] * 3600.0)
+        self._appear(owner, remote_id)
+
+    @if_any(Match.home_calls)
+    @rule(home_call=one_of_the(Match.home_calls), kind=KINDS, goodbye=booleans())
+    def end_a_call(self, home_call: tuple[Player, Call], kind: str, goodbye: bool) -> None:
+        self.match.home_says(*home_call, kind)
+        self.match.leave(home_call[1].client, goodbye=goodbye)
+
+    def _appear(self, address: ClientAddress, remote_id: str, ice: object = None) -> None:
+        if player := self.match.connect(address):
+            self.match.register(player, remote_id, ice)
+
+
+class LimitedMachine(HubMachine):
+    """The same where limits are met."""
+
+    settings = LIMITED
+
+
+def play(machine: type[HubMachine], examples: int) -> None:
+    """Play so many games."""
+    bounds = settings(
+        max_examples=GAMES or examples,
+        stateful_step_count=40,
+        deadline=None,
+        # The same games each time, so that a change is judged by what it does; MODEL_GAMES=500 plays others.
+        derandomize=not GAMES,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=bounds)
+
+
+class HubModelTest(TestCase):
+    """Bounded, so that it can run with the others; more examples find more."""
+
+    def test_any_order(self) -> None:
+        play(HubMachine, 200)
+
+    def test_any_order_within_limits(self) -> None:
+        play(LimitedMachine, 50)

@@ -1,0 +1,71 @@
+"""The server goes down in the midst of whatever peers do: the end that any game of the model may take."""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from tests.model.hub_game import Player
+from tests.model.test_hub_model import HubMachine, play
+from tests.support.memory_hub import Message
+
+NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "client-disconnected"}
+"""What nobody may hear any more."""
+
+
+class Witness:
+    """Sees what players are told once the referee has gone."""
+
+    def heard(self, player: Player, message: Message) -> None:
+        assert message["type"] not in NEWS, f"{player} hears {message}"
+
+    def closed(self, player: Player, code: int) -> None:
+        assert code == 1012, f"{player} is closed with {code}"
+
+    def dropped(self, player: Player) -> None:
+        raise AssertionError(f"{player} is dropped")
+
+
+class LeavingMachine(HubMachine):
+    """Any game, and then the server goes down."""
+
+    def teardown(self) -> None:
+        if hasattr(self, "match") and self.match.is_sound:
+            self._leave()
+
+    def _leave(self) -> None:
+        world, players = self.match.world, self.match.there()
+        for player in players:
+            player.watcher = Witness()
+            player.forget()
+        waiting = [player for player in players if player.call is not None and not player.call.is_open]
+        newcomers = [player for player in players if self.match.is_newcomer(player)]
+        world.hub.say_goodbye(0)
+        for player in players:
+            codes = [message["code"] for message in player.forget()]
+            assert codes == (["server-disconnected"] if player in waiting else [])
+            assert player.is_there != (player in newcomers)
+        is_more = True
+        while is_more:
+            is_more = world.hub.say_goodbye(1)
+            for number, player in enumerate(players):
+                if player.is_there and player.call is not None and player.call.is_open:
+                    player.say("ice-candidate", data=number)
+                elif player.is_there and player.house is None:
+                    player.say("connect-request", remoteId="ONE")
+                    assert player.forget()[-1]["code"] in {"server-disconnected", "server-not-found"}
+            if homes := [player for player in players if player.is_there and player.house is not None]:
+                homes[-1].say("register-server", remoteId="TWO")
+            world.advance(1)
+        assert all(player.closed is not None for player in players)
+        assert {world.hub.counts()[name] for name in ("servers", "clients", "pendingClients")} == {0}
+        for player in players:
+            player.breaks()
+        world.advance(3600)
+        assert not world.clock.timers, f"left behind: {world.clock.timers}"
+
+
+class LeavingModelTest(TestCase):
+    """Bounded, as the model's own test."""
+
+    def test_any_order(self) -> None:
+        play(LeavingMachine, 100)

@@ -1,0 +1,91 @@
+"""What strangers can make this server hold or do: bounded, and existing connections never suffer."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.home import HELD_BYTES, HELD_BYTES_IN_ALL, ICE_SERVERS_BYTES
+from ma_signaling.core.limits import Limits
+from ma_signaling.transport.send_buffer import STALLED_BYTES, UNSENT_BYTES
+from tests.support.memory_hub import World
+from tests.support.memory_server import Server, Socket
+
+
+class MemoryTest(SynchronousTestCase):
+    """What is remembered is bounded by a setting."""
+
+    def test_a_million_addresses(self) -> None:
+        """Defects 7 and 8."""
+        limits = Limits(Settings(remembered_addresses=1000))
+        tracemalloc.start()
+        try:
+            for number in range(1_000_000):
+                key = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+                limits.connect(key, number / 1000)
+                if number % 10 == 0:
+                    limits.lookup(key, number / 1000)
+                    limits.guess(key, number / 1000, key)
+            size, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert limits.counts() == {"trackedIps": 1000, "blockedIps": 0, "failedLookupTracked": 1000}
+        assert size < 3_000_000, size
+
+    def test_blocked_addresses(self) -> None:
+        """The oldest blocks are forgotten first."""
+        limits = Limits(Settings(remembered_addresses=100))
+        for number in range(1000):
+            for guess in range(10):
+                limits.guess(f"address {number}", 0, f"GUESS{guess}")
+        assert limits.counts()["blockedIps"] == 100
+        assert [n for n in range(1000) if limits.blocked_for(f"address {n}", 0)] == [*range(900, 1000)]
+
+    def test_held_for_all_homes_together(self) -> None:
+        world = World(message_bytes_burst=0, message_burst=0, connections_per_minute=0, lookups_per_minute=0)
+        clients = []
+        for number in range(HELD_BYTES_IN_ALL // HELD_BYTES + 10):
+            home = world.home(f"HOME{number}", f"192.0.2.{number % 100}")
+            clients.append(world.client(f"HOME{number}", f"198.51.100.{number % 100}"))
+            world.session(home, clients[-1])
+            home.breaks()
+        for client in clients:
+            for _ in range(5):
+                client.say("offer", data="x" * 60_000)
+        held = world.hub.registry._held
+        assert HELD_BYTES_IN_ALL - 2 * HELD_BYTES < held.bytes <= HELD_BYTES_IN_ALL
+        assert clients[-1].heard[0]["code"] == "home-busy"
+        world.advance(45)
+        assert held.bytes == 0
+
+    def test_endless_ice_servers_are_not_kept(self) -> None:
+        """Defect 16."""
+        world = World()
+        world.home(iceServers=[{"urls": "stun:" + "x" * ICE_SERVERS_BYTES}])
+        client = world.client()
+        world.advance(10)
+        assert "iceServers" not in client.heard[0]
+
+    def test_unsent_bytes_of_all_peers_together(self) -> None:
+        server = Server()
+
+        def stalled() -> Iterator[Socket]:
+            for number in range(20):
+                client = server.connect(f"192.0.2.{number}")
+                client.protocol.pauseProducing()
+                yield client
+
+        peers = list(stalled())
+        assert server.factory.capacity.unsent == 20 * STALLED_BYTES
+        server.factory.capacity.unsent += UNSENT_BYTES
+        peers[0].protocol.send(b"one more")
+        assert peers[0].transport.aborted
+        server.factory.capacity.unsent -= UNSENT_BYTES
+        peers[1].protocol.send(b"one more")
+        assert not peers[1].transport.aborted
+        for peer in peers:
+            peer.lose()
+        assert server.factory.capacity.unsent == 0

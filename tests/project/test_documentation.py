@@ -1,0 +1,119 @@
+"""What the documentation names is there: pages, headings, files, targets of `make`, options, defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.config.settings import declarations
+from tests import ROOT
+from tests.support.markdown_parts import PAGES, anchors, blocks, links, prose
+
+FOLDERS = r"ma_signaling|tests|contrib|benchmarks|docs|twisted|\.github|\.ci"
+# Of this server's own programs: everything else on a line, as `pip install --require-hashes`, is not ours.
+OWN_COMMAND = re.compile(r"(?:^|\s|bin/)ma-signaling ((?:check )?-[^`|>&#]*)", re.MULTILINE)
+OF_TWISTD = {"help", "version", "config", "check-config"}
+OF_CHECK = {"url", "webrtc", "json", "warning", "timeout", "help"}
+
+
+class LinkTest(SynchronousTestCase):
+    """Relative links, with their anchors."""
+
+    def test_each_leads_somewhere(self) -> None:
+        checked = 0
+        for page in PAGES:
+            for link in links(page):
+                parts = urlsplit(link)
+                if parts.scheme:
+                    assert parts.scheme == "https" and "." in parts.netloc, f"{page.name}: {link}"
+                    continue
+                target = (page.parent / parts.path).resolve() if parts.path else page
+                assert target.exists(), f"{page.name}: {link}"
+                if parts.fragment:
+                    assert parts.fragment in anchors(target), f"{page.name}: {link}"
+                checked += 1
+        assert checked > 50
+
+    def test_every_page_can_be_reached(self) -> None:
+        """From the README, by links."""
+        reached, todo = set(), [ROOT / "README.md"]
+        while todo:
+            page = todo.pop()
+            if page in reached:
+                continue
+            reached.add(page)
+            paths = ((page.parent / urlsplit(link).path).resolve() for link in links(page))
+            todo += [path for path in paths if path.suffix == ".md" and path.exists()]
+        pages = {page for page in PAGES if ".github" not in page.parts}
+        assert not pages - reached, pages - reached
+
+
+class NamesTest(SynchronousTestCase):
+    """What is written as code."""
+
+    def test_files(self) -> None:
+        for page in PAGES:
+            for name in re.findall(rf"`((?:{FOLDERS})/[\w./@-]+)`", prose(page)):
+                assert (ROOT / name).exists(), f"{page.name}: {name}"
+            for name in re.findall(r"`(test_\w+\.py)`", prose(page)):
+                assert list((ROOT / "tests").rglob(name)), f"{page.name}: {name}"
+
+    def test_targets_of_make(self) -> None:
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            for target in re.findall(r"(?:`|^|\$ )make (?:--\S+ )*([a-z]+)", text, re.MULTILINE):
+                assert target in targets, f"{page.name}: make {target}"
+
+    def test_options(self) -> None:
+        """Of this program's command lines."""
+        known = {each.option for each in declarations()} | OF_TWISTD | OF_CHECK
+        seen = 0
+        for page in PAGES:
+            for arguments in OWN_COMMAND.findall(page.read_text(encoding="utf-8")):
+                for option in re.findall(r"--([a-z][a-z-]+)", arguments):
+                    assert option in known, f"{page.name}: --{option}"
+                    seen += 1
+        assert seen > 10
+
+    def test_defaults_in_the_readme(self) -> None:
+        defaults = {"--" + each.option: each.default for each in declarations()}
+        rows = re.findall(r"^\| (`--.*?) \| (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+        assert rows
+        for names, shown in rows:
+            for name in re.findall(r"--[\w-]+", names):
+                default, number = defaults[name], re.search(r"`(.*?)`", shown)
+                if number:
+                    assert default == number[1], name
+                else:
+                    assert shown == ("none" if not default else "loopback"), name
+
+    def test_help_of_make(self) -> None:
+        """`make` alone names every target that has a text, and each is one that is no file."""
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        phony = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split())
+        described = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+        assert described <= phony
+        assert phony == set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+class MarkdownTest(SynchronousTestCase):
+    """The reader itself: one that finds nothing would find no mistakes."""
+
+    def test_it_finds(self) -> None:
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        page = Path(directory.name) / "page.md"
+        page.write_text(
+            "# A `b`, c\n[x](y.md#z) ![p](q.png) `[no](link)` [`code`](r)\n## Same\n## Same\n"
+            "```bash\n[not](this)\n```\n- x\n\n  ```bash\n  two\n  ```\n",
+            encoding="utf-8",
+        )
+        assert links(page) == ["y.md#z", "q.png", "r"]
+        assert anchors(page) == {"a-b-c", "same", "same-1"}
+        assert blocks(page, "bash") == ["[not](this)\n", "two\n"]

@@ -1,0 +1,50 @@
+"""An echo server made of this server's own WebSocket, for a conformance suite."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.access import Access
+from ma_signaling.core.hub import Hub
+from ma_signaling.monitoring.event_log import EventLog
+from ma_signaling.monitoring.metrics import Metrics
+from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.runtime.service import make_factory
+from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.protocol import SignalingProtocol
+
+# A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
+SETTINGS = Settings(connections_per_minute=0, control_rate=0, max_message_bytes=16 * 1024 * 1024)
+FRAGMENTS = 16 * 1024 * 1024
+
+
+class EchoProtocol(SignalingProtocol):
+    """Sends every message back where the server would route it."""
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Send it back, text as text and binary as binary."""
+        self.sendMessage(payload, isBinary)
+
+
+def main() -> None:
+    """Serve until killed; the first line of output says that it listens."""
+    reactor: Any = installed_reactor
+    report = EventLog(SETTINGS.log_addresses, reactor)
+    hub = Hub(SETTINGS, reactor, report, Access())
+    keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
+    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
+    factory.protocol = configure(EchoProtocol, factory)
+    factory.most_fragments = FRAGMENTS
+    port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")
+    sys.stdout.write(f"listening on port {port.getHost().port}\n")
+    sys.stdout.flush()
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Programs that check files, and files that are checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests import ROOT
+
+
+def beside_python(name: str) -> str:
+    """A program that pip has installed for the running Python."""
+    return str(Path(sys.executable).parent / name)
+
+
+def complaints(*command: str) -> str:
+    """What a checker says of files; nothing is good."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
+    return "" if done.returncode == 0 else done.stdout + done.stderr or f"exit status {done.returncode}"
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML file."""
+    return YAML(typ="safe").load(path)

@@ -1,0 +1,34 @@
+"""What tests of stories begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core.verdicts import VERDICTS
+from tests.support.memory_hub import FakePeer, World
+
+
+class StoryTestCase(SynchronousTestCase):
+    """A world, and what `GET /api/sessions/S` would answer in it."""
+
+    def setUp(self) -> None:
+        self.world = World()
+
+    def story(self, session_id: str) -> dict[str, Any]:
+        told: dict[str, Any] | None = self.world.story(session_id)
+        assert told is not None
+        return told
+
+    def verdict(self, session_id: str) -> str:
+        verdict = self.story(session_id)["verdict"]
+        assert verdict["text"] == VERDICTS[verdict["code"]]
+        code: str = verdict["code"]
+        return code
+
+    def asked(self, home: FakePeer) -> tuple[FakePeer, str]:
+        """A client that has just asked, and its session."""
+        client = self.world.client()
+        session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
+        return client, session_id

@@ -1,0 +1,290 @@
+"""A home, and who wants its Remote ID, or waits for it, on several nodes: takeover, loss and grace."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core.events import Event
+from tests.support.memory_cluster import Cluster
+from tests.support.memory_hub import FakePeer
+
+STRANGER = "203.0.113.9"
+REGISTERED = {"type": "registered", "remoteId": "HOME"}
+
+
+class TakeoverTest(SynchronousTestCase):
+    """A newcomer on node 1 wants what a home on node 0 holds."""
+
+    def setUp(self) -> None:
+        self.cluster = Cluster(3)
+        self.home = self.cluster.home(0)
+        self.client = self.cluster.client(2)
+        self.session_id = self.cluster.session(self.home, self.client)
+        self.home.forget()
+
+    def newcomer(self, text: str = "192.0.2.1") -> FakePeer:
+        return self.cluster.home(1, text=text)
+
+    def test_same_address(self) -> None:
+        """The sessions go on with the newcomer, which hears of those in which nobody has spoken."""
+        newcomer = self.newcomer()
+        assert self.home.closed == (4000, "Replaced by new connection")
+        assert newcomer.forget() == [
+            REGISTERED,
+            {"type": "client-connected", "sessionId": self.session_id},
+        ]
+        self.client.say("offer", data={})
+        self.cluster.settle()
+        assert newcomer.types() == ["offer"]
+        newcomer.say("answer", sessionId=self.session_id, data={})
+        self.cluster.settle()
+        assert self.client.types() == ["answer"]
+        assert self.cluster.holders() == [1]
+
+    def test_stranger(self) -> None:
+        """A holder that answers stays, and the newcomer hears why."""
+        newcomer = self.newcomer(STRANGER)
+        assert newcomer.heard == []
+        self.home.pong()
+        self.cluster.settle()
+        assert [message["code"] for message in newcomer.heard] == ["remote-id-taken"]
+        assert newcomer.closed == (1013, "Remote ID is in use")
+        assert self.cluster.holders() == [0]
+        self.client.say("offer", data={})
+        self.cluster.settle()
+        assert self.home.types() == ["offer"]
+
+    def test_silent_holder(self) -> None:
+        """It is dropped without a close frame; its sessions wait for it, and the newcomer never sees them."""
+        newcomer = self.newcomer(STRANGER)
+        self.cluster.clock.advance(5)
+        self.cluster.settle()
+        assert self.home.dropped
+        assert newcomer.heard == [REGISTERED]
+        assert self.cluster.holders() == [1]
+        self.client.say("offer", data={})
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+
+    def test_silent_holder_of_a_client_here(self) -> None:
+        """The newcomer's own node gives it none of the sessions either, whatever it has heard of the eviction."""
+        self.cluster.server.lose = lambda op, subject: op == "evicted"
+        near = self.cluster.client(1)
+        self.cluster.session(self.home, near)
+        newcomer = self.newcomer(STRANGER)
+        self.cluster.clock.advance(5)
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+        near.say("offer", data={})
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+
+    def test_reported_once(self) -> None:
+        """By the newcomer's node, and not by the one that refused it as well."""
+        newcomer = self.newcomer(STRANGER)
+        self.home.pong()
+        self.cluster.settle()
+        assert newcomer.closed is not None
+        for event in (Event.TAKEOVER_REFUSED, Event.PEER_CLOSED):
+            assert [world.reported().count(event) for world in self.cluster.worlds] == [0, 1, 0], event
+
+    def test_two_of_one_address_at_one_node(self) -> None:
+        """The later one is the newer, as among a node's own."""
+        first, second = (self.cluster.worlds[1].connect("192.0.2.1") for _ in range(2))
+        for newcomer in (first, second):
+            newcomer.say("register-server", remoteId="HOME")
+        self.cluster.settle()
+        assert second.heard[0] == REGISTERED
+        assert first.closed == (4000, "Replaced by new connection")
+
+    def test_silent_holder_returns(self) -> None:
+        """The owner has held it for long enough to win it back anywhere, and finds his sessions."""
+        cluster = self.cluster
+        cluster.clock.advance(3600)
+        newcomer = self.newcomer(STRANGER)
+        cluster.clock.advance(5)
+        assert newcomer.heard == [REGISTERED]
+        owner = cluster.home(2)
+        assert owner.heard[0] == REGISTERED
+        assert owner.heard[1:] == [{"type": "client-connected", "sessionId": self.session_id}]
+        assert newcomer.closed == (4000, "Replaced by new connection")
+        assert cluster.holders() == [2]
+
+    def test_holder_leaves_meanwhile(self) -> None:
+        newcomer = self.newcomer(STRANGER)
+        self.home.goodbye()
+        self.cluster.settle()
+        assert newcomer.heard == [REGISTERED]
+        assert self.client.heard == [{"type": "peer-disconnected"}]
+        assert self.cluster.holders() == [1]
+
+    def test_newcomer_leaves_meanwhile(self) -> None:
+        newcomer = self.newcomer(STRANGER)
+        newcomer.goodbye()
+        self.cluster.settle(20)
+        assert self.home.is_there
+        assert self.cluster.holders() == [0]
+
+    def test_newcomer_leaves_before_it_is_granted(self) -> None:
+        newcomer = self.cluster.worlds[1].connect("192.0.2.1")
+        newcomer.say("register-server", remoteId="HOME")
+        newcomer.breaks()
+        self.cluster.settle()
+        assert self.home.closed == (4000, "Replaced by new connection")
+        assert self.cluster.lines[1].node._presence.holdings._inherited == {}
+
+    def test_newcomer_leaves_a_silent_holder(self) -> None:
+        """Its holder has lost the Remote ID, and nobody got it: the next stranger doesn't see its sessions either."""
+        newcomer = self.newcomer(STRANGER)
+        self.cluster.server.lose = lambda op, subject: op == "withdrawn"
+        newcomer.goodbye()
+        self.cluster.settle(10)
+        assert self.home.dropped
+        other = self.newcomer("203.0.113.10")
+        assert other.heard == [REGISTERED]
+        self.client.say("offer", data={})
+        self.cluster.settle(5)
+        assert other.heard == [REGISTERED]
+
+    def test_same_instant(self) -> None:
+        """Two nodes, two strangers, one Remote ID: one gets it, the other is judged by it."""
+        for latency in ((0.0, 0.0), (0.001, 0.02), (0.0, 0.2)):
+            for seed in range(20):
+                cluster = Cluster(2, seed=seed, latency=latency)
+                one = cluster.worlds[0].connect("192.0.2.1")
+                other = cluster.worlds[1].connect(STRANGER)
+                one.say("register-server", remoteId="NEW")
+                other.say("register-server", remoteId="NEW")
+                for _ in range(10):
+                    cluster.settle(0.2)
+                    for peer in (one, other):
+                        if peer.is_there and peer.pings:
+                            peer.pong()
+                cluster.settle(10)
+                assert len(cluster.holders("NEW")) == 1, (latency, seed)
+                winner, loser = (one, other) if cluster.holders("NEW") == [0] else (other, one)
+                assert winner.heard[0] == {"type": "registered", "remoteId": "NEW"}
+                assert winner.is_there
+                assert loser.closed is not None
+                assert loser.closed[0] in (1012, 1013)
+
+    def test_same_instant_on_one_bus(self) -> None:
+        """The one that is judged second is judged at once, not when it asks again."""
+        for seed in range(10):
+            cluster = Cluster(2, seed=seed, latency=(0.001, 0.02))
+            one, other = (cluster.worlds[node].connect(f"192.0.2.{node}") for node in range(2))
+            for newcomer in (one, other):
+                newcomer.say("register-server", remoteId="NEW")
+            for _ in range(10):
+                cluster.settle(0.2)
+                for peer in (one, other):
+                    if peer.is_there and peer.pings:
+                        peer.pong()
+            assert sum(peer.is_there for peer in (one, other)) == 1, seed
+
+    def test_claim_or_verdict_lost(self) -> None:
+        for lost in ("claim", "granted"):
+            cluster = Cluster(2)
+            home = cluster.home(0)
+            left = [lost]
+
+            def lose(op: str, subject: str, left: list[str] = left) -> bool:
+                return op in left and not left.remove(op)  # type: ignore[func-returns-value]
+
+            cluster.server.lose = lose
+            newcomer = cluster.home(1)
+            cluster.settle(5)
+            assert not left
+            assert newcomer.heard == [REGISTERED], lost
+            assert home.closed == (4000, "Replaced by new connection")
+            assert cluster.holders() == [1]
+
+
+class GraceTest(SynchronousTestCase):
+    """A home's connection breaks, and it comes back elsewhere."""
+
+    def setUp(self) -> None:
+        self.cluster = Cluster(3)
+        self.home = self.cluster.home(0)
+        self.client = self.cluster.client(2)
+        self.session_id = self.cluster.session(self.home, self.client)
+        self.local = self.cluster.client(0)
+        self.local_id = self.cluster.session(self.home, self.local)
+        for session_id in (self.session_id, self.local_id):
+            self.home.say("answer", sessionId=session_id, data={})
+        self.cluster.settle()
+        self.client.forget()
+        self.local.forget()
+
+    def test_on_another_node(self) -> None:
+        self.home.breaks()
+        self.cluster.settle()
+        self.client.say("ice-candidate", data=1)
+        self.local.say("ice-candidate", data=2)
+        asking = self.cluster.client(1)
+        assert asking.heard == []
+        back = self.cluster.home(1)
+        assert back.heard[0] == REGISTERED
+        assert sorted(back.types()[1:]) == ["client-connected", "ice-candidate", "ice-candidate"]
+        back.say("ice-candidate", sessionId=self.session_id, data=3)
+        back.say("ice-candidate", sessionId=self.local_id, data=4)
+        self.cluster.settle()
+        assert [message["data"] for message in self.client.heard + self.local.heard] == [3, 4]
+        found = self.cluster.worlds[0].hub.registry.find("HOME")
+        assert found is not None
+        assert not found.remote_sessions
+        assert self.cluster.holders() == [1]
+
+    def test_expires(self) -> None:
+        """Every client's own node counts its grace."""
+        self.home.breaks()
+        self.cluster.settle(44)
+        assert self.client.heard == []
+        self.cluster.settle(2)
+        assert self.client.heard == self.local.heard == [{"type": "peer-disconnected"}]
+        reported = [world.reported().count(Event.HOME_EXPIRED) for world in self.cluster.worlds]
+        assert reported == [1, 0, 0]
+        self.cluster.settle(10)
+        assert not any("HOME" in subject for line in self.cluster.lines for subject in line.wanted)
+
+    def test_goodbyes_meanwhile(self) -> None:
+        """A client that left while the home was away: the home hears so when it is back, wherever that is."""
+        self.home.breaks()
+        self.cluster.settle()
+        self.client.goodbye()
+        back = self.cluster.home(1)
+        assert back.heard == [REGISTERED, {"type": "client-disconnected", "sessionId": self.session_id}]
+
+    def test_node_dies(self) -> None:
+        """The sessions of other nodes' clients outlive it; those who waited on it are answered in time."""
+        self.cluster.kill(0)
+        self.cluster.settle(10)
+        assert self.client.heard == []
+        self.client.say("ice-candidate", data=1)
+        back = self.cluster.home(1)
+        assert back.types() == ["registered", "ice-candidate"]
+        back.say("ice-candidate", sessionId=self.session_id, data=2)
+        self.cluster.settle()
+        assert [message["data"] for message in self.client.heard] == [2]
+
+    def test_client_node_dies(self) -> None:
+        """As where the client's connection breaks: only calls that aren't up yet are ended."""
+        young = self.cluster.client(2)
+        young_id = self.cluster.session(self.home, young)
+        self.cluster.kill(2)
+        self.cluster.settle(10)
+        assert self.home.heard == [{"type": "client-disconnected", "sessionId": young_id}]
+
+    def test_node_restarts(self) -> None:
+        """It says goodbye: nobody is told but with 1012, and the sessions wait for the home."""
+        hub = self.cluster.worlds[0].hub
+        while hub.say_goodbye(10):
+            pass
+        self.cluster.lines[0].node.stop()
+        assert self.home.closed == (1012, "Server is restarting")
+        self.cluster.settle(10)
+        assert self.client.heard == []
+        back = self.cluster.home(1)
+        back.say("ice-candidate", sessionId=self.session_id, data=2)
+        self.cluster.settle()
+        assert [message["data"] for message in self.client.heard] == [2]

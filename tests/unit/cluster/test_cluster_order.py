@@ -1,0 +1,145 @@
+"""Several nodes, and what comes seldom, or seldom in that order."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.memory_cluster import Cluster
+
+STRANGER = "203.0.113.9"
+REGISTERED = {"type": "registered", "remoteId": "HOME"}
+
+
+class OrderTest(SynchronousTestCase):
+    """What goes wrong if things happen in an order that they seldom happen in."""
+
+    def test_owner_and_stranger_at_one_node(self) -> None:
+        """Each newcomer is judged by its own right, whoever was first."""
+        for owner_first in (False, True):
+            cluster = Cluster(2, latency=(0.01, 0.02))
+            cluster.home(0)
+            owner = cluster.worlds[1].connect("192.0.2.1")
+            stranger = cluster.worlds[1].connect(STRANGER)
+            for newcomer in (owner, stranger) if owner_first else (stranger, owner):
+                newcomer.say("register-server", remoteId="HOME")
+            for _ in range(40):
+                cluster.settle(0.2)
+                if owner.pings:
+                    owner.pong()
+            assert owner.heard == [REGISTERED]
+            assert stranger.closed == (1013, "Remote ID is in use")
+            assert cluster.holders() == [1]
+
+    def test_nothing_stays_of_a_session_that_ended_while_its_home_was_away(self) -> None:
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        session_id = cluster.session(home, client)
+        home.say("answer", sessionId=session_id, data={})
+        cluster.settle()
+        home.breaks()
+        cluster.settle()
+        client.breaks()
+        home = cluster.home(0)
+        cluster.settle(5)
+        found = cluster.worlds[0].hub.registry.find("HOME")
+        assert found is not None
+        assert not found.remote_sessions
+
+    def test_crowded_out_while_its_offer_is_under_way(self) -> None:
+        cluster = Cluster(2, latency=(0.02, 0.02), home_sessions=1)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        late = cluster.worlds[0].connect("198.51.100.77")
+        late.say("connect-request", remoteId="HOME")
+        client.say("offer", data={})
+        cluster.settle()
+        assert home.types() == ["client-disconnected", "client-connected"]
+        late.goodbye()
+        cluster.settle()
+        another = cluster.client(1, text="198.51.100.78")
+        assert another.heard == [], "the place is taken by a session that is no more"
+
+    def test_returned_sessions_are_known_at_once(self) -> None:
+        """An owner who wins his Remote ID back can speak first."""
+        cluster = Cluster(3)
+        home = cluster.home(0)
+        client = cluster.client(2)
+        session_id = cluster.session(home, client)
+        home.say("answer", sessionId=session_id, data=1)
+        cluster.clock.advance(3600)
+        cluster.home(1, text=STRANGER)
+        cluster.clock.advance(5)
+        cluster.settle()
+        owner = cluster.home(0)
+        assert owner.heard[0] == REGISTERED
+        owner.say("answer", sessionId=session_id, data=2)
+        cluster.settle()
+        assert [message["data"] for message in client.heard] == [1, 2]
+
+    def test_silent_node_does_not_give_its_sessions_away(self) -> None:
+        """Where nobody decides, a stranger may get the Remote ID, and nothing else."""
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        cluster.server.lose = lambda op, subject: op in ("claim", "wait", "refused", "granted")
+        stranger = cluster.home(1, text=STRANGER)
+        cluster.settle(5)
+        assert stranger.heard == [REGISTERED]
+        client.say("offer", data={})
+        cluster.settle()
+        assert stranger.heard == [REGISTERED]
+
+    def test_repeated_once_a_minute_each(self) -> None:
+        """However often it changed hands."""
+        cluster = Cluster(2)
+        home = cluster.worlds[0].connect("192.0.2.1")
+        for number in range(20):
+            home.say("register-server", remoteId=f"HOME{number % 2}")
+            cluster.settle(1)
+        cluster.server.sent.clear()
+        cluster.settle(130)
+        told = [subject for subject, op in cluster.server.sent if op == "held" and ".home." in subject]
+        assert 2 <= len(told) <= 3, told
+
+    def test_seniority_is_told_again(self) -> None:
+        """A node that came later knows as well who was there for long; of a shared address nobody does."""
+        cluster = Cluster(2)
+        cluster.home(0)
+        cluster.clock.advance(26 * 3600)
+        late = cluster.add("late")
+        cluster.clock.advance(2 * 3600)
+        home = cluster.worlds[0].hub.registry.find("HOME")
+        assert home is not None
+        now = cluster.clock.seconds()
+        assert late.hub.registry.seniority.is_senior("HOME", home.owner, now)
+
+    def test_claimants_do_not_answer_for_the_holder(self) -> None:
+        for seed in range(6):
+            cluster = Cluster(3, seed=seed, latency=(0.001, 0.03))
+            holder = cluster.home(0)
+            cluster.home(1, text=STRANGER)
+            assert holder.pings
+            assert cluster.is_online(2) is True, seed
+
+    def test_pipelined_guesses(self) -> None:
+        """Each counts, although the next one takes its place before it is answered."""
+        cluster = Cluster(2)
+        guesser = cluster.worlds[1].connect(STRANGER)
+        for number in range(12):
+            guesser.say("connect-request", remoteId=f"GUESS{number}")
+        cluster.settle()
+        assert cluster.worlds[1].hub.limits.counts()["blockedIps"] == 1
+
+    def test_no_guesses_while_a_node_is_missed(self) -> None:
+        cluster = Cluster(2)
+        cluster.settle(3)
+        cluster.kill(0)
+        cluster.settle(10)
+        cluster.client(1, "GUESS")
+        assert cluster.worlds[1].hub.limits.counts()["failedLookupTracked"] == 0
+        cluster.settle(70)
+        cluster.client(1, "GUESS")
+        assert cluster.worlds[1].hub.limits.counts()["failedLookupTracked"] == 1

@@ -1,0 +1,86 @@
+"""How a node gets into NATS, and what stops a server that cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from nats.aio.msg import Msg
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.cluster.credentials import Credentials
+from ma_signaling.cluster.nats_bus import NatsBus
+from ma_signaling.cluster.wire import each_of, pack, pack_many, unpack
+from ma_signaling.config.settings import Settings
+from tests.support.nats_identity import operator_mode
+
+
+class CredentialsTest(SynchronousTestCase):
+    """What a file must hold."""
+
+    def test_incomplete(self) -> None:
+        _, whole = operator_mode()
+        assert Credentials(whole).jwt().count(b".") == 2
+        jwt, _, seed = whole.partition("\n\n")
+        for text, problem in (
+            (jwt, "it has no USER NKEY SEED"),
+            (seed, "it has no NATS USER JWT"),
+            (whole.replace("\nSU", "\nSA"), "its seed is no user's"),
+        ):
+            with self.assertRaisesRegex(ValueError, problem):
+                Credentials(text)
+
+
+class WireTest(SynchronousTestCase):
+    """What nodes say to each other, as bytes."""
+
+    def test_many_at_once(self) -> None:
+        """Whatever is in them, line feeds too, comes out as it went in."""
+        payloads = [pack("said", {"r": "A\nB"}, b"one\ntwo"), pack("beat", {}), pack("tell", {}, b"\n\n")]
+        assert each_of(pack_many(payloads)) == payloads
+        assert each_of(payloads[0]) == [payloads[0]]
+        assert unpack(payloads[0]) == ("said", {"r": "A\nB"}, b"one\ntwo")
+
+    def test_nonsense(self) -> None:
+        for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
+            with self.assertRaises(ValueError):
+                unpack(payload)
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def received(self, payload: bytes) -> None:
+        self.heard.append(payload)
+        raise KeyError(payload)
+
+    def nobody(self, reply: str) -> None:
+        raise AssertionError(reply)
+
+    def up(self) -> None: ...
+
+    def down(self) -> None: ...
+
+
+class NonsenseTest(SynchronousTestCase):
+    """Nothing that a node says makes another one stop reading."""
+
+    def test_what_is_no_message(self) -> None:
+        async def scenario() -> list[bytes]:
+            bus = NatsBus(Settings())
+            bus.listener = listener = _Listener()
+            client: Any = object()
+            bus._client = client
+            for data in (
+                b"{",
+                b'{"op":"many"',
+                b'{"op":"many"}\nabc',
+                b'{"op":"many","sizes":"x"}\nabc',
+                b"{}",
+            ):
+                bus._take(client, Msg(client, subject="s", data=data))
+            return listener.heard
+
+        assert asyncio.run(scenario())[-1] == b"{}"
+        assert len(self.flushLoggedErrors()) >= 4

@@ -1,0 +1,132 @@
+"""Settings: one declaration each, and errors that help."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.settings import Settings, declarations
+from ma_signaling.config.sources import load
+from ma_signaling.core import ended, home
+from ma_signaling.core import router as routing
+from ma_signaling.core import traces as stories
+from ma_signaling.transport import protocol as websocket
+from ma_signaling.transport import send_buffer as backlog
+from tests import ROOT
+
+UNITS = {"s": 1, "minute": 60, "minutes": 60, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+class LoadTest(SynchronousTestCase):
+    """Where a value comes from."""
+
+    def test_defaults(self) -> None:
+        """The fixed names and defaults of the wire contract."""
+        given = {each.option: each.default for each in declarations()}
+        expected = {
+            "trusted-proxies": "127.0.0.0/8,::1/128",
+            "connections-per-minute": "100",
+            "connections-per-address": "100",
+            "lookups-per-minute": "100",
+            "guesses-per-minute": "10",
+            "message-rate": "20",
+            "message-burst": "200",
+            "control-rate": "5",
+            "control-burst": "50",
+            "home-sessions-per-minute": "30",
+            "home-sessions": "64",
+            "max-message-bytes": "65536",
+            "send-buffer-bytes": "1048576",
+            "ready-timeout": "10",
+            "takeover-timeout": "5",
+            "ping-interval": "30",
+            "grace": "45",
+            "park": "20",
+        }
+        assert given.items() >= expected.items()
+        assert load({}, {}).settings == Settings()
+
+    def test_precedence(self) -> None:
+        environment = {"PORT": "1", "MA_SIGNALING_PORT": "2 unix:/run/x", "ENVIRONMENT": "production"}
+        assert load({"port": ["3", "4"]}, environment).settings.port == ("3", "4")
+        assert load({}, environment).settings.port == ("2", "unix:/run/x")
+        assert load({}, {"PORT": "1"}).settings.port == ("1",)
+        assert load({}, environment).settings.environment == "production"
+
+    def test_empty_variable_is_no_value(self) -> None:
+        assert load({}, {"PORT": "", "MA_SIGNALING_GRACE": ""}).settings == Settings()
+
+    def test_every_setting_has_a_variable(self) -> None:
+        for each in declarations():
+            loaded = load({}, {each.variable: each.default}).settings
+            assert getattr(loaded, each.name) == getattr(Settings(), each.name), each.name
+
+
+class ErrorsTest(SynchronousTestCase):
+    """An error names the setting, the value and what would do."""
+
+    def test_bad_values(self) -> None:
+        cases = [
+            ("port", "65536", "a port number from 0 to 65535, or a Twisted endpoint"),
+            ("port", "http", "a port number from 0 to 65535, or a Twisted endpoint"),
+            ("environment", "staging", "one of: development, production"),
+            ("trusted_proxies", "10.0.0.1/8", "networks such as 10.0.0.0/8,fd00::/8, or none"),
+            ("message_burst", "-1", "a whole number from 0 to"),
+            ("message_burst", "1.5", "a whole number from 0 to"),
+            ("message_burst", "\u0661", "a whole number from 0 to"),
+            ("grace", "nan", "a number from 0 to 3600"),
+            ("grace", "inf", "a number from 0 to 3600"),
+            ("ready_timeout", "0", "a number from 0.1 to 25"),
+            ("max_message_bytes", "0", "a whole number from 1024 to"),
+        ]
+        for name, value, hint in cases:
+            with self.assertRaises(SettingError) as caught:
+                load({name: [value]}, {})
+            text = str(caught.exception)
+            assert text.startswith(f"--{name.replace('_', '-')}: {value!r} will not do"), text
+            assert hint in text, text
+
+    def test_variable_is_named(self) -> None:
+        for variable in ("PORT", "MA_SIGNALING_PORT"):
+            with self.assertRaises(SettingError) as caught:
+                load({}, {variable: "x"})
+            assert str(caught.exception).startswith(f"{variable}: 'x'")
+
+
+class DocumentationTest(SynchronousTestCase):
+    """The documentation says what the program does."""
+
+    def test_what_is_no_setting(self) -> None:
+        """Each of these sentences is in the protocol, and the program keeps to its numbers."""
+        text = " ".join((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").split())
+        for sentence, *kept in (
+            ("request line and headers: 10 s, 16 KiB.", websocket.HEAD_SECONDS, websocket.HEAD_BYTES),
+            ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
+            ("or a message in more than 256 fragments", websocket.MOST_FRAGMENTS),
+            ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),
+            ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
+            ("32 MiB be held for homes that are away", home.HELD_BYTES_IN_ALL),
+            ("is held (256 KiB a home", home.HELD_BYTES),
+            ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
+            ("if it is unknown, or ended more than 10 minutes ago", stories.REMEMBERED),
+            ("its session that ended within the last minute is ignored", ended.REMEMBERED_END),
+            ("50 unreadable messages within a minute", routing.MOST_BAD_MESSAGES),
+            ("after 100 drops the connection is closed", routing.MOST_DROPS),
+        ):
+            assert sentence in text, sentence
+            amounts = re.findall(r"(\d+|the last) (\w+)", sentence)
+            assert kept == [
+                (int(number) if number.isdigit() else 1) * UNITS.get(unit, 1) for number, unit in amounts
+            ], sentence
+
+    def test_table(self) -> None:
+        """It is made of the declarations."""
+        text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+        cells = r"`--([a-z-]+)` \| (?:`(.+?)`)? ?\| (.*?) ?\| (yes|) ?\| (.+)"
+        rows = re.findall(rf"^\| {cells} \|$", text, re.MULTILINE)
+        assert rows == [
+            (each.option, each.default, each.unit, "yes" if each.live else "", each.help)
+            for each in declarations()
+        ]

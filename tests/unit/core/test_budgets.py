@@ -1,0 +1,130 @@
+"""What a connection may send: charged to sessions, and never one's to another."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.memory_hub import FakePeer, World
+
+
+class MessageBudgetsTest(SynchronousTestCase):
+    """What is forwarded is charged to its session, all else to the connection; nothing to an address."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.home = self.world.home()
+
+    def open(self) -> tuple[FakePeer, str]:
+        client = self.world.client()
+        return client, self.world.session(self.home, client)
+
+    def test_a_party_behind_one_address(self) -> None:
+        """Defect 14: twelve guests and their home, 30 candidates a side each."""
+        world = World()
+        home = world.home(text="192.0.2.1")
+        guests = []
+        for _ in range(12):
+            guest = world.client(text="192.0.2.1")
+            guests.append((guest, world.session(home, guest)))
+        for guest, session_id in guests:
+            guest.say("offer", data={})
+            home.say("answer", sessionId=session_id, data={})
+            for number in range(30):
+                guest.say("ice-candidate", data=number)
+                home.say("ice-candidate", sessionId=session_id, data=number)
+        assert len(home.heard) == 12 * 31
+        assert all(len(guest.heard) == 31 for guest, _ in guests)
+
+    def test_flood_of_a_client(self) -> None:
+        client, _ = self.open()
+        for _ in range(299):
+            client.say("ice-candidate", data={})
+        assert len(self.home.heard) == 200
+        assert client.codes() == ["rate-limited"]
+        assert client.closed is None
+        client.say("ice-candidate", data={})
+        assert client.closed == (4029, "Rate limited")
+
+    def test_told_once_a_second(self) -> None:
+        client, _ = self.open()
+        for _ in range(200):
+            client.say("ice-candidate", data="x")
+        for _ in range(3):
+            for _ in range(30):
+                client.say("ice-candidate", data="x")
+            self.world.advance(1)
+        assert len(client.codes()) == 3
+
+    def test_bytes_of_a_session(self) -> None:
+        client, _ = self.open()
+        for _ in range(10):
+            client.say("ice-candidate", data="x" * 60_000)
+        assert len(self.home.heard) == 8
+        assert client.codes() == ["rate-limited"]
+
+    def test_bytes_of_a_session_from_its_home(self) -> None:
+        client, session_id = self.open()
+        for _ in range(10):
+            self.home.say("ice-candidate", sessionId=session_id, data="x" * 60_000)
+        assert len(client.heard) == 8
+        assert self.home.codes() == ["rate-limited"]
+
+    def test_no_one_session_closes_its_home(self) -> None:
+        client, session_id = self.open()
+        other, other_id = self.open()
+        for _ in range(1000):
+            self.home.say("ice-candidate", sessionId=session_id, data={})
+        assert len(client.heard) == 199
+        assert self.home.closed is None
+        self.home.say("answer", sessionId=other_id, data={})
+        assert other.types() == ["answer"]
+
+    def test_flood_of_pings(self) -> None:
+        """Defect 15."""
+        for _ in range(149):
+            self.home.say("ping")
+        assert self.home.types().count("pong") == 49
+        assert self.home.closed == (4029, "Rate limited")
+
+    def test_flood_of_what_is_not_forwarded(self) -> None:
+        """However it is answered, it costs the connection."""
+        _, session_id = self.open()
+        leaving = self.world.home("LEAVING")
+        orphan = self.world.client("LEAVING")
+        self.world.session(leaving, orphan)
+        leaving.goodbye()
+        self.world.advance(60)
+        ended, ended_id = self.open()
+        ended.goodbye()
+        floods: list[tuple[FakePeer, dict[str, str]]] = [
+            (self.world.connect(), {"type": "pong"}),
+            (self.world.connect(), {"type": "nonsense"}),
+            (self.world.connect(), {"type": "offer"}),
+            (self.world.connect(), {"type": "session-ready"}),
+            (self.world.connect(), {"type": "session-ready", "sessionId": ended_id}),
+            (self.world.client(), {"type": "register-server", "remoteId": "NEW"}),
+            (orphan, {"type": "offer"}),
+            (self.world.home("A"), {"type": "connect-request", "remoteId": "HOME"}),
+            (self.world.home("B"), {"type": "answer"}),
+            (self.world.home("C"), {"type": "answer", "sessionId": session_id}),
+            (self.world.home("D"), {"type": "answer", "sessionId": "unknown"}),
+            (self.world.home("E"), {"type": "session-ready", "sessionId": session_id}),
+        ]
+        for peer, message in floods:
+            for _ in range(150):
+                peer.say(**message)
+            assert peer.closed == (4029, "Rate limited"), message
+
+    def test_flood_of_what_cannot_be_read(self) -> None:
+        """It costs the connection as well, until there is too much of it."""
+        peer = World(control_burst=10).connect()
+        for _ in range(20):
+            peer.say_bytes(b"nonsense")
+        assert peer.codes() == ["bad-message"] * 10 + ["rate-limited"]
+
+    def test_limits_that_are_off(self) -> None:
+        world = World(control_burst=0, lookups_per_minute=0, guesses_per_minute=0, connections_per_address=0)
+        peer = world.connect()
+        for number in range(500):
+            peer.say("connect-request", remoteId=f"GUESS{number}")
+        assert peer.codes() == ["server-not-found"] * 500

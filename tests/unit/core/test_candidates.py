@@ -1,0 +1,71 @@
+"""ICE candidates as numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core.candidates import MOST, MOST_IN_SDP, PLACES, count, count_in_sdp, named
+from tests.support.sample_candidates import HOST, HOST_MDNS, HOST_TCP, PRFLX, RELAY, SRFLX, sdp
+
+
+class CandidatesTest(SynchronousTestCase):
+    """Counts by type, transport and family."""
+
+    def counted(self, *candidates: Any) -> dict[str, int]:
+        counts = bytearray(PLACES)
+        for candidate in candidates:
+            count(counts, candidate)
+        return named(counts)
+
+    def test_kinds(self) -> None:
+        assert self.counted(HOST, HOST_MDNS, HOST_TCP, SRFLX, SRFLX, RELAY, PRFLX) == {
+            "host/udp/ipv4": 1,
+            "host/udp/mdns": 1,
+            "host/tcp/ipv6": 1,
+            "srflx/udp/ipv4": 2,
+            "relay/udp/ipv4": 1,
+            "prflx/udp/ipv6": 1,
+        }
+        assert self.counted("a=" + HOST, HOST.removeprefix("candidate:")) == {"host/udp/ipv4": 2}
+
+    def test_others(self) -> None:
+        assert self.counted("") == {"end": 1}
+        odd: list[object] = [
+            None,
+            5,
+            ["candidate"],
+            {"a": 1},
+            "x",
+            "a b c d e f g h",
+            HOST.replace("udp", "sctp"),
+            " " * 99,
+            HOST[:30],
+        ]
+        assert self.counted(*odd) == {"other": len(odd)}
+
+    def test_counts_end_somewhere(self) -> None:
+        assert self.counted(*[HOST] * (MOST + 9)) == {"host/udp/ipv4": MOST}
+
+    def test_descriptions(self) -> None:
+        def counted(data: Any) -> dict[str, int]:
+            counts = bytearray(PLACES)
+            count_in_sdp(counts, {"type": "offer", "data": data})
+            return named(counts)
+
+        assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}
+        assert counted({"sdp": f"v=0\na={HOST}"}) == {"host/udp/ipv4": 1}
+        assert sum(counted(sdp(*[HOST] * (MOST_IN_SDP + 9))).values()) == MOST_IN_SDP
+        odd: tuple[object, ...] = (
+            None,
+            5,
+            "v=0",
+            [],
+            {},
+            {"sdp": None},
+            {"sdp": ""},
+            {"sdp": "a=candidate:"},
+        )
+        for each in odd:
+            assert counted(each) == {}, each

@@ -1,0 +1,87 @@
+"""What is forwarded is the JSON value that was sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core import messages
+from tests.support.memory_hub import World
+
+BAD_MESSAGE = [{"type": "error", "error": "Invalid message format", "code": "bad-message"}]
+
+
+def forwarded(fields: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of a client's message on its way to the home."""
+    payload = json.dumps(fields).encode()
+    result: dict[str, Any] = json.loads(messages.with_session_id(messages.parse(payload), payload, "S"))
+    return result
+
+
+class FaithfulCopyTest(SynchronousTestCase):
+    """A forwarded message is the same JSON, but for its session ID."""
+
+    json_values = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=20,
+    ).filter(lambda value: "\\ud" not in json.dumps(value))
+
+    @settings(deadline=None)
+    @given(
+        st.dictionaries(st.text(), json_values, max_size=5),
+        st.none() | st.sampled_from(["S", "T", 1, [], "sessionId"]),
+    )
+    def test_any_fields(self, fields: dict[str, Any], session_id: Any) -> None:
+        message = {**fields, "type": "offer"}
+        if session_id is not None:
+            message["sessionId"] = session_id
+        assert forwarded(message) == {**message, "sessionId": "S"}
+
+    def test_second_session_id(self) -> None:
+        for payload in (
+            b'{"type":"offer","sessionId":"T","sessionId":"S"}',
+            b'{"type":"offer","session\\u0049d":"S"}',
+            b'{"type":"offer","sessionId":"S","session\\u0049d":"T"}',
+            b'{"type":"offer","sessionId":"T","session\\u0049d":"S"}',
+        ):
+            sent = messages.with_session_id(messages.parse(payload), payload, "S")
+            assert json.loads(sent, object_pairs_hook=list) == [("type", "offer"), ("sessionId", "S")], sent
+
+    def test_numbers_beyond_a_double(self) -> None:
+        for number in (b"123456789012345678901234567890", b"-0.1e-7"):
+            payload = b'{"type":"offer","sessionId":"T","data":%b}' % number
+            sent = messages.with_session_id(messages.parse(payload), payload, "S")
+            assert json.loads(sent)["data"] == json.loads(number)
+
+    def test_what_cannot_be_copied_is_refused(self) -> None:
+        world = World()
+        home = world.home()
+        client = world.client()
+        world.session(home, client)
+        for data in (b"1e999", b"1" * 5000):
+            client.say_bytes(b'{"type":"offer","sessionId":"T","data":%b}' % data)
+            assert client.forget() == BAD_MESSAGE, data[:10]
+        assert home.heard == []
+
+    def test_what_is_nested_too_deeply_is_refused(self) -> None:
+        """How deeply, Python says: 3.13 follows where 3.11 gives up."""
+        world = World()
+        home = world.home()
+        client = world.client()
+        session_id = world.session(home, client)
+        data = b"[" * 1000 + b"]" * 1000
+        client.say_bytes(b'{"type":"offer","sessionId":"T","data":%b}' % data)
+        if client.heard:
+            assert client.forget() == BAD_MESSAGE
+            assert home.heard == []
+        else:
+            assert home.raw == [b'{"type":"offer","sessionId":"%b","data":%b}' % (session_id.encode(), data)]

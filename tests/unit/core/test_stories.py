@@ -1,0 +1,154 @@
+"""What happened in a session: when, and for how long it is known."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core.trace import End, Side, Story
+from ma_signaling.core.traces import REMEMBERED, Stories
+from ma_signaling.core.verdicts import VERDICTS
+from tests.support.memory_hub import World
+from tests.support.sample_candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
+from tests.support.trace_cases import StoryTestCase
+
+
+class TimesTest(StoryTestCase):
+    """What is remembered, and when it was."""
+
+    def test_whole_call(self) -> None:
+        home = self.world.home()
+        self.world.advance(5)
+        client, session_id = self.asked(home)
+        assert self.story(session_id) == {
+            "age": 0,
+            "announced": 0,
+            "client": {"trickled": {}, "inSdp": {}},
+            "home": {"trickled": {}, "inSdp": {}},
+            "verdict": {"code": "waiting", "text": VERDICTS["waiting"]},
+        }
+        self.world.advance(0.25)
+        home.say("session-ready", sessionId=session_id)
+        self.world.advance(0.25)
+        client.say("offer", data=sdp())
+        for candidate in (HOST, SRFLX, ""):
+            self.world.advance(0.1)
+            client.say("ice-candidate", data={"candidate": candidate})
+        self.world.advance(0.2)
+        home.say("answer", sessionId=session_id, data=sdp(HOST, RELAY))
+        home.say("ice-candidate", sessionId=session_id, data={"candidate": RELAY})
+        self.world.advance(1)
+        client.goodbye()
+        self.world.advance(2)
+        assert self.story(session_id) == {
+            "age": 4000,
+            "announced": 0,
+            "connected": 250,
+            "ready": True,
+            "ended": 2000,
+            "endedBy": "client",
+            "end": "client-left",
+            "client": {
+                "offer": 500,
+                "firstCandidate": 600,
+                "lastCandidate": 800,
+                "trickled": {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1, "end": 1},
+                "inSdp": {},
+            },
+            "home": {
+                "answer": 1000,
+                "firstCandidate": 1000,
+                "lastCandidate": 1000,
+                "trickled": {"relay/udp/ipv4": 1},
+                "inSdp": {"host/udp/ipv4": 1, "relay/udp/ipv4": 1},
+            },
+            "verdict": {"code": "negotiated", "text": VERDICTS["negotiated"]},
+        }
+
+    def test_latest_description(self) -> None:
+        """Another offer replaces what the one before listed, and not when that came."""
+        home = self.world.home()
+        client, session_id = self.asked(home)
+        home.say("session-ready", sessionId=session_id)
+        client.say("offer", data=sdp(HOST, SRFLX))
+        self.world.advance(1)
+        client.say("offer", data=sdp(RELAY))
+        story = self.story(session_id)["client"]
+        assert (story["offer"], story["inSdp"]) == (0, {"relay/udp/ipv4": 1})
+
+    def test_no_address(self) -> None:
+        """Neither what is told nor what is kept has an address in it."""
+        home = self.world.home()
+        client, session_id = self.asked(home)
+        home.say("session-ready", sessionId=session_id)
+        client.say("offer", data=sdp(HOST, SRFLX, HOST_MDNS))
+        client.say("ice-candidate", data={"candidate": SRFLX})
+        assert ADDRESS not in json.dumps(self.story(session_id))
+        story = self.world.hub.sessions.stories._under_way[session_id]
+        kept = [getattr(each, name) for each in (story, story.client, story.home) for name in each.__slots__]
+        assert not any(isinstance(value, str | bytes | dict | list) for value in kept), kept
+
+    def test_only_what_was_forwarded(self) -> None:
+        home, stranger = self.world.home(), self.world.home("OTHER", "192.0.2.9")
+        client, session_id = self.asked(home)
+        client.say("offer", data=sdp(HOST))
+        stranger.say("answer", sessionId=session_id, data=sdp(HOST))
+        assert "offer" not in self.story(session_id)["client"]
+        assert "answer" not in self.story(session_id)["home"]
+
+    def test_remembered_for_ten_minutes(self) -> None:
+        home = self.world.home()
+        client, session_id = self.asked(home)
+        self.world.advance(1000)
+        client.goodbye()
+        self.world.advance(REMEMBERED - 1)
+        assert self.story(session_id)["end"] == "client-left"
+        self.world.advance(2)
+        assert self.world.story(session_id) is None
+        assert not len(self.world.hub.sessions.stories)
+
+
+class BoundsTest(SynchronousTestCase):
+    """Many stories cost little, and the oldest go first."""
+
+    def test_oldest_go_first(self) -> None:
+        stories = Stories(3)
+        begun = {name: stories.begin(name, 1.0) for name in "abc"}
+        ended = begun["b"]
+        assert ended is not None
+        ended.ended(End.CLIENT_LEFT, 2.0)
+        stories.ended("b", 2.0)
+        stories.begin("d", 3.0)
+        assert [bool(stories.tell(name, 3.0)) for name in "abcd"] == [True, False, True, True]
+        stories.begin("e", 4.0)
+        assert [bool(stories.tell(name, 4.0)) for name in "acde"] == [False, True, True, True]
+        # The session of a forgotten story goes on, and ends.
+        stories.ended("a", 5.0)
+        assert len(stories) == 3
+
+    def test_size_of_one(self) -> None:
+        """Whatever peers send, a story has the same size, below 2 KiB."""
+        story = Story(1e9)
+        for number in range(1000):
+            at = 1e9 + number
+            for side in (story.client, story.home):
+                side.sent({"type": "offer", "data": {"sdp": "a" * 5000 + "\na=" + HOST}}, at)
+                side.sent({"type": "ice-candidate", "data": {"candidate": SRFLX * 20}}, at)
+        parts: list[Story | Side] = [story, story.client, story.home]
+        kept = [getattr(part, name) for part in parts for name in part.__slots__]
+        size = sum(sys.getsizeof(each) for each in {id(each): each for each in (*parts, *kept)}.values())
+        assert size < 2048, size
+
+    def test_off(self) -> None:
+        world = World(session_stories=0)
+        home = world.home()
+        client = world.client()
+        session_id = world.session(home, client)
+        client.say("offer", data=sdp(HOST))
+        home.breaks()
+        world.home()
+        assert world.story(session_id) is None
+        assert world.hub.sessions.get(session_id) is not None
+        client.goodbye()

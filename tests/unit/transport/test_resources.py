@@ -1,0 +1,227 @@
+"""What strangers can make this server hold or do: bounded, and existing connections never suffer."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.transport.protocol import MOST_FRAGMENTS
+from tests.support.memory_server import PING, PONG, TEXT, UPGRADE, Server, frame
+
+
+class SocketsTest(SynchronousTestCase):
+    """How many sockets, in all and by neighbour."""
+
+    def test_at_the_limit_new_ones_get_503(self) -> None:
+        """Defect 1: what a refused socket still sends harms nobody."""
+        server = Server(max_connections=2)
+        first = server.connect("192.0.2.1")
+        idle = server.accept("192.0.2.2")
+        late = server.accept("192.0.2.3")
+        assert late.read_head().startswith(b"HTTP/1.1 503 Service Unavailable")
+        assert late.transport.disconnecting
+        late.send(UPGRADE + b"\r\n" + frame(3, b"\xff" * 200, masked=False))
+        late.lose()
+        first.say(type="ping")
+        assert first.heard() == [{"type": "pong"}]
+        idle.lose()
+        server.connect("192.0.2.3")
+
+    def test_http_connections_count_too(self) -> None:
+        server = Server(max_connections=1)
+        client = server.accept()
+        client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert server.accept().read_head().startswith(b"HTTP/1.1 503 ")
+        client.send(UPGRADE + b"\r\n")
+        assert server.factory.capacity.open == 2
+        client.lose()
+        assert server.factory.capacity.open == 1
+
+    def test_sockets_that_never_say_what_they_are(self) -> None:
+        """Defect 22: one neighbour can't take every place, and another is not refused for it."""
+        server = Server(connections_per_address=3)
+        silent = [server.accept("192.0.2.1") for _ in range(3)]
+        refused = server.accept("192.0.2.1")
+        assert refused.read_head().startswith(b"HTTP/1.1 429 ")
+        refused.lose()
+        server.connect("192.0.2.2")
+        silent[0].lose()
+        server.connect("192.0.2.1")
+
+    def test_a_trusted_proxy_speaks_for_many(self) -> None:
+        server = Server(connections_per_address=3)
+        for number in range(20):
+            server.accept("127.0.0.1")
+            server.connect("127.0.0.1", b"X-Forwarded-For: 198.51.100.%d\r\n" % number)
+
+    def test_all_places_are_given_back(self) -> None:
+        server = Server()
+        for farewell in ("websocket", "http", "head", "upgraded"):
+            client = server.accept("192.0.2.1")
+            if farewell in ("http", "upgraded"):
+                client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            if farewell in ("websocket", "upgraded"):
+                client.send(UPGRADE + b"\r\n")
+            client.lose()
+        assert server.factory.capacity.open == 0
+        assert not server.factory.capacity._waiting
+
+
+class FramesTest(SynchronousTestCase):
+    """Frames that cost more than they are worth."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.client = self.server.connect()
+
+    def test_one_byte_fragments(self) -> None:
+        """A megabyte of them costs what the first few hundred do: the rest is never looked at."""
+        steps = 0
+        process = self.client.protocol.processData
+
+        def counted() -> bool:
+            nonlocal steps
+            steps += 1
+            more: bool = process()
+            return more
+
+        self.client.protocol.processData = counted
+        self.client.send(frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 150_000)
+        assert self.client.close_code() == 1008
+        assert steps < 1000
+
+    def test_as_many_fragments_as_allowed(self) -> None:
+        parts = [b'{"type":"ping"'] + [b" "] * (MOST_FRAGMENTS - 2)
+        self.client.send(frame(TEXT, parts[0], fin=False))
+        for part in parts[1:]:
+            self.client.send(frame(0, part, fin=False))
+        self.client.send(frame(0, b"}"))
+        assert self.client.heard() == [{"type": "pong"}]
+
+    def test_flood_of_websocket_pings(self) -> None:
+        """Defect 15."""
+        self.client.send(frame(PING, b"x") * 149)
+        frames = self.client.frames()
+        assert frames.count((PONG, b"x")) == 50
+        assert self.client.protocol.state == self.client.protocol.STATE_OPEN
+        self.client.send(frame(PING, b"x"))
+        assert self.client.close_code() == 4029
+
+    def test_flood_after_a_close_is_not_looked_at(self) -> None:
+        self.client.send(frame(3) + frame(PONG) * 100_000)
+        assert self.client.close_code() == 1002
+        assert self.client.protocol.data == b""
+
+
+class HttpTest(SynchronousTestCase):
+    """Requests on a connection that the HTTP server has."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.client = self.server.accept()
+        self.client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.client.transport.clear()
+
+    def replies(self, *parts: bytes) -> bytes:
+        for part in parts:
+            self.client.send(part)
+        value: bytes = self.client.transport.value()
+        return value
+
+    def test_slow_heads_are_cut(self) -> None:
+        for byte in b"GET /h":
+            self.client.send(bytes([byte]))
+            self.server.clock.advance(5)
+        assert self.client.transport.disconnecting
+
+    def test_endless_heads(self) -> None:
+        for head in (b"GET /" + b"x" * 20_000, b"GET / HTTP/1.1\r\n" + (b"X: " + b"y" * 100 + b"\r\n") * 200):
+            client = self.server.accept()
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.transport.clear()
+            client.send(head)
+            assert client.transport.value().startswith(b"HTTP/1.1 431 "), head[:20]
+            assert client.transport.disconnecting
+
+    def test_pipelining_without_reading(self) -> None:
+        self.client.transport.protocol.pauseProducing()
+        self.client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        assert self.client.transport.value().count(b"HTTP/1.1 200") == 1
+        assert self.client.transport.disconnecting
+        self.server.clock.advance(60)
+        assert self.client.transport.aborted
+
+    def test_bodies_are_refused(self) -> None:
+        for field in (
+            b"Content-Length: 5\r\n\r\nhello",
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ):
+            client = self.server.accept()
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n" + field)
+            assert client.transport.value().startswith(b"HTTP/1.1 413 "), field
+            assert b'"error"' in client.transport.value()
+            assert client.transport.disconnecting
+            client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.transport.value().count(b"HTTP/1.1") == 1
+
+    def test_bad_requests(self) -> None:
+        assert self.replies(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\nAccess-Control")
+
+    def test_absolute_form(self) -> None:
+        """RFC 9112 section 3.2.2."""
+        reply = self.replies(b"GET http://example.org/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert reply.startswith(b"HTTP/1.1 200 OK")
+        client = self.server.accept()
+        client.send(UPGRADE.replace(b"/ws", b"http://example.org/ws?x=1") + b"\r\n")
+        assert client.read_head().startswith(b"HTTP/1.1 101 ")
+
+    def test_odd_targets(self) -> None:
+        for target, status in (
+            (b"http://[::1", b"200"),
+            (b"http://", b"200"),
+            (b"x", b"200"),
+            (b"http://h/nowhere", b"404"),
+        ):
+            client = self.server.accept()
+            client.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            assert client.transport.value()[9:12] == status, target
+
+    def test_very_long_path(self) -> None:
+        assert self.replies(b"GET /api/check/" + b"A" * 8000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").endswith(
+            b'{"online":false}'
+        )
+
+
+class KeptConnectionTest(SynchronousTestCase):
+    """An HTTP connection that wants to be a WebSocket when there is no room for one more."""
+
+    def test_refused_is_refused(self) -> None:
+        server = Server()
+        client = server.accept()
+        client.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+        client.transport.clear()
+        server.factory.capacity.allow(0, 0)
+        client.send(UPGRADE + b"\r\n")
+        reply = client.transport.value()
+        assert reply.startswith(b"HTTP/1.1 503 "), reply
+        assert b" 101 " not in reply, reply
+        assert server.factory.open == 0
+
+
+class OriginsTest(SynchronousTestCase):
+    """Browsers say which page they act for."""
+
+    def test_allowed_origins(self) -> None:
+        server = Server(allowed_origins=("https://app.example.org",))
+
+        def status(headers: bytes) -> bytes:
+            client = server.accept()
+            client.send(UPGRADE + headers + b"\r\n")
+            return bytes(client.read_head()[9:12])
+
+        assert status(b"") == b"101"
+        assert status(b"Origin: https://APP.example.org\r\n") == b"101"
+        assert status(b"Origin: https://evil.example.org\r\n") == b"403"
+        assert status(b"Origin: null\r\n") == b"403"
+
+    def test_all_are_by_default(self) -> None:
+        Server().connect(headers=b"Origin: null\r\n")
