@@ -14,8 +14,8 @@ from ma_signaling.cluster.looks import ANSWER_SECONDS
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.peer import ClientAddress, Timer
-from ma_signaling.core.session import Connection
 
 BETTER_ANSWER_SECONDS = 0.25
 """How long a claim waits for better answers after one that says nothing."""

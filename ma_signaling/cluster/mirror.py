@@ -10,8 +10,8 @@ from typing import Protocol
 
 import orjson
 
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import CloseCode
-from ma_signaling.core.session import Connection
 
 
 class Verdicts(Protocol):
@@ -56,8 +56,7 @@ class Mirror:
     @property
     def is_holder(self) -> bool:
         """Whether it holds its Remote ID, as far as this node knows."""
-        home = self.connection.home
-        return home is not None and home.remote_id == self.remote_id
+        return self.connection.remote_id == self.remote_id
 
     def is_of(self, node: str, name: str) -> bool:
         """Whether it stands for that connection."""

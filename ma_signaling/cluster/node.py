@@ -18,11 +18,11 @@ from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress, Clock, Timer
-from ma_signaling.core.session import Connection
 
 SUSPENDED_SECONDS = 5.0
 """A tick that comes so late means that this node stood still, and others may have given it up."""

@@ -162,7 +162,7 @@ class Presence:
         mirror = self._mirrors.get(fields["r"])
         if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
             del self._mirrors[mirror.remote_id]
-            home = mirror.connection.home
+            home = self._here.hub.registry.held_by(mirror.connection)
             if home is not None:
                 self._here.hub.registry.evict(home)
 
@@ -227,7 +227,7 @@ class Presence:
                 registry.forget(home)
             elif not self._here.bus.is_up:
                 continue
-            elif home.connection is None and home.sessions and not self.is_claimed(remote_id):
+            elif home.connection is None and self._is_used(home) and not self.is_claimed(remote_id):
                 self.look_up(remote_id)
             else:
                 self._verify(remote_id)
@@ -241,7 +241,11 @@ class Presence:
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.connection is not None or not home.is_known
-        return is_elsewhere and not home.sessions and home.remote_id not in self._here.hub.registry.evicted
+        is_evicted = home.remote_id in self._here.hub.registry.evicted
+        return is_elsewhere and not is_evicted and not self._is_used(home)
+
+    def _is_used(self, home: Home) -> bool:
+        return bool(self._here.hub.sessions.of(home))
 
     def down(self) -> None:
         """The bus is away."""

@@ -12,11 +12,12 @@ from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.ended import REMEMBERED_END
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.home import Home
 from ma_signaling.core.messages import error
-from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.session import RemoteSession, Session
 
 
 class Relay:
@@ -45,11 +46,11 @@ class Relay:
 
         As ``mirror.Messages`` has it.
         """
-        home = mirror.connection.home
+        home = self._here.hub.registry.held_by(mirror.connection)
         assert home is not None
         known = [
             [session.id, session.key, session.offered, session.answered]
-            for session in home.sessions.values()
+            for session in self._here.hub.sessions.of(home)
             if session.announced
         ]
         if known or always:
@@ -97,14 +98,14 @@ class Relay:
 
     # From the home's node to the client's
 
-    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None:
+    def forward(self, session: RemoteSession, payload: bytes) -> None:
         """A home here has said something to a client elsewhere."""
-        self._here.tell(session.node, "said", payload, r=home.remote_id, node=self._here.node)
+        self._here.tell(session.node, "said", payload, r=session.home.remote_id, node=self._here.node)
 
-    def crowd_out(self, home: Home, session: RemoteSession) -> None:
+    def crowd_out(self, session: RemoteSession) -> None:
         """A session of a client elsewhere makes way for another."""
         self._heard.pop(session.id, None)
-        self._turn_away(home, session.id, session.node, 1)
+        self._turn_away(session.home, session.id, session.node, 1)
 
     def _turn_away(self, home: Home, session_id: str, node: str, wait: float) -> None:
         self._crowded_out.add(session_id)
@@ -131,13 +132,13 @@ class Relay:
         elif not home.has_room(len(body)):
             self._here.tell(fields["node"], "busy", r=home.remote_id, s=session_id)
         else:
-            session = home.remote_sessions.get(session_id) or self._attach(home, fields, session_id)
+            session = self._known(home, session_id) or self._attach(home, fields, session_id)
             session.offered = session.offered or kind == "offer"
             home.tell(body)
 
     def _announced(self, home: Home, fields: Fields, body: bytes) -> None:
         session_id, node = fields["s"], fields["node"]
-        if session_id not in home.remote_sessions:
+        if self._known(home, session_id) is None:
             try:
                 self._here.hub.sessions.admit_remote(home, session_id, node, fields["k"])
             except Refused as refused:
@@ -160,16 +161,14 @@ class Relay:
         if home is None:
             return
         listed = {session_id for session_id, *_ in fields["sessions"]}
-        for session in list(home.remote_sessions.values()):
+        for session in self._here.hub.sessions.remote_of(home):
             if session.node == fields["node"] and session.id not in listed:
                 self._heard.pop(session.id, None)
                 self._here.hub.sessions.detach_remote(home, session.id)
         for session_id, key, offered, answered in fields["sessions"]:
             if session_id in self._crowded_out:
                 continue
-            session = home.remote_sessions.get(session_id) or self._attach(
-                home, {**fields, "k": key}, session_id
-            )
+            session = self._known(home, session_id) or self._attach(home, {**fields, "k": key}, session_id)
             session.offered, session.answered = offered, answered
 
     def hear_detached(self, fields: Fields) -> None:
@@ -178,6 +177,10 @@ class Relay:
         self._heard.pop(fields["s"], None)
         if home is not None:
             self._here.hub.sessions.detach_remote(home, fields["s"])
+
+    def _known(self, home: Home, session_id: str) -> RemoteSession | None:
+        session = self._here.hub.sessions.get_remote(session_id)
+        return session if session is not None and session.home is home else None
 
     def _home(self, fields: Fields) -> Home | None:
         home = self._here.hub.registry.find(fields["r"])
@@ -190,15 +193,15 @@ class Relay:
 
     def handed_on(self, home: Home) -> None:
         """A home that was here is elsewhere, where the other nodes turn to, or gone for good."""
-        for session_id in home.remote_sessions:
-            self._heard.pop(session_id, None)
-        home.remote_sessions.clear()
+        for session in self._here.hub.sessions.remote_of(home):
+            self._heard.pop(session.id, None)
+        self._here.hub.sessions.forget_remote(home)
 
     def lose_node(self, node: str, *, goodbye: bool) -> None:
         """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and nobody shall notice."""
         sessions = self._here.hub.sessions
         for home in self._here.hub.registry.homes():
-            for session in list(home.remote_sessions.values()):
+            for session in self._here.hub.sessions.remote_of(home):
                 if session.node != node:
                     continue
                 if goodbye:
@@ -210,8 +213,8 @@ class Relay:
                     self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
                 else:
                     self._heard.pop(session.id, None)
-                sessions.remote_client_lost(home, session)
+                sessions.remote_client_lost(session)
 
     def _forget(self, home: Home, session_id: str) -> None:
-        if session_id not in home.remote_sessions:
+        if self._known(home, session_id) is None:
             self._heard.pop(session_id, None)

@@ -11,14 +11,23 @@ from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home
 from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session_table import SessionTable
 
 
 class Admission:
     """Lets sessions begin; those of clients of other nodes count as those of this one's."""
 
-    def __init__(self, settings: Settings, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        report: Report,
+        sessions: SessionTable[Session],
+        remote_sessions: SessionTable[RemoteSession],
+    ) -> None:
         self._settings = settings
         self._report = report
+        self._sessions = sessions
+        self._remote_sessions = remote_sessions
 
     def admit(self, home: Home, key: str, now: float) -> Session | RemoteSession | None:
         """Count another session of ``home``, of the address ``key``; returns the one that must make way for it.
@@ -37,9 +46,15 @@ class Admission:
 
     def _crowded_out(self, home: Home) -> Session | RemoteSession | None:
         """None where there is room; else the newest without an offer, of the address that has most of those."""
-        if not 0 < self._settings.home_sessions <= len(home.sessions) + len(home.remote_sessions):
+        if (
+            not 0
+            < self._settings.home_sessions
+            <= self._sessions.count(home) + self._remote_sessions.count(home)
+        ):
             return None
-        each: Iterator[Session | RemoteSession] = chain(home.sessions.values(), home.remote_sessions.values())
+        each: Iterator[Session | RemoteSession] = chain(
+            self._sessions.of(home), self._remote_sessions.of(home)
+        )
         idle = [session for session in each if not session.offered]
         self._report(Event.LIMIT_HIT, limit="sessions of a home")
         if not idle:

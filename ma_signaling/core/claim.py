@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from secrets import token_bytes
 
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.peer import Timer
-from ma_signaling.core.session import Connection
 
 
 class Claim:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from ma_signaling.core.connection import Connection
+from ma_signaling.core.home import Home
 from ma_signaling.core.peer import ClientAddress
-
-if TYPE_CHECKING:
-    from ma_signaling.core.home import Home
-    from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.session import RemoteSession, Session
 
 
 class Directory(Protocol):
@@ -69,13 +68,13 @@ class Claims(Protocol):
 class Relay(Protocol):
     """Messages of sessions that cross nodes (for ``Router`` and ``Sessions``)."""
 
-    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None:
+    def forward(self, session: RemoteSession, payload: bytes) -> None:
         """Send what a home of this node said to the node of the session's client."""
 
     def ended(self, session: Session) -> None:
         """A session of this node's client has ended, and the home may not be told."""
 
-    def crowd_out(self, home: Home, session: RemoteSession) -> None:
+    def crowd_out(self, session: RemoteSession) -> None:
         """A session of another node's client makes way for another session of the same home."""
 
 
@@ -117,11 +116,11 @@ class NoClaims:
 class NoRelay:
     """The relay of a server on its own."""
 
-    def forward(self, home: Home, session: RemoteSession, payload: bytes) -> None: ...
+    def forward(self, session: RemoteSession, payload: bytes) -> None: ...
 
     def ended(self, session: Session) -> None: ...
 
-    def crowd_out(self, home: Home, session: RemoteSession) -> None: ...
+    def crowd_out(self, session: RemoteSession) -> None: ...
 
 
 def _find_no_trace(session_id: str, told: Callable[[dict[str, Any] | None], None]) -> None:

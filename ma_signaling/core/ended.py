@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock
 
 REMEMBERED_END = 60.0
@@ -28,13 +27,13 @@ class Ended:
         """It hasn't ended after all."""
         self._ended.pop(session_id, None)
 
-    def lately(self, session_id: str | None, home: Home | None = None) -> bool:
-        """Whether this session (of ``home``, if given) ended within the last minute."""
+    def lately(self, session_id: str | None, remote_id: str | None = None) -> bool:
+        """Whether this session (of the home ``remote_id``, if given) ended within the last minute."""
         if session_id is None:
             return False
         self._forget_old()
         remembered = self._ended.get(session_id)
-        return remembered is not None and (home is None or remembered[0] == home.remote_id)
+        return remembered is not None and remote_id in (None, remembered[0])
 
     def _forget_old(self) -> None:
         oldest = self._clock.seconds() - REMEMBERED_END

@@ -34,16 +34,14 @@ class Evicted:
         for evicted in list(self._homes.get(home.remote_id, ())):
             if home.owner.is_surely(evicted.owner):
                 self._forget(evicted)
-                for session in evicted.sessions.values():
-                    session.home = home
-                home.sessions.update(evicted.sessions)
+                self._sessions.move(evicted, home)
                 held += evicted.take_held()
         return held
 
     def expire(self, home: Home) -> None:
         """Its owner did not return, or may not: its sessions end in silence."""
         self._forget(home)
-        for session in list(home.sessions.values()):
+        for session in self._sessions.of(home):
             self._sessions.expire(session)
         home.take_held()
 

@@ -1,11 +1,10 @@
-"""A home: the holder of a Remote ID, connected or expected back, and its sessions."""
+"""A home: the holder of a Remote ID, connected or expected back."""
 
 from __future__ import annotations
 
-from ma_signaling.core import messages
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.limits import HomeGuard
 from ma_signaling.core.peer import ClientAddress, Timer
-from ma_signaling.core.session import Connection, RemoteSession, Session
 
 HELD_BYTES = 256 * 1024
 """What clients may send to a home that is away."""
@@ -42,8 +41,6 @@ class Home:
         "is_known",
         "owner",
         "remote_id",
-        "remote_sessions",
-        "sessions",
         "timer",
     )
 
@@ -56,10 +53,6 @@ class Home:
         self.connection: Connection | None = None
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON."""
-        self.sessions: dict[str, Session] = {}
-        """Those of clients of this node."""
-        self.remote_sessions: dict[str, RemoteSession] = {}
-        """Those of clients of other nodes, while the home is connected to this one."""
         self.askers: dict[str, ClientAddress] | None = None
         """While it isn't known: who has asked for it, whether they still wait or not."""
         self.is_known = False
@@ -111,11 +104,6 @@ class Home:
         if self.connection is not None:
             return not self.connection.peer.congested
         return self._held_bytes + size <= HELD_BYTES and self._all_held.bytes + size <= HELD_BYTES_IN_ALL
-
-    def announce(self, session: Session) -> None:
-        """Tell the home, which is there, of a session."""
-        session.announced = True
-        self.tell(messages.client_connected(session.id))
 
     def take_held(self) -> list[bytes]:
         """What was held, in order; it is held no longer."""

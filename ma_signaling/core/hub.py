@@ -14,6 +14,7 @@ from itertools import count, islice
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
+from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.errors import (
     BAD_MESSAGE,
@@ -32,7 +33,6 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.peer import ClientAddress, Clock, Peer
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router
-from ma_signaling.core.session import Connection
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.traffic import Traffic
 
@@ -94,7 +94,7 @@ class Hub:
         others = self._by_address.get(address.key, {})
         if 0 < self._settings.connections_per_address <= len(others):
             self._report(Event.LIMIT_HIT, limit="connections of an address")
-            idle = next((c for c in others if not c.is_home and not c.is_client), None)
+            idle = next((c for c in others if c.role is Role.NONE), None)
             if idle is None:
                 return rate_limited(1)
             self.close(idle, CloseCode.TRY_AGAIN_LATER, "Too many connections from this address")
@@ -124,7 +124,7 @@ class Hub:
                 self.lookups.missed(asker, remote_id)
             except Refused:
                 blocked.add(asker.key)
-        for session in list(home.sessions.values()):
+        for session in self.sessions.of(home):
             if session.key in blocked:
                 blocked.remove(session.key)
                 self.close(session.client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
@@ -145,8 +145,9 @@ class Hub:
         del others[connection]
         if not others:
             del self._by_address[connection.address.key]
-        if connection.session is not None:
-            self.sessions.client_left(connection.session, goodbye)
+        session = self.sessions.by_client.get(connection)
+        if session is not None:
+            self.sessions.client_left(session, goodbye)
         self.registry.connection_gone(connection, goodbye)
 
     def pong(self, connection: Connection, payload: bytes) -> None:
@@ -214,8 +215,9 @@ class Hub:
         """Close a connection with 1012; nobody hears of it."""
         connection.gone = True
         self._connections.pop(connection, None)
-        if connection.session is not None:
-            self.sessions.let_go(connection.session)
+        session = self.sessions.by_client.get(connection)
+        if session is not None:
+            self.sessions.let_go(session)
         self.registry.connection_let_go(connection)
         connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
@@ -238,10 +240,8 @@ class Hub:
 
     def connections_by_role(self) -> dict[str, int]:
         """How many connections are homes, clients, or neither (yet); it looks at each of them."""
-        roles = Counter(
-            "home" if c.is_home else "client" if c.is_client else "none" for c in self._connections
-        )
-        return {role: roles[role] for role in ("home", "client", "none")}
+        roles = Counter(connection.role for connection in self._connections)
+        return {role.value: roles[role] for role in Role}
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
         """What came, by type of message."""
@@ -264,12 +264,13 @@ class Hub:
         }
 
     def _may_stay(self, connection: Connection) -> bool:
-        held = connection.home and connection.home.remote_id
         return self.access.may_connect(connection.address) and all(
-            self.access.may_register(remote_id) for remote_id in (held, connection.claim) if remote_id
+            self.access.may_register(remote_id)
+            for remote_id in (connection.remote_id, connection.claim)
+            if remote_id
         )
 
-    @staticmethod
-    def _is_waiting(connection: Connection) -> bool:
+    def _is_waiting(self, connection: Connection) -> bool:
         """Whether the peer waits for the answer to a connect-request."""
-        return connection.session is not None and not connection.session.is_open
+        session = self.sessions.by_client.get(connection)
+        return session is not None and not session.is_open

@@ -12,6 +12,7 @@ from itertools import chain
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
+from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Announcements, Claims
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
@@ -19,7 +20,7 @@ from ma_signaling.core.evicted import Evicted
 from ma_signaling.core.home import Held, Home
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.seniority import TENURE, Seniority
-from ma_signaling.core.session import Connection, Session
+from ma_signaling.core.session import Session
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.takeover import Closer, Takeovers
 from ma_signaling.core.trace import End
@@ -60,6 +61,10 @@ class Registry:
         """The home with this Remote ID, connected or expected back."""
         return self._homes.get(remote_id)
 
+    def held_by(self, connection: Connection) -> Home | None:
+        """Return the home whose Remote ID this connection holds."""
+        return None if connection.remote_id is None else self._homes[connection.remote_id]
+
     def register(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
         """Make ``connection`` the holder of ``remote_id``, at once or when a check allows it; it is answered.
 
@@ -79,6 +84,7 @@ class Registry:
             return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
+        connection.role = Role.HOME
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
             if ice_servers is not None:
@@ -155,8 +161,9 @@ class Registry:
     def connection_gone(self, connection: Connection, goodbye: bool) -> None:
         """A connection has ended: withdraw its claims, and let go of or keep what it held."""
         self._withdraw(connection)
-        if connection.home is not None:
-            self._vacate(connection.home, goodbye)
+        home = self.held_by(connection)
+        if home is not None:
+            self._vacate(home, goodbye)
 
     def _withdraw(self, connection: Connection) -> None:
         remote_id = connection.claim
@@ -187,8 +194,8 @@ class Registry:
 
     def connection_let_go(self, connection: Connection) -> None:
         """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
-        if connection.home is not None:
-            home = connection.home
+        home = self.held_by(connection)
+        if home is not None:
             self._detach(home)
             self._announcements.vacated(home, connection, goodbye=False)
 
@@ -225,8 +232,9 @@ class Registry:
         evicting: bool = False,
     ) -> None:
         """Make ``connection`` the holder of what nobody else holds; ``evicting``: it was taken from somebody."""
-        if connection.home is not None:
-            self._vacate(connection.home, goodbye=True)
+        held = self.held_by(connection)
+        if held is not None:
+            self._vacate(held, goodbye=True)
         home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
         event = Event.HOME_RETURNED if home.is_known else Event.HOME_REGISTERED
         was_known = home.is_known
@@ -240,17 +248,17 @@ class Registry:
         home.connection = connection
         home.is_known = True
         home.keep_ice_servers(ice_servers)
-        connection.home = home
+        connection.remote_id = remote_id
         if not connection.is_remote:
             self.online += 1
         if is_news:
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        held = self.evicted.adopt(home) + home.take_held()
+        buffered = self.evicted.adopt(home) + home.take_held()
         self._announcements.granted(home, evicting=evicting, is_new=not was_known)
-        for session in home.sessions.values():
+        for session in self._sessions.of(home):
             self._go_on(session, was_known)
-        for message in held:
+        for message in buffered:
             home.tell(message)
 
     def _go_on(self, session: Session, was_known: bool) -> None:
@@ -281,7 +289,7 @@ class Registry:
         holder = None if home.connection is None else self._detach(home)
         home.cancel_timer()
         self._drop(home)
-        if home.sessions:
+        if self._sessions.of(home):
             self.evicted.add(home)
             self._await_return(home, self._evicted_expired)
         else:
@@ -307,7 +315,7 @@ class Registry:
             self.takeovers.award(home.remote_id)
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
-        for session in home.sessions.values():
+        for session in self._sessions.of(home):
             self._sessions.home_lost(session)
         if not self._closer.is_leaving:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
@@ -323,7 +331,7 @@ class Registry:
     def _dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as."""
         self._drop(home)
-        for session in list(home.sessions.values()):
+        for session in self._sessions.of(home):
             self._sessions.home_left(session, end)
         home.take_held()
 
@@ -339,7 +347,7 @@ class Registry:
         """Take a home's connection away from it."""
         holder = home.connection
         assert holder is not None
-        home.connection = holder.home = None
+        home.connection = holder.remote_id = None
         if not holder.is_remote:
             self.online -= 1
             now = self._clock.seconds()

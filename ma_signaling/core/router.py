@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling.core import messages, remote_id
+from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
@@ -34,7 +35,7 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.session import RemoteSession, Session
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.takeover import Closer
 from ma_signaling.core.trace import End
@@ -76,6 +77,7 @@ class Router:
         self._sessions = sessions
         self._lookups = lookups
         self._relay = relay
+        self._session_of = sessions.by_client.get
         handlers: dict[str, _Handler] = {
             "offer": self._forward,
             "answer": self._forward,
@@ -98,7 +100,7 @@ class Router:
                 self._unreadable(connection, payload, refused.error)
                 raise
             handle, traffic = self._routes.get(message["type"], self._other)
-            traffic.count(connection.home is not None, len(payload))
+            traffic.count(connection.remote_id is not None, len(payload))
             handle(connection, message, payload)
         except Refused as refused:
             connection.peer.send(messages.error(refused.error))
@@ -122,7 +124,7 @@ class Router:
 
     def _unreadable(self, connection: Connection, payload: bytes, error: WireError) -> None:
         now = self._clock.seconds()
-        self._other[1].count(connection.home is not None, len(payload))
+        self._other[1].count(connection.remote_id is not None, len(payload))
         if connection.bad_messages is None:
             connection.bad_messages = SlidingWindow()
         connection.bad_messages.add(now)
@@ -136,7 +138,7 @@ class Router:
         now = self._clock.seconds()
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
-        if budget.drops >= MOST_DROPS and (connection.home is None or budget is connection.budget):
+        if budget.drops >= MOST_DROPS and (connection.remote_id is None or budget is connection.budget):
             self._closer.close(connection, CloseCode.RATE_LIMITED, "Rate limited", error)
         elif budget.may_tell(now):
             connection.peer.send(messages.error(error))
@@ -158,14 +160,14 @@ class Router:
 
     def _register_server(self, connection: Connection, message: Message, payload: bytes) -> None:
         self._charge_control(connection)
-        if connection.is_client:
+        if connection.role is Role.CLIENT:
             raise Refused(ALREADY_CLIENT)
         name = remote_id.normalise(message.get("remoteId"))
         self._registry.register(connection, name, messages.ice_servers(message))
 
     def _connect_request(self, connection: Connection, message: Message, payload: bytes) -> None:
         self._charge_control(connection)
-        if connection.is_home:
+        if connection.role is Role.HOME:
             raise Refused(ALREADY_SERVER)
         name = remote_id.normalise(message.get("remoteId"))
         try:
@@ -175,8 +177,9 @@ class Router:
                 raise
             self._closer.close(connection, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
             return
-        if connection.session is not None:
-            self._sessions.leave(connection.session, End.CLIENT_ASKED_AGAIN)
+        session = self._sessions.by_client.get(connection)
+        if session is not None:
+            self._sessions.leave(session, End.CLIENT_ASKED_AGAIN)
         if home is None:
             raise Refused(SERVER_NOT_FOUND)
         if self._closer.is_leaving:
@@ -187,27 +190,27 @@ class Router:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._forward_elsewhere(connection, remote, payload)
+            self._forward_elsewhere(remote, payload)
             return
         now = self._charge_home(connection, session, session_id, payload)
         if session is None or session.is_open:
             return
-        if connection.home is None:
+        if connection.remote_id is None:
             raise Refused(NOT_A_SERVER)
         if now is not None:
             self._sessions.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
-        if connection.home is not None:
+        if connection.remote_id is not None:
             self._forward_to_client(connection, message, payload)
-        elif connection.is_client:
+        elif connection.role is Role.CLIENT:
             self._forward_to_home(connection, message, payload)
         else:
             self._charge_control(connection)
             raise Refused(NOT_REGISTERED)
 
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
-        session, size = client.session, len(payload)
+        session, size = self._session_of(client), len(payload)
         if session is None:
             if self._sessions.ended.lately(client.ended_session):
                 return
@@ -231,11 +234,11 @@ class Router:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._forward_elsewhere(connection, remote, payload)
+            self._forward_elsewhere(remote, payload)
             remote.answered = remote.answered or message["type"] == "answer"
             return
         now = self._charge_home(connection, session, session_id, payload)
-        if now is None and self._sessions.ended.lately(session_id, connection.home):
+        if now is None and self._sessions.ended.lately(session_id, connection.remote_id):
             return
         if session is None or now is None or not session.is_open:
             raise Refused(CLIENT_NOT_FOUND)
@@ -249,16 +252,15 @@ class Router:
         if session.story is not None:
             session.story.home.sent(message, now)
 
-    @staticmethod
-    def _remote_session(connection: Connection, session_id: str) -> RemoteSession | None:
-        return None if connection.home is None else connection.home.remote_sessions.get(session_id)
+    def _remote_session(self, connection: Connection, session_id: str) -> RemoteSession | None:
+        session = self._sessions.get_remote(session_id)
+        return session if session is not None and session.home.connection is connection else None
 
-    def _forward_elsewhere(self, connection: Connection, session: RemoteSession, payload: bytes) -> None:
+    def _forward_elsewhere(self, session: RemoteSession, payload: bytes) -> None:
         """Send what a home has said to the client's node, which looks at it as if the home were there."""
-        assert connection.home is not None
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise _OverBudget(session.from_home)
-        self._relay.forward(connection.home, session, payload)
+        self._relay.forward(session, payload)
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")
@@ -278,11 +280,11 @@ class Router:
 
         Returns the time if the session is the home's own, None otherwise.
         """
-        if session is not None and session.home is connection.home:
+        if session is not None and session.home.connection is connection:
             now = self._clock.seconds()
             if not session.from_home.spend(now, len(payload)):
                 raise _OverBudget(session.from_home)
             return now
-        if connection.home is None or not self._sessions.ended.lately(session_id, connection.home):
+        if connection.remote_id is None or not self._sessions.ended.lately(session_id, connection.remote_id):
             self._charge_control(connection)
         return None

@@ -1,65 +1,12 @@
-"""A session: one client and one home, from the request to the end. And a connection, as the heart sees it."""
+"""A session: one client and one home, from the request to the end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ma_signaling.core.limits import Allowance, Budget, SlidingWindow
-from ma_signaling.core.peer import ClientAddress, Peer, Timer
+from ma_signaling.core.connection import Connection
+from ma_signaling.core.home import Home
+from ma_signaling.core.limits import Allowance, Budget
+from ma_signaling.core.peer import Timer
 from ma_signaling.core.trace import Story
-
-if TYPE_CHECKING:
-    from ma_signaling.core.home import Home
-
-
-class Connection:
-    """One peer: what it is, and what it may still send.
-
-    It takes one role, by its first ``register-server`` or ``connect-request`` that isn't refused, and keeps it.
-    """
-
-    __slots__ = (
-        "address",
-        "bad_messages",
-        "budget",
-        "claim",
-        "ended_session",
-        "gone",
-        "home",
-        "id",
-        "is_remote",
-        "peer",
-        "session",
-        "was_client",
-    )
-
-    def __init__(
-        self, id: str, peer: Peer, address: ClientAddress, budget: Budget, *, is_remote: bool = False
-    ) -> None:
-        self.id = id
-        self.peer = peer
-        self.address = address
-        self.budget = budget
-        self.is_remote = is_remote
-        """It is another node's, and ``peer`` leads there."""
-        self.bad_messages: SlidingWindow | None = None
-        self.home: Home | None = None
-        self.claim: str | None = None
-        """The Remote ID that it has asked for; the verdict is pending."""
-        self.session: Session | None = None
-        self.was_client = False
-        self.ended_session: str | None = None
-        self.gone = False
-
-    @property
-    def is_home(self) -> bool:
-        """Whether it holds a Remote ID, or may soon."""
-        return self.home is not None or self.claim is not None
-
-    @property
-    def is_client(self) -> bool:
-        """Whether it has, or had, a session."""
-        return self.session is not None or self.was_client
 
 
 class Session:
@@ -71,6 +18,7 @@ class Session:
         "client",
         "from_client",
         "from_home",
+        "gives_role",
         "home",
         "id",
         "is_open",
@@ -99,6 +47,8 @@ class Session:
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
         """While pending: the deadline of the answer."""
+        self.gives_role = False
+        """The client took its role by this request; it loses it if the answer is an error."""
         self.announced = False
         """The home has been told of it, on whichever connection, and not of its end."""
         self.is_open = False
@@ -123,10 +73,11 @@ class Session:
 class RemoteSession:
     """A session of a home here with a client elsewhere, whose node leads it: what this node must know of it."""
 
-    __slots__ = ("answered", "from_home", "id", "key", "node", "offered")
+    __slots__ = ("answered", "from_home", "home", "id", "key", "node", "offered")
 
-    def __init__(self, id: str, node: str, key: str, from_home: Budget) -> None:
+    def __init__(self, id: str, home: Home, node: str, key: str, from_home: Budget) -> None:
         self.id = id
+        self.home = home
         self.node = node
         """The client's node."""
         self.key = key

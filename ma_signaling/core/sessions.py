@@ -11,6 +11,7 @@ from secrets import token_hex
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
+from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ended import Ended
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
@@ -19,7 +20,8 @@ from ma_signaling.core.home import Home
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Allowance, Budget, Limits
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.session import Connection, RemoteSession, Session
+from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session_table import SessionTable
 from ma_signaling.core.trace import End
 from ma_signaling.core.traces import Stories
 
@@ -48,15 +50,17 @@ class Sessions:
         self._wall = wall
         self._relay = relay
         self._allowance = _allowance(settings)
-        self._by_id: dict[str, Session] = {}
+        self._table: SessionTable[Session] = SessionTable()
+        self._remote: SessionTable[RemoteSession] = SessionTable()
+        self.by_client: dict[Connection, Session] = {}
         self.ended = Ended(clock)
-        self._admission = Admission(settings, report)
+        self._admission = Admission(settings, report, self._table, self._remote)
         self.stories = Stories(settings.session_stories)
         self.open = 0
         """How many of them are open; the others are pending."""
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     def reconfigure(self) -> None:
         """The settings have changed; sessions that have begun keep their budgets."""
@@ -64,7 +68,23 @@ class Sessions:
 
     def get(self, session_id: str) -> Session | None:
         """The session with this ID, if it has not ended."""
-        return self._by_id.get(session_id)
+        return self._table.get(session_id)
+
+    def of(self, home: Home) -> list[Session]:
+        """Return the sessions of a home with clients of this node."""
+        return self._table.of(home)
+
+    def move(self, source: Home, target: Home) -> None:
+        """Make all sessions of one home those of another."""
+        self._table.move(source, target)
+
+    def get_remote(self, session_id: str) -> RemoteSession | None:
+        """Return the session with this ID, if a home of this node has it with a client of another node."""
+        return self._remote.get(session_id)
+
+    def remote_of(self, home: Home) -> list[RemoteSession]:
+        """Return the sessions of a home with clients of other nodes, while the home is connected to this node."""
+        return self._remote.of(home)
 
     def request(self, client: Connection, home: Home) -> None:
         """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
@@ -73,7 +93,10 @@ class Sessions:
         session_id = token_hex(16)
         story = self.stories.begin(session_id, now)
         session = Session(session_id, client, home, self._allowance, now, story)
-        self._by_id[session.id] = home.sessions[session.id] = client.session = session
+        session.gives_role = client.role is Role.NONE
+        client.role = Role.CLIENT
+        self.by_client[client] = session
+        self._table.add(session)
         if home.is_known:
             self.begun(session)
         if home.connection is not None:
@@ -93,19 +116,27 @@ class Sessions:
         """Know of a session of another node's client: it goes on here, and was admitted before."""
         self.ended.discard(session_id)
         from_home = Budget(self._allowance, self._clock.seconds())
-        session = home.remote_sessions[session_id] = RemoteSession(session_id, node, key, from_home)
+        session = RemoteSession(session_id, home, node, key, from_home)
+        self._remote.add(session)
         return session
 
     def detach_remote(self, home: Home, session_id: str) -> None:
         """A session of another node's client has ended, if it was known; its home may have been told."""
-        if home.remote_sessions.pop(session_id, None) is not None:
+        session = self._remote.get(session_id)
+        if session is not None and session.home is home:
+            self._remote.remove(session)
             self.ended.add(session_id, home.remote_id)
 
-    def remote_client_lost(self, home: Home, session: RemoteSession) -> None:
+    def forget_remote(self, home: Home) -> None:
+        """Forget the sessions of a home with clients of other nodes: it isn't connected to this node any more."""
+        for session in self._remote.of(home):
+            self._remote.remove(session)
+
+    def remote_client_lost(self, session: RemoteSession) -> None:
         """The node of a session's client is gone: as where its connection breaks."""
-        self.detach_remote(home, session.id)
+        self.detach_remote(session.home, session.id)
         if not session.answered:
-            home.tell(messages.client_disconnected(session.id))
+            session.home.tell(messages.client_disconnected(session.id))
 
     def unknown(self, session: Session) -> None:
         """Nobody knows the home that a session was to be with."""
@@ -113,7 +144,8 @@ class Sessions:
 
     def announce(self, session: Session) -> None:
         """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
-        session.home.announce(session)
+        session.announced = True
+        session.home.tell(messages.client_connected(session.id))
         if session.story is not None:
             session.story.announced(self._clock.seconds())
         if not session.is_open:
@@ -174,7 +206,7 @@ class Sessions:
 
     def give_up(self) -> None:
         """This server goes down: whoever waits for a session hears so now."""
-        for session in list(self._by_id.values()):
+        for session in self._table.all():
             if not session.is_open:
                 self.home_left(session, End.SERVER_STOPPED)
 
@@ -209,7 +241,7 @@ class Sessions:
         if session.story is not None:
             session.story.connected(is_ready, self._clock.seconds())
         session.cancel_timer()
-        session.is_open = session.client.was_client = True
+        session.is_open = True
         self.open += 1
         session.client.peer.send(messages.connected(session.home.remote_id, session.id, ice_servers))
 
@@ -248,10 +280,11 @@ class Sessions:
                 self.stories.ended(session.id, now)
         if session.announced:
             self._relay.ended(session)
-        del self._by_id[session.id]
-        del session.home.sessions[session.id]
-        session.client.session = None
+        self._table.remove(session)
+        del self.by_client[session.client]
         session.client.ended_session = session.id
+        if session.gives_role and not session.is_open:
+            session.client.role = Role.NONE
         self.ended.add(session.id, session.home.remote_id)
         if session.is_open:
             self.open -= 1
@@ -269,7 +302,7 @@ class Sessions:
         if isinstance(crowded_out, Session):
             self.crowd_out(crowded_out)
         elif crowded_out is not None:
-            self._relay.crowd_out(home, crowded_out)
+            self._relay.crowd_out(crowded_out)
             home.tell(messages.client_disconnected(crowded_out.id))
             self.detach_remote(home, crowded_out.id)
 

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.claim import Claim
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import REMOTE_ID_TAKEN, CloseCode, WireError
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.session import Connection
 
 
 class Closer(Protocol):
@@ -64,11 +64,11 @@ class Takeovers:
 
     def pong(self, connection: Connection, payload: bytes) -> None:
         """A pong came; if it answers a check, the holder lives and the newcomers are refused."""
-        if connection.home is None:
+        if connection.remote_id is None:
             return
-        claim = self._claims.get(connection.home.remote_id)
+        claim = self._claims.get(connection.remote_id)
         if claim is not None and claim.payload == payload:
-            self.settle(connection.home.remote_id)
+            self.settle(connection.remote_id)
 
     def challenge(
         self, home: Home, holder: Connection, newcomer: Connection, ice_servers: bytes | None

@@ -14,10 +14,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling.core import messages
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.session import Connection
 from ma_signaling.monitoring.event_log import SILENCE
 from ma_signaling.transport import request_head
 from ma_signaling.transport.deadlines import Waiting

@@ -98,7 +98,7 @@ class Match(Referee):
         player.call = self.requesting = Call(player, remote_id, self.now)
         player.say("connect-request", remoteId=remote_id)
         self.requesting = None
-        session = player.connection.session
+        session = self.cluster.worlds[player.node].hub.sessions.by_client.get(player.connection)
         if session is not None and not player.call.id:
             self.name(player.call, session.id)
 
@@ -297,7 +297,7 @@ class Match(Referee):
                 "homes": registry._homes,
                 "newcomers": registry.takeovers._claims,
                 "evicted": list(registry.evicted),
-                "sessions": world.hub.sessions._by_id,
+                "sessions": world.hub.sessions._table._by_id,
                 "connections": world.hub._connections,
                 "addresses": world.hub._by_address,
                 "claims": node._claims._claims,

@@ -183,8 +183,8 @@ class Match(Referee):
             else:
                 player.call = call
                 if not call.id:
-                    assert player.connection.session is not None
-                    self.name(call, player.connection.session.id)
+                    session = self.world.hub.sessions.by_client[player.connection]
+                    self.name(call, session.id)
 
     def client_says(self, player: Player, kind: str, claimed: Call | None) -> None:
         """A client speaks, and may claim to do so in any call."""

@@ -277,10 +277,9 @@ class Referee(Game):
             connection = player.connection
             assert (player.closed or (0, ""))[0] == 1013 or not player.refused
             assert (connection in hub._connections) == player.is_there
-            assert (connection.home and connection.home.remote_id) == (
-                player.house and player.house.remote_id
-            )
-            assert (connection.session and connection.session.id) == (player.call and player.call.id)
+            assert connection.remote_id == (player.house and player.house.remote_id)
+            session = hub.sessions.by_client.get(connection)
+            assert (session and session.id) == (player.call and player.call.id)
             claims = [name for name, each in self.challenges.items() if player in each.newcomers]
             assert claims == [claim for claim in [connection.claim] if claim is not None]
 
@@ -289,7 +288,9 @@ class Referee(Game):
         hub = self.world.hub
         self.world.advance(self.world.settings.grace)
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"
-        assert not (hub._connections or hub._by_address or hub.sessions._by_id)
+        assert not (
+            hub._connections or hub._by_address or hub.sessions._table._by_id or hub.sessions._table._by_home
+        )
         registry = hub.registry
         assert not (registry._homes or registry.evicted or registry.takeovers._claims or registry._held.bytes)
         self.world.advance(24 * 3600)

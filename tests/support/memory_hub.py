@@ -16,11 +16,11 @@ from typing import Any
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.session import Connection
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.transport.client_address import describe, parse
 

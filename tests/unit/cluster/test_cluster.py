@@ -111,7 +111,7 @@ class SessionTest(SynchronousTestCase):
             assert self.home.types() == ([] if answered else ["client-disconnected"])
             home = self.cluster.worlds[0].hub.registry.find("HOME")
             assert home is not None
-            assert not home.remote_sessions
+            assert not self.cluster.worlds[0].hub.sessions.remote_of(home)
             self.home.forget()
 
     def test_nothing_stays(self) -> None:

@@ -53,7 +53,7 @@ class LeavingTest(SynchronousTestCase):
         assert home.heard == []
         found = cluster.worlds[0].hub.registry.find("HOME")
         assert found is not None
-        assert not found.remote_sessions
+        assert not cluster.worlds[0].hub.sessions.remote_of(found)
 
     def test_clients_node_dies_during_a_call(self) -> None:
         cluster = Cluster(2)
@@ -170,7 +170,9 @@ class LeavingTest(SynchronousTestCase):
         cluster.settle(2)
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
-        assert len(known.remote_sessions) == len(cluster.worlds[1].hub.sessions) == 1
+        assert (
+            len(cluster.worlds[0].hub.sessions.remote_of(known)) == len(cluster.worlds[1].hub.sessions) == 1
+        )
 
     def test_attached_though_it_found_no_room(self) -> None:
         """What its node said before it knew so must not count."""
@@ -186,4 +188,4 @@ class LeavingTest(SynchronousTestCase):
         listed = [[refused.connection.ended_session, STRANGER, False, False]]
         about = {"r": "HOME", "node": "n1", "name": home.connection.id, "sessions": listed}
         cluster.lines[0].node.received(pack("attach", about))
-        assert not known.remote_sessions
+        assert not cluster.worlds[0].hub.sessions.remote_of(known)

@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core.connection import Role
 from tests.support.memory_hub import FakePeer, World
 
 NOT_FOUND = (
@@ -66,7 +67,7 @@ class AnswersTest(SynchronousTestCase):
             for value in ("A B", "ä", "A" * 65, "A/B", "A\x00B", "A\u0660", "A\nB"):
                 self.peer.say(kind, remoteId=value)
                 assert self.peer.forget() == error("Invalid Remote ID", "invalid-remote-id"), value
-        assert not self.peer.connection.is_client
+        assert self.peer.connection.role is Role.NONE
 
     def test_without_a_role(self) -> None:
         for kind in ("offer", "answer", "ice-candidate"):

@@ -162,7 +162,7 @@ class EndingTest(SynchronousTestCase):
         assert waiting.heard == DISCONNECTED
         self.world.advance(60)
         assert len(self.client.heard) == len(waiting.heard) == 1
-        assert session_id not in self.world.hub.sessions._by_id
+        assert self.world.hub.sessions.get(session_id) is None
 
     def test_a_client_may_ask_again_when_its_home_has_left(self) -> None:
         self.world.session(self.home, self.client)
