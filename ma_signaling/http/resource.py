@@ -8,10 +8,9 @@ import orjson
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ma_signaling.core.errors import WireError
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
-from ma_signaling.transport.http_reply import refusal
+from ma_signaling.transport.http_reply import Refusal
 from ma_signaling.transport.transports import neighbour
 
 CORS_HEADERS = {
@@ -58,12 +57,11 @@ def reply(request: Request, status: int, body: dict[str, object]) -> bytes:
     return orjson.dumps(body)
 
 
-def refuse(request: Request, error: WireError) -> bytes:
-    """Answer with an error of the wire."""
-    status, body, extra = refusal(error)
-    for field, value in extra.items():
+def refuse(request: Request, refused: Refusal) -> bytes:
+    """Answer that it is refused."""
+    for field, value in refused.headers.items():
         request.setHeader(field, value)
-    return reply(request, status, body)
+    return reply(request, refused.status, refused.body)
 
 
 def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:

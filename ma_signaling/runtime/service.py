@@ -17,7 +17,8 @@ from ma_signaling.core.capacity import Capacity, most_sockets, raise_descriptor_
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpSite
-from ma_signaling.http.site import make_metrics_site, make_root
+from ma_signaling.http.metrics_page import make_metrics_site
+from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.loop_lag import LoopLag
 from ma_signaling.monitoring.metrics import Metrics, state_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
@@ -13,9 +13,11 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.capacity import Capacity, most_sockets
 from ma_signaling.core.events import Report
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.deadlines import Deadlines
 from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.first_request import FirstRequest
 from ma_signaling.transport.keepalive import KeepAlive
 from ma_signaling.transport.protocol import MOST_FRAGMENTS, SignalingProtocol
 
@@ -32,7 +34,7 @@ class HttpServer(Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class SignalingFactory(WebSocketServerFactory):
-    """Makes a protocol for each connection; they share one hub."""
+    """Makes a reader of the first request for each connection, and a protocol for each WebSocket."""
 
     noisy = False
     most_fragments = MOST_FRAGMENTS
@@ -83,6 +85,17 @@ class SignalingFactory(WebSocketServerFactory):
     def acceptableProtocols(self) -> list[bytes]:
         """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""
         return [b"http/1.1"]
+
+    def buildProtocol(self, addr: IAddress | None) -> FirstRequest:
+        """Return what reads the first request of a new connection."""
+        return FirstRequest(self)
+
+    def build_websocket(self, address: ClientAddress, counts_for: str | None) -> SignalingProtocol:
+        """Return what goes on with a connection of ``address`` whose request for a WebSocket was admitted."""
+        protocol: Any = self.protocol()
+        protocol.factory = self
+        protocol.address, protocol.counts_for = address, counts_for
+        return cast("SignalingProtocol", protocol)
 
     def opened(self, protocol: SignalingProtocol) -> None:
         """A WebSocket is open."""

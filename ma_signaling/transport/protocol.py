@@ -1,7 +1,7 @@
-"""One connection: first a request head, then a WebSocket, or handed over to the HTTP server.
+"""One WebSocket connection.
 
-Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what arrives before the handshake and on
-what waits to be sent, close codes, keep-alive, and the translation between a socket and the heart (a ``Peer``).
+Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what waits to be sent, close codes,
+keep-alive, and the translation between a socket and the heart (a ``Peer``).
 """
 
 from __future__ import annotations
@@ -19,21 +19,13 @@ from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import SILENCE
-from ma_signaling.transport import request_head
 from ma_signaling.transport.deadlines import Waiting
 from ma_signaling.transport.fast_path import OPEN, ShortPath
-from ma_signaling.transport.http_reply import json_reply, refusal
-from ma_signaling.transport.request_head import RequestHead
+from ma_signaling.transport.http_reply import json_reply
 from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
-from ma_signaling.transport.transports import hand_over, neighbour
 
 if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
-
-HEAD_SECONDS = 10.0
-"""What a connection has for its first request line and headers."""
-
-HEAD_BYTES = 16 * 1024
 
 LINGER_SECONDS = 2.0
 """How long a closing handshake may take before TCP goes."""
@@ -55,10 +47,9 @@ class SignalingProtocol(ShortPath):
     connection: Connection | None = None
     transport: Any
     slot = 0
-    _address: ClientAddress
-    _head: bytearray | None = None
-    _is_refused = False
-    _counts_for: str | None = None
+    address: ClientAddress
+    counts_for: str | None = None
+    """The neighbour whose place in the capacity this connection has until it is open."""
     deadline: dict[Waiting, float] | None = None
     _awaiting_pong = False
     _in_close_frame = False
@@ -70,42 +61,10 @@ class SignalingProtocol(ShortPath):
 
     # From Twisted
 
-    def connectionMade(self) -> None:
-        self._head = bytearray()
-        self._set_deadline(HEAD_SECONDS)
-        super().connectionMade()
-        self._counts_for = self.factory.addresses.neighbour_key(neighbour(self.transport))
-        refusal = self.factory.capacity.take(self._counts_for)
-        if refusal is not None:
-            self._refuse(refusal, {"error": "Too many connections"}, {b"Retry-After": b"10"})
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._is_refused:
-            return
-        if self._head is None:
-            super().dataReceived(data)
-            return
-        searched = max(0, len(self._head) - 3)
-        self._head += data
-        end = self._head.find(b"\r\n\r\n", searched)
-        if (len(self._head) if end < 0 else end) > HEAD_BYTES:
-            self._refuse(431, {"error": "Request header fields too large"})
-        elif end >= 0:
-            received, self._head = bytes(self._head), None
-            head = request_head.parse(received[:end])
-            if head is not None and head.wants_websocket:
-                self.begin_websocket(head, received)
-            else:
-                self._clear_deadline()
-                channel = self.factory.site.buildProtocol(self.transport.getPeer())
-                channel.counts_for = self._counts_for
-                hand_over(self, channel)
-                channel.dataReceived(received)
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
         self._clear_backlog()
-        self.factory.capacity.give_back(self._counts_for)
+        self.factory.capacity.give_back(self.counts_for)
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
@@ -121,29 +80,13 @@ class SignalingProtocol(ShortPath):
     def stopProducing(self) -> None:
         """The transport is gone; ``connectionLost`` follows."""
 
-    def begin_websocket(self, head: RequestHead, received: bytes) -> None:
-        """Go on with a request that wants a WebSocket: ``head``, and the bytes that it was read from."""
-        self._head = None
-        if self._is_refused:
-            return
-        allowed, origins = self.factory.settings.allowed_origins, head.header(b"origin")
-        if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
-            self._refuse(403, {"error": "Origin not allowed"})
-            return
-        self._address = self.factory.addresses.of(neighbour(self.transport), head.header)
-        error = self.factory.hub.admit(self._address)
-        if error is not None:
-            self._refuse(*refusal(error))
-        else:
-            self.shake_hands(head, received)
-
     # From Autobahn
 
     def onOpen(self) -> None:
         self._clear_deadline()
-        self.factory.capacity.opened(self._counts_for)
-        self._counts_for = None
-        self.connection = self.factory.hub.connected(self, self._address)
+        self.factory.capacity.opened(self.counts_for)
+        self.counts_for = None
+        self.connection = self.factory.hub.connected(self, self.address)
         self.factory.opened(self)
         self.registerProducer(self, True)
 
@@ -234,6 +177,7 @@ class SignalingProtocol(ShortPath):
         body = {"error": f"Bad WebSocket handshake: {reason}"}
         status = 426 if headers else code
         self.transport.write(json_reply(status, body, {**headers, **self.factory.site.hsts(self.transport)}))
+        self._set_deadline(LINGER_SECONDS)
 
     # From the heart and the keep-alive
 
@@ -277,15 +221,6 @@ class SignalingProtocol(ShortPath):
             self.send(messages.PING)
 
     # Within
-
-    def _refuse(
-        self, status: int, body: dict[str, object], headers: dict[bytes, bytes] | None = None
-    ) -> None:
-        self._is_refused = True
-        headers = {**(headers or {}), **self.factory.site.hsts(self.transport)}
-        self.transport.write(json_reply(status, body, headers))
-        self.dropConnection(abort=False)
-        self._set_deadline(LINGER_SECONDS)
 
     def _clear_backlog(self) -> None:
         if self._backlog is not None:

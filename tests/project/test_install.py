@@ -41,7 +41,9 @@ class InstallTest(SynchronousTestCase):
                 version = self.run_in(directory, str(bin_directory / "ma-signaling"), "--version")
                 assert version == f"ma-signaling {__version__}\n"
                 # The pages are files beside the code.
-                code = "from ma_signaling.http.page_files import read_assets; print(len(read_assets()['doctor']))"
+                code = (
+                    "from ma_signaling.http.web_pages import read_assets; print(len(read_assets()['doctor']))"
+                )
                 count = self.run_in(directory, str(bin_directory / "python"), "-c", code)
                 assert int(count) == len(
                     list((ROOT / "ma_signaling" / "http" / "pages" / "doctor").iterdir())

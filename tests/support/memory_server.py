@@ -121,9 +121,14 @@ class Socket:
         address = IPv4Address("TCP", host, 50000)
         self.server = server
         self.transport = Transport(peerAddress=address)
-        self.protocol = self.transport.protocol = cast("Any", server.factory.buildProtocol(address))
-        self.protocol.makeConnection(self.transport)
+        self.transport.protocol = cast("Any", server.factory.buildProtocol(address))
+        self.transport.protocol.makeConnection(self.transport)
         self.received = b""
+
+    @property
+    def protocol(self) -> Any:
+        """The protocol that the transport has now."""
+        return self.transport.protocol
 
     def send(self, data: bytes) -> None:
         """Bytes as they are, to whichever protocol the transport has now."""

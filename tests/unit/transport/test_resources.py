@@ -192,19 +192,20 @@ class HttpTest(SynchronousTestCase):
 
 
 class KeptConnectionTest(SynchronousTestCase):
-    """An HTTP connection that wants to be a WebSocket when there is no room for one more."""
+    """An HTTP connection that becomes a WebSocket."""
 
-    def test_refused_is_refused(self) -> None:
+    def test_it_keeps_its_place(self) -> None:
         server = Server()
         client = server.accept()
         client.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
         client.transport.clear()
-        server.factory.capacity.allow(0, 0)
+        server.factory.capacity.allow(1, 1)
         client.send(UPGRADE + b"\r\n")
-        reply = client.transport.value()
-        assert reply.startswith(b"HTTP/1.1 503 "), reply
-        assert b" 101 " not in reply, reply
-        assert server.factory.open == 0
+        assert client.read_head().startswith(b"HTTP/1.1 101 ")
+        assert server.factory.capacity.open == 1
+        assert server.accept("192.0.2.2").read_head().startswith(b"HTTP/1.1 503 ")
+        client.lose()
+        assert server.factory.capacity.open == 1, "the one that was refused"
 
 
 class OriginsTest(SynchronousTestCase):

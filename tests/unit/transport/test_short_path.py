@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.transport.fast_path import configure
 from ma_signaling.transport.protocol import SignalingProtocol
 from tests.support.field_requests import FIELD, Recorder
-from tests.support.memory_server import CLOSE, PING, PONG, TEXT, Server, frame
+from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Transport, frame
 
 
 class OnlyShort(Recorder):
@@ -94,9 +94,10 @@ class AutobahnTest(SynchronousTestCase):
             "onCloseFrame",
             "fire",
         ]
-        server = Server(short_path=False)
-        server.factory.protocol = WebSocketServerProtocol
-        plain = server.connect().protocol
+        plain = WebSocketServerProtocol()
+        plain.factory = Server(short_path=False).factory
+        plain.makeConnection(Transport())
+        plain.dataReceived(UPGRADE + b"\r\n")
         for name in names:
             self.assertTrue(
                 hasattr(plain, name),

@@ -7,7 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.protocol import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
+from ma_signaling.transport.first_request import HEAD_BYTES, HEAD_SECONDS
+from ma_signaling.transport.protocol import LINGER_SECONDS
 from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
 
 

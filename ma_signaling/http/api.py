@@ -13,6 +13,7 @@ from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.http.resource import NotFound, Page, client_of, refuse, reply
 from ma_signaling.transport.client_address import ClientAddresses
+from ma_signaling.transport.http_reply import refusal
 
 
 class Named(Page):
@@ -35,7 +36,7 @@ class Named(Page):
         try:
             return self.answer(request, self._name, client_of(request, self._addresses))
         except Refused as refused:
-            return refuse(request, refused.error)
+            return refuse(request, refusal(refused.error))
 
     def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
         """The reply; raises ``Refused`` for one who has asked too often."""
@@ -56,7 +57,7 @@ class Answer:
 
     def refuse(self, error: WireError) -> None:
         """It is refused."""
-        self._send(refuse(self._request, error))
+        self._send(refuse(self._request, refusal(error)))
 
     def now(self) -> bytes | int:
         """What to return from ``render``: the reply, or that it comes later."""

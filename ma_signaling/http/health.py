@@ -1,0 +1,35 @@
+"""``/health`` and ``/ready``: for whoever watches this server."""
+
+from __future__ import annotations
+
+from twisted.web.server import Request
+
+from ma_signaling import __version__
+from ma_signaling.core.hub import Hub
+from ma_signaling.http.resource import Page, reply
+from ma_signaling.monitoring.readiness import Readiness
+
+
+class Health(Page):
+    """``/health``: never limited, whoever asks."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    def render_GET(self, request: Request) -> bytes:
+        return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
+
+
+class Ready(Page):
+    """``/ready``: whether newcomers are welcome; never limited either."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        super().__init__()
+        self._readiness = readiness
+
+    def render_GET(self, request: Request) -> bytes:
+        obstacle = self._readiness.obstacle()
+        if obstacle is None:
+            return reply(request, 200, {"ready": True})
+        return reply(request, 503, {"ready": False, "reason": obstacle})

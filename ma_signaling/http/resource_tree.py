@@ -1,0 +1,48 @@
+"""The resource tree: what is served at which path, on the same port as the WebSocket."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from twisted.web.server import Request
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.hub import Hub
+from ma_signaling.http import web_pages
+from ma_signaling.http.api import Check, SessionStory
+from ma_signaling.http.health import Health, Ready
+from ma_signaling.http.metrics_page import MetricsPage
+from ma_signaling.http.resource import NotFound, client_of
+from ma_signaling.http.websocket_entry import WebSocketEntry
+from ma_signaling.monitoring.metrics import Metrics
+from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.transport import request_head
+from ma_signaling.transport.client_address import ClientAddresses
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def make_root(
+    hub: Hub, addresses: ClientAddresses, metrics: Metrics, readiness: Readiness, settings: Settings
+) -> tuple[web_pages.Root, WebSocketEntry]:
+    """The resource tree, and its ``/ws``, which still needs its factory."""
+    root = web_pages.Root(hub)
+
+    def may_read_metrics(request: Request) -> bool:
+        client = client_of(request, addresses)
+        allowed = (*LOOPBACK, *settings.metrics_allow)
+        is_allowed = not client.shared and any(ip_address(client.text) in network for network in allowed)
+        return is_allowed and not settings.metrics_port
+
+    root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
+    root.putChild(b"health", Health(hub))
+    root.putChild(b"ready", Ready(readiness))
+    root.putChild(b"doctor", web_pages.File(web_pages.read("doctor.html")))
+    root.putChild(b"assets", web_pages.folder(web_pages.read_assets()))
+    api = NotFound()
+    api.putChild(b"check", Check(hub, addresses))
+    api.putChild(b"sessions", SessionStory(hub, addresses))
+    root.putChild(b"api", api)
+    entry = WebSocketEntry()
+    root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)
+    return root, entry
