@@ -89,6 +89,11 @@ def client_connected(session_id: str) -> bytes:
     return orjson.dumps({"type": "client-connected", "sessionId": session_id})
 
 
+def offer(session_id: str, data: dict[str, object]) -> bytes:
+    """Our own offer, in a session that asks for proof of possession."""
+    return orjson.dumps({"type": "offer", "sessionId": session_id, "data": data})
+
+
 def client_disconnected(session_id: str) -> bytes:
     """What a home is told when a session's client has left."""
     return orjson.dumps({"type": "client-disconnected", "sessionId": session_id})

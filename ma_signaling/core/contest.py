@@ -1,0 +1,283 @@
+"""A contest for one Remote ID: a holder, and newcomers that want what it holds (docs/protocol.md, *Takeover*).
+
+A holder that lives keeps its Remote ID, unless a newcomer proves possession of the key and the holder doesn't:
+
+1. The holder is probed, and asked for proof. Silent: the first newcomer gets the Remote ID.
+2. It lives, and has proved nothing after 10 s: newcomers are asked, in rounds, until one proves, or none is left.
+
+Contenders and holders are given as objects: each may be a connection of this node, or of another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol
+
+from ma_signaling.core.failures import Failures
+from ma_signaling.core.peer import Clock, Timer
+from ma_signaling.core.probe import Life, Probe, Probed
+
+HOLDER_SECONDS = 10.0
+"""What the holder has to prove itself before newcomers are asked."""
+
+PROOF_SECONDS = 15.0
+"""What a newcomer has that is asked."""
+
+MAX_ASKED = 4
+"""Newcomers that are asked at once."""
+
+
+class How(Enum):
+    """How a newcomer got a Remote ID that another connection held."""
+
+    PROOF = "proof"
+    SILENCE = "silence"
+    VACANCY = "vacancy"
+    """The holder left, or took another one."""
+
+
+class Why(Enum):
+    """Why a newcomer didn't get it."""
+
+    ALIVE = "holder lives"
+    PROVED = "holder proved"
+    NO_PROOF = "no proof"
+    LOST = "another newcomer won"
+
+
+class Contender(Protocol):
+    """A newcomer. Nothing is called on it after ``win`` or ``refuse``."""
+
+    @property
+    def key(self) -> str:
+        """What its address is counted by."""
+
+    def ask(self, ended: Callable[[str | None], None]) -> bool:
+        """Ask it for proof, for ``PROOF_SECONDS``; False where none can be asked of it now.
+
+        ``ended`` is called once, not before this returns: with None for a proof, else with why there is none.
+        """
+
+    def stop_asking(self) -> None:
+        """End the session in which it is asked; ``ended`` isn't called any more."""
+
+    def win(self, how: How) -> Holder | None:
+        """Give it the Remote ID. Returns the holder that it is now, None where it is another node's."""
+
+    def refuse(self, why: Why) -> None:
+        """Refuse it."""
+
+
+class Holder(Probed, Protocol):
+    """Who holds the Remote ID."""
+
+    @property
+    def has_proved(self) -> bool:
+        """Whether it has proved itself as a holder in a contest, lately."""
+
+    def ask(self, newcomer: Contender) -> None:
+        """Ask it for proof, on account of ``newcomer``; ``Contest.holder_proved`` tells of it."""
+
+    def stop_asking(self) -> None:
+        """End the session in which it is asked, if it is."""
+
+    def hold_offers(self, held: bool) -> None:
+        """Let no client's offer reach it, or let those through that waited."""
+
+    def lose(self, how: How, life: Life) -> None:
+        """Take the Remote ID from it, for a newcomer; ``life`` is what its probe has shown."""
+
+
+class Phase(Enum):
+    """Who is asked for proof."""
+
+    HOLDER = auto()
+    NEWCOMERS = auto()
+    """And the holder, which may still prove itself."""
+    OVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all contests of this node."""
+
+    clock: Clock
+    failures: Failures
+    probe_seconds: Callable[[], float]
+    can_prove: Callable[[str], bool]
+    """Whether a Remote ID can be proved, here and now."""
+
+
+class Contest:
+    """Decides who has a Remote ID, for as long as there are newcomers; one exit, ``resolve``."""
+
+    def __init__(self, remote_id: str, holder: Holder, terms: Terms, over: Callable[[], None]) -> None:
+        """Begin; ``over`` is called once, before the last verdicts."""
+        self.remote_id = remote_id
+        self.phase = Phase.HOLDER
+        self.holder = holder
+        self._terms = terms
+        self._over = over
+        self._contenders: dict[Contender, None] = {}
+        """In the order in which they came."""
+        self._asked: set[Contender] = set()
+        """Those of the round that is under way."""
+        self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
+        self.probe = self._begin_probe()
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """Those who have no verdict yet, in the order in which they came."""
+        return list(self._contenders)
+
+    # What happens
+
+    def join(self, newcomer: Contender) -> None:
+        """Let a newcomer contend."""
+        self._contenders[newcomer] = None
+        self._ask_holder()
+        self._review()
+
+    def leave(self, newcomer: Contender) -> None:
+        """A newcomer is gone, or wants something else; to leave when asked is to fail."""
+        del self._contenders[newcomer]
+        if newcomer in self._asked:
+            newcomer.stop_asking()
+            self._failed(newcomer)
+        if self.phase is not Phase.OVER:
+            self._review()
+
+    def holder_proved(self) -> None:
+        """The holder has proved itself."""
+        self.resolve(None, Why.PROVED)
+
+    def holder_left(self) -> None:
+        """The holder is gone, or holds something else: the first newcomer gets what it held."""
+        self.probe.cancel()
+        self._pass_on(How.VACANCY)
+
+    def resolve(self, winner: Contender | None, why: Why = Why.LOST) -> None:
+        """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused."""
+        self.phase = Phase.OVER
+        if self._timer is not None:
+            self._timer.cancel()
+        life = self.probe.life
+        self.probe.cancel()
+        for each in self._asked:
+            each.stop_asking()
+        self._asked.clear()
+        self.holder.stop_asking()
+        self._over()
+        if winner is not None:
+            del self._contenders[winner]
+            self.holder.lose(How.PROOF, life)
+            winner.win(How.PROOF)
+        self.holder.hold_offers(False)
+        while self._contenders:
+            self._refuse(next(iter(self._contenders)), why)
+
+    # The holder
+
+    def _begin_probe(self) -> Probe:
+        return Probe(self.holder, self._terms.clock, self._terms.probe_seconds(), self._probed)
+
+    def _probed(self) -> None:
+        if self.probe.life is Life.SILENT:
+            self.holder.lose(How.SILENCE, Life.SILENT)
+            self._pass_on(How.SILENCE)
+        else:
+            self._review()
+
+    def _ask_holder(self) -> None:
+        newcomer = next(filter(self._may_ask, self._contenders), None)
+        if newcomer is not None and not self.holder.has_proved:
+            self.holder.ask(newcomer)
+
+    def _holder_had_its_time(self) -> None:
+        self._timer = None
+        self.phase = Phase.NEWCOMERS
+        self._review()
+
+    def _pass_on(self, how: How) -> None:
+        """Let the first newcomer hold the Remote ID; the others contend with it, and don't begin anew to wait."""
+        self.holder.stop_asking()
+        newcomer = next(iter(self._contenders))
+        del self._contenders[newcomer]
+        if newcomer in self._asked:
+            newcomer.stop_asking()
+            self._asked.remove(newcomer)
+        holder = newcomer.win(how)
+        if holder is None or not self._contenders:
+            self.resolve(None)
+            return
+        self.holder = holder
+        self.holder.hold_offers(bool(self._asked))
+        self.probe = self._begin_probe()
+        self._ask_holder()
+        self._review()
+
+    # The newcomers
+
+    def _may_ask(self, newcomer: Contender) -> bool:
+        now = self._terms.clock.seconds()
+        return self._terms.can_prove(self.remote_id) and not self._terms.failures.must_wait(
+            newcomer.key, self.remote_id, now
+        )
+
+    def _review(self) -> None:
+        """Give the verdicts that are due, and ask whoever is to be asked."""
+        if self.probe.life is Life.ALIVE and self.holder.has_proved:
+            self.resolve(None, Why.PROVED)
+            return
+        if self.phase is Phase.NEWCOMERS and not self._asked:
+            self._begin_round()
+        # One after the other: whoever is closed may hold what this holder wants, and so make it leave.
+        while (newcomer := self._without_a_way()) is not None:
+            self._refuse(newcomer, Why.ALIVE)
+        if not self._contenders and self.phase is not Phase.OVER:
+            self.resolve(None)
+
+    def _without_a_way(self) -> Contender | None:
+        """A newcomer that can't win any more, as the holder lives."""
+        if self.probe.life is not Life.ALIVE:
+            return None
+        waiting = (each for each in self._contenders if each not in self._asked)
+        return next((each for each in waiting if not self._may_ask(each)), None)
+
+    def _begin_round(self) -> None:
+        """Ask up to four newcomers of different addresses; who comes later waits for the next round.
+
+        Between two rounds, what clients have offered goes to the holder: no offer waits for longer than a round.
+        """
+        for each in list(self._contenders):
+            if each in self._contenders and self._is_next(each):
+                if each.ask(partial(self._answered, each)):
+                    self._asked.add(each)
+                elif self.probe.life is Life.ALIVE:
+                    self._refuse(each, Why.ALIVE)
+        self.holder.hold_offers(bool(self._asked))
+
+    def _is_next(self, newcomer: Contender) -> bool:
+        has_room = len(self._asked) < MAX_ASKED and all(newcomer.key != each.key for each in self._asked)
+        return has_room and self._may_ask(newcomer)
+
+    def _answered(self, newcomer: Contender, reason: str | None) -> None:
+        if reason is None:
+            self.resolve(newcomer)
+        else:
+            self._failed(newcomer)
+            self._refuse(newcomer, Why.NO_PROOF)
+            self._review()
+
+    def _failed(self, newcomer: Contender) -> None:
+        self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
+        self._asked.remove(newcomer)
+        if not self._asked:
+            self.holder.hold_offers(False)
+
+    def _refuse(self, newcomer: Contender, why: Why) -> None:
+        del self._contenders[newcomer]
+        newcomer.refuse(why)
