@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ma_signaling.core.peer import ClientAddress
-from tests.model.hub_game import Brief
-from tests.support.memory_hub import FakePeer, Message
+from tests.model.game import BaseCall, BasePlayer, Brief
+from tests.support.memory_hub import Message
 
 if TYPE_CHECKING:
     from tests.model.cluster_referee import Referee
@@ -16,15 +16,14 @@ SIGN_OF_LIFE = 0.05
 """Seconds that a peer takes to answer a ping."""
 
 
-class Player(FakePeer):
-    """A peer that is watched."""
+class Player(BasePlayer["Call"]):
+    """A peer at a node."""
 
     def __init__(
         self, referee: Referee, node: int, address: ClientAddress, *, is_silent: bool = False
     ) -> None:
-        self.referee = referee
+        self.cluster = referee.cluster
         self.node = node
-        self.address = address
         self.is_silent = is_silent
         """It answers no ping."""
         self.asked: dict[str, float] = {}
@@ -36,14 +35,9 @@ class Player(FakePeer):
         self.registered_at = 0.0
         self.held: dict[str, float] = {}
         """Since when it held a Remote ID, of all that it ever did."""
-        self.refused = False
-        """It heard `remote-id-taken`, and nothing but its end may follow."""
-        self.call: Call | None = None
-        self.was_connected = False
-        """It had a session, and keeps the role."""
         self.gone_at: float | None = None
         self.said_goodbye = False
-        super().__init__(referee.cluster.worlds[node].hub, address)
+        super().__init__(self.cluster.worlds[node].hub, address, referee)
 
     def __repr__(self) -> str:
         return f"<{self.connection.id} at n{self.node} from {self.address.text}>"
@@ -53,54 +47,27 @@ class Player(FakePeer):
         """Whether it holds a Remote ID, and is there."""
         return self.is_there and bool(self.remote_id)
 
-    @property
-    def is_client(self) -> bool:
-        """Whether it has, or had, a session."""
-        return self.call is not None or self.was_connected
-
-    def send(self, message: bytes) -> None:
-        if self.is_there:
-            super().send(message)
-            self.referee.heard(self, self.heard[-1])
-
     def ping(self, payload: bytes) -> None:
         super().ping(payload)
         if not self.is_silent:
-            self.referee.cluster.clock.callLater(SIGN_OF_LIFE, self._answer, payload)
+            self.cluster.clock.callLater(SIGN_OF_LIFE, self._answer, payload)
 
     def _answer(self, payload: bytes) -> None:
         if self.is_there:
             self.pong(payload)
 
-    def close(self, code: int, reason: str) -> None:
-        super().close(code, reason)
-        self.referee.closed(self, code)
 
-    def drop(self) -> None:
-        super().drop()
-        self.referee.dropped(self)
+@dataclass(eq=False, repr=False, kw_only=True)
+class Call(BaseCall[Player]):
+    """A call to whoever holds a Remote ID."""
 
-
-@dataclass(eq=False)
-class Call(Brief):
-    """A connect-request, and the session that comes of it."""
-
-    client: Player
     remote_id: str
-    at: float
-    id: str = ""
     home: Player | None = None
     """The last one that had to do with it."""
     told: list[Player] = field(default_factory=list)
     """The homes that heard of it, and not of its end."""
-    is_open: bool = False
-    answered: bool = False
-    over: bool = False
     may_tell: bool = False
     """Its home may hear of its end."""
-
-    def __repr__(self) -> str:
-        return f"<call of {self.client}>"
 
 
 @dataclass(eq=False)

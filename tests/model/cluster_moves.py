@@ -8,7 +8,7 @@ from ma_signaling.cluster.wire import EVERYBODY, inbox
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Letter, Player
 from tests.model.cluster_referee import GRACE, QUIET_SETTLING, RIPPLE, SETTLING, Referee
-from tests.model.hub_game import same_place
+from tests.model.game import same_place
 from tests.support.memory_hub import World, address
 
 ASKER = address("203.0.113.200")
@@ -34,9 +34,6 @@ class Match(Referee):
 
     def unaware(self) -> list[int]:
         return [number for number in self.cut_off() if self.cluster.lines[number].is_up]
-
-    def there(self) -> list[Player]:
-        return [player for player in self.players if player.is_there]
 
     def all_homes(self) -> list[Player]:
         return [player for player in self.players if player.is_home]
@@ -95,7 +92,7 @@ class Match(Referee):
             return
         if player.call is not None:
             self.hang_up(player.call)
-        player.call = self.requesting = Call(player, remote_id, self.now)
+        player.call = self.requesting = Call(player, self.now, remote_id=remote_id)
         player.say("connect-request", remoteId=remote_id)
         self.requesting = None
         session = self.cluster.worlds[player.node].hub.sessions.by_client.get(player.connection)
@@ -135,7 +132,7 @@ class Match(Referee):
         return letter
 
     def _write(self, sender: Player, call: Call, kind: str, **fields: object) -> Letter:
-        letter = Letter(self.message(kind, len(self.letters), **fields), sender, call, self.now, call.is_open)
+        letter = Letter(self.letter_fields(kind, **fields), sender, call, self.now, call.is_open)
         self.letters.append(letter)
         return letter
 

@@ -6,14 +6,12 @@ lately (`is_calm`). Nothing is predicted: who holds what is read from the wire.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.holdings import REPEAT_SECONDS
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player
-from tests.model.hub_game import same_place
+from tests.model.game import BaseReferee, same_place
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import Message
 
@@ -32,16 +30,14 @@ SETTLING = REPEAT_SECONDS + 10
 """Seconds after the last fault until every node agrees: one slow repeat, and what follows from it."""
 
 
-class Referee:
+class Referee(BaseReferee[Player, Call, Letter]):
     """Judges what players hear."""
 
     def __init__(self, cluster: Cluster, seniors: dict[str, ClientAddress]) -> None:
+        super().__init__()
         self.cluster = cluster
         self.seniors = seniors
         """Who held a Remote ID a day ago, and may have it back."""
-        self.players: list[Player] = []
-        self.calls: dict[str, Call] = {}
-        self.letters: list[Letter] = []
         self.events: list[Event] = []
         self.is_faulty = False
         self.last_fault = float("-inf")
@@ -50,10 +46,6 @@ class Referee:
         """Seconds for which it did, in all."""
         self.stopped: set[int] = set()
         """Nodes that were shut down, or died."""
-        self.requesting: Call | None = None
-        """What the player who is asking right now will have."""
-        self.is_sound = True
-        """Nothing has failed, so that more may be asserted at the end."""
 
     @property
     def now(self) -> float:
@@ -85,32 +77,6 @@ class Referee:
 
     # What players hear
 
-    def heard(self, player: Player, message: Message) -> None:
-        """A player was sent a message."""
-        was_sound, self.is_sound = self.is_sound, False
-        self._judge(player, message)
-        self.is_sound = was_sound
-
-    def _judge(self, player: Player, message: Message) -> None:
-        assert not player.refused, f"{player} was refused, and hears {message}"
-        match message["type"]:
-            case "registered":
-                self._registered(player, message["remoteId"])
-            case "client-connected":
-                self._announced(player, message["sessionId"])
-            case "client-disconnected":
-                self._client_disconnected(player, message["sessionId"])
-            case "connected":
-                self._connected(player, message)
-            case "error":
-                self._error(player, message["code"])
-            case "peer-disconnected":
-                self._peer_disconnected(player)
-            case "offer" | "answer" | "ice-candidate":
-                self._forwarded(player, message)
-            case _:
-                raise AssertionError(f"{player} hears {message}")
-
     def _registered(self, player: Player, remote_id: str) -> None:
         if player.remote_id == remote_id:
             return
@@ -126,22 +92,12 @@ class Referee:
         player.held[remote_id] = self.now
         self.event(remote_id, is_orderly=is_orderly)
 
-    def _announced(self, player: Player, session_id: str) -> None:
-        if session_id not in self.calls:
-            assert self.requesting is not None, "a session without a request"
-            self.name(self.requesting, session_id)
-        call = self.calls[session_id]
+    def _announced(self, player: Player, call: Call) -> None:
         self._judge_home(player, call)
         assert player not in call.told, f"{player} hears twice of {call}"
         call.told.append(player)
 
-    def name(self, call: Call, session_id: str) -> None:
-        """A call turns out to have this ID."""
-        assert not call.id and session_id not in self.calls
-        call.id, self.calls[session_id] = session_id, call
-
-    def _client_disconnected(self, player: Player, session_id: str) -> None:
-        call = self.calls[session_id]
+    def _client_disconnected(self, player: Player, call: Call) -> None:
         self._judge_home(player, call)
         assert call.may_tell or not call.answered, f"{player} is to end {call}, which may be up"
         if player in call.told:
@@ -155,12 +111,9 @@ class Referee:
             assert same_place(before.address, player.address), f"{player} hears of {call} with {before}"
         call.home = player
 
-    def _connected(self, player: Player, message: Message) -> None:
-        call = player.call
-        assert call is not None and not call.is_open, f"{player} is answered twice"
+    def _connected(self, call: Call, message: Message) -> None:
         assert message["sessionId"] == call.id and message["remoteId"] == call.remote_id
         assert self.now - call.at <= ANSWER_DEADLINE
-        call.is_open = player.was_connected = True
 
     def _error(self, player: Player, code: str) -> None:
         if code == "remote-id-taken":
@@ -182,17 +135,14 @@ class Referee:
         steady = [home for home in self.homes(call.remote_id) if home.registered_at < call.at - RIPPLE]
         assert not (steady and self.is_calm(SETTLING)), f"{steady} is not found for {call}"
 
-    def _peer_disconnected(self, player: Player) -> None:
-        call = player.call
-        assert call is not None and call.is_open, f"{player} hears of the end of no call"
+    def _peer_disconnected(self, call: Call) -> None:
         home = call.home
         # Whoever waits for another Remote ID may just have got it.
         if home is not None and home.is_home and home.remote_id == call.remote_id and not home.waits_for:
-            assert not self.is_calm(SETTLING), f"{player} loses {home}, which is there"
+            assert not self.is_calm(SETTLING), f"{call.client} loses {home}, which is there"
         self.hang_up(call)
 
-    def _forwarded(self, player: Player, message: Message) -> None:
-        letter = self.letters[message["data"]]
+    def _forwarded(self, player: Player, message: Message, letter: Letter) -> None:
         call = letter.call
         assert not letter.arrived, f"{letter} arrives twice"
         letter.arrived = True
@@ -247,9 +197,8 @@ class Referee:
 
     def hang_up(self, call: Call, *, may_tell: bool = True) -> None:
         """A call is over for its client."""
-        call.over, call.may_tell = True, may_tell
-        if call.client.call is call:
-            call.client.call = None
+        self.end(call)
+        call.may_tell = may_tell
 
     def event(self, remote_id: str, *, is_orderly: bool) -> None:
         """Something has happened to a Remote ID's holders."""
@@ -281,8 +230,3 @@ class Referee:
     def _is_senior(self, address: ClientAddress, remote_id: str) -> bool:
         senior = self.seniors.get(remote_id)
         return senior is not None and same_place(senior, address)
-
-    @staticmethod
-    def message(kind: str, number: int, **fields: Any) -> Message:
-        """A letter's fields."""
-        return {"type": kind, "data": number, "more": [kind], **fields}

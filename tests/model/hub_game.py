@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.seniority import MEMORY, TENURE
-from tests.support.memory_hub import FakePeer, Message, World
+from tests.model.game import BaseCall, BasePlayer, BaseReferee, Brief, Watcher, same_place
+from tests.support.memory_hub import Message, World
 
 
-def same_place(one: ClientAddress, other: ClientAddress) -> bool:
-    """Whether two addresses prove to be the same."""
-    return one.key == other.key and not one.shared and not other.shared
-
-
-class Watcher(Protocol):
-    """Sees all that the hub does to players, when it does it."""
-
-    def heard(self, player: Player, message: Message) -> None: ...
-
-    def closed(self, player: Player, code: int) -> None: ...
-
-    def dropped(self, player: Player) -> None: ...
-
-
-class Player(FakePeer):
-    """A peer that is watched."""
+class Player(BasePlayer["Call"]):
+    """A peer that plays."""
 
     def __init__(self, hub: Hub, address: ClientAddress, watcher: Watcher) -> None:
-        self.watcher = watcher
-        self.address = address
         self.house: House | None = None
         self.ice: dict[str, Any] = {}
         """The ICE servers that it last asked to register with, by Remote ID."""
-        self.call: Call | None = None
-        self.was_connected = False
-        """It had a session, and keeps the role."""
-        self.refused = False
-        """It heard `remote-id-taken`, and nothing but its end may follow."""
-        super().__init__(hub, address)
-
-    def send(self, message: bytes) -> None:
-        if self.is_there:
-            super().send(message)
-            self.watcher.heard(self, self.heard[-1])
-
-    def close(self, code: int, reason: str) -> None:
-        super().close(code, reason)
-        self.watcher.closed(self, code)
-
-    def drop(self) -> None:
-        super().drop()
-        self.watcher.dropped(self)
-
-
-class Brief:
-    """Printed in failing examples by its own name, not with all that it holds."""
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))
+        super().__init__(hub, address, watcher)
 
 
 @dataclass(eq=False)
@@ -83,29 +42,20 @@ class House(Brief):
         return f"<{self.remote_id} of {self.owner.text}>"
 
 
-@dataclass(eq=False)
-class Call(Brief):
-    """A connect-request, and the session that comes of it."""
+@dataclass(eq=False, repr=False, kw_only=True)
+class Call(BaseCall[Player]):
+    """A call to a house."""
 
-    client: Player
     house: House
-    at: float
-    id: str = ""
     told: Player | None = None
     """Who heard client-connected last, and when."""
     told_at: float = 0.0
-    is_open: bool = False
-    over: bool = False
-    answered: bool = False
     spoken: bool = False
     to_home: list[int] = field(default_factory=list)
     """Accepted letters that the home has yet to hear."""
     to_client: list[int] = field(default_factory=list)
     bye_owed: bool = False
     bye_heard: bool = False
-
-    def __repr__(self) -> str:
-        return f"<call of {self.client}>"
 
 
 @dataclass(eq=False)
@@ -128,23 +78,20 @@ class Letter:
     to_home: bool
 
 
-class Game:
+class Game(BaseReferee[Player, Call, Letter]):
     """What the players did and what came of it, as far as the rules allow it."""
 
     def __init__(self, world: World) -> None:
+        super().__init__()
         self.world = world
-        self.players: list[Player] = []
         self.houses: dict[str, House] = {}
         """The latest one of each Remote ID."""
         self.all_houses: list[House] = []
         """Those of calls that wait for an evicted holder, too."""
-        self.calls: dict[str, Call] = {}
         self.challenges: dict[str, Challenge] = {}
-        self.letters: list[Letter] = []
         self.acting: Player | None = None
         """Who is sending a message right now."""
         self.registering = ""
-        self.requesting: Call | None = None
         self.readying: tuple[Call | None, Any] = None, None
         self.replies: list[str] = []
         """The codes of the errors that it got."""
@@ -188,9 +135,8 @@ class Game:
 
     def hang_up(self, call: Call, *, tell: bool) -> None:
         """A call is over for its client; its home deserves to hear of it, or not."""
-        call.over, call.bye_owed = True, tell and call.told is not None
-        if call.client.call is call:
-            call.client.call = None
+        self.end(call)
+        call.bye_owed = tell and call.told is not None
 
     def vacate(self, house: House) -> None:
         """A house has no holder any more."""

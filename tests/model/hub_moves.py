@@ -7,17 +7,12 @@ from typing import Any
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, Challenge, House, Letter, Player
 from tests.model.hub_referee import Referee
-from tests.support.memory_hub import Message
 
 
 class Match(Referee):
     """A game with its moves."""
 
     # Who and what there is
-
-    def there(self) -> list[Player]:
-        """Players who are connected."""
-        return [player for player in self.players if player.is_there]
 
     def gone(self) -> list[Player]:
         """Players who have left, or whom the hub has closed or dropped."""
@@ -29,7 +24,7 @@ class Match(Referee):
 
     def clients(self) -> list[Player]:
         """Players who have, or had, a session."""
-        return [player for player in self.there() if player.call is not None or player.was_connected]
+        return [player for player in self.there() if player.is_client]
 
     def away(self) -> list[House]:
         """Houses that may still be taken over."""
@@ -94,7 +89,7 @@ class Match(Referee):
         with self.turn():
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None
-            is_client = player.call is not None or player.was_connected
+            is_client = player.is_client
             # It waits for one verdict at a time.
             for other, pending in list(self.challenges.items()):
                 if other != remote_id:
@@ -162,7 +157,7 @@ class Match(Referee):
         """A player asks for a home."""
         with self.turn():
             house = self.houses.get(remote_id)
-            call = self.requesting = Call(player, house, self.now) if house is not None else None
+            call = self.requesting = Call(player, self.now, house=house) if house is not None else None
             is_home = player.house is not None or self.is_newcomer(player)
             before = player.call
             replies = self.say(player, "connect-request", remoteId=remote_id)
@@ -205,14 +200,12 @@ class Match(Referee):
     ) -> None:
         """Send a letter for `call`, or for nobody; `replies` are the errors that will do, "" for none."""
         number = len(self.letters)
-        fields: Message = {"data": number, "more": [kind]}
-        if session_id is not None:
-            fields["sessionId"] = session_id
+        fields = self.letter_fields(kind, **({} if session_id is None else {"sessionId": session_id}))
         to_home = call is not None and call.client is player
-        self.letters.append(Letter({"type": kind, **fields}, call, to_home))
+        self.letters.append(Letter(fields, call, to_home))
         queue = [] if call is None else call.to_home if to_home else call.to_client
         queue.append(number)
-        got = self.say(player, kind, **fields)
+        got = self.say(player, **fields)
         assert "".join(got) in replies, f"{got} and not one of {replies}"
         if got:
             queue.remove(number)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ma_signaling.core.sessions import ANSWER_DEADLINE
-from tests.model.hub_game import Call, Game, House, Player, same_place
+from tests.model.game import same_place
+from tests.model.hub_game import Call, Game, House, Letter, Player
 from tests.support.memory_hub import Message, World
 
 
@@ -21,8 +22,6 @@ class Referee(Game):
     def __init__(self, world: World, *, is_limited: bool) -> None:
         super().__init__(world)
         self.is_limited = is_limited
-        self.is_sound = True
-        """The last turn ended well."""
         self._turn = 0
         self._bereaved: list[House] = []
         """Whose clients heard in this turn that they are over."""
@@ -40,32 +39,6 @@ class Referee(Game):
         self.is_sound = True
 
     # What players hear
-
-    def heard(self, player: Player, message: Message) -> None:
-        """A player was sent a message."""
-        assert not player.refused, f"{player} was refused, and hears {message}"
-        match message["type"]:
-            case "registered":
-                self._registered(player, message["remoteId"])
-            case "client-connected":
-                self._announced(player, message["sessionId"])
-            case "client-disconnected":
-                self._client_disconnected(player, message["sessionId"])
-            case "connected":
-                self._connected(player, message)
-            case "error":
-                self._error(player, message["code"])
-            case "peer-disconnected":
-                assert player.call is not None and player.call.is_open, (
-                    f"{player} hears of the end of no call"
-                )
-                assert not player.call.house.evicted, f"{player} should not notice"
-                self._bereaved.append(player.call.house)
-                self.hang_up(player.call, tell=False)
-            case "offer" | "answer" | "ice-candidate":
-                self._forwarded(player, message)
-            case _:
-                raise AssertionError(f"{player} hears {message}")
 
     def _registered(self, player: Player, remote_id: str) -> None:
         house = self.houses.get(remote_id)
@@ -107,32 +80,23 @@ class Referee(Game):
                 house.calls += other.calls
                 other.calls, other.over = [], True
 
-    def _announced(self, player: Player, session_id: str) -> None:
-        if session_id not in self.calls:
-            assert self.requesting is not None, "a session without a request"
-            self.name(self.requesting, session_id)
-        call = self.calls[session_id]
+    def _announced(self, player: Player, call: Call) -> None:
         assert call.house.holder is player, f"{player} hears of {call}, which is for {call.house}"
         assert not call.over and not (call.is_open and call.spoken), f"{call} is announced too late"
         assert call.told is not player, f"{player} hears twice of {call}"
         call.told, call.told_at = player, self.now
 
     def name(self, call: Call, session_id: str) -> None:
-        """A call turns out to have this ID."""
-        assert call.id == "" and session_id not in self.calls
-        call.id, self.calls[session_id] = session_id, call
+        super().name(call, session_id)
         call.house.calls.append(call)
 
-    def _client_disconnected(self, player: Player, session_id: str) -> None:
-        call = self.calls[session_id]
+    def _client_disconnected(self, player: Player, call: Call) -> None:
         assert call.house.holder is player and call.told is not None, f"{player} never heard of {call}"
         assert not call.bye_heard, f"{player} hears twice that {call} is over"
         assert not call.to_home, f"{player} hears that {call} is over before what it said"
         call.bye_heard = True
 
-    def _connected(self, player: Player, message: Message) -> None:
-        call = player.call
-        assert call is not None and not call.is_open, f"{player} is answered twice"
+    def _connected(self, call: Call, message: Message) -> None:
         ice = message.get("iceServers")
         assert message == {"type": "connected", "remoteId": call.house.remote_id, "sessionId": call.id} | (
             {"iceServers": ice} if ice is not None else {}
@@ -143,7 +107,6 @@ class Referee(Game):
         else:
             assert call.house.holder is not None and self.now == self._unready_at(call), "connected too early"
             assert ice == call.house.ice
-        call.is_open = player.was_connected = True
 
     def _unready_at(self, call: Call) -> float:
         return min(call.told_at + self.world.settings.ready_timeout, call.at + ANSWER_DEADLINE)
@@ -173,8 +136,12 @@ class Referee(Game):
             self._bereaved.append(call.house)
         self.hang_up(call, tell=code != "server-disconnected")
 
-    def _forwarded(self, player: Player, message: Message) -> None:
-        letter = self.letters[message["data"]]
+    def _peer_disconnected(self, call: Call) -> None:
+        assert not call.house.evicted, f"{call.client} should not notice"
+        self._bereaved.append(call.house)
+        self.hang_up(call, tell=False)
+
+    def _forwarded(self, player: Player, message: Message, letter: Letter) -> None:
         call = letter.call
         assert call is not None, f"{player} hears {message}, which is none of its business"
         if letter.to_home:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any, TypeVar
 from unittest import TestCase
 
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
-from hypothesis.strategies import SearchStrategy, booleans, integers, lists, runner, sampled_from, tuples
+from hypothesis.strategies import booleans, integers, lists, sampled_from, tuples
 
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Player
 from tests.model.cluster_moves import MOST_NODES, MOST_PLAYERS, Match
-from tests.model.test_hub_model import UNLIMITED
+from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the, play
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import address
-
-T = TypeVar("T")
-
-GAMES = int(os.environ.get("MODEL_GAMES", "0"))
-"""How many others to play, instead of those that are always the same."""
 
 ADDRESSES = sampled_from(
     [
@@ -39,22 +29,10 @@ ADDRESSES = sampled_from(
     ]
 )
 REMOTE_IDS = sampled_from(["ONE", "ONE", "ONE", "TWO"])
-KINDS = sampled_from(["offer", "answer", "ice-candidate"])
 LATENCIES = sampled_from([(0.0, 0.0), (0.001, 0.02), (0.0, 0.2)])
 SECONDS = sampled_from([0.0, 0.0, 0.01, 0.05, 0.1, 0.3, 0.3, 1.0, 1.0, 2.0, 5.0, 8.0, 20.0, 26.0, 45.0])
 NODES = integers(0, MOST_NODES - 1)
 SELDOM = sampled_from([False, False, False, True])
-
-
-def one_of_the(choices: Callable[[Match], list[T]]) -> SearchStrategy[T]:
-    """One of what there is at the moment."""
-    return runner().flatmap(lambda machine: sampled_from(choices(machine.match)))
-
-
-def if_any(choices: Callable[[Match], list[Any]]) -> Callable[[Any], Any]:
-    """Leave a rule out while there is nothing to choose from."""
-    decorate: Callable[[Any], Any] = precondition(lambda machine: bool(choices(machine.match)))
-    return decorate
 
 
 def if_room(match: Match) -> list[int]:
@@ -298,19 +276,6 @@ class FaultyMachine(PeersMachine):
         self.match.judge_peace()
 
 
-def play(machine: type[PeersMachine], examples: int) -> None:
-    """Play so many games."""
-    bounds = settings(
-        max_examples=GAMES or examples,
-        stateful_step_count=25,
-        deadline=None,
-        # The same games each time, so that a change is judged by what it does; `make model` plays others.
-        derandomize=not GAMES,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(machine, settings=bounds)
-
-
 class ClusterModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more.
 
@@ -322,7 +287,7 @@ class ClusterModelTest(TestCase):
     """
 
     def test_any_order(self) -> None:
-        play(PeersMachine, 80)
+        play(PeersMachine, 80, steps=25)
 
     def test_any_faults(self) -> None:
-        play(FaultyMachine, 200)
+        play(FaultyMachine, 200, steps=25)

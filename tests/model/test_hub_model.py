@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from unittest import TestCase
 
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
-    run_state_machine_as_test,
 )
 from hypothesis.strategies import (
-    SearchStrategy,
     booleans,
     integers,
     just,
     lists,
     none,
     one_of,
-    runner,
     sampled_from,
     tuples,
 )
@@ -31,26 +24,9 @@ from hypothesis.strategies import (
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, House, Player
 from tests.model.hub_moves import Match
+from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the, play
 from tests.support.memory_hub import World, address
 
-GAMES = int(os.environ.get("MODEL_GAMES", "0"))
-
-T = TypeVar("T")
-
-UNLIMITED: dict[str, Any] = dict.fromkeys(
-    (
-        "connections_per_minute",
-        "connections_per_address",
-        "lookups_per_minute",
-        "guesses_per_minute",
-        "message_rate",
-        "message_bytes_rate",
-        "control_rate",
-        "home_sessions_per_minute",
-        "home_sessions",
-    ),
-    0,
-)
 LIMITED: dict[str, Any] = {
     "connections_per_minute": 20,
     "connections_per_address": 4,
@@ -70,7 +46,6 @@ ADDRESSES = sampled_from(
 )
 REMOTE_IDS = sampled_from(["ONE", "ONE", "TWO", "THREE"])
 ICE = none() | integers(1, 9).map(lambda port: [{"urls": f"stun:192.0.2.9:{port}"}])
-KINDS = sampled_from(["offer", "answer", "ice-candidate"])
 # Eighths of a second add up exactly.
 SECONDS = one_of(
     sampled_from([4.875, 5.0, 10.0, 20.0, 25.0, 45.0]),
@@ -79,17 +54,6 @@ SECONDS = one_of(
 )
 
 TENURES = tuples(sampled_from([0, 1]), sampled_from([0, 24]), sampled_from([0, 1]))
-
-
-def one_of_the(choices: Callable[[Match], list[T]]) -> SearchStrategy[T]:
-    """One of what there is at the moment."""
-    return runner().flatmap(lambda machine: sampled_from(choices(machine.match)))
-
-
-def if_any(choices: Callable[[Match], list[Any]]) -> Callable[[Any], Any]:
-    """Leave a rule out while there is nothing to choose from."""
-    decorate: Callable[[Any], Any] = precondition(lambda machine: bool(choices(machine.match)))
-    return decorate
 
 
 class HubMachine(RuleBasedStateMachine):
@@ -277,24 +241,11 @@ class LimitedMachine(HubMachine):
     settings = LIMITED
 
 
-def play(machine: type[HubMachine], examples: int) -> None:
-    """Play so many games."""
-    bounds = settings(
-        max_examples=GAMES or examples,
-        stateful_step_count=40,
-        deadline=None,
-        # The same games each time, so that a change is judged by what it does; MODEL_GAMES=500 plays others.
-        derandomize=not GAMES,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(machine, settings=bounds)
-
-
 class HubModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more."""
 
     def test_any_order(self) -> None:
-        play(HubMachine, 200)
+        play(HubMachine, 200, steps=40)
 
     def test_any_order_within_limits(self) -> None:
-        play(LimitedMachine, 50)
+        play(LimitedMachine, 50, steps=40)

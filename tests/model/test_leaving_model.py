@@ -5,7 +5,8 @@ from __future__ import annotations
 from unittest import TestCase
 
 from tests.model.hub_game import Player
-from tests.model.test_hub_model import HubMachine, play
+from tests.model.machine import play
+from tests.model.test_hub_model import HubMachine
 from tests.support.memory_hub import Message
 
 NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "client-disconnected"}
@@ -68,4 +69,4 @@ class LeavingModelTest(TestCase):
     """Bounded, as the model's own test."""
 
     def test_any_order(self) -> None:
-        play(LeavingMachine, 100)
+        play(LeavingMachine, 100, steps=40)
