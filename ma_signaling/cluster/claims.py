@@ -15,6 +15,7 @@ from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
+from ma_signaling.core.home import HomeState
 from ma_signaling.core.peer import ClientAddress, Timer
 
 BETTER_ANSWER_SECONDS = 0.25
@@ -197,7 +198,7 @@ class Claims:
             # It has left meanwhile, or was served otherwise.
             if home is None or home.connection is not claim.newcomer:
                 self._here.tell_watchers(claim.remote_id, "lost", name=claim.newcomer.id)
-        elif home is not None and home.is_here:
+        elif home is not None and home.state is HomeState.LOCAL:
             registry.contend(claim.newcomer, claim.remote_id, registry.takeovers.release(claim.newcomer))
         else:
             registry.award(claim.newcomer, evicting=evicting)
@@ -217,11 +218,11 @@ class Claims:
     def hear_claim(self, fields: Fields) -> None:
         """Another node claims a Remote ID."""
         home = self._here.hub.registry.find(fields["r"])
-        if home is not None and home.is_here:
+        if home is not None and home.state is HomeState.LOCAL:
             self._judge(fields)
         elif fields["r"] in self._claims:
             self._meet(min(self._claims[fields["r"]].values(), key=lambda own: own.order), fields)
-        elif home is not None and home.is_known and home.connection is None:
+        elif home is not None and home.state is HomeState.AWAY:
             self._judge(fields)
         else:
             mirror = self._presence.mirror_of(fields["r"])

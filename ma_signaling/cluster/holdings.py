@@ -9,7 +9,7 @@ import orjson
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.hold import Hold, Terms
 from ma_signaling.cluster.wire import Fields
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.seniority import TENURE
 
@@ -112,7 +112,7 @@ class Holdings:
     def _tell_again(self, remote_id: str) -> None:
         now = self._here.clock.seconds()
         home = self._here.hub.registry.find(remote_id)
-        if home is None or not home.is_here:
+        if home is None or home.state is not HomeState.LOCAL:
             del self._told_at[remote_id]
             return
         self._told_at[remote_id] = now

@@ -16,7 +16,8 @@ from ma_signaling.cluster.holdings import REPEAT_SECONDS, Holdings
 from ma_signaling.cluster.looks import Looks, Told
 from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
 from ma_signaling.cluster.wire import Fields, presence, watch
-from ma_signaling.core.home import Home
+from ma_signaling.core.ending import BREAK, GOODBYE
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
@@ -73,7 +74,7 @@ class Presence:
         """Another node asks for a home."""
         remote_id, node, ask = fields["r"], fields["node"], fields["ask"]
         home = self._here.hub.registry.find(remote_id)
-        if home is not None and home.is_here:
+        if home is not None and home.state is HomeState.LOCAL:
             self._here.tell(node, "here", ask=ask, **self.holdings.news(home))
         elif not self.is_claimed(remote_id):
             self._here.tell(node, "away", ask=ask)
@@ -108,7 +109,7 @@ class Presence:
         home = registry.find(hold.remote_id)
         if home is None and hold.remote_id not in registry.evicted:
             return
-        if home is not None and home.is_here:
+        if home is not None and home.state is HomeState.LOCAL:
             self._settle_conflict(home, hold, fields)
             return
         mirror = self._mirrors.get(hold.remote_id)
@@ -176,7 +177,7 @@ class Presence:
         """A connection elsewhere is gone; its grace begins here."""
         if self._mirrors.get(mirror.remote_id) is mirror:
             del self._mirrors[mirror.remote_id]
-        self._here.hub.gone(mirror.connection, goodbye)
+        self._here.hub.end(mirror.connection, GOODBYE if goodbye else BREAK)
 
     def lose_node(self, node: str | None) -> None:
         """A node is gone, or (None) all are."""
@@ -206,8 +207,8 @@ class Presence:
         """Hear what must be heard about a Remote ID, and nothing else."""
         registry = self._here.hub.registry
         home = registry.find(remote_id)
-        is_here = home is not None and home.is_here
-        is_expected = home is not None and home.is_known and home.connection is None
+        is_here = home is not None and home.state is HomeState.LOCAL
+        is_expected = home is not None and home.state is HomeState.AWAY
         self._here.hear(presence(remote_id), is_here or is_expected or self.is_claimed(remote_id))
         is_watched = not is_here and (home is not None or remote_id in registry.evicted)
         self._here.hear(watch(remote_id), is_watched)
@@ -240,7 +241,7 @@ class Presence:
             self.messages.attach(mirror, always=True)
 
     def _is_idle(self, home: Home) -> bool:
-        is_elsewhere = home.connection is not None or not home.is_known
+        is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP)
         is_evicted = home.remote_id in self._here.hub.registry.evicted
         return is_elsewhere and not is_evicted and not self._is_used(home)
 

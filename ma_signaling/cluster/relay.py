@@ -15,7 +15,7 @@ from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.ended import REMEMBERED_END
 from ma_signaling.core.errors import Refused, home_busy
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
 from ma_signaling.core.session import RemoteSession, Session
 
@@ -184,7 +184,7 @@ class Relay:
 
     def _home(self, fields: Fields) -> Home | None:
         home = self._here.hub.registry.find(fields["r"])
-        if home is not None and home.is_here:
+        if home is not None and home.state is HomeState.LOCAL:
             return home
         self._here.tell(fields["node"], "absent", r=fields["r"], node=self._here.node, name=fields["name"])
         return None

@@ -46,7 +46,7 @@ class Evicted:
         home.take_held()
 
     def _forget(self, home: Home) -> None:
-        home.cancel_timer()
+        home.stop_timer()
         waiting = self._homes[home.remote_id]
         waiting.remove(home)
         if not waiting:

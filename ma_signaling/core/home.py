@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.limits import HomeGuard
 from ma_signaling.core.peer import ClientAddress, Timer
@@ -23,6 +25,21 @@ class Held:
         self.bytes = 0
 
 
+class HomeState(Enum):
+    """Where a home is."""
+
+    LOOKED_UP = "looked up"
+    """No connection has held it, as far as this node knows: clients wait while other nodes are asked."""
+    LOCAL = "local"
+    """It is connected to this node."""
+    REMOTE = "remote"
+    """It is connected to another node."""
+    AWAY = "away"
+    """Its connection is gone, and it is expected back until its timer ends."""
+    EVICTED = "evicted"
+    """Another home got its Remote ID: its sessions wait for it until its timer ends."""
+
+
 class Home:
     """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
 
@@ -38,9 +55,9 @@ class Home:
         "connection",
         "held_since",
         "ice_servers",
-        "is_known",
         "owner",
         "remote_id",
+        "state",
         "timer",
     )
 
@@ -50,24 +67,39 @@ class Home:
         """Where its latest connection came from."""
         self.held_since = now
         """Since when the owner has held the Remote ID, short absences included."""
+        self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
+        """While it is local or remote."""
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON."""
         self.askers: dict[str, ClientAddress] | None = None
-        """While it isn't known: who has asked for it, whether they still wait or not."""
-        self.is_known = False
-        """Somebody has held it; otherwise there are only clients who ask for it, and other nodes to be heard."""
+        """While it is looked up: who has asked for it, whether they still wait or not."""
         self.timer: Timer | None = None
-        """While it is away: the end of the grace time."""
+        """While it is away or evicted: the end of the grace time, unless this server is going down."""
         self._guard: HomeGuard | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._all_held = all_held
 
-    @property
-    def is_here(self) -> bool:
-        """Whether it is connected to this node."""
-        return self.connection is not None and not self.connection.is_remote
+    def connect(self, connection: Connection) -> None:
+        """Be held by this connection."""
+        self.stop_timer()
+        self.connection = connection
+        connection.remote_id = self.remote_id
+        self.state = HomeState.REMOTE if connection.is_remote else HomeState.LOCAL
+
+    def disconnect(self) -> Connection:
+        """Be away; returns the connection that held it."""
+        assert self.connection is not None
+        connection, self.connection = self.connection, None
+        connection.remote_id = None
+        self.state = HomeState.AWAY
+        return connection
+
+    def evict(self) -> None:
+        """Be evicted: it is away, and another home gets its Remote ID."""
+        self.stop_timer()
+        self.state = HomeState.EVICTED
 
     def admit(self, key: str, now: float, most: int) -> float:
         """Count a new session for the address ``key``; otherwise the seconds until one is allowed (``HomeGuard``)."""
@@ -77,7 +109,7 @@ class Home:
         return self._guard.admit(key, now, most)
 
     def asked_by(self, address: ClientAddress) -> None:
-        """Somebody has asked for it while it isn't known."""
+        """Remember who has asked for it while it is looked up."""
         if self.askers is None:
             self.askers = {}
         self.askers[address.key] = address
@@ -111,8 +143,8 @@ class Home:
         held, self._held, self._held_bytes = self._held, [], 0
         return held
 
-    def cancel_timer(self) -> None:
-        """Forget the end of the grace time, if there is one."""
+    def stop_timer(self) -> None:
+        """Cancel the end of the grace time."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -16,8 +16,8 @@ from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.ending import RESTART, Ending, Meaning, closed
 from ma_signaling.core.errors import (
-    BAD_MESSAGE,
     BLOCKED,
     NOT_ALLOWED,
     RESTARTING,
@@ -27,6 +27,7 @@ from ma_signaling.core.errors import (
     rate_limited,
 )
 from ma_signaling.core.events import Event, Report
+from ma_signaling.core.home import HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Allowance, Budget, Limits
 from ma_signaling.core.lookups import Lookups
@@ -59,8 +60,8 @@ class Hub:
         self._cluster_counts = elsewhere.counts
         self._connections: dict[Connection, None] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
-        self.is_leaving = False
-        """This server goes down, and takes nobody in any more."""
+        self.is_draining = False
+        """This server is going down: it accepts no connection, no registration and no session."""
         self.access = access
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
@@ -83,7 +84,7 @@ class Hub:
 
     def admit(self, address: ClientAddress) -> WireError | None:
         """Make room for a new connection of ``address``; otherwise why it may not come."""
-        if self.is_leaving:
+        if self.is_draining:
             return RESTARTING
         if not self.access.may_connect(address):
             return NOT_ALLOWED
@@ -97,7 +98,7 @@ class Hub:
             idle = next((c for c in others if c.role is Role.NONE), None)
             if idle is None:
                 return rate_limited(1)
-            self.close(idle, CloseCode.TRY_AGAIN_LATER, "Too many connections from this address")
+            self.end(idle, closed(CloseCode.TRY_AGAIN_LATER, "Too many connections from this address"))
         return None
 
     def connected(self, peer: Peer, address: ClientAddress) -> Connection:
@@ -116,7 +117,7 @@ class Hub:
     def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
         """No node knows a Remote ID: whoever asked for it is told so, and if that ``is_sure``, it counts as a guess."""
         home = self.registry.find(remote_id)
-        if home is None or home.is_known:
+        if home is None or home.state is not HomeState.LOOKED_UP:
             return
         blocked = set()
         for asker in (home.askers or {}).values() if is_sure else ():
@@ -127,28 +128,43 @@ class Hub:
         for session in self.sessions.of(home):
             if session.key in blocked:
                 blocked.remove(session.key)
-                self.close(session.client, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+                self.end(session.client, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED))
             else:
                 self.sessions.unknown(session)
         self.registry.forget(home)
 
-    def gone(self, connection: Connection, goodbye: bool) -> None:
-        """A connection has ended, by the peer's ``goodbye`` or by a break; a second call does nothing."""
+    def end(self, connection: Connection, how: Ending) -> None:
+        """End a connection; it is done once, further calls do nothing."""
         if connection.gone:
             return
         connection.gone = True
-        if connection.is_remote:
-            self.registry.connection_gone(connection, goodbye)
-            return
-        del self._connections[connection]
-        others = self._by_address[connection.address.key]
-        del others[connection]
-        if not others:
-            del self._by_address[connection.address.key]
+        error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
+        if error is not None:
+            connection.peer.send(messages.error(error))
+        if how.code is not None and how.meaning is not Meaning.RESTART and not connection.is_remote:
+            self._report(Event.PEER_CLOSED, connection=connection.id, code=int(how.code), reason=how.reason)
+        try:
+            self._remove(connection, how.meaning)
+        finally:
+            if how.code is not None:
+                connection.peer.close(how.code, how.reason)
+            elif how.is_cut:
+                connection.peer.drop()
+
+    def _remove(self, connection: Connection, meaning: Meaning) -> None:
+        """Take a connection out of all tables; what it took part in ends, or waits for it."""
+        if not connection.is_remote:
+            del self._connections[connection]
+            others = self._by_address[connection.address.key]
+            del others[connection]
+            if not others:
+                del self._by_address[connection.address.key]
         session = self.sessions.by_client.get(connection)
-        if session is not None:
-            self.sessions.client_left(session, goodbye)
-        self.registry.connection_gone(connection, goodbye)
+        try:
+            if session is not None:
+                self.sessions.client_gone(session, meaning)
+        finally:
+            self.registry.connection_gone(connection, meaning)
 
     def pong(self, connection: Connection, payload: bytes) -> None:
         """A WebSocket pong came."""
@@ -157,69 +173,28 @@ class Hub:
 
     def enforce_access(self) -> int:
         """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
-        closed = 0
+        not_allowed = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
+        count = 0
         for connection in list(self._connections):
             if not connection.gone and not self._may_stay(connection):
-                self.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, goodbye=True)
-                closed += 1
+                self.end(connection, not_allowed)
+                count += 1
         self.registry.enforce_access()
-        return closed
+        return count
 
-    def close(
-        self,
-        connection: Connection,
-        code: CloseCode,
-        reason: str,
-        error: WireError | None = None,
-        *,
-        goodbye: bool = False,
-    ) -> None:
-        """Close a connection, after ``error`` if there is one. Whoever waits for an answer gets one before.
-
-        ``goodbye``: it isn't expected back.
-        """
-        if error is None and self._is_waiting(connection):
-            error = rate_limited(1)
-        if error is not None:
-            connection.peer.send(messages.error(error))
-        if not connection.is_remote:
-            self._report(Event.PEER_CLOSED, connection=connection.id, code=int(code), reason=reason)
-        self.gone(connection, goodbye)
-        connection.peer.close(code, reason)
-
-    def drop(self, connection: Connection) -> None:
-        """Cut a connection without a close frame."""
-        self.gone(connection, goodbye=False)
-        connection.peer.drop()
-
-    def failing(self, connection: Connection) -> None:
-        """The WebSocket layer is about to close a connection that broke its rules."""
-        if not connection.gone and self._is_waiting(connection):
-            connection.peer.send(messages.error(BAD_MESSAGE))
-
-    def say_goodbye(self, most: int) -> bool:
-        """This server goes down: close up to ``most`` peers with 1012; returns whether there are more.
+    def drain(self, max_closed: int) -> bool:
+        """This server is going down: close up to ``max_closed`` peers with 1012; returns whether there are more.
 
         From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
         Nobody is told that a peer left: calls live on.
         """
-        if not self.is_leaving:
-            self.is_leaving = True
-            self.sessions.give_up()
-            self.registry.give_up()
-        for connection in list(islice(self._connections, most)):
-            self.let_go(connection)
+        if not self.is_draining:
+            self.is_draining = True
+            self.sessions.drain()
+            self.registry.drain()
+        for connection in list(islice(self._connections, max_closed)):
+            self.end(connection, RESTART)
         return bool(self._connections)
-
-    def let_go(self, connection: Connection) -> None:
-        """Close a connection with 1012; nobody hears of it."""
-        connection.gone = True
-        self._connections.pop(connection, None)
-        session = self.sessions.by_client.get(connection)
-        if session is not None:
-            self.sessions.let_go(session)
-        self.registry.connection_let_go(connection)
-        connection.peer.close(CloseCode.RESTARTING, RESTARTING.text)
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""

@@ -10,7 +10,7 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
@@ -60,7 +60,7 @@ class Lookups:
             self._directory.look_up(remote_id)
         if home is None:
             self.missed(address, remote_id)
-        elif not home.is_known:
+        elif home.state is HomeState.LOOKED_UP:
             home.asked_by(address)
         return home
 
@@ -80,7 +80,7 @@ class Lookups:
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
             told(False)
-        elif home is not None and home.is_known:
+        elif home is not None and home.state is not HomeState.LOOKED_UP:
             told(home.connection is not None)
         else:
             self._directory.ask_online(remote_id, lambda found: told(self._online(address, remote_id, found)))

@@ -14,10 +14,11 @@ from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Announcements, Claims
+from ma_signaling.core.ending import RESTART, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.evicted import Evicted
-from ma_signaling.core.home import Held, Home
+from ma_signaling.core.home import Held, Home, HomeState
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.seniority import TENURE, Seniority
 from ma_signaling.core.session import Session
@@ -70,8 +71,8 @@ class Registry:
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
-        if self._closer.is_leaving:
-            self._closer.let_go(connection)
+        if self._closer.is_draining:
+            self._closer.end(connection, RESTART)
             return
         if not self._access.may_register(remote_id):
             self._report(
@@ -80,7 +81,7 @@ class Registry:
                 address=connection.address,
                 remote_id=remote_id,
             )
-            self._closer.close(connection, CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED)
+            self._closer.end(connection, closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED))
             return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
@@ -91,7 +92,7 @@ class Registry:
                 home.keep_ice_servers(ice_servers)
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
-        elif self._claims.is_reachable and (home is None or not home.is_here):
+        elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
             self.takeovers.wait(connection, remote_id, ice_servers)
             self._claims.claim(remote_id, connection)
         else:
@@ -122,7 +123,7 @@ class Registry:
         assert newcomer.claim is not None
         remote_id = newcomer.claim
         home = self._homes.get(remote_id)
-        if home is not None and evicting and home.is_known:
+        if home is not None and evicting and home.state is not HomeState.LOOKED_UP:
             self.evict(home)
         ice_servers = self.takeovers.release(newcomer)
         self.grant(newcomer, remote_id, ice_servers, evicting=evicting)
@@ -132,9 +133,9 @@ class Registry:
     ) -> Home:
         """``holder``, on another node, holds a Remote ID; the sessions here go on with it, unless ``evicting``."""
         home = self._homes.get(remote_id)
-        if home is not None and home.is_here:
+        if home is not None and home.state is HomeState.LOCAL:
             self._surrender(home)
-        if home is not None and evicting and home.is_known:
+        if home is not None and evicting and home.state is not HomeState.LOOKED_UP:
             self.evict(home)
         self.grant(holder, remote_id, ice_servers)
         return self._homes[remote_id]
@@ -143,13 +144,13 @@ class Registry:
         """Close the holder here, for a better one elsewhere; not with 4000, for it may well be the owner."""
         self.takeovers.settle(home.remote_id)
         holder = self._detach(home)
-        self._closer.close(holder, CloseCode.RESTARTING, RESTARTING.text)
+        self._closer.end(holder, closed(CloseCode.RESTARTING, RESTARTING.text))
 
     def forget(self, home: Home) -> None:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
             self._detach(home)
-        home.cancel_timer()
+        home.stop_timer()
         self._drop(home)
 
     def homes(self) -> Iterator[Home]:
@@ -158,12 +159,14 @@ class Registry:
 
     # What connections do
 
-    def connection_gone(self, connection: Connection, goodbye: bool) -> None:
-        """A connection has ended: withdraw its claims, and let go of or keep what it held."""
-        self._withdraw(connection)
-        home = self.held_by(connection)
-        if home is not None:
-            self._vacate(home, goodbye)
+    def connection_gone(self, connection: Connection, meaning: Meaning) -> None:
+        """A connection has ended: withdraw its claim, and vacate the home that it held."""
+        try:
+            self._withdraw(connection)
+        finally:
+            home = self.held_by(connection)
+            if home is not None:
+                self._vacate(home, meaning)
 
     def _withdraw(self, connection: Connection) -> None:
         remote_id = connection.claim
@@ -175,35 +178,28 @@ class Registry:
         """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
         for home in list(self._homes.values()):
             if home.connection is None and not self._access.may_register(home.remote_id):
-                home.cancel_timer()
+                home.stop_timer()
                 self._dissolve(home, End.HOME_LOST)
         for home in self.evicted:
             if not self._access.may_register(home.remote_id):
                 self.evicted.expire(home)
 
-    def give_up(self) -> None:
-        """This server goes down: nobody registers any more, nor loses what it holds.
+    def drain(self) -> None:
+        """This server is going down: nobody registers any more, nor loses a Remote ID.
 
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
         for home in chain(self._homes.values(), self.evicted):
-            home.cancel_timer()
-        for remote_id, newcomer in self.takeovers.give_up():
+            home.stop_timer()
+        for remote_id, newcomer in self.takeovers.drain():
             if not newcomer.is_remote:
                 self._claims.withdraw(remote_id, newcomer)
-
-    def connection_let_go(self, connection: Connection) -> None:
-        """A connection has ended since this server goes down: nobody hears of it, and what it held waits for it."""
-        home = self.held_by(connection)
-        if home is not None:
-            self._detach(home)
-            self._announcements.vacated(home, connection, goodbye=False)
 
     def snapshot(self, wall: float) -> bytes:
         """Who is senior, the present holders included, for ``restore`` after a restart."""
         now = self._clock.seconds()
         for home in self._homes.values():
-            if home.is_here:
+            if home.state is HomeState.LOCAL:
                 self.seniority.note(home.remote_id, home.owner, home.held_since, now)
         return self.seniority.snapshot(now, wall)
 
@@ -230,29 +226,28 @@ class Registry:
         ice_servers: bytes | None,
         *,
         evicting: bool = False,
+        replacing: bool = False,
     ) -> None:
-        """Make ``connection`` the holder of what nobody else holds; ``evicting``: it was taken from somebody."""
+        """Make ``connection`` the holder of a Remote ID that no other connection holds.
+
+        ``evicting``: it was taken from another holder; ``replacing``: together with the sessions, which is reported.
+        """
         held = self.held_by(connection)
         if held is not None:
-            self._vacate(held, goodbye=True)
+            self._vacate(held, Meaning.GOODBYE)
         home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
-        event = Event.HOME_RETURNED if home.is_known else Event.HOME_REGISTERED
-        was_known = home.is_known
-        # Without a timer it was replaced in place, which has been reported.
-        is_news = not connection.is_remote and (home.timer is not None or not was_known)
-        home.cancel_timer()
+        was_known = home.state is not HomeState.LOOKED_UP
         if home.connection is not None:
             self._detach(home)
-        if not home.is_known or not connection.address.is_surely(home.owner):
+        if not was_known or not connection.address.is_surely(home.owner):
             home.owner, home.held_since = connection.address, self._clock.seconds()
-        home.connection = connection
-        home.is_known = True
+        home.connect(connection)
         home.keep_ice_servers(ice_servers)
-        connection.remote_id = remote_id
         if not connection.is_remote:
             self.online += 1
-        if is_news:
-            self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
+            if not replacing:
+                event = Event.HOME_RETURNED if was_known else Event.HOME_REGISTERED
+                self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
         buffered = self.evicted.adopt(home) + home.take_held()
         self._announcements.granted(home, evicting=evicting, is_new=not was_known)
@@ -279,15 +274,15 @@ class Registry:
         """Give a held Remote ID, with its sessions, to ``newcomer`` at once."""
         holder = self._detach(home)
         self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id, right=right)
-        self._closer.close(holder, CloseCode.REPLACED, "Replaced by new connection")
+        self._closer.end(holder, closed(CloseCode.REPLACED, "Replaced by new connection"))
         self.takeovers.withdraw(newcomer)
-        self.grant(newcomer, home.remote_id, ice_servers)
+        self.grant(newcomer, home.remote_id, ice_servers, replacing=True)
         self.takeovers.settle(home.remote_id)
 
     def evict(self, home: Home) -> Connection | None:
         """Take a home from its holder, who is returned; its sessions wait for the holder's return."""
         holder = None if home.connection is None else self._detach(home)
-        home.cancel_timer()
+        home.evict()
         self._drop(home)
         if self._sessions.of(home):
             self.evicted.add(home)
@@ -298,16 +293,19 @@ class Registry:
 
     # Loss and grace
 
-    def _vacate(self, home: Home, goodbye: bool) -> None:
+    def _vacate(self, home: Home, meaning: Meaning) -> None:
         """The holder is gone, or holds another Remote ID now."""
-        over = goodbye or self._settings.grace == 0
         holder = self._detach(home)
+        if meaning is Meaning.RESTART:
+            self._announcements.vacated(home, holder, goodbye=False)
+            return
+        over = meaning is Meaning.GOODBYE or self._settings.grace == 0
         if not holder.is_remote:
             self._announcements.vacated(home, holder, goodbye=over)
             event = Event.HOME_LEFT if over else Event.HOME_LOST
             self._report(event, connection=holder.id, remote_id=home.remote_id)
         if over:
-            self._dissolve(home, End.HOME_LEFT if goodbye else End.HOME_LOST)
+            self._dissolve(home, End.HOME_LEFT if meaning is Meaning.GOODBYE else End.HOME_LOST)
         else:
             # How a grace ends is told by the node on which it was begun.
             self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
@@ -317,7 +315,7 @@ class Registry:
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         for session in self._sessions.of(home):
             self._sessions.home_lost(session)
-        if not self._closer.is_leaving:
+        if not self._closer.is_draining:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
 
     def _expired(self, home: Home) -> None:
@@ -345,9 +343,7 @@ class Registry:
 
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""
-        holder = home.connection
-        assert holder is not None
-        home.connection = holder.remote_id = None
+        holder = home.disconnect()
         if not holder.is_remote:
             self.online -= 1
             now = self._clock.seconds()

@@ -11,6 +11,7 @@ from typing import NoReturn
 from ma_signaling.core import messages, remote_id
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
+from ma_signaling.core.ending import closed
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
     ALREADY_SERVER,
@@ -129,7 +130,7 @@ class Router:
             connection.bad_messages = SlidingWindow()
         connection.bad_messages.add(now)
         if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
-            self._closer.close(connection, CloseCode.POLICY, "Too many bad messages", error)
+            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", error))
         else:
             self._charge_control(connection)
 
@@ -139,7 +140,7 @@ class Router:
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
         if budget.drops >= MOST_DROPS and (connection.remote_id is None or budget is connection.budget):
-            self._closer.close(connection, CloseCode.RATE_LIMITED, "Rate limited", error)
+            self._closer.end(connection, closed(CloseCode.RATE_LIMITED, "Rate limited", error))
         elif budget.may_tell(now):
             connection.peer.send(messages.error(error))
 
@@ -175,14 +176,14 @@ class Router:
         except Refused as refused:
             if refused.error is not BLOCKED:
                 raise
-            self._closer.close(connection, CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+            self._closer.end(connection, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED))
             return
         session = self._sessions.by_client.get(connection)
         if session is not None:
             self._sessions.leave(session, End.CLIENT_ASKED_AGAIN)
         if home is None:
             raise Refused(SERVER_NOT_FOUND)
-        if self._closer.is_leaving:
+        if self._closer.is_draining:
             raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
 

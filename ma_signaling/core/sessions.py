@@ -14,9 +14,10 @@ from ma_signaling.core.admission import Admission
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ended import Ended
+from ma_signaling.core.ending import Meaning
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Allowance, Budget, Limits
 from ma_signaling.core.peer import Clock
@@ -97,7 +98,7 @@ class Sessions:
         client.role = Role.CLIENT
         self.by_client[client] = session
         self._table.add(session)
-        if home.is_known:
+        if home.state is not HomeState.LOOKED_UP:
             self.begun(session)
         if home.connection is not None:
             self.announce(session)
@@ -158,7 +159,7 @@ class Sessions:
 
     def home_lost(self, session: Session) -> None:
         """A session's home is away, maybe not for long; or other nodes are asked for it."""
-        if session.home.is_known:
+        if session.home.state is not HomeState.LOOKED_UP:
             if session.story is not None:
                 session.story.home_lost(self._clock.seconds())
             if not session.is_open:
@@ -183,13 +184,19 @@ class Sessions:
         extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
         self._open(session, extended, is_ready=True)
 
-    def client_left(self, session: Session, goodbye: bool) -> None:
-        """End a session whose client is gone; the home is spared the news where a call may well be up."""
-        end = End.CLIENT_LEFT if goodbye else End.CLIENT_LOST
-        if goodbye or not session.answered:
-            self.leave(session, end)
+    def client_gone(self, session: Session, meaning: Meaning) -> None:
+        """End a session whose client's connection has ended.
+
+        The home isn't told where a call is probably up, nor when this server is going down.
+        """
+        if meaning is Meaning.RESTART:
+            self._end(session, End.SERVER_STOPPED)
+        elif meaning is Meaning.GOODBYE:
+            self.leave(session, End.CLIENT_LEFT)
+        elif session.answered:
+            self._end(session, End.CLIENT_LOST)
         else:
-            self._end(session, end)
+            self.leave(session, End.CLIENT_LOST)
 
     def leave(self, session: Session, end: End) -> None:
         """End a session for its client, and tell the home."""
@@ -204,15 +211,11 @@ class Sessions:
         else:
             self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
 
-    def give_up(self) -> None:
-        """This server goes down: whoever waits for a session hears so now."""
+    def drain(self) -> None:
+        """This server is going down: answer all clients that wait for a session."""
         for session in self._table.all():
             if not session.is_open:
                 self.home_left(session, End.SERVER_STOPPED)
-
-    def let_go(self, session: Session) -> None:
-        """End a session without a word to anybody: its client was closed since this server goes down."""
-        self._end(session, End.SERVER_STOPPED)
 
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
@@ -232,7 +235,7 @@ class Sessions:
             session.home.tell(messages.client_disconnected(session.id))
 
     def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
-        if not session.is_open and session.home.is_known:
+        if not session.is_open and session.home.state is not HomeState.LOOKED_UP:
             self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
         session.client.peer.send(messages.error(error))
         self._end(session, end)

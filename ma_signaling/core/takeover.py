@@ -12,7 +12,8 @@ from typing import Protocol
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.claim import Claim
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import REMOTE_ID_TAKEN, CloseCode, WireError
+from ma_signaling.core.ending import CUT, RESTART, Ending, closed
+from ma_signaling.core.errors import REMOTE_ID_TAKEN, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock
@@ -21,16 +22,10 @@ from ma_signaling.core.peer import Clock
 class Closer(Protocol):
     """Ends connections; all detach the connection from everything at once."""
 
-    is_leaving: bool
-    """This server goes down: nobody registers, and no session begins."""
+    is_draining: bool
+    """This server is going down: nobody registers, and no session begins."""
 
-    def close(
-        self, connection: Connection, code: CloseCode, reason: str, error: WireError | None = None
-    ) -> None: ...
-
-    def drop(self, connection: Connection) -> None: ...
-
-    def let_go(self, connection: Connection) -> None: ...
+    def end(self, connection: Connection, how: Ending) -> None: ...
 
 
 class Registrar(Protocol):
@@ -110,7 +105,7 @@ class Takeovers:
         self._report(Event.TAKEOVER_WON, remote_id=home.remote_id)
         holder = self._registrar.evict(home)
         assert holder is not None
-        self._closer.drop(holder)
+        self._closer.end(holder, CUT)
         self.award(home.remote_id, evicting=True)
 
     def award(self, remote_id: str, evicting: bool = False) -> None:
@@ -160,13 +155,13 @@ class Takeovers:
         # Of one that is elsewhere its own node reports it.
         if not newcomer.is_remote:
             self._report(Event.TAKEOVER_REFUSED, connection=newcomer.id, remote_id=remote_id)
-        self._closer.close(newcomer, CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
+        self._closer.end(newcomer, closed(CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN))
 
-    def give_up(self) -> list[tuple[str, Connection]]:
-        """This server goes down, no check comes to a verdict any more: let the newcomers go, and return them."""
+    def drain(self) -> list[tuple[str, Connection]]:
+        """This server is going down: close the newcomers' connections, and return them."""
         waiting = [(name, newcomer) for name, claim in self._claims.items() for newcomer in claim.newcomers]
         for _, newcomer in waiting:
             self.withdraw(newcomer)
         for _, newcomer in waiting:
-            self._closer.let_go(newcomer)
+            self._closer.end(newcomer, RESTART)
         return waiting

@@ -136,7 +136,7 @@ def make_factory(
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses, metrics, readiness, settings)
     capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
-    readiness.add("draining", lambda: not hub.is_leaving)
+    readiness.add("draining", lambda: not hub.is_draining)
     readiness.add("full", lambda: not capacity.is_full)
     site = HttpSite(root, capacity, settings, reactor)
     metrics.watch(lambda: state_of(hub, capacity))

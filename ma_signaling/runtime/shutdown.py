@@ -69,7 +69,7 @@ class Connections(Service):
         batch = max(GOODBYE_BATCH, -(-self._factory.open // ticks))
 
         def say_some() -> None:
-            if not self._hub.say_goodbye(batch):
+            if not self._hub.drain(batch):
                 saying.stop()
 
         saying = LoopingCall(say_some)

@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import CloseCode
+from ma_signaling.core.ending import BREAK, GOODBYE, failed
+from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import SILENCE
@@ -139,7 +140,7 @@ class SignalingProtocol(ShortPath):
         stop: bool | None = super().onCloseFrame(code, reasonRaw)
         self._in_close_frame = False
         if is_first and self.connection is not None:
-            self.factory.hub.gone(self.connection, goodbye=code in (None, 1000, 1001))
+            self.factory.hub.end(self.connection, GOODBYE if code in (None, 1000, 1001) else BREAK)
             self._set_deadline(LINGER_SECONDS)
         return stop
 
@@ -154,7 +155,7 @@ class SignalingProtocol(ShortPath):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:
-            self.factory.hub.gone(self.connection, goodbye=False)
+            self.factory.hub.end(self.connection, BREAK)
             self.factory.closed(self)
 
     def sendCloseFrame(
@@ -164,10 +165,11 @@ class SignalingProtocol(ShortPath):
         isReply: bool = False,
     ) -> None:
         if self.state == self.STATE_OPEN and not isReply and self.connection is not None:
-            self.factory.hub.failing(self.connection)
-            super().sendCloseFrame(code, reasonUtf8, isReply)
-            self.factory.hub.gone(self.connection, goodbye=False)
-            self._set_deadline(LINGER_SECONDS)
+            try:
+                self.factory.hub.end(self.connection, failed(BAD_MESSAGE))
+            finally:
+                super().sendCloseFrame(code, reasonUtf8, isReply)
+                self._set_deadline(LINGER_SECONDS)
         else:
             super().sendCloseFrame(code, reasonUtf8, isReply)
 

@@ -189,7 +189,7 @@ class Match(Referee):
     def stop(self, node: int) -> None:
         """A node is shut down."""
         self.stopped.add(node)
-        while self.cluster.worlds[node].hub.say_goodbye(2):
+        while self.cluster.worlds[node].hub.drain(2):
             pass
         self.cluster.lines[node].node.stop()
         self.cluster.lines[node].leave()

@@ -40,14 +40,14 @@ class LeavingMachine(HubMachine):
             player.forget()
         waiting = [player for player in players if player.call is not None and not player.call.is_open]
         newcomers = [player for player in players if self.match.is_newcomer(player)]
-        world.hub.say_goodbye(0)
+        world.hub.drain(0)
         for player in players:
             codes = [message["code"] for message in player.forget()]
             assert codes == (["server-disconnected"] if player in waiting else [])
             assert player.is_there != (player in newcomers)
         is_more = True
         while is_more:
-            is_more = world.hub.say_goodbye(1)
+            is_more = world.hub.drain(1)
             for number, player in enumerate(players):
                 if player.is_there and player.call is not None and player.call.is_open:
                     player.say("ice-candidate", data=number)

@@ -13,6 +13,7 @@ from functools import partial
 from ma_signaling.cluster.node import Node
 from ma_signaling.cluster.wire import unpack
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.home import HomeState
 from tests.support.memory_hub import FakeClock, FakePeer, FakeTimer, World
 
 
@@ -244,7 +245,9 @@ class Cluster:
     def holders(self, remote_id: str = "HOME") -> list[int]:
         """The nodes that hold a Remote ID."""
         homes = [world.hub.registry.find(remote_id) for world in self.worlds]
-        return [number for number, home in enumerate(homes) if home is not None and home.is_here]
+        return [
+            number for number, home in enumerate(homes) if home is not None and home.state is HomeState.LOCAL
+        ]
 
     def _wall(self) -> float:
         return 1_800_000_000 + self.clock.seconds()

@@ -18,6 +18,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
+from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
@@ -155,12 +156,12 @@ class FakePeer:
     def goodbye(self) -> None:
         """Leave with a close frame that says so."""
         self.left = True
-        self._hub.gone(self.connection, goodbye=True)
+        self._hub.end(self.connection, GOODBYE)
 
     def breaks(self) -> None:
         """Be gone without a goodbye; also what follows a `close` or a `drop`."""
         self.left = True
-        self._hub.gone(self.connection, goodbye=False)
+        self._hub.end(self.connection, BREAK)
 
     def types(self) -> list[str]:
         """The types of the messages heard."""

@@ -151,7 +151,7 @@ class CrossingTest(SynchronousTestCase):
         younger = newcomer(cluster, 1, STRANGER)
         cluster.settle(0.1)
         assert elder.heard == []
-        while cluster.worlds[0].hub.say_goodbye(10):
+        while cluster.worlds[0].hub.drain(10):
             pass
         cluster.settle(2)
         assert younger.types() == ["registered"]

@@ -278,7 +278,7 @@ class GraceTest(SynchronousTestCase):
     def test_node_restarts(self) -> None:
         """It says goodbye: nobody is told but with 1012, and the sessions wait for the home."""
         hub = self.cluster.worlds[0].hub
-        while hub.say_goodbye(10):
+        while hub.drain(10):
             pass
         self.cluster.lines[0].node.stop()
         assert self.home.closed == (1012, "Server is restarting")

@@ -35,7 +35,7 @@ class LeavingTest(SynchronousTestCase):
         newcomer = cluster.home(1, text=STRANGER)
         assert newcomer.heard == []
         hub = cluster.worlds[0].hub
-        while hub.say_goodbye(10):
+        while hub.drain(10):
             pass
         cluster.settle(2)
         assert newcomer.heard == [REGISTERED]
@@ -46,7 +46,7 @@ class LeavingTest(SynchronousTestCase):
         home = cluster.home(0)
         cluster.session(home, cluster.client(1))
         hub = cluster.worlds[1].hub
-        while hub.say_goodbye(10):
+        while hub.drain(10):
             pass
         cluster.lines[1].node.stop()
         cluster.settle(2)
@@ -135,7 +135,7 @@ class LeavingTest(SynchronousTestCase):
         client = cluster.client(1)
         cluster.session(home, client)
         leaving, staying = cluster.worlds
-        while leaving.hub.say_goodbye(10):
+        while leaving.hub.drain(10):
             pass
         cluster.lines[0].node.stop()
         client.say("ice-candidate", data={})

@@ -76,7 +76,7 @@ class SilenceTest(SynchronousTestCase):
         cluster.session(home, cluster.client(1))
         cluster.server.lose = lambda op, subject: op == "detach"
         hub = cluster.worlds[1].hub
-        while hub.say_goodbye(10):
+        while hub.drain(10):
             pass
         cluster.lines[1].node.stop()
         cluster.settle(2)

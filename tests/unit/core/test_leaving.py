@@ -19,7 +19,7 @@ class HeartTest(SynchronousTestCase):
         self.home = self.world.home()
 
     def leave(self, most: int = 1) -> None:
-        self.world.hub.say_goodbye(most)
+        self.world.hub.drain(most)
 
     def assert_answered(self, client: FakePeer) -> None:
         assert client.forget() == [DISCONNECTED]
@@ -90,7 +90,7 @@ class HeartTest(SynchronousTestCase):
         home = world.home()
         client.say("connect-request", remoteId="HOME")
         session = world.session(home, client)
-        world.hub.say_goodbye(1)
+        world.hub.drain(1)
         assert (client.closed, home.closed) == (RESTARTING, None)
         home.say("ice-candidate", sessionId=session, data=1)
         home.say("session-ready", sessionId=session)

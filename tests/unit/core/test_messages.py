@@ -269,7 +269,7 @@ class RestartTest(SynchronousTestCase):
         home, client = open_session(world)
         waiting, idle = world.client(), world.connect()
         home.forget()
-        assert not world.hub.say_goodbye(100)
+        assert not world.hub.drain(100)
         for peer in (home, client, waiting, idle):
             assert peer.closed is not None
             assert peer.closed[0] == 1012
@@ -283,7 +283,7 @@ class RestartTest(SynchronousTestCase):
         peers = [world.connect(f"192.0.2.{number}") for number in range(5)]
         closed = []
         for _ in range(3):
-            world.hub.say_goodbye(2)
+            world.hub.drain(2)
             closed.append(sum(peer.closed is not None for peer in peers))
         assert closed == [2, 4, 5]
         assert world.admit("192.0.2.9") > 0

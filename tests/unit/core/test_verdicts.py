@@ -123,7 +123,7 @@ class VerdictsTest(StoryTestCase):
         client, calling = self.asked(home)
         home.say("session-ready", sessionId=calling)
         client.say("offer", data=sdp(HOST))
-        while self.world.hub.say_goodbye(1):
+        while self.world.hub.drain(1):
             pass
         for session_id in (waiting, calling):
             assert self.verdict(session_id) == "server-stopped"

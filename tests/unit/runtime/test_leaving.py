@@ -39,7 +39,7 @@ class DoorTest(SynchronousTestCase):
     def test_refused_before_the_upgrade(self) -> None:
         accepted, kept = self.server.accept(), self.server.accept()
         self.ask(kept, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.server.hub.say_goodbye(0)
+        self.server.hub.drain(0)
         for client in (self.server.accept(), accepted, kept):
             self.assert_refused(self.ask(client, UPGRADE + b"\r\n"))
             assert client.transport.disconnecting
@@ -48,7 +48,7 @@ class DoorTest(SynchronousTestCase):
     def test_http_is_answered(self) -> None:
         assert self.get(b"/ready").json == {"ready": True}
         assert self.get(b"/api/check/HOME").json == {"online": True}
-        self.server.hub.say_goodbye(1)
+        self.server.hub.drain(1)
         ready = self.get(b"/ready")
         assert (ready.status, ready.json) == (503, {"ready": False, "reason": "draining"})
         assert self.get(b"/health").json["servers"] == 0

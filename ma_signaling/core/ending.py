@@ -1,0 +1,60 @@
+"""How a connection ends: what its peer hears, what becomes of its socket, and what follows for everybody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ma_signaling.core.errors import RESTARTING, CloseCode, WireError, rate_limited
+
+
+class Meaning(Enum):
+    """What follows for everybody else from a connection's end."""
+
+    GOODBYE = "goodbye"
+    """The peer isn't expected back: its sessions end."""
+    BREAK = "break"
+    """The peer is probably coming back."""
+    RESTART = "restart"
+    """This server is going down: nobody is told, and calls live on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One way in which a connection ends. Without a code and without a cut, its socket is left to the transport."""
+
+    meaning: Meaning
+    code: CloseCode | None = None
+    """The code of the close frame that this server sends."""
+    reason: str = ""
+    error: WireError | None = None
+    """Sent before the close frame."""
+    error_if_waiting: WireError | None = None
+    """Sent instead, to a client that waits for the answer to its ``connect-request``."""
+    is_cut: bool = False
+    """This server cuts the connection without a close frame."""
+
+
+GOODBYE = Ending(Meaning.GOODBYE)
+"""The peer said goodbye."""
+
+BREAK = Ending(Meaning.BREAK)
+"""The connection broke."""
+
+CUT = Ending(Meaning.BREAK, is_cut=True)
+"""The peer is gone, as far as this server can tell."""
+
+RESTART = Ending(Meaning.RESTART, CloseCode.RESTARTING, RESTARTING.text)
+"""This server is going down."""
+
+
+def closed(
+    code: CloseCode, reason: str, error: WireError | None = None, *, meaning: Meaning = Meaning.BREAK
+) -> Ending:
+    """Return the ending of a connection that this server closes."""
+    return Ending(meaning, code, reason, error, error_if_waiting=rate_limited(1))
+
+
+def failed(error: WireError) -> Ending:
+    """Return the ending of a connection that the transport closes; ``error`` is for a client that waits."""
+    return Ending(Meaning.BREAK, error_if_waiting=error)
