@@ -11,7 +11,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.http_reply import Refusal
-from ma_signaling.transport.transports import neighbour
+from ma_signaling.transport.sockets import peer_address
 
 CORS_HEADERS = {
     b"Access-Control-Allow-Methods": b"GET, OPTIONS",
@@ -67,4 +67,4 @@ def refuse(request: Request, refused: Refusal) -> bytes:
 def client_of(request: Request, addresses: ClientAddresses) -> ClientAddress:
     """Whom a request comes from."""
     headers = request.requestHeaders
-    return addresses.of(neighbour(request.transport), lambda name: headers.getRawHeaders(name, []))
+    return addresses.of(peer_address(request.transport), lambda name: headers.getRawHeaders(name, []))

@@ -25,7 +25,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.runtime.tls import Certificates
-from ma_signaling.transport.direct_write import write_directly
+from ma_signaling.transport.sockets import write_directly
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""

@@ -37,7 +37,6 @@ from ma_signaling.runtime.systemd import Notifier, Status, Watchdog
 from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
-from ma_signaling.transport.keepalive import KeepAlive
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.service import ClusterService
@@ -68,9 +67,8 @@ def make_service(
         lists.load()
     except AccessListError as problem:
         raise CannotStart(f"ma-signaling: {problem}") from None
-    keepalive = KeepAlive(reactor, settings.ping_interval)
     readiness = Readiness()
-    factory = make_factory(hub, settings, keepalive, report, reactor, metrics, readiness)
+    factory = make_factory(hub, settings, report, reactor, metrics, readiness)
     notifier = Notifier.from_environment(os.environ)
     reloading = Reload(reactor, notifier)
     if reread is not None:
@@ -86,7 +84,8 @@ def make_service(
     named: dict[str, Service] = {
         "watchdog": Watchdog(notifier, reactor),
         "rate-limiting": RateLimiting(hub.limits, reactor),
-        "keep-alive": keepalive,
+        "keep-alive": factory.keepalive,
+        "deadlines": factory.deadlines,
         "loop-lag": lag,
     }
     certificates = None
@@ -126,7 +125,6 @@ def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None
 def make_factory(
     hub: Hub,
     settings: Settings,
-    keepalive: KeepAlive,
     report: Report,
     reactor: IReactorTime,
     metrics: Metrics,
@@ -140,5 +138,5 @@ def make_factory(
     readiness.add("full", lambda: not capacity.is_full)
     site = HttpSite(root, capacity, settings, reactor)
     metrics.watch(lambda: state_of(hub, capacity))
-    entry.factory = SignalingFactory(hub, settings, site, keepalive, addresses, report, reactor)
+    entry.factory = SignalingFactory(hub, settings, site, addresses, report, reactor)
     return entry.factory

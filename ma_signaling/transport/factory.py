@@ -15,11 +15,10 @@ from ma_signaling.core.events import Report
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
-from ma_signaling.transport.deadlines import Deadlines
-from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.fast_path import with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
-from ma_signaling.transport.keepalive import KeepAlive
 from ma_signaling.transport.protocol import MOST_FRAGMENTS, SignalingProtocol
+from ma_signaling.transport.timers import Deadlines, KeepAlive
 
 
 class HttpServer(Protocol):
@@ -44,7 +43,6 @@ class SignalingFactory(WebSocketServerFactory):
         hub: Hub,
         settings: Settings,
         site: HttpServer,
-        keepalive: KeepAlive,
         addresses: ClientAddresses,
         report: Report,
         reactor: IReactorTime,
@@ -54,7 +52,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.settings = settings
         self.site = site
         self.capacity = site.capacity
-        self.keepalive = keepalive
+        self.keepalive = KeepAlive(reactor, settings.ping_interval)
         self.addresses = addresses
         self.report = report
         self.deadlines = Deadlines(reactor)
@@ -80,7 +78,9 @@ class SignalingFactory(WebSocketServerFactory):
             most_sockets(self.settings.max_connections), self.settings.connections_per_address
         )
         self.addresses.reconfigure()
-        self.protocol = configure(SignalingProtocol, self) if self.settings.short_path else SignalingProtocol
+        self.protocol = (
+            with_fast_path(SignalingProtocol, self) if self.settings.short_path else SignalingProtocol
+        )
 
     def acceptableProtocols(self) -> list[bytes]:
         """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""

@@ -1,4 +1,4 @@
-"""A short way through Autobahn for what nearly every connection does, nearly all the time.
+"""The fast path: what nearly every connection does, nearly all the time, handled without Autobahn.
 
 What it skips, and why that is safe:
 
@@ -12,8 +12,8 @@ What it skips, and why that is safe:
   close frame, Autobahn's ``onCloseFrame`` judges code and reason.
 - **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
 
-Everything else is Autobahn's, untouched: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
-halves of frames, what comes after a close, requests in any other form. A test holds one way against the other.
+Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
+halves of frames, what comes after a close, requests in any other form. A test compares the two paths.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ma_signaling.transport.direct_write import cork
 from ma_signaling.transport.request_head import RequestHead
+from ma_signaling.transport.sockets import cork
 
 FIN = MASKED = 0x80
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -83,33 +83,39 @@ _STAND_INS: dict[str, object] = {
 }
 
 
-class ShortPath(WebSocketServerProtocol):
-    """Autobahn's protocol as it is; with a short path in a class that ``configure`` has made."""
+class AutobahnPath(WebSocketServerProtocol):
+    """Handshakes and messages as Autobahn handles them."""
 
-    is_short = False
-    most_bytes = 0
-    """Longer messages go the long way."""
     transport: Any
 
+    def shake_hands(self, head: RequestHead, received: bytes) -> None:
+        """Answer the request for a WebSocket at the start of ``received``, and go on with what follows it."""
+        super().dataReceived(received)
+
+    def send_text(self, payload: bytes) -> None:
+        """Send one message, on a connection that is open."""
+        self.sendFrame(opcode=TEXT, payload=payload)
+
+
+class FastPath(AutobahnPath):
+    """The usual cases without Autobahn; all others go to it. ``with_fast_path`` gives this class its attributes."""
+
+    max_fast_bytes = 0
+    """Longer messages go to Autobahn."""
+
     def __init__(self) -> None:
-        if not self.is_short:
-            super().__init__()
+        """Leave out Autobahn's own: what it sets are attributes of the class here."""
 
     def connectionMade(self) -> None:
-        if self.is_short:
-            with suppress(OSError):  # a Unix socket has no such option
-                self.transport.setTcpNoDelay(True)
-        else:
-            super().connectionMade()
+        with suppress(OSError):  # a Unix socket has no such option
+            self.transport.setTcpNoDelay(True)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        why: Any = reason
+        WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001 - Twisted's part of it looks for timers
 
     def dataReceived(self, data: bytes) -> None:
-        if (
-            self.is_short
-            and self.state == OPEN
-            and not self.data
-            and self.current_frame is None
-            and not self.inside_message
-        ):
+        if self.state == OPEN and not self.data and self.current_frame is None and not self.inside_message:
             try:
                 data = self._take_frames(data)
             finally:
@@ -121,8 +127,8 @@ class ShortPath(WebSocketServerProtocol):
 
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
-        start, size, most_bytes = 0, len(data), self.most_bytes
-        while start < size and self.state == OPEN and (found := whole_frame(data, start, most_bytes)):
+        start, size, max_bytes = 0, len(data), self.max_fast_bytes
+        while start < size and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
@@ -142,10 +148,9 @@ class ShortPath(WebSocketServerProtocol):
         return data[start:] if start else data
 
     def shake_hands(self, head: RequestHead, received: bytes) -> None:
-        """Answer the request for a WebSocket at the start of ``received``, and go on with what follows it."""
         end = received.find(b"\r\n\r\n") + 4
-        if not self.is_short or not _is_usual(head, received, end):
-            super().dataReceived(received)
+        if not _is_usual(head, received, end):
+            super().shake_hands(head, received)
             return
         accept = b64encode(sha1(head.header(b"sec-websocket-key")[0] + _KEY_SUFFIX).digest())  # noqa: S324
         self.transport.write(_ACCEPTED % accept)
@@ -155,24 +160,13 @@ class ShortPath(WebSocketServerProtocol):
             self.dataReceived(received[end:])
 
     def send_text(self, payload: bytes) -> None:
-        """Send one message, on a connection that is open."""
-        if self.is_short:
-            self.transport.write(text_frame(payload))
-        else:
-            self.sendFrame(opcode=1, payload=payload)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.is_short:
-            why: Any = reason
-            WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001
-        else:
-            super().connectionLost(reason)
+        self.transport.write(text_frame(payload))
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        if self.is_short and not sync and not chopsize:
-            self.transport.write(data)
-        else:
+        if sync or chopsize:
             super().sendData(data, sync, chopsize)
+        else:
+            self.transport.write(data)
 
 
 def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, int] | None:
@@ -209,14 +203,14 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
-def configure(protocol: type[ShortPath], factory: Any) -> type[ShortPath]:
-    """A class like ``protocol``, with a short path, for connections of ``factory`` and with its options.
+def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnPath]:
+    """Return a class like ``protocol``, with the fast path, for connections of ``factory`` and with its options.
 
     ``protocol`` itself where this Autobahn keeps something in a connection that is unknown here.
     """
     blank = WebSocketServerProtocol()
     blank.factory = factory
-    blank._connectionMade()  # noqa: SLF001
+    blank._connectionMade()  # noqa: SLF001 - what it sets is what this is about
     attributes: dict[str, Any] = {}
     for name, value in vars(blank).items():
         if name in _STAND_INS:
@@ -227,20 +221,20 @@ def configure(protocol: type[ShortPath], factory: Any) -> type[ShortPath]:
             attributes[name] = value
         elif name != "factory":
             _log.warn(
-                "This version of Autobahn is new: without --short-path, as it has a new {name}", name=name
+                "The fast path is off: this version of Autobahn has an attribute {name} that is unknown here",
+                name=name,
             )
             return protocol
     limits = (factory.maxFramePayloadSize, factory.maxMessagePayloadSize)
     attributes.update(
         CONFIG_ATTRS=(),
-        is_short=True,
-        most_bytes=min(size or 65535 for size in limits),
+        max_fast_bytes=min(size or 65535 for size in limits),
         # Set by a handshake.
         websocket_version=13,
         inside_message=False,
         current_frame=None,
     )
-    return type(protocol.__name__, (protocol,), attributes)
+    return type(protocol.__name__, (protocol, FastPath), attributes)
 
 
 def _is_usual(head: RequestHead, received: bytes, end: int) -> bool:

@@ -9,10 +9,10 @@ from twisted.python.failure import Failure
 
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import request_head
-from ma_signaling.transport.deadlines import Waiting
 from ma_signaling.transport.http_reply import Refusal, json_reply, refusal
 from ma_signaling.transport.request_head import RequestHead
-from ma_signaling.transport.transports import hand_over, neighbour
+from ma_signaling.transport.sockets import hand_over, peer_address
+from ma_signaling.transport.timers import Waiting
 
 if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
@@ -40,7 +40,7 @@ class FirstRequest(Protocol):
 
     def connectionMade(self) -> None:
         self._factory.deadlines.set(self, HEAD_SECONDS)
-        self._counts_for = self._factory.addresses.neighbour_key(neighbour(self.transport))
+        self._counts_for = self._factory.addresses.neighbour_key(peer_address(self.transport))
         status = self._factory.capacity.take(self._counts_for)
         if status is not None:
             self._refuse(Refusal(status, {"error": "Too many connections"}, {b"Retry-After": b"10"}))
@@ -92,7 +92,7 @@ def admit(factory: SignalingFactory, transport: Any, head: RequestHead) -> Clien
     allowed, origins = factory.settings.allowed_origins, head.header(b"origin")
     if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
         return Refusal(403, {"error": "Origin not allowed"}, {})
-    client = factory.addresses.of(neighbour(transport), head.header)
+    client = factory.addresses.of(peer_address(transport), head.header)
     error = factory.hub.admit(client)
     return client if error is None else refusal(error)
 

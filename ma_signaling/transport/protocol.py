@@ -20,10 +20,10 @@ from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import SILENCE
-from ma_signaling.transport.deadlines import Waiting
-from ma_signaling.transport.fast_path import OPEN, ShortPath
+from ma_signaling.transport.fast_path import OPEN, AutobahnPath
 from ma_signaling.transport.http_reply import json_reply
 from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
+from ma_signaling.transport.timers import Waiting
 
 if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
@@ -40,7 +40,7 @@ MOST_STEPS_AFTER_CLOSE = 100
 _log = Logger(namespace="ma_signaling")
 
 
-class SignalingProtocol(ShortPath):
+class SignalingProtocol(AutobahnPath):
     """A peer, as the heart sees it, on a transport, as Twisted sees it."""
 
     log = SILENCE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ma_signaling.core.capacity import Capacity
-from ma_signaling.transport.transports import unsent
+from ma_signaling.transport.sockets import unsent
 
 STALLED_BYTES = 64 * 1024
 """What waits when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""

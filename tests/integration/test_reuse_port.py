@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.listening import BACKLOG
 from ma_signaling.runtime.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
-from ma_signaling.transport.direct_write import DirectServer, write_directly
+from ma_signaling.transport.sockets import DirectServer, write_directly
 from tests import ROOT
 from tests.support.certificates import make_certificate
 from tests.support.free_ports import free_port

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.http.channel import IDLE_SECONDS
 from ma_signaling.transport.protocol import LINGER_SECONDS, MOST_FRAGMENTS
+from ma_signaling.transport.timers import TICK_SECONDS
 from tests import ROOT
 from tests.model.frame_reference import Reader
 from tests.model.fuzz_input import REQUESTS, SESSION, STREAMS, TALK, Cuts, Talk
@@ -172,7 +173,7 @@ def _check_frames(value: tuple[bytes, Cuts]) -> None:
         assert code == expected or (is_flood and code in {1008, 4029}), (code, expected)
         if closes:
             assert told[-1][0] == CLOSE, told
-            server.clock.advance(LINGER_SECONDS)
+            server.advance(LINGER_SECONDS + TICK_SECONDS)
             assert stranger.transport.disconnecting
     assert outcomes[0] == outcomes[1]
 
@@ -187,7 +188,7 @@ def _check_requests(value: tuple[bytes, Cuts]) -> None:
     assert set(found) <= STATUSES, found
     pair.check()
     if 101 not in found:
-        server.clock.advance(IDLE_SECONDS)
+        server.advance(IDLE_SECONDS)
         assert stranger.transport.disconnecting, "nobody waits for it"
 
 

@@ -14,8 +14,7 @@ from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.runtime.service import make_factory
-from ma_signaling.transport.fast_path import configure
-from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.fast_path import with_fast_path
 from ma_signaling.transport.protocol import SignalingProtocol
 
 # A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
@@ -36,9 +35,8 @@ def main() -> None:
     reactor: Any = installed_reactor
     report = EventLog(SETTINGS.log_addresses, reactor)
     hub = Hub(SETTINGS, reactor, report, Access())
-    keepalive = KeepAlive(reactor, SETTINGS.ping_interval)
-    factory = make_factory(hub, SETTINGS, keepalive, report, reactor, Metrics(), Readiness())
-    factory.protocol = configure(EchoProtocol, factory)
+    factory = make_factory(hub, SETTINGS, report, reactor, Metrics(), Readiness())
+    factory.protocol = with_fast_path(EchoProtocol, factory)
     factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")
     sys.stdout.write(f"listening on port {port.getHost().port}\n")

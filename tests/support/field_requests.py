@@ -36,7 +36,7 @@ FIELD = [BROWSER, FIREFOX, AIOHTTP, OKHTTP, KTOR, UPGRADE + b"\r\n"]
 
 
 class Recorder(SignalingProtocol):
-    """Keeps what Autobahn, or the short path, says."""
+    """Keeps what Autobahn, or the fast path, says."""
 
     events: list[tuple[object, ...]]
 

@@ -21,7 +21,7 @@ from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.runtime.live import LiveSettings
 from ma_signaling.runtime.service import make_factory
-from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.timers import TICK_SECONDS
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 UPGRADE = (
@@ -74,13 +74,16 @@ class Server:
         metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
         self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay")
-        self.keepalive = KeepAlive(reactor, self.settings.ping_interval)
         self.readiness = Readiness()
-        self.factory = make_factory(
-            self.hub, self.settings, self.keepalive, report, reactor, metrics, self.readiness
-        )
-        self.keepalive.startService()
+        self.factory = make_factory(self.hub, self.settings, report, reactor, metrics, self.readiness)
+        self.factory.keepalive.startService()
+        self.factory.deadlines.startService()
         self.live = LiveSettings(self.settings, self.hub, self.factory)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass in the steps of a loop that never lags."""
+        for _ in range(round(seconds / TICK_SECONDS)):
+            self.clock.advance(TICK_SECONDS)
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
         """A new TCP connection."""

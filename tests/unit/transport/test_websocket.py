@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.first_request import HEAD_BYTES, HEAD_SECONDS
 from ma_signaling.transport.protocol import LINGER_SECONDS
+from ma_signaling.transport.timers import TICK_SECONDS
 from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
 
 
@@ -46,9 +47,9 @@ class HandshakeTest(SynchronousTestCase):
         client = self.server.accept()
         for _ in range(9):
             client.send(b"GET")
-            self.server.clock.advance(HEAD_SECONDS / 10)
+            self.server.advance(HEAD_SECONDS / 10)
         assert not client.transport.aborted
-        self.server.clock.advance(HEAD_SECONDS / 10)
+        self.server.advance(HEAD_SECONDS / 10 + TICK_SECONDS)
         assert client.transport.aborted
 
     def test_endless_head_is_refused(self) -> None:
@@ -151,7 +152,7 @@ class CloseCodesTest(SynchronousTestCase):
             client.send(data)
             assert client.close_code() == code, name
             assert not client.transport.aborted, name
-            server.clock.advance(LINGER_SECONDS)
+            server.advance(LINGER_SECONDS + TICK_SECONDS)
             assert client.transport.aborted, name
 
     def test_second_fault_does_not_reset_the_answer_to_the_first(self) -> None:
@@ -222,5 +223,5 @@ class GoodbyeTest(SynchronousTestCase):
         client, _ = server.session(home)
         home.send(frame(CLOSE))
         assert client.heard() == [{"type": "peer-disconnected"}]
-        server.clock.advance(LINGER_SECONDS)
+        server.advance(LINGER_SECONDS + TICK_SECONDS)
         assert home.transport.aborted

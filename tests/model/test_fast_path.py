@@ -1,4 +1,4 @@
-"""The short path does what Autobahn does: the same bytes, cut anywhere, have the same effect on either."""
+"""The fast path does what Autobahn does: the same bytes, cut anywhere, have the same effect on either."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.fast_path import ShortPath, configure
+from ma_signaling.transport.fast_path import AutobahnPath, FastPath, with_fast_path
 from tests.model.fuzz_input import REQUESTS, STREAMS, Cuts, changed
 from tests.model.test_fuzz import PROFILE
 from tests.support.field_requests import FIELD, Recorder
@@ -66,18 +66,18 @@ HANDSHAKES: st.SearchStrategy[tuple[bytes, Cuts]] = st.tuples(
 )
 
 
-def _play(is_short: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[object]:
+def _play(is_fast: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[object]:
     """All that can be seen of a connection that receives ``data``."""
-    server = Server(short_path=is_short, **settings)
-    server.factory.protocol = configure(Recorder, server.factory) if is_short else Recorder
+    server = Server(short_path=is_fast, **settings)
+    server.factory.protocol = with_fast_path(Recorder, server.factory) if is_fast else Recorder
     socket = server.accept()
     seen: list[object] = []
     for start, end in pairwise(sorted({0, *(cut % len(data) for cut in cuts if data), len(data)})):
         if not socket.transport.disconnecting:
             socket.send(data[start:end])
             protocol = socket.transport.protocol
-            if isinstance(protocol, ShortPath):
-                assert protocol.is_short == is_short
+            if isinstance(protocol, AutobahnPath):
+                assert isinstance(protocol, FastPath) == is_fast
                 seen.append(list(getattr(protocol, "events", [])))
                 seen.append(protocol.state)
     seen.append(re.sub(rb"\r\nDate: [^\r]*", b"", socket.transport.value()))

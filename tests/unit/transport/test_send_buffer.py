@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.send_buffer import STALL_SECONDS
+from ma_signaling.transport.timers import TICK_SECONDS
 from tests.support.memory_server import Server
 
 
@@ -36,7 +37,7 @@ class BackPressureTest(SynchronousTestCase):
 
     def test_who_takes_nothing_is_cut(self) -> None:
         self.client.protocol.pauseProducing()
-        self.server.clock.advance(STALL_SECONDS)
+        self.server.advance(STALL_SECONDS + TICK_SECONDS)
         assert self.client.transport.aborted
 
     def test_who_takes_a_little_is_not(self) -> None:
@@ -45,18 +46,18 @@ class BackPressureTest(SynchronousTestCase):
         self.client.protocol.pauseProducing()
         for _ in range(5):
             transport.offset += 10_000
-            self.server.clock.advance(STALL_SECONDS)
+            self.server.advance(STALL_SECONDS + TICK_SECONDS)
             self.client.protocol.send(b"x" * 5000)
             transport._tempDataLen += 5004
         assert not transport.aborted
-        self.server.clock.advance(STALL_SECONDS)
+        self.server.advance(STALL_SECONDS + TICK_SECONDS)
         assert transport.aborted
 
     def test_who_takes_it_in_time_is_not(self) -> None:
         self.client.protocol.pauseProducing()
-        self.server.clock.advance(STALL_SECONDS - 1)
+        self.server.advance(STALL_SECONDS - 1)
         self.client.protocol.resumeProducing()
-        self.server.clock.advance(STALL_SECONDS)
+        self.server.advance(STALL_SECONDS + TICK_SECONDS)
         assert not self.client.transport.aborted
 
     def test_what_it_has_taken_counts_no_more(self) -> None:
@@ -74,11 +75,11 @@ class BackPressureTest(SynchronousTestCase):
         transport = self.client.transport
         transport.dataBuffer, transport.offset, transport._tempDataLen = b"x" * 190_000, 0, 0
         self.client.protocol.pauseProducing()
-        self.server.clock.advance(STALL_SECONDS - 1)
+        self.server.advance(STALL_SECONDS - 1)
         transport.offset += 50_000
         self.client.protocol.send(b"x" * 15_000)
         transport._tempDataLen += 15_004
-        self.server.clock.advance(1)
+        self.server.advance(1 + TICK_SECONDS)
         assert not transport.aborted
-        self.server.clock.advance(STALL_SECONDS)
+        self.server.advance(STALL_SECONDS + TICK_SECONDS)
         assert transport.aborted

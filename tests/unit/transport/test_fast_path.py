@@ -1,4 +1,4 @@
-"""The short path does what Autobahn does: the same bytes, cut anywhere, have the same effect on either."""
+"""The fast path does what Autobahn does: the same bytes, cut anywhere, have the same effect on either."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.fast_path import configure
+from ma_signaling.transport.fast_path import FastPath, with_fast_path
 from ma_signaling.transport.protocol import SignalingProtocol
 from tests.support.field_requests import FIELD, Recorder
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Transport, frame
 
 
-class OnlyShort(Recorder):
+class OnlyFast(Recorder):
     """Fails where Autobahn would have to read anything."""
 
     def processHandshake(self) -> None:
-        raise AssertionError("the long way to a handshake")
+        raise AssertionError("Autobahn reads a handshake")
 
     def processData(self) -> bool:
-        raise AssertionError("the long way to a message")
+        raise AssertionError("Autobahn reads a message")
 
 
 class TakenTest(SynchronousTestCase):
-    """What the clients in the field do takes the short path, unless a setting forbids it."""
+    """What the clients in the field do takes the fast path, unless a setting forbids it."""
 
     def test_usual_connections(self) -> None:
         for head in FIELD:
             server = Server()
-            server.factory.protocol = configure(OnlyShort, server.factory)
+            server.factory.protocol = with_fast_path(OnlyFast, server.factory)
             socket = server.accept()
             socket.send(head)
             self.assertIn(b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", socket.read_head())
@@ -44,14 +44,14 @@ class TakenTest(SynchronousTestCase):
 
     def test_many_messages_in_one_read(self) -> None:
         server = Server()
-        server.factory.protocol = configure(OnlyShort, server.factory)
+        server.factory.protocol = with_fast_path(OnlyFast, server.factory)
         socket = server.connect()
         socket.send(frame(TEXT, b'{"type":"ping"}') * 40)
         self.assertEqual(len(socket.heard()), 40)
 
     def test_setting_turns_it_off(self) -> None:
-        self.assertTrue(Server().connect().protocol.is_short)
-        self.assertFalse(Server(short_path=False).connect().protocol.is_short)
+        self.assertIsInstance(Server().connect().protocol, FastPath)
+        self.assertNotIsInstance(Server(short_path=False).connect().protocol, FastPath)
 
     def test_connections_share_nothing_that_changes(self) -> None:
         server = Server()
@@ -62,16 +62,16 @@ class TakenTest(SynchronousTestCase):
 
 
 class AutobahnTest(SynchronousTestCase):
-    """What the short path knows of Autobahn's inside."""
+    """What the fast path knows of Autobahn's inside."""
 
     def test_every_attribute_is_known(self) -> None:
         self.assertTrue(
-            configure(SignalingProtocol, Server().factory).is_short,
+            issubclass(with_fast_path(SignalingProtocol, Server().factory), FastPath),
             "This Autobahn keeps something new in a connection (the log names it): read what it is for, then give it a"
             " stand-in in ma_signaling/transport/fast_path.py if it can change in place",
         )
 
-    def test_an_attribute_that_is_unknown_turns_the_short_path_off(self) -> None:
+    def test_an_attribute_that_is_unknown_turns_the_fast_path_off(self) -> None:
         set_up = WebSocketServerProtocol._connectionMade
 
         def set_up_more(protocol: Any) -> None:
@@ -80,8 +80,8 @@ class AutobahnTest(SynchronousTestCase):
 
         self.patch(WebSocketServerProtocol, "_connectionMade", set_up_more)
         with capturedLogs() as logged:
-            self.assertFalse(Server().connect().protocol.is_short)
-        self.assertIn("it has a new news", str(formatEvent(logged[0])))
+            self.assertNotIsInstance(Server().connect().protocol, FastPath)
+        self.assertIn("an attribute news", str(formatEvent(logged[0])))
 
     def test_what_is_overridden_or_read_is_there(self) -> None:
         """In Autobahn's own class: ours define some of these as well."""

@@ -1,10 +1,96 @@
-"""Pings in both layers, and who leaves them unanswered."""
+"""Jobs and deadlines that outlive their exceptions; pings in both layers, and who leaves them unanswered."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.transport.timers import TICK_SECONDS, Deadlines, KeepAlive, Periodic, Waiting
 from tests.support.memory_server import PING, PONG, TEXT, Server, frame
+
+
+class Failing:
+    """Fails at its deadline, and when it is to be pinged."""
+
+    deadline: dict[Waiting, float] | None = None
+    slot = 0
+    calls = 0
+
+    def deadline_passed(self) -> None:
+        """Fail."""
+        self.calls += 1
+        raise RuntimeError("a deadline")
+
+    def keep_alive(self) -> None:
+        """Fail."""
+        self.calls += 1
+        raise RuntimeError("a ping")
+
+
+class PeriodicTest(SynchronousTestCase):
+    """A job goes on after an exception."""
+
+    def setUp(self) -> None:
+        self.clock: Any = Clock()
+        self.outcomes: list[Exception | None] = []
+        self.calls = 0
+        self.periodic = Periodic("a job", 5, self.job, self.clock)
+        self.periodic.startService()
+
+    def job(self) -> None:
+        """Do what the test says; nothing where it says nothing."""
+        self.calls += 1
+        if self.outcomes and (problem := self.outcomes.pop(0)) is not None:
+            raise problem
+
+    def test_goes_on(self) -> None:
+        self.outcomes = [RuntimeError(), RuntimeError(), None, RuntimeError()]
+        self.clock.pump([5] * 6)
+        assert self.calls == 6
+        assert len(self.flushLoggedErrors(RuntimeError)) == 2, "one for each row of failures"
+
+    def test_stops(self) -> None:
+        self.periodic.stopService()
+        self.periodic.stopService()
+        self.clock.advance(5)
+        assert (self.calls, self.clock.getDelayedCalls()) == (0, [])
+
+
+class DeadlinesTest(SynchronousTestCase):
+    """The queue of deadlines."""
+
+    def setUp(self) -> None:
+        self.clock: Any = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.deadlines.startService()
+
+    def test_goes_on_after_an_exception(self) -> None:
+        failing = [Failing() for _ in range(3)]
+        for each in failing[:2]:
+            self.deadlines.set(each, 2)
+        self.clock.pump([TICK_SECONDS] * 5)
+        self.deadlines.set(failing[2], 2)
+        self.clock.pump([TICK_SECONDS] * 50)
+        assert [each.calls for each in failing] == [1, 1, 1]
+        assert len(self.flushLoggedErrors(RuntimeError)) == 3
+
+    def test_never_early(self) -> None:
+        self.clock.advance(TICK_SECONDS / 2)
+        failing = Failing()
+        self.deadlines.set(failing, 2)
+        self.clock.pump([TICK_SECONDS] * 4)
+        assert failing.calls == 0
+        self.clock.advance(TICK_SECONDS)
+        assert failing.calls == 1
+        self.flushLoggedErrors(RuntimeError)
+
+    def test_a_loop_that_stands_still_lets_none_pass(self) -> None:
+        failing = Failing()
+        self.deadlines.set(failing, 2)
+        self.clock.advance(3600)
+        assert failing.calls == 0
 
 
 class KeepAliveTest(SynchronousTestCase):
@@ -39,6 +125,15 @@ class KeepAliveTest(SynchronousTestCase):
         assert not client.transport.aborted
         self.advance(1)
         assert client.transport.aborted
+
+    def test_goes_on_after_an_exception(self) -> None:
+        clock: Any = Clock()
+        keepalive, failing = KeepAlive(clock, 30), Failing()
+        keepalive.startService()
+        keepalive.add(failing)
+        clock.pump([1] * 90)
+        assert failing.calls == 3
+        assert len(self.flushLoggedErrors(RuntimeError)) == 3
 
     def test_a_jump_of_the_clock_kills_nobody(self) -> None:
         client = self.server.connect()

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.direct_write import DirectServer, cork
-from ma_signaling.transport.keepalive import KeepAlive
+from ma_signaling.transport.sockets import DirectServer, cork
+from ma_signaling.transport.timers import KeepAlive
 
 PORT = SimpleNamespace(_realPortNumber=8787)
 

@@ -1,17 +1,19 @@
-"""Sockets that send at once what fits, in place of queueing it for the reactor's next turn.
+"""What connections do with their sockets and transports beyond what Twisted offers.
 
 Twisted's ``write`` queues, asks epoll to be told when the socket takes data, sends in the next turn, and asks no more:
-two system calls and a turn for each message, although the socket nearly always has room. A busy peer's messages come
-several at a time, and mostly go to one other: what one read brings is sent by one system call for each peer.
+two system calls and a turn for each message, although the socket nearly always has room. A ``DirectServer`` sends at
+once what fits. A busy peer's messages come several at a time, and mostly go to one other: what one read brings is sent
+by one system call for each peer (``Cork``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocol
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Port, Server
+from twisted.protocols.policies import ProtocolWrapper
 
 
 class Cork:
@@ -111,3 +113,34 @@ def write_directly(port: IListeningPort) -> None:
     if isinstance(port, Port) and port.transport is Server:
         accepted: Any = DirectServer
         port.transport = accepted
+
+
+def peer_address(transport: Any) -> str | None:
+    """The IP address at the other end of a transport, None for a Unix socket."""
+    host: str | None = getattr(transport.getPeer(), "host", None)
+    return host
+
+
+def unsent(transport: Any, estimate: int) -> int:
+    """How many bytes wait to be sent, ``estimate`` where a transport doesn't know.
+
+    Twisted says when more than 64 KiB wait and when none do, and nothing in between.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    try:
+        waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen  # noqa: SLF001 - nothing public says it
+    except AttributeError:
+        return estimate
+    return waiting
+
+
+def hand_over(protocol: Any, successor: IProtocol) -> None:
+    """Let ``successor`` go on with a protocol's transport; what was received already is for the caller to pass on."""
+    transport = protocol.transport
+    if isinstance(transport, ProtocolWrapper):
+        # TLS, or the PROXY protocol, stands between the protocol and the socket.
+        transport.wrappedProtocol = successor
+    else:
+        transport.protocol = successor
+    successor.makeConnection(transport)
