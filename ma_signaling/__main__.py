@@ -9,8 +9,8 @@ from pathlib import Path
 
 from twisted.scripts.twistd import run
 
-from ma_signaling.config.declaration import SettingError
-from ma_signaling.config.sources import FILE_VARIABLE, read_file
+from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
+from ma_signaling.config.toml_file import read_file
 
 
 def main() -> None:

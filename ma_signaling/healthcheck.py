@@ -12,9 +12,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
 from ma_signaling.config.settings import Settings
-from ma_signaling.config.sources import FILE_VARIABLE, load
+from ma_signaling.config.sources import load
 
 WITHIN_SECONDS = 3.0
 

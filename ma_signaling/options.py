@@ -1,8 +1,9 @@
-"""The twistd plugin's command line, made of the settings."""
+"""The command line of the twistd plugin: an option for each setting."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,47 +11,54 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
+from twisted.logger import Logger
 from twisted.python import usage
 
 from ma_signaling import __version__
-from ma_signaling.config.declaration import CannotStart, Declaration, SettingError
+from ma_signaling.config.declaration import FILE_VARIABLE, CannotStart, Declaration, SettingError
 from ma_signaling.config.settings import Settings, declarations
-from ma_signaling.config.sources import FILE_VARIABLE, Configuration, load
-from ma_signaling.monitoring import log_format as log_lines
+from ma_signaling.config.sources import Configuration, load
+from ma_signaling.config.unknown import explain_unknown
+from ma_signaling.monitoring import log_format
+
+_log = Logger(namespace="ma_signaling")
 
 
 class Options(usage.Options):
-    """``twistd ma-signaling``; what it leaves open, environment variables and the defaults say.
+    """The options of ``twistd ma-signaling``.
 
     A mistake ends the process with status 1 and one line: twistd itself would print its help and exit with 0.
     """
 
     longdesc = (
-        "Every setting is an environment variable too, and a key in the file that --config names: --some-option is"
+        "Every setting is also an environment variable, and a key in the file that --config names: --some-option is"
         " MA_SIGNALING_SOME_OPTION and some_option."
     )
 
     def __init__(self) -> None:
-        self.settings = Settings()
+        self.configuration = Configuration(Settings(), {})
         self.given: dict[str, list[str]] = {}
         self._file = os.environ.get(FILE_VARIABLE, "")
         self._only_checks = False
         super().__init__()
 
     def load(self) -> Configuration:
-        """What holds by command line, environment and file, as they are now. Raises ``SettingError``."""
+        """Return the settings of the command line, the environment and the file as they are now.
+
+        Raises ``SettingError``.
+        """
         return load(self.given, os.environ, Path(self._file) if self._file else None)
 
     def opt_config(self, path: str) -> None:
-        """A file with settings, TOML; the command line and the environment win over it."""
+        """File of settings, TOML; the command line and the environment override it"""
         self._file = path
 
     def opt_check_config(self) -> None:
-        """Display every setting and where it comes from, or what is wrong, and exit."""
+        """Print every setting and its source, or the first mistake, and exit"""
         self._only_checks = True
 
     def opt_version(self) -> NoReturn:
-        """Display this program's version and exit."""
+        """Print the version and exit"""
         print(f"ma-signaling {__version__}")  # noqa: T201 - this is what was asked for
         raise SystemExit
 
@@ -58,32 +66,37 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as mistake:
-            raise SystemExit(f"ma-signaling: {mistake} (--help lists the options)") from None
+            unknown = re.fullmatch(r"option --(\S+) not recognized", str(mistake))
+            text = explain_unknown(unknown[1].replace("-", "_"), _as_option) if unknown else str(mistake)
+            raise SystemExit(f"ma-signaling: {text} (--help lists the options)") from None
 
     def parseArgs(self, *unexpected: str) -> None:
         if unexpected:
             raise usage.UsageError(f"unexpected argument: {unexpected[0]}")
 
     def postOptions(self) -> None:
-        # twistd changes the directory, and the file will be read again.
+        # twistd changes the directory, and a reload reads the file again.
         self._file = self._file and str(Path(self._file).absolute())
         try:
-            configuration = self.load()
+            self.configuration = self.load()
         except SettingError as mistake:
             raise SystemExit(f"ma-signaling: {mistake}") from None
-        self.settings = configuration.settings
         if self._only_checks:
-            _check(configuration)
+            _check(self.configuration)
         if self.parent is not None:
-            log_lines.use(self.parent, self.settings)
+            log_format.use(self.parent, self.configuration.settings)
+
+
+def _as_option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _collector(setting: Declaration) -> Callable[[Options, str], None]:
     def collect(self: Options, value: str) -> None:
         self.given.setdefault(setting.name, []).append(value)
 
-    unit = f", {setting.unit}" if setting.unit else ""
-    collect.__doc__ = f"{setting.help} [default: {setting.default}{unit}]"
+    details = [setting.unit, f"default: {setting.default}" if setting.default else ""]
+    collect.__doc__ = f"{setting.help} [{'; '.join(filter(None, details))}]"
     return collect
 
 
@@ -107,7 +120,7 @@ def _check(configuration: Configuration) -> NoReturn:
 
 
 def makeService(options: Options) -> IService:
-    """The service that ``options`` ask for, on the reactor that twistd has installed."""
+    """Return the service that ``options`` describe, on the reactor that twistd has installed."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
     from ma_signaling.runtime import service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
@@ -121,4 +134,6 @@ def makeService(options: Options) -> IService:
     sys.excepthook = in_one_line
     running: Any = reactor
     stop_signals.handle(running)
-    return service.make_service(options.settings, running, lambda: options.load().settings)
+    if note := options.configuration.note():
+        _log.info("{note}", note=note)
+    return service.make_service(options.configuration.settings, running, lambda: options.load().settings)

@@ -14,8 +14,8 @@ import orjson
 from ma_signaling.check.answers import websocket_url
 from ma_signaling.check.outcome import Status, Step, Tell
 from ma_signaling.check.run import Check
+from ma_signaling.config.declaration import CHECK_URL_VARIABLE
 
-URL_VARIABLE = "MA_SIGNALING_URL"
 OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
 
 _MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.CRITICAL: "✗", Status.UNKNOWN: "?"}
@@ -113,8 +113,8 @@ def _parse(arguments: Sequence[str]) -> Any:
     parser.add_argument(
         "--url",
         type=_url,
-        default=os.environ.get(URL_VARIABLE) or OFFICIAL_URL,
-        help=f"the signaling server that the home uses [default: ${URL_VARIABLE}, or {OFFICIAL_URL}]",
+        default=os.environ.get(CHECK_URL_VARIABLE) or OFFICIAL_URL,
+        help=f"the signaling server that the home uses [default: ${CHECK_URL_VARIABLE}, or {OFFICIAL_URL}]",
     )
     parser.add_argument("--webrtc", action="store_true", help="go all the way to an open data channel")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -1,6 +1,4 @@
-"""What a setting says about itself: its option, its environment variable, its key in a file, its validation and its row
-in the documentation follow from that.
-"""
+"""What a setting declares: its option, its environment variables, its key in a file and its documentation follow."""
 
 from __future__ import annotations
 
@@ -10,31 +8,36 @@ from typing import Any, NamedTuple
 
 ENVIRONMENT_PREFIX = "MA_SIGNALING_"
 
+FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
+"""The environment variable that names the file of settings."""
+
+CHECK_URL_VARIABLE = ENVIRONMENT_PREFIX + "URL"
+"""The environment variable with the server that ``ma-signaling check`` asks; no setting of a server."""
+
 
 class SettingError(ValueError):
-    """A setting with a value that will not do; the text names the setting, the value and what would do."""
+    """A setting that can't be used; the text is one line that names it and says what is expected."""
 
 
 class CannotStart(Exception):
-    """Why this server can't start, in one line. No SystemExit: twistd tells its parent of exceptions only."""
+    """Why this server can't start, in one line. No SystemExit: twistd reports only exceptions to its parent."""
 
 
 class Declaration(NamedTuple):
-    """What a field of ``Settings`` says about itself. ``parse`` raises ValueError with what would do instead."""
+    """The declaration of one field of ``Settings``."""
 
     name: str
     default: str
     unit: str
     help: str
     parse: Callable[[str], Any]
+    """Parse a text; raises ValueError that says what is expected."""
     repeatable: bool
-    """It may be given several times, and holds all of them."""
+    """Whether it may be given several times; its value is then a tuple."""
     also: str | None
-    """Another environment variable that says it."""
+    """Another environment variable for it."""
     live: bool
-    """A change takes effect when the file is read again; otherwise it takes a restart."""
-    secret: bool
-    """Its value is shown nowhere."""
+    """Whether a reload changes it; otherwise a restart is needed."""
 
     @property
     def option(self) -> str:
@@ -46,6 +49,11 @@ class Declaration(NamedTuple):
         """The environment variable."""
         return ENVIRONMENT_PREFIX + self.name.upper()
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All environment variables for it; the first that is set counts."""
+        return (self.variable,) if self.also is None else (self.variable, self.also)
+
 
 def setting(
     default: str,
@@ -56,8 +64,8 @@ def setting(
     repeatable: bool = False,
     also: str | None = None,
     live: bool = False,
-    secret: bool = False,
 ) -> Any:
+    """Return a dataclass field that holds a declaration, except for its name, as metadata."""
     if repeatable:
         value: object = (parse(default),) if default else ()
     else:
@@ -72,6 +80,5 @@ def setting(
             "repeatable": repeatable,
             "also": also,
             "live": live,
-            "secret": secret,
         },
     )

@@ -1,7 +1,7 @@
 """Every setting, declared once: name, type, default, unit and a line of help.
 
-A field of ``Settings`` is all there is to add: the command-line option (``--field-name``), the environment variable
-(``MA_SIGNALING_FIELD_NAME``), the key in a file, validation and the table in the documentation follow from it.
+To add a setting, add a field to ``Settings``. Its command-line option (``--field-name``), its environment variable
+(``MA_SIGNALING_FIELD_NAME``), its key in a file, its validation and its entry in docs/settings.md follow from that.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ma_signaling.config.values import Network
 
 @dataclass(kw_only=True, slots=True)
 class Settings:
-    """What holds for one server. 0 switches a limit off.
+    """The settings of one server; 0 switches a limit off.
 
-    All parts of a server share one of these, and look into it when they need a value: so ``adopt`` reaches them.
+    All parts of a server share one instance and read a value when they need it, so ``adopt`` reaches them all.
     """
 
     port: tuple[str, ...] = setting(
         "8787",
         values.port,
-        "Where to listen: a port on every address, or a Twisted endpoint; may be repeated",
+        "Where to listen: a port on every address, or a Twisted endpoint; repeatable",
         unit="port or endpoint",
         repeatable=True,
         also="PORT",
@@ -32,292 +32,279 @@ class Settings:
     http_port: tuple[str, ...] = setting(
         "",
         values.port,
-        "Where to listen for plain text beside TLS, as --port does without it; may be repeated",
+        "Where to listen without TLS when --port uses TLS; repeatable",
         unit="port or endpoint",
         repeatable=True,
     )
     reuse_port: bool = setting(
         "off",
         values.switch,
-        "Whether several processes on this machine share every --port and --http-port by TCP; needs a NATS server",
+        "Share the TCP ports of --port and --http-port with other processes on this machine; needs --nats-url",
         unit="on or off",
     )
     tls_cert: str = setting(
-        "",
-        str,
-        "The certificate that every --port shows, PEM, with its chain; empty: --port speaks plain text",
-        unit="path",
+        "", str, "TLS certificate for every --port, PEM, followed by its chain; empty: no TLS", unit="path"
     )
-    tls_key: str = setting("", str, "The certificate's private key, PEM, not encrypted", unit="path")
+    tls_key: str = setting("", str, "Private key of the certificate, PEM, unencrypted", unit="path")
     hsts: int = setting(
         "0",
         values.whole(0),
-        "For how long browsers that came by TLS shall come by nothing else; 0: they are told nothing",
+        "max-age of the Strict-Transport-Security header in replies over TLS; 0: no header",
         unit="seconds",
         live=True,
-    )
-    environment: str = setting(
-        "development",
-        values.choice("development", "production"),
-        "What this server is used for, as the first line of its log says it",
-        also="ENVIRONMENT",
     )
     trusted_proxies: tuple[Network, ...] = setting(
         "127.0.0.0/8,::1/128",
         values.networks,
-        "Neighbours who are believed when they say whom they speak for",
+        "Proxies whose forwarding headers are trusted",
         unit="networks, or none",
         live=True,
     )
     client_ip_header: str = setting(
         "",
         values.header_name,
-        "By which header a trusted proxy says it, such as CF-Connecting-IP; empty: X-Forwarded-For, else Forwarded",
+        "Header with the client address, such as CF-Connecting-IP; empty: X-Forwarded-For, else Forwarded",
         unit="header name",
         live=True,
     )
     allowed_origins: tuple[str, ...] = setting(
         "",
         values.origins,
-        "Web pages that may connect, such as https://app.example.org; empty: all; others than browsers always may",
+        "Origins of web pages that may connect, such as https://app.example.org; empty: all",
         unit="origins",
         live=True,
     )
     max_connections: int = setting(
         "0",
         values.whole(0),
-        "Open connections in all; 0: as many as the descriptor limit allows",
+        "Open connections in total; 0: as many as the descriptor limit allows",
         unit="connections",
         live=True,
     )
     remembered_addresses: int = setting(
         "50000",
         values.whole(1),
-        "Addresses, and Remote IDs, that limits and seniority remember; the oldest are forgotten first",
+        "Addresses and Remote IDs that limits and seniority remember; the oldest are forgotten first",
         unit="addresses",
     )
     state_file: str = setting(
-        "",
-        str,
-        "Where seniority is kept over a restart, as keyed hashes; empty: nowhere",
-        unit="path",
+        "", str, "File that keeps seniority over a restart, as keyed hashes; empty: not kept", unit="path"
     )
     allow_remote_ids: str = setting(
         "",
         str,
-        "A file of the only Remote IDs that may be registered, one a line; empty: every one may be",
+        "File of the only Remote IDs that may be registered, one per line; empty: any may be",
         unit="path",
     )
     deny: str = setting(
-        "",
-        str,
-        "A file of what is banned, one a line: addresses, networks and Remote IDs",
-        unit="path",
+        "", str, "File of banned addresses, networks and Remote IDs, one per line", unit="path"
     )
     log_addresses: str = setting(
-        "network", values.choice("full", "network", "none"), "How client addresses appear in the log"
+        "network",
+        values.choice("full", "network", "none"),
+        "How the log shows client addresses",
+        unit="full, network or none",
     )
     log_format: str = setting(
-        "auto",
-        values.choice("auto", "text", "json"),
-        "Lines to read, or a JSON object each; auto: JSON in production",
+        "text", values.choice("text", "json"), "Format of the log's lines", unit="text or json"
     )
     metrics_port: str = setting(
         "",
         values.port_or_none,
-        "A port of its own for /metrics, reached from this machine only, or an endpoint; then it is nowhere else",
+        "Separate port for /metrics, on the loopback interface, or an endpoint; the other ports then answer 404",
         unit="port or endpoint",
     )
     metrics_allow: tuple[Network, ...] = setting(
         "none",
         values.networks,
-        "Who may ask for /metrics besides this machine",
+        "Networks besides this machine that may read /metrics on the main port",
         unit="networks, or none",
         live=True,
     )
     connections_per_minute: int = setting(
         "100",
         values.whole(0),
-        "New connections of one address within a minute",
+        "New connections from one address within a minute",
         unit="connections",
         live=True,
     )
     connections_per_address: int = setting(
-        "100", values.whole(0), "Open connections of one address", unit="connections", live=True
+        "100", values.whole(0), "Open connections from one address", unit="connections", live=True
     )
     lookups_per_minute: int = setting(
         "100",
         values.whole(0),
-        "Remote IDs that one address may ask for within a minute",
+        "Lookups of Remote IDs by one address within a minute",
         unit="lookups",
         live=True,
     )
     guesses_per_minute: int = setting(
         "10",
         values.whole(0),
-        "Distinct unknown Remote IDs within a minute that block an address's lookups",
+        "Distinct unknown Remote IDs within a minute that block the lookups of an address",
         unit="Remote IDs",
         live=True,
     )
     message_rate: float = setting(
         "20",
         values.number(0, 1e6),
-        "Messages of one session in one direction",
+        "Messages of one session in one direction, sustained rate",
         unit="messages a second",
         live=True,
     )
     message_burst: int = setting(
-        "200", values.whole(0), "How many of them may come at once", unit="messages", live=True
+        "200", values.whole(0), "Messages of one session in one direction at once", unit="messages", live=True
     )
     message_bytes_rate: float = setting(
         "65536",
         values.number(0, 1e9),
-        "Bytes of one session in one direction",
+        "Bytes of one session in one direction, sustained rate",
         unit="bytes a second",
         live=True,
     )
     message_bytes_burst: int = setting(
-        "524288", values.whole(0), "How many of them may come at once", unit="bytes", live=True
+        "524288", values.whole(0), "Bytes of one session in one direction at once", unit="bytes", live=True
     )
     control_rate: float = setting(
         "5",
         values.number(0, 1e6),
-        "All other messages of one connection",
+        "All other messages of one connection, sustained rate",
         unit="messages a second",
         live=True,
     )
     control_burst: int = setting(
-        "50", values.whole(0), "How many of them may come at once", unit="messages", live=True
+        "50", values.whole(0), "All other messages of one connection at once", unit="messages", live=True
     )
     home_sessions_per_minute: int = setting(
-        "30", values.whole(0), "New sessions of one home within a minute", unit="sessions", live=True
+        "30", values.whole(0), "New sessions at one home within a minute", unit="sessions", live=True
     )
     home_sessions: int = setting(
-        "64", values.whole(0), "Open sessions of one home", unit="sessions", live=True
+        "64", values.whole(0), "Open sessions at one home", unit="sessions", live=True
     )
-    session_stories: int = setting(
+    session_traces: int = setting(
         "10000",
         values.whole(0),
-        "Sessions whose story is remembered, until ten minutes after their end; 0: none",
+        "Sessions whose trace is kept until ten minutes after their end; 0: none",
         unit="sessions",
     )
     max_message_bytes: int = setting(
-        "65536", values.whole(1024), "Largest message that is accepted", unit="bytes", live=True
+        "65536", values.whole(1024), "Largest accepted message", unit="bytes", live=True
     )
     send_buffer_bytes: int = setting(
         "1048576",
         values.whole(65536),
-        "What may wait for one peer before it is cut off",
+        "Unsent bytes to one peer; beyond them the connection is dropped",
         unit="bytes",
         live=True,
     )
     ready_timeout: float = setting(
         "10",
         values.number(0.1, 25),
-        "How long a home may take to say session-ready before its client is told all the same",
+        "How long to wait for session-ready before the client is sent connected without it",
         unit="seconds",
         live=True,
     )
     takeover_timeout: float = setting(
         "5",
         values.number(0.1, 60),
-        "How long a home may take to prove that it lives when another asks for its Remote ID",
+        "How long a probed home may take to answer when another connection registers its Remote ID",
         unit="seconds",
         live=True,
     )
     ping_interval: float = setting(
         "30",
         values.number(0.1, 3600),
-        "Time between pings; a peer that leaves one unanswered until the next is dropped",
+        "Time between pings; a peer that has not answered one when the next is due is dropped",
         unit="seconds",
     )
     grace: float = setting(
         "45",
         values.number(0, 3600),
-        "How long a lost home's sessions wait for its return",
+        "Grace time: how long the sessions of a lost home wait for its return",
         unit="seconds",
         live=True,
     )
     park: float = setting(
         "20",
         values.number(0, 25),
-        "How long a request waits for a lost home's return",
+        "How long a connect-request waits for the return of a lost home",
         unit="seconds",
         live=True,
     )
     nats_url: tuple[str, ...] = setting(
         "",
         values.nats_urls,
-        "NATS servers that join this node to a cluster, such as nats://10.0.0.1:4222; empty: a server on its own",
+        "NATS servers that connect this node to its cluster, such as nats://10.0.0.1:4222; empty: no cluster",
         unit="URLs",
     )
-    nats_credentials: str = setting(
-        "", str, "A NATS credentials file (.creds) that lets this node in", unit="path"
-    )
-    nats_token_file: str = setting("", str, "Where a NATS token is that lets this node in", unit="path")
+    nats_credentials: str = setting("", str, "NATS credentials file (.creds) of this node", unit="path")
+    nats_token_file: str = setting("", str, "File with the NATS token of this node", unit="path")
     nats_ca: str = setting(
         "",
         str,
-        "Who has signed the NATS servers' certificates, PEM; empty: whom this machine trusts",
+        "CA certificates that the NATS servers' certificates are checked against, PEM; empty: the system's",
         unit="path",
     )
-    short_path: bool = setting(
+    fast_path: bool = setting(
         "on",
         values.switch,
-        "Whether usual messages and handshakes take a short way through Autobahn; off if you suspect a fault in it",
+        "Handle usual messages and handshakes on the fast path; off: Autobahn handles all of them",
         unit="on or off",
     )
     stun_urls: tuple[str, ...] = setting(
         "",
         values.urls("stun", "stuns"),
-        "STUN servers for sessions whose home names none",
+        "STUN servers offered in sessions whose home names none",
         unit="URLs",
         live=True,
     )
     turn_urls: tuple[str, ...] = setting(
         "",
         values.urls("turn", "turns"),
-        "Relays for sessions that their home has accepted, after the home's own",
+        "TURN servers offered in accepted sessions, after those of the home",
         unit="URLs",
         live=True,
     )
     turn_secret_file: str = setting(
-        "", str, "Where the relays' shared secret is (coturn's static-auth-secret)", unit="path"
+        "",
+        str,
+        "File with the secret shared with the TURN servers (coturn's static-auth-secret)",
+        unit="path",
     )
     turn_ttl: int = setting(
         "3600",
         values.whole(60),
-        "How long a relay's credentials can be used to begin with it",
+        "How long TURN credentials are valid for a new allocation",
         unit="seconds",
         live=True,
     )
     turn_per_home: int = setting(
         "60",
         values.whole(0),
-        "Relay credentials for one home's sessions within an hour",
+        "TURN credentials for the sessions of one home within an hour",
         unit="sessions",
         live=True,
     )
     turn_per_address: int = setting(
         "20",
         values.whole(0),
-        "Relay credentials for one client address within an hour",
+        "TURN credentials for one client address within an hour",
         unit="sessions",
         live=True,
     )
-    turn_in_all: int = setting(
-        "5000", values.whole(0), "Relay credentials in all within an hour", unit="sessions", live=True
+    turn_total: int = setting(
+        "5000", values.whole(0), "TURN credentials in total within an hour", unit="sessions", live=True
     )
     drain_seconds: float = setting(
         "30",
         values.number(0, 3600),
-        "Over how long thousands of peers are closed when this server stops; a handful goes at once",
+        "Over how long thousands of peers are closed when this server stops; a few dozen are closed at once",
         unit="seconds",
         live=True,
     )
 
     def adopt(self, newer: Settings) -> list[Declaration]:
-        """Take over from ``newer`` what may change while the server runs; returns all that differed."""
+        """Take the live settings from ``newer``; return the declaration of every setting that differs."""
         changed = [each for each in declarations() if getattr(self, each.name) != getattr(newer, each.name)]
         for each in changed:
             if each.live:
@@ -326,6 +313,6 @@ class Settings:
 
 
 def declarations() -> Iterator[Declaration]:
-    """Every setting's declaration, in order."""
+    """Yield the declaration of every setting, in order."""
     for each in fields(Settings):
         yield Declaration(name=each.name, **each.metadata)

@@ -1,4 +1,4 @@
-"""What a setting's value may be. Each parser takes text, and raises ValueError with what would do instead."""
+"""Parsers of settings' values. Each takes text, and raises ValueError that says what is expected ("a number …")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Network = IPv4Network | IPv6Network
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
-    """A parser of whole numbers, in digits only."""
+    """Return a parser of whole numbers, in ASCII digits."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and low <= int(text) <= high:
@@ -22,7 +22,7 @@ def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """A parser of numbers, but for infinite ones and those that are none."""
+    """Return a parser of finite numbers."""
 
     def parse(text: str) -> float:
         try:
@@ -37,7 +37,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def choice(*values: str) -> Callable[[str], str]:
-    """A parser that knows a few words."""
+    """Return a parser that accepts these values only."""
 
     def parse(text: str) -> str:
         if text in values:
@@ -47,8 +47,17 @@ def choice(*values: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """Parse ``on`` or ``off``, or what a file says: ``true`` or ``false``."""
+    if text.lower() in ("on", "true"):
+        return True
+    if text.lower() in ("off", "false"):
+        return False
+    raise ValueError("on or off")
+
+
 def port(text: str) -> str:
-    """A port number, or what may be a Twisted endpoint: its plugins decide when it is listened on."""
+    """Parse a port number, or what may be a Twisted endpoint: Twisted checks that when it listens."""
     if text.isascii() and text.isdigit():
         if int(text) <= 65535:
             return text
@@ -60,55 +69,56 @@ def port(text: str) -> str:
 
 
 def port_or_none(text: str) -> str:
-    """A port, or nothing."""
+    """Parse a port, or an empty text."""
     return port(text) if text else ""
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Networks and addresses, separated by commas, or ``none``."""
-    if text.strip().lower() in ("", "none"):
+    """Parse networks and addresses, separated by commas, or ``none``."""
+    if text.lower() in ("", "none"):
         return ()
     try:
         return tuple(ip_network(part.strip()) for part in text.split(","))
     except ValueError:
-        raise ValueError("networks such as 10.0.0.0/8,fd00::/8, or none") from None
+        raise ValueError("a list of networks such as 10.0.0.0/8,fd00::/8, or none") from None
 
 
 def header_name(text: str) -> str:
-    """The name of an HTTP header, or nothing."""
+    """Parse the name of an HTTP header, or an empty text."""
     if re.fullmatch(r"[A-Za-z0-9-]*", text):
         return text
-    raise ValueError("the name of a header")
+    raise ValueError("the name of an HTTP header")
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Origins of web pages (RFC 6454), in lower case; none are fine."""
-    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    if all(re.fullmatch(r"https?://[^/]+", origin) for origin in origins):
-        return origins
-    raise ValueError("origins such as https://app.example.org, separated by commas")
-
-
-def switch(text: str) -> bool:
-    """on or off; a file says true or false."""
-    return choice("on", "off", "true", "false")(text.lower()) in ("on", "true")
+    """Parse origins of web pages (RFC 6454), separated by commas; return them in lower case."""
+    found = tuple(origin.lower() for origin in _parts(text))
+    if all(re.fullmatch(r"https?://[^/]+", origin) for origin in found):
+        return found
+    raise ValueError("a list of origins such as https://app.example.org, separated by commas")
 
 
 def nats_urls(text: str) -> tuple[str, ...]:
-    """Addresses of NATS servers, separated by commas; no password in them, for they are shown."""
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    """Parse URLs of NATS servers, separated by commas; without a password, since settings are shown."""
+    found = _parts(text)
     if all(re.fullmatch(r"(?:nats|tls)://[A-Za-z0-9.\-\[\]:]+", url) for url in found):
         return found
-    raise ValueError("nats://HOST:PORT or tls://HOST:PORT, separated by commas, without a user or a password")
+    raise ValueError(
+        "a list of URLs such as nats://HOST:PORT or tls://HOST:PORT, separated by commas, without a user or a password"
+    )
 
 
 def urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
-    """URLs with one of these schemes, separated by commas; none at all is fine."""
+    """Return a parser of URLs with one of these schemes, separated by commas."""
 
     def parse(text: str) -> tuple[str, ...]:
-        urls = tuple(part.strip() for part in text.split(",") if part.strip())
-        if all(url.partition(":")[0] in schemes and url.partition(":")[2] for url in urls):
-            return urls
-        raise ValueError(f"URLs such as {schemes[0]}:relay.example.org:3478, separated by commas")
+        found = _parts(text)
+        if all(url.partition(":")[0] in schemes and url.partition(":")[2] for url in found):
+            return found
+        raise ValueError(f"a list of URLs such as {schemes[0]}:relay.example.org:3478, separated by commas")
 
     return parse
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

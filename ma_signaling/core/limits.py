@@ -230,7 +230,7 @@ class Limits:
         # Nobody can use a home up for its guests: each of them is served once an hour, whoever else has asked.
         most_of_home = 0 if by_address.is_idle(now) else self._settings.turn_per_home
         windows = (
-            (self._relays, self._settings.turn_in_all),
+            (self._relays, self._settings.turn_total),
             (by_home, most_of_home),
             (by_address, self._settings.turn_per_address),
         )

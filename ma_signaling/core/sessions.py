@@ -56,7 +56,7 @@ class Sessions:
         self.by_client: dict[Connection, Session] = {}
         self.ended = Ended(clock)
         self._admission = Admission(settings, report, self._table, self._remote)
-        self.stories = Stories(settings.session_stories)
+        self.stories = Stories(settings.session_traces)
         self.open = 0
         """How many of them are open; the others are pending."""
 

@@ -77,8 +77,7 @@ def use(twistd: MutableMapping[str, Any], settings: Settings) -> None:
     if twistd.get("logger") or twistd.get("syslog") or (path == "-" and not twistd.get("nodaemon")):
         return
     _path = path
-    is_production = settings.environment == "production"
-    _as_json = settings.log_format == "json" or (settings.log_format == "auto" and is_production)
+    _as_json = settings.log_format == "json"
     twistd["logger"] = f"{__name__}.{open_log.__name__}"
 
 

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorSocket
 from ma_signaling.cluster.service import make_bus
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings, declarations
-from ma_signaling.config.sources import Configuration, readable
+from ma_signaling.config.sources import Configuration
+from ma_signaling.config.toml_file import as_toml
 from ma_signaling.core.access import Access
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
@@ -22,10 +23,11 @@ from ma_signaling.runtime.tls import BadPair, make_context, read_pair
 
 
 def describe(configuration: Configuration) -> str:
-    """A line for each setting, as it would stand in a file, but for secrets."""
-    lines = []
+    """Return the configuration as a file of settings, with the source of each as a comment."""
+    note = configuration.note()
+    lines = [f"# {note}"] if note else []
     for setting in declarations():
-        value = readable(setting, getattr(configuration.settings, setting.name))
+        value = as_toml(getattr(configuration.settings, setting.name))
         lines.append(f"{setting.name} = {value}  # {configuration.sources[setting.name]}")
     return "\n".join(lines)
 

@@ -89,11 +89,7 @@ class Ports(Service):
                 self._open(text, self._certificates.wrap(self._factory), " for TLS")
         for text in self._settings.http_port:
             self._open(text, self._factory, "")
-        _log.info(
-            "ma-signaling {version} is up ({environment})",
-            version=__version__,
-            environment=self._settings.environment,
-        )
+        _log.info("ma-signaling {version} is up", version=__version__)
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()
@@ -107,7 +103,7 @@ class Ports(Service):
             port = self._listen_everywhere(text, factory)
         else:
             port = self._share_everywhere(text, factory, sharing)
-        if self._settings.short_path:
+        if self._settings.fast_path:
             write_directly(port)
         self._owner(text, port).append(port)
         _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)

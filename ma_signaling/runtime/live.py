@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings
-from ma_signaling.config.sources import readable
+from ma_signaling.config.toml_file import as_toml
 from ma_signaling.core.hub import Hub
 from ma_signaling.transport.factory import SignalingFactory
 
@@ -47,8 +47,8 @@ class LiveSettings:
                 if setting.live
                 else "{name} stays {old} until a restart, and will be {new} then",
                 name=setting.name,
-                old=readable(setting, getattr(before, setting.name)),
-                new=readable(setting, getattr(newer, setting.name)),
+                old=as_toml(getattr(before, setting.name)),
+                new=as_toml(getattr(newer, setting.name)),
             )
         if not changed:
             _log.info("No setting has changed")

@@ -79,7 +79,7 @@ class SignalingFactory(WebSocketServerFactory):
         )
         self.addresses.reconfigure()
         self.protocol = (
-            with_fast_path(SignalingProtocol, self) if self.settings.short_path else SignalingProtocol
+            with_fast_path(SignalingProtocol, self) if self.settings.fast_path else SignalingProtocol
         )
 
     def acceptableProtocols(self) -> list[bytes]:

@@ -73,8 +73,11 @@ class CheckConfigTest(FileTestCase):
     def test_mistakes(self) -> None:
         self.write("graze = 7\n")
         self.assert_fails(f"{self.file}: there is no setting 'graze'", "--config", str(self.file))
-        self.assert_fails("none.toml: it cannot be read", "--config", "none.toml")
-        self.assert_fails("--grace: 'x' will not do", "--grace", "x")
+        self.assert_fails("none.toml cannot be read", "--config", "none.toml")
+        self.assert_fails("--grace: 'x' is not a number", "--grace", "x")
+        self.assert_fails("there is no setting --graze; the nearest is --grace (", "--graze", "7")
+        self.assert_fails("--environment was removed: log_format sets", "--environment", "production")
+        self.assert_fails("MA_SIGNALING_GRAZE; the nearest is MA_SIGNALING_GRACE", MA_SIGNALING_GRAZE="7")
         self.assert_fails("cannot listen on tcp:x: ", "--port", "tcp:x")
         self.assert_fails("cannot listen on nonsense:1: ", "--http-port", "nonsense:1")
         self.assert_fails("no TLS: cert.pem cannot be read", "--tls-cert", "cert.pem", "--tls-key", "key.pem")

@@ -14,16 +14,16 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
 class ProcessTest(SynchronousTestCase):
     """What the server itself writes."""
 
-    def test_json_in_production(self) -> None:
-        server = ServerProcess("--environment", "production")
+    def test_json(self) -> None:
+        server = ServerProcess("--log-format", "json")
         with server:
             pass
         lines = [json.loads(line) for line in server.log().splitlines()]
         self.assertGreater(len(lines), 3)
         self.assertTrue(all({"time", "level", "message"} <= line.keys() for line in lines))
 
-    def test_text_if_wanted(self) -> None:
-        server = ServerProcess("--environment", "production", "--log-format", "text")
+    def test_text(self) -> None:
+        server = ServerProcess()
         with server:
             pass
         self.assertRegex(server.log(), rf"(?m)^{TIME} \[ma_signaling#info\] Listening on ")

@@ -93,8 +93,8 @@ class StartTest(SynchronousTestCase):
         path.write_text("nothing of use")
         url = ("--nats-url", "nats://127.0.0.1:4222")
         for options, problem in (
-            (("--nats-url", "nats://me:secret@127.0.0.1"), "will not do, it must be nats://HOST:PORT"),
-            (("--nats-url", "http://127.0.0.1"), "will not do, it must be nats://HOST:PORT"),
+            (("--nats-url", "nats://me:secret@127.0.0.1"), "is not a list of URLs such as nats://HOST:PORT"),
+            (("--nats-url", "http://127.0.0.1"), "is not a list of URLs such as nats://HOST:PORT"),
             ((*url, "--nats-credentials", str(path)), "it has no NATS USER JWT"),
             ((*url, "--nats-ca", str(path)), "is no certificate"),
             ((*url, "--nats-token-file", "/nowhere"), "/nowhere cannot be read"),

@@ -68,7 +68,7 @@ HANDSHAKES: st.SearchStrategy[tuple[bytes, Cuts]] = st.tuples(
 
 def _play(is_fast: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[object]:
     """All that can be seen of a connection that receives ``data``."""
-    server = Server(short_path=is_fast, **settings)
+    server = Server(fast_path=is_fast, **settings)
     server.factory.protocol = with_fast_path(Recorder, server.factory) if is_fast else Recorder
     socket = server.accept()
     seen: list[object] = []

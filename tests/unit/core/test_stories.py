@@ -142,7 +142,7 @@ class BoundsTest(SynchronousTestCase):
         assert size < 2048, size
 
     def test_off(self) -> None:
-        world = World(session_stories=0)
+        world = World(session_traces=0)
         home = world.home()
         client = world.client()
         session_id = world.session(home, client)

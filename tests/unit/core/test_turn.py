@@ -122,6 +122,6 @@ class ListTest(SynchronousTestCase):
         self.assertEqual(given_to, [True, True, False, False])
 
     def test_quota_in_all(self) -> None:
-        world = World(turn_urls=RELAY, turn_in_all=2)
+        world = World(turn_urls=RELAY, turn_total=2)
         home = world.home()
         self.assertEqual(self._relays(world, [home] * 4, [f"198.51.100.{n}" for n in range(4)]), 2)

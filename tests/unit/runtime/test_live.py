@@ -258,7 +258,7 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
     "turn_ttl": (ice_servers, 60, 3600, RELAY),
     "turn_per_home": (relays, 1, 3, RELAY),
     "turn_per_address": (relays, 1, 3, RELAY),
-    "turn_in_all": (relays, 1, 3, RELAY),
+    "turn_total": (relays, 1, 3, RELAY),
     "drain_seconds": (drained, 0, 30, {}),
 }
 """For each live setting: what shows its value, two values that can be told apart, and what else that takes."""

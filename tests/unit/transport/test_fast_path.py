@@ -51,7 +51,7 @@ class TakenTest(SynchronousTestCase):
 
     def test_setting_turns_it_off(self) -> None:
         self.assertIsInstance(Server().connect().protocol, FastPath)
-        self.assertNotIsInstance(Server(short_path=False).connect().protocol, FastPath)
+        self.assertNotIsInstance(Server(fast_path=False).connect().protocol, FastPath)
 
     def test_connections_share_nothing_that_changes(self) -> None:
         server = Server()
@@ -95,7 +95,7 @@ class AutobahnTest(SynchronousTestCase):
             "fire",
         ]
         plain = WebSocketServerProtocol()
-        plain.factory = Server(short_path=False).factory
+        plain.factory = Server(fast_path=False).factory
         plain.makeConnection(Transport())
         plain.dataReceived(UPGRADE + b"\r\n")
         for name in names:

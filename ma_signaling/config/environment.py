@@ -1,0 +1,53 @@
+"""The environment variables that hold settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ma_signaling.config.declaration import (
+    CHECK_URL_VARIABLE,
+    ENVIRONMENT_PREFIX,
+    FILE_VARIABLE,
+    SettingError,
+)
+from ma_signaling.config.settings import declarations
+from ma_signaling.config.unknown import explain_unknown
+
+_SERVICE_LINK = re.compile(
+    r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)"
+)
+"""Variables, without the prefix, that Kubernetes sets for each Service whose name begins with ``ma-signaling``."""
+
+_SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
+"""What Kubernetes sets ``…_PORT`` to; no port or endpoint begins like that."""
+
+
+def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the variables that hold settings, without blank ones, and the names of Kubernetes' service links.
+
+    Raises ``SettingError`` for any other variable that begins with ``MA_SIGNALING_``.
+    """
+    known = {variable for setting in declarations() for variable in setting.variables}
+    texts: dict[str, str] = {}
+    service_links: list[str] = []
+    for variable, value in environment.items():
+        text = value.strip()
+        if _is_service_link(variable, text):
+            service_links.append(variable)
+        elif variable in known:
+            if text:
+                texts[variable] = text
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in (FILE_VARIABLE, CHECK_URL_VARIABLE):
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            raise SettingError(explain_unknown(name, lambda each: ENVIRONMENT_PREFIX + each.upper()))
+    return texts, sorted(service_links)
+
+
+def _is_service_link(variable: str, text: str) -> bool:
+    if not variable.startswith(ENVIRONMENT_PREFIX):
+        return False
+    name = variable.removeprefix(ENVIRONMENT_PREFIX)
+    if _SERVICE_LINK.fullmatch(name):
+        return True
+    return name.endswith("PORT") and bool(_SERVICE_LINK_VALUE.fullmatch(text))

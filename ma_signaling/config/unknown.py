@@ -1,0 +1,24 @@
+"""What to say of a setting that doesn't exist, wherever it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from ma_signaling.config.settings import declarations
+
+REMOVED = {
+    "environment": "log_format sets the format of the log",
+    "session_stories": "it is now session_traces",
+    "short_path": "it is now fast_path",
+    "turn_in_all": "it is now turn_total",
+}
+"""Settings that were removed or renamed, and what to use instead."""
+
+
+def explain_unknown(name: str, show: Callable[[str], str]) -> str:
+    """Return what to use instead of an unknown setting; ``show`` writes a name as it is written where it was found."""
+    if name in REMOVED:
+        return f"{show(name)} was removed: {REMOVED[name]}"
+    (nearest,) = get_close_matches(name, [each.name for each in declarations()], 1, 0)
+    return f"there is no setting {show(name)}; the nearest is {show(nearest)}"
