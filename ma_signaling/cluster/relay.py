@@ -17,7 +17,7 @@ from ma_signaling.core.ended import REMEMBERED_END
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
-from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 
 
 class Relay:
@@ -37,7 +37,7 @@ class Relay:
         """As ``mirror.Messages`` has it."""
         session = self._here.hub.sessions.get(session_id)
         key = "" if session is None else session.key
-        is_answered = session is not None and session.answered
+        is_answered = session is not None and session.negotiation is Negotiation.ANSWERED
         about = self._about(mirror, s=session_id, k=key, answered=is_answered)
         self._here.tell(mirror.node, "tell", body, **about)
 
@@ -49,9 +49,9 @@ class Relay:
         home = self._here.hub.registry.held_by(mirror.connection)
         assert home is not None
         known = [
-            [session.id, session.key, session.offered, session.answered]
+            [session.id, session.key, *_told(session.negotiation)]
             for session in self._here.hub.sessions.of(home)
-            if session.announced
+            if session.state is not SessionState.PARKED
         ]
         if known or always:
             self._here.tell(mirror.node, "attach", **self._about(mirror, sessions=known))
@@ -73,9 +73,7 @@ class Relay:
         """A home has no room for a session, or none any more."""
         session = self._session(fields)
         if session is not None:
-            # The home has never heard of it, or of its end already.
-            session.announced = False
-            self._here.hub.sessions.crowd_out(session, fields["wait"])
+            self._here.hub.sessions.turn_away(session, fields["wait"])
 
     def hear_said(self, fields: Fields, body: bytes) -> None:
         """A home has said something in a session of a client's here."""
@@ -133,7 +131,7 @@ class Relay:
             self._here.tell(fields["node"], "busy", r=home.remote_id, s=session_id)
         else:
             session = self._known(home, session_id) or self._attach(home, fields, session_id)
-            session.offered = session.offered or kind == "offer"
+            session.client_sent(kind)
             home.tell(body)
 
     def _announced(self, home: Home, fields: Fields, body: bytes) -> None:
@@ -152,7 +150,8 @@ class Relay:
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
         session = self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
-        session.answered = fields.get("answered", False)
+        if fields.get("answered"):
+            session.negotiation = Negotiation.ANSWERED
         return session
 
     def hear_attach(self, fields: Fields) -> None:
@@ -169,7 +168,7 @@ class Relay:
             if session_id in self._crowded_out:
                 continue
             session = self._known(home, session_id) or self._attach(home, {**fields, "k": key}, session_id)
-            session.offered, session.answered = offered, answered
+            session.negotiation = _heard(offered, answered)
 
     def hear_detached(self, fields: Fields) -> None:
         """A session with a home here has ended elsewhere."""
@@ -208,7 +207,7 @@ class Relay:
                     self._heard.pop(session.id, None)
                     sessions.detach_remote(home, session.id)
                     continue
-                if session.answered:
+                if session.negotiation is Negotiation.ANSWERED:
                     # The home isn't told: should that node live, it must not hear of the session anew.
                     self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
                 else:
@@ -218,3 +217,15 @@ class Relay:
     def _forget(self, home: Home, session_id: str) -> None:
         if self._known(home, session_id) is None:
             self._heard.pop(session_id, None)
+
+
+def _told(negotiation: Negotiation) -> tuple[bool, bool]:
+    """Whether there was an offer, and an answer, as another node is told."""
+    return negotiation is not Negotiation.NOTHING, negotiation is Negotiation.ANSWERED
+
+
+def _heard(offered: bool, answered: bool) -> Negotiation:
+    """What ``_told`` says."""
+    if answered:
+        return Negotiation.ANSWERED
+    return Negotiation.OFFERED if offered else Negotiation.NOTHING

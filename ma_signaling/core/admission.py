@@ -10,7 +10,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home
-from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session import Negotiation, RemoteSession, Session
 from ma_signaling.core.session_table import SessionTable
 
 
@@ -55,7 +55,7 @@ class Admission:
         each: Iterator[Session | RemoteSession] = chain(
             self._sessions.of(home), self._remote_sessions.of(home)
         )
-        idle = [session for session in each if not session.offered]
+        idle = [session for session in each if session.negotiation is Negotiation.NOTHING]
         self._report(Event.LIMIT_HIT, limit="sessions of a home")
         if not idle:
             raise Refused(home_busy(1))

@@ -34,6 +34,7 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.peer import ClientAddress, Clock, Peer
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router
+from ma_signaling.core.session import SessionState
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.traffic import Traffic
 
@@ -248,4 +249,4 @@ class Hub:
     def _is_waiting(self, connection: Connection) -> bool:
         """Whether the peer waits for the answer to a connect-request."""
         session = self.sessions.by_client.get(connection)
-        return session is not None and not session.is_open
+        return session is not None and session.state is not SessionState.OPEN

@@ -21,7 +21,6 @@ from ma_signaling.core.evicted import Evicted
 from ma_signaling.core.home import Held, Home, HomeState
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.seniority import TENURE, Seniority
-from ma_signaling.core.session import Session
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.takeover import Closer, Takeovers
 from ma_signaling.core.trace import End
@@ -252,21 +251,9 @@ class Registry:
         buffered = self.evicted.adopt(home) + home.take_held()
         self._announcements.granted(home, evicting=evicting, is_new=not was_known)
         for session in self._sessions.of(home):
-            self._go_on(session, was_known)
+            self._sessions.home_connected(session, is_first=not was_known)
         for message in buffered:
             home.tell(message)
-
-    def _go_on(self, session: Session, was_known: bool) -> None:
-        """A session's home is connected, maybe again; ``was_known``: it was not the first to be."""
-        if was_known:
-            self._sessions.home_returned(session)
-        else:
-            self._sessions.begun(session)
-        # Pending, or open without a word from any home: it may be unknown to one that has restarted.
-        if not session.spoken:
-            if was_known and not session.is_open:
-                self._report(Event.SESSION_REVIVED, session=session.id)
-            self._sessions.announce(session)
 
     # Takeover
 

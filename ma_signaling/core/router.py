@@ -36,7 +36,7 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.takeover import Closer
 from ma_signaling.core.trace import End
@@ -48,6 +48,10 @@ MOST_BAD_MESSAGES = 50
 MOST_DROPS = 100
 """Messages beyond a budget that end a connection."""
 
+
+# Names of this module: a look-up in an enum's class costs several times as much, for every message.
+_OPEN = SessionState.OPEN
+_NOTHING, _ANSWERED = Negotiation.NOTHING, Negotiation.ANSWERED
 
 _Handler = Callable[[Connection, Message, bytes], None]
 
@@ -194,7 +198,7 @@ class Router:
             self._forward_elsewhere(remote, payload)
             return
         now = self._charge_home(connection, session, session_id, payload)
-        if session is None or session.is_open:
+        if session is None or session.state is _OPEN:
             return
         if connection.remote_id is None:
             raise Refused(NOT_A_SERVER)
@@ -220,14 +224,14 @@ class Router:
         now = self._clock.seconds()
         if not session.from_client.spend(now, size):
             raise _OverBudget(session.from_client)
-        if not session.is_open:
+        if session.state is not _OPEN:
             raise Refused(SESSION_NOT_FOUND)
         home = session.home
         if not home.has_room(size):
             self._refuse_busy()
         home.tell(messages.with_session_id(message, payload, session.id))
-        if message["type"] == "offer":
-            session.offered = True
+        if session.negotiation is _NOTHING:
+            session.client_sent(message["type"])
         if session.story is not None:
             session.story.client.sent(message, now)
 
@@ -236,20 +240,19 @@ class Router:
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._forward_elsewhere(remote, payload)
-            remote.answered = remote.answered or message["type"] == "answer"
+            remote.home_sent(message["type"])
             return
         now = self._charge_home(connection, session, session_id, payload)
         if now is None and self._sessions.ended.lately(session_id, connection.remote_id):
             return
-        if session is None or now is None or not session.is_open:
+        if session is None or now is None or session.state is not _OPEN:
             raise Refused(CLIENT_NOT_FOUND)
         peer = session.client.peer
         if peer.congested:
             self._refuse_busy()
         peer.send(payload)
-        session.spoken = True
-        if message["type"] == "answer":
-            session.answered = True
+        if session.negotiation is not _ANSWERED:
+            session.home_sent(message["type"])
         if session.story is not None:
             session.story.home.sent(message, now)
 

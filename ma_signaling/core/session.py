@@ -1,6 +1,8 @@
-"""A session: one client and one home, from the request to the end."""
+"""A session: one client and one home, from the request to the end; its state, and that of its negotiation."""
 
 from __future__ import annotations
+
+from enum import Enum
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
@@ -9,22 +11,63 @@ from ma_signaling.core.peer import Timer
 from ma_signaling.core.trace import Story
 
 
-class Session:
-    """One client that asked for one home: pending until ``connected`` was sent, open from then on."""
+class SessionState(Enum):
+    """How far a session has got; it never goes back. Until it is open it is pending: its client waits for an answer."""
+
+    PARKED = "parked"
+    """The home has yet to be told of it."""
+    ANNOUNCED = "announced"
+    """The home has been told of it, on whichever connection."""
+    OPEN = "open"
+    """The client was told ``connected``."""
+    ENDED = "ended"
+
+
+class Negotiation(Enum):
+    """What client and home have exchanged in a session; it never goes back."""
+
+    NOTHING = "nothing"
+    OFFERED = "offered"
+    """The client's offer was delivered, or waits for the home."""
+    TRICKLED = "trickled"
+    """The home has sent something, but no answer yet."""
+    ANSWERED = "answered"
+    """The home's answer was delivered: the call is probably up, and ICE tells both sides when it isn't."""
+
+
+class Negotiating:
+    """What a session of a client here and one of a client elsewhere have in common."""
+
+    __slots__ = ("negotiation",)
+
+    def __init__(self) -> None:
+        self.negotiation = Negotiation.NOTHING
+
+    def client_sent(self, type: str) -> None:
+        """The client has sent a message of this type."""
+        if type == "offer" and self.negotiation is Negotiation.NOTHING:
+            self.negotiation = Negotiation.OFFERED
+
+    def home_sent(self, type: str) -> None:
+        """The home has sent a message of this type."""
+        if type == "answer":
+            self.negotiation = Negotiation.ANSWERED
+        elif self.negotiation is not Negotiation.ANSWERED:
+            self.negotiation = Negotiation.TRICKLED
+
+
+class Session(Negotiating):
+    """A session with a client of this node."""
 
     __slots__ = (
-        "announced",
-        "answered",
         "client",
         "from_client",
         "from_home",
         "gives_role",
         "home",
         "id",
-        "is_open",
-        "offered",
         "requested_at",
-        "spoken",
+        "state",
         "story",
         "timer",
     )
@@ -38,7 +81,9 @@ class Session:
         now: float,
         story: Story | None = None,
     ) -> None:
+        super().__init__()
         self.id = id
+        self.state = SessionState.PARKED
         self.client = client
         self.home = home
         self.requested_at = now
@@ -49,14 +94,6 @@ class Session:
         """While pending: the deadline of the answer."""
         self.gives_role = False
         """The client took its role by this request; it loses it if the answer is an error."""
-        self.announced = False
-        """The home has been told of it, on whichever connection, and not of its end."""
-        self.is_open = False
-        self.offered = False
-        self.answered = False
-        """The home's answer went through: the call is probably up, and ICE tells both sides when it isn't."""
-        self.spoken = False
-        """The home has sent an offer, an answer or a candidate in it."""
 
     @property
     def key(self) -> str:
@@ -70,12 +107,13 @@ class Session:
             self.timer = None
 
 
-class RemoteSession:
+class RemoteSession(Negotiating):
     """A session of a home here with a client elsewhere, whose node leads it: what this node must know of it."""
 
-    __slots__ = ("answered", "from_home", "home", "id", "key", "node", "offered")
+    __slots__ = ("from_home", "home", "id", "key", "node")
 
     def __init__(self, id: str, home: Home, node: str, key: str, from_home: Budget) -> None:
+        super().__init__()
         self.id = id
         self.home = home
         self.node = node
@@ -83,5 +121,3 @@ class RemoteSession:
         self.key = key
         """What its client's address is counted by."""
         self.from_home = from_home
-        self.offered = False
-        self.answered = False

@@ -21,7 +21,7 @@ from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Allowance, Budget, Limits
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.session import RemoteSession, Session
+from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.session_table import SessionTable
 from ma_signaling.core.trace import End
 from ma_signaling.core.traces import Stories
@@ -99,9 +99,9 @@ class Sessions:
         self.by_client[client] = session
         self._table.add(session)
         if home.state is not HomeState.LOOKED_UP:
-            self.begun(session)
+            self._report_request(session)
         if home.connection is not None:
-            self.announce(session)
+            self._announce(session)
         else:
             self.home_lost(session)
 
@@ -136,25 +136,25 @@ class Sessions:
     def remote_client_lost(self, session: RemoteSession) -> None:
         """The node of a session's client is gone: as where its connection breaks."""
         self.detach_remote(session.home, session.id)
-        if not session.answered:
+        if session.negotiation is not Negotiation.ANSWERED:
             session.home.tell(messages.client_disconnected(session.id))
 
     def unknown(self, session: Session) -> None:
         """Nobody knows the home that a session was to be with."""
         self.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
 
-    def announce(self, session: Session) -> None:
-        """Tell the home, which is there, of a session, again if need be; a pending one waits for session-ready."""
-        session.announced = True
+    def _announce(self, session: Session) -> None:
+        """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
+        if session.state is SessionState.PARKED:
+            session.state = SessionState.ANNOUNCED
         session.home.tell(messages.client_connected(session.id))
         if session.story is not None:
             session.story.announced(self._clock.seconds())
-        if not session.is_open:
+        if session.state is not SessionState.OPEN:
             deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
-    def begun(self, session: Session) -> None:
-        """A session has a home that is known."""
+    def _report_request(self, session: Session) -> None:
         self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
 
     def home_lost(self, session: Session) -> None:
@@ -162,15 +162,22 @@ class Sessions:
         if session.home.state is not HomeState.LOOKED_UP:
             if session.story is not None:
                 session.story.home_lost(self._clock.seconds())
-            if not session.is_open:
+            if session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_PARKED, session=session.id)
-        if not session.is_open:
+        if session.state is not SessionState.OPEN:
             self._park(session)
 
-    def home_returned(self, session: Session) -> None:
-        """A session has a home again, or another connection of it."""
-        if session.story is not None:
+    def home_connected(self, session: Session, *, is_first: bool) -> None:
+        """A session's home is connected, maybe again; ``is_first``: until now it was looked up."""
+        if is_first:
+            self._report_request(session)
+        elif session.story is not None:
             session.story.home_returned(self._clock.seconds())
+        # As long as no home has said anything in it, it may be unknown to one that has restarted.
+        if session.negotiation in (Negotiation.NOTHING, Negotiation.OFFERED):
+            if not is_first and session.state is not SessionState.OPEN:
+                self._report(Event.SESSION_REVIVED, session=session.id)
+            self._announce(session)
 
     def _park(self, session: Session) -> None:
         """Let a pending session wait for its home."""
@@ -193,7 +200,7 @@ class Sessions:
             self._end(session, End.SERVER_STOPPED)
         elif meaning is Meaning.GOODBYE:
             self.leave(session, End.CLIENT_LEFT)
-        elif session.answered:
+        elif session.negotiation is Negotiation.ANSWERED:
             self._end(session, End.CLIENT_LOST)
         else:
             self.leave(session, End.CLIENT_LOST)
@@ -201,25 +208,25 @@ class Sessions:
     def leave(self, session: Session, end: End) -> None:
         """End a session for its client, and tell the home."""
         self._tell_of_end(session)
-        self._end(session, end)
+        self._end(session, end, home_knows=False)
 
     def home_left(self, session: Session, end: End) -> None:
         """End a session whose home is gone for good, and tell the client."""
-        if session.is_open:
+        if session.state is SessionState.OPEN:
             session.client.peer.send(messages.PEER_DISCONNECTED)
             self._end(session, end)
         else:
-            self._fail_silently_to_home(session, SERVER_DISCONNECTED, end)
+            self._fail(session, SERVER_DISCONNECTED, end)
 
     def drain(self) -> None:
         """This server is going down: answer all clients that wait for a session."""
         for session in self._table.all():
-            if not session.is_open:
+            if session.state is not SessionState.OPEN:
                 self.home_left(session, End.SERVER_STOPPED)
 
     def expire(self, session: Session) -> None:
         """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
-        if session.is_open:
+        if session.state is SessionState.OPEN:
             self._end(session, End.HOME_LOST)
         else:
             self.home_left(session, End.HOME_LOST)
@@ -227,24 +234,23 @@ class Sessions:
     def fail(self, session: Session, error: WireError, end: End) -> None:
         """End a session with an error for its client; the home is told that the client is gone."""
         self._tell_of_end(session)
-        self._fail_silently_to_home(session, error, end)
+        self._fail(session, error, end, home_knows=False)
 
     def _tell_of_end(self, session: Session) -> None:
-        if session.announced:
-            session.announced = False
+        if session.state is not SessionState.PARKED:
             session.home.tell(messages.client_disconnected(session.id))
 
-    def _fail_silently_to_home(self, session: Session, error: WireError, end: End) -> None:
-        if not session.is_open and session.home.state is not HomeState.LOOKED_UP:
+    def _fail(self, session: Session, error: WireError, end: End, *, home_knows: bool = True) -> None:
+        if session.state is not SessionState.OPEN and session.home.state is not HomeState.LOOKED_UP:
             self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
         session.client.peer.send(messages.error(error))
-        self._end(session, end)
+        self._end(session, end, home_knows=home_knows)
 
     def _open(self, session: Session, ice_servers: bytes | None, *, is_ready: bool) -> None:
         if session.story is not None:
             session.story.connected(is_ready, self._clock.seconds())
         session.cancel_timer()
-        session.is_open = True
+        session.state = SessionState.OPEN
         self.open += 1
         session.client.peer.send(messages.connected(session.home.remote_id, session.id, ice_servers))
 
@@ -272,26 +278,28 @@ class Sessions:
         session.timer = None
         self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
-    def _end(self, session: Session, end: End) -> None:
+    def _end(self, session: Session, end: End, *, home_knows: bool = True) -> None:
+        """End a session; ``home_knows``: as far as it was announced, its home hasn't been told of its end."""
         now = self._clock.seconds()
+        before, session.state = session.state, SessionState.ENDED
         session.cancel_timer()
+        self._table.remove(session)
+        del self.by_client[session.client]
+        session.client.ended_session = session.id
+        self.ended.add(session.id, session.home.remote_id)
+        if before is SessionState.OPEN:
+            self.open -= 1
+            self._report(Event.SESSION_ENDED, session=session.id)
+        elif session.gives_role:
+            session.client.role = Role.NONE
         if session.story is not None:
             session.story.ended(end, now)
             if end is End.UNKNOWN_HOME:
                 self.stories.forget(session.id)
             else:
                 self.stories.ended(session.id, now)
-        if session.announced:
+        if home_knows and before is not SessionState.PARKED:
             self._relay.ended(session)
-        self._table.remove(session)
-        del self.by_client[session.client]
-        session.client.ended_session = session.id
-        if session.gives_role and not session.is_open:
-            session.client.role = Role.NONE
-        self.ended.add(session.id, session.home.remote_id)
-        if session.is_open:
-            self.open -= 1
-            self._report(Event.SESSION_ENDED, session=session.id)
 
     def _age(self, session: Session) -> float:
         return self._clock.seconds() - session.requested_at
@@ -309,9 +317,13 @@ class Sessions:
             home.tell(messages.client_disconnected(crowded_out.id))
             self.detach_remote(home, crowded_out.id)
 
-    def crowd_out(self, session: Session, wait: float = 1) -> None:
-        """A session makes way for another one of its home, or finds no room there."""
-        self.fail(session, home_busy(wait), End.CROWDED_OUT)
+    def crowd_out(self, session: Session) -> None:
+        """End a session that makes way for another one of its home."""
+        self.fail(session, home_busy(1), End.CROWDED_OUT)
+
+    def turn_away(self, session: Session, wait: float) -> None:
+        """End a session of which the home's node says that it has no room; the home has not heard of it."""
+        self._fail(session, home_busy(wait), End.CROWDED_OUT, home_knows=False)
 
 
 def _allowance(settings: Settings) -> Allowance:
