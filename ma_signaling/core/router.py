@@ -50,6 +50,7 @@ MOST_DROPS = 100
 
 
 # Names of this module: a look-up in an enum's class costs several times as much, for every message.
+_CLIENT = Role.CLIENT
 _OPEN = SessionState.OPEN
 _NOTHING, _ANSWERED = Negotiation.NOTHING, Negotiation.ANSWERED
 
@@ -208,7 +209,7 @@ class Router:
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
         if connection.remote_id is not None:
             self._forward_to_client(connection, message, payload)
-        elif connection.role is Role.CLIENT:
+        elif connection.role is _CLIENT:
             self._forward_to_home(connection, message, payload)
         else:
             self._charge_control(connection)
