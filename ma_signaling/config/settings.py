@@ -176,10 +176,14 @@ class Settings:
         "50", values.whole(0), "All other messages of one connection at once", unit="messages", live=True
     )
     home_sessions_per_minute: int = setting(
-        "30", values.whole(0), "New sessions at one home within a minute", unit="sessions", live=True
+        "120",
+        values.whole(0),
+        "New sessions at one home within a minute; as many again for addresses that have had less than their share",
+        unit="sessions",
+        live=True,
     )
     home_sessions: int = setting(
-        "64", values.whole(0), "Open sessions at one home", unit="sessions", live=True
+        "256", values.whole(0), "Open sessions at one home", unit="sessions", live=True
     )
     session_traces: int = setting(
         "10000",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.limits import HomeGuard
+from ma_signaling.core.crowd import Crowd
 from ma_signaling.core.peer import ClientAddress, Timer
 
 HELD_BYTES = 256 * 1024
@@ -48,11 +48,11 @@ class Home:
 
     __slots__ = (
         "_all_held",
-        "_guard",
         "_held",
         "_held_bytes",
         "askers",
         "connection",
+        "crowd",
         "held_since",
         "ice_servers",
         "owner",
@@ -76,7 +76,8 @@ class Home:
         """While it is looked up: who has asked for it, whether they still wait or not."""
         self.timer: Timer | None = None
         """While it is away or evicted: the end of the grace time, unless this server is going down."""
-        self._guard: HomeGuard | None = None
+        self.crowd: Crowd | None = None
+        """Who talks to it; most homes are idle most of the time, and have none."""
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._all_held = all_held
@@ -101,12 +102,11 @@ class Home:
         self.stop_timer()
         self.state = HomeState.EVICTED
 
-    def admit(self, key: str, now: float, most: int) -> float:
-        """Count a new session for the address ``key``; otherwise the seconds until one is allowed (``HomeGuard``)."""
-        if self._guard is None:
-            # Most homes are idle most of the time, and there are thousands.
-            self._guard = HomeGuard()
-        return self._guard.admit(key, now, most)
+    def its_crowd(self) -> Crowd:
+        """Return who talks to it, to count one more."""
+        if self.crowd is None:
+            self.crowd = Crowd()
+        return self.crowd
 
     def asked_by(self, address: ClientAddress) -> None:
         """Remember who has asked for it while it is looked up."""

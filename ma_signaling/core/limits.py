@@ -13,6 +13,8 @@ from math import inf
 from typing import Generic, TypeVar
 
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.address_blocks import fine_blocks_of
+from ma_signaling.core.shares import SharedWindow
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -21,9 +23,6 @@ FIRST_BLOCK = 60.0
 LONGEST_BLOCK = 3600.0
 FORGIVENESS = 600.0
 """Each of these many seconds without a block forgives one of the blocks before."""
-
-REMEMBERED_BY_A_HOME = 1000
-"""Addresses that a home's guard remembers; those beyond are always admitted, as the cap on open sessions allows."""
 
 MOST_STRIKES = 7
 """More of them would make no block longer, only the forgiving."""
@@ -147,7 +146,7 @@ class GuessingGuard:
             del self._guesses[next(iter(self._guesses))]
 
 
-Guard = TypeVar("Guard", SlidingWindow, GuessingGuard)
+Guard = TypeVar("Guard", SlidingWindow, SharedWindow, GuessingGuard)
 
 
 class Keyed(Generic[Guard]):
@@ -182,6 +181,10 @@ def _hourly() -> SlidingWindow:
     return SlidingWindow(HOUR)
 
 
+def _shared_hourly() -> SharedWindow:
+    return SharedWindow(HOUR)
+
+
 class Limits:
     """What each client address may do: open connections, look up Remote IDs, guess."""
 
@@ -191,8 +194,8 @@ class Limits:
         self._lookups = Keyed(SlidingWindow, settings.remembered_addresses)
         self._guesses = Keyed(GuessingGuard, settings.remembered_addresses)
         self._blocked: dict[str, float] = {}
-        self._relays = SlidingWindow(HOUR)
-        self._relays_by_home = Keyed(_hourly, settings.remembered_addresses)
+        self._relays = SharedWindow(HOUR)
+        self._relays_by_home = Keyed(_shared_hourly, settings.remembered_addresses)
         self._relays_by_address = Keyed(_hourly, settings.remembered_addresses)
 
     def connect(self, key: str, now: float) -> float:
@@ -227,17 +230,17 @@ class Limits:
     def relay(self, remote_id: str, key: str, now: float) -> bool:
         """Count a relay's credentials for a client of this home; False: it must do without."""
         by_home, by_address = self._relays_by_home[remote_id], self._relays_by_address[key]
-        # Nobody can use a home up for its guests: each of them is served once an hour, whoever else has asked.
-        most_of_home = 0 if by_address.is_idle(now) else self._settings.turn_per_home
-        windows = (
-            (self._relays, self._settings.turn_total),
-            (by_home, most_of_home),
-            (by_address, self._settings.turn_per_address),
-        )
-        if any(window.wait(now, most) > 0 for window, most in windows):
+        blocks = fine_blocks_of(key)
+        # An address is served once an hour, whoever else has asked: so nothing but its own quota is a hard limit.
+        shared = ((self._relays, self._settings.turn_total), (by_home, self._settings.turn_per_home))
+        if by_address.wait(now, self._settings.turn_per_address) > 0 or any(
+            window.wait(blocks, now, capacity, self._settings.remembered_addresses) > 0
+            for window, capacity in shared
+        ):
             return False
-        for window, _ in windows:
-            window.add(now)
+        by_address.add(now)
+        for window, _ in shared:
+            window.add(blocks, now)
         return True
 
     def prune(self, now: float) -> None:
@@ -270,29 +273,3 @@ class Limits:
         if wait == 0:
             window.add(now)
         return wait
-
-
-class HomeGuard:
-    """A home's own protection against new sessions, whoever asks for them."""
-
-    __slots__ = ("_addresses", "_requests")
-
-    def __init__(self) -> None:
-        self._requests = SlidingWindow()
-        self._addresses: dict[str, float] = {}
-
-    def admit(self, key: str, now: float, most: int) -> float:
-        """Count a new session for the address ``key``; otherwise the seconds until one is allowed.
-
-        An address's first request in a minute is always admitted: strangers who hammer a home's Remote ID leave its
-        owner a way in.
-        """
-        while self._addresses and now - next(iter(self._addresses.values())) >= MINUTE:
-            del self._addresses[next(iter(self._addresses))]
-        wait = self._requests.wait(now, most)
-        if wait > 0 and key in self._addresses:
-            return wait
-        self._requests.add(now)
-        if len(self._addresses) < REMEMBERED_BY_A_HOME:
-            self._addresses.setdefault(key, now)
-        return 0.0

@@ -8,6 +8,7 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.limits import Allowance, Budget
 from ma_signaling.core.peer import Timer
+from ma_signaling.core.shares import Place
 from ma_signaling.core.trace import Story
 
 
@@ -38,10 +39,12 @@ class Negotiation(Enum):
 class Negotiating:
     """What a session of a client here and one of a client elsewhere have in common."""
 
-    __slots__ = ("negotiation",)
+    __slots__ = ("negotiation", "place")
 
     def __init__(self) -> None:
         self.negotiation = Negotiation.NOTHING
+        self.place: Place[Session | RemoteSession] | None = None
+        """Its share of the home."""
 
     def client_sent(self, type: str) -> None:
         """The client has sent a message of this type."""

@@ -24,9 +24,12 @@ class SessionTable(Generic[AnySession]):
         """Add a session."""
         self._by_id[session.id] = session
         self._by_home.setdefault(session.home, {})[session.id] = session
+        session.place = session.home.its_crowd().enter(session, session.key)
 
     def remove(self, session: AnySession) -> None:
         """Remove a session, which must be in the table."""
+        if session.place is not None:
+            session.place.release()
         del self._by_id[session.id]
         of_home = self._by_home[session.home]
         del of_home[session.id]
@@ -44,10 +47,6 @@ class SessionTable(Generic[AnySession]):
     def of(self, home: Home) -> list[AnySession]:
         """Return the sessions of a home."""
         return list(self._by_home.get(home, {}).values())
-
-    def count(self, home: Home) -> int:
-        """Return how many sessions a home has."""
-        return len(self._by_home.get(home, ()))
 
     def move(self, source: Home, target: Home) -> None:
         """Make all sessions of one home those of another, behind its own."""

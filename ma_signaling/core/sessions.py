@@ -55,7 +55,7 @@ class Sessions:
         self._remote: SessionTable[RemoteSession] = SessionTable()
         self.by_client: dict[Connection, Session] = {}
         self.ended = Ended(clock)
-        self._admission = Admission(settings, report, self._table, self._remote)
+        self._admission = Admission(settings, report)
         self.stories = Stories(settings.session_traces)
         self.open = 0
         """How many of them are open; the others are pending."""
@@ -314,12 +314,16 @@ class Sessions:
             self.crowd_out(crowded_out)
         elif crowded_out is not None:
             self._relay.crowd_out(crowded_out)
-            home.tell(messages.client_disconnected(crowded_out.id))
+            if crowded_out.negotiation is not Negotiation.ANSWERED:
+                home.tell(messages.client_disconnected(crowded_out.id))
             self.detach_remote(home, crowded_out.id)
 
     def crowd_out(self, session: Session) -> None:
-        """End a session that makes way for another one of its home."""
-        self.fail(session, home_busy(1), End.CROWDED_OUT)
+        """End a session that makes way for another one of its home; a call that is probably up goes on."""
+        if session.negotiation is Negotiation.ANSWERED:
+            self._end(session, End.CROWDED_OUT)
+        else:
+            self.fail(session, home_busy(1), End.CROWDED_OUT)
 
     def turn_away(self, session: Session, wait: float) -> None:
         """End a session of which the home's node says that it has no room; the home has not heard of it."""

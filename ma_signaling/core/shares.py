@@ -240,17 +240,32 @@ class SharedWindow:
 
     def admit(self, path: Path, now: float, capacity: int, ceiling: int) -> float:
         """Count an event and return 0; otherwise return the seconds until one may come. ``capacity`` 0: no limit."""
+        wait = self.wait(path, now, capacity, ceiling)
+        if wait == 0:
+            self.add(path, now)
+        return wait
+
+    def wait(self, path: Path, now: float, capacity: int, ceiling: int) -> float:
+        """Return the seconds until an event may come, 0 if it may come now."""
         self.forget(now)
         if 0 < capacity <= len(self._events) and (
             len(self._events) >= ceiling or not self._is_below_share(path, capacity)
         ):
             return self._seconds - (now - self._events[0][0])
+        return 0.0
+
+    def add(self, path: Path, now: float) -> None:
+        """Count an event."""
         self._events.append((now, path))
         block = self._root
         for key in path:
             block = block.blocks.setdefault(key, _Count())
             block.events += 1
-        return 0.0
+
+    def is_idle(self, now: float) -> bool:
+        """Return whether it can be forgotten."""
+        self.forget(now)
+        return not self._events
 
     def forget(self, now: float) -> None:
         """Forget what came too long ago."""

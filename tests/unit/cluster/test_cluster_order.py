@@ -47,8 +47,9 @@ class OrderTest(SynchronousTestCase):
         assert not cluster.worlds[0].hub.sessions.remote_of(found)
 
     def test_crowded_out_while_its_offer_is_under_way(self) -> None:
-        cluster = Cluster(2, latency=(0.02, 0.02), home_sessions=1)
+        cluster = Cluster(2, latency=(0.02, 0.02), home_sessions=2)
         home = cluster.home(0)
+        cluster.session(home, cluster.client(1))
         client = cluster.client(1)
         cluster.session(home, client)
         late = cluster.worlds[0].connect("198.51.100.77")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.memory_hub import World
+from tests.support.memory_hub import FakePeer, World
 
 
 class HomeProtectionTest(SynchronousTestCase):
@@ -15,55 +15,77 @@ class HomeProtectionTest(SynchronousTestCase):
         self.home = self.world.home()
 
     def test_sessions_a_minute(self) -> None:
+        """An address may have all of a minute's; others still get their shares, up to as many again."""
+        self.world = World(control_burst=0, lookups_per_minute=0)
+        self.home = self.world.home()
         peer = self.world.connect("198.51.100.1")
-        for _ in range(31):
+        for _ in range(121):
             peer.say("connect-request", remoteId="HOME")
         assert peer.codes() == ["home-busy"]
         assert peer.heard[-1]["retryAfter"] == 60
-        assert self.world.client(text="198.51.100.2").heard == []
+        other = self.world.connect("198.51.100.2")
+        for _ in range(61):
+            other.say("connect-request", remoteId="HOME")
+        assert other.codes() == ["home-busy"]
+        assert self.world.client(text="198.51.100.3").codes() == []
 
-    def test_crowd_leaves_the_owner_a_way_in(self) -> None:
-        """Sixty-four open at once; the newest without an offer, of the address that has most, makes way."""
-        crowd = []
-        for number in range(64):
-            peer = self.world.connect(f"203.0.113.{number // 2}")
-            peer.say("connect-request", remoteId="HOME")
-            self.world.session(self.home, peer)
-            peer.say("ice-candidate", data={})
-            self.world.advance(3)
-            crowd.append(peer)
-        for peer in (crowd[0], crowd[1]):
-            peer.say("offer", data={})
-        owner = self.world.client(text="192.0.2.7")
-        session_id = self.home.heard[-1]["sessionId"]
-        self.home.say("session-ready", sessionId=session_id)
-        assert owner.types() == ["connected"]
-        assert [number for number, peer in enumerate(crowd) if "home-busy" in peer.codes()] == [63]
-        assert self.home.types()[-2] == "client-disconnected"
+    def test_party(self) -> None:
+        """Fifty guests behind one address have two sessions each within a minute."""
+        for _ in range(50):
+            guest = self.world.connect("198.51.100.1")
+            for _ in range(2):
+                guest.say("connect-request", remoteId="HOME")
+                self.world.session(self.home, guest)
+            assert guest.codes() == []
 
-    def test_calls_are_not_held_against_an_address(self) -> None:
-        """Only sessions without an offer say which address has most."""
-        world = World(home_sessions=6)
-        home = world.home()
-        caller, other = "203.0.113.1", "203.0.113.2"
+    def fill(self, home: FakePeer, *texts: str) -> list[FakePeer]:
+        """Open a session for each of these addresses."""
         peers = []
-        for text, offers in (*((caller, True),) * 3, *((other, False),) * 2, (caller, False)):
-            peer = world.client(text=text)
-            world.session(home, peer)
-            if offers:
-                peer.say("offer", data={})
-            peers.append(peer)
-        assert world.client(text="192.0.2.7").codes() == []
-        assert [number for number, peer in enumerate(peers) if peer.codes()] == [4]
+        for text in texts:
+            peers.append(self.world.client(text=text))
+            self.world.session(home, peers[-1])
+        return peers
 
-    def test_full_of_calls(self) -> None:
-        for number in range(64):
-            peer = self.world.connect(f"203.0.113.{number}")
-            peer.say("connect-request", remoteId="HOME")
-            self.world.session(self.home, peer)
+    def test_crowd_makes_way(self) -> None:
+        """The address with most sessions gives up its newest, if it has two more than the one that asks."""
+        world = self.world = World(home_sessions=6)
+        home = world.home()
+        peers = self.fill(home, *["203.0.113.1"] * 4, *["203.0.113.2"] * 2)
+        peers[3].say("offer", data={})
+        owner = world.client(text="192.0.2.7")
+        assert owner.codes() == []
+        assert [number for number, peer in enumerate(peers) if peer.codes()] == [3]
+        assert peers[3].codes() == ["home-busy"]
+        assert home.types()[-2:] == ["client-disconnected", "client-connected"]
+        assert world.client(text="203.0.113.2").codes() == ["home-busy"]
+        assert world.client(text="203.0.113.1").codes() == ["home-busy"]
+
+    def test_calls_live_on(self) -> None:
+        """An answered session makes way in silence: neither side hears of it, and what both still send is ignored."""
+        world = self.world = World(home_sessions=2)
+        home = world.home()
+        peers = self.fill(home, *["203.0.113.1"] * 2)
+        for peer in peers:
             peer.say("offer", data={})
-            self.world.advance(3)
-        assert self.world.client(text="192.0.2.7").codes() == ["home-busy"]
+        session_ids = [message["sessionId"] for message in home.heard if message["type"] == "offer"]
+        for session_id in session_ids:
+            home.say("answer", sessionId=session_id, data={})
+        assert world.client(text="192.0.2.7").codes() == []
+        assert [peer.types()[-1] for peer in peers] == ["answer", "answer"]
+        assert "client-disconnected" not in home.types()
+        home.say("ice-candidate", sessionId=session_ids[1], data={})
+        peers[1].say("ice-candidate", data={})
+        assert "error" not in peers[1].types() + home.types()
+
+    def test_shares_of_one(self) -> None:
+        world = self.world = World(home_sessions=6)
+        self.fill(world.home(), *(f"203.0.113.{number}" for number in range(6)))
+        assert world.client(text="192.0.2.7").codes() == ["home-busy"]
+
+    def test_a_block_of_ipv6(self) -> None:
+        world = self.world = World(home_sessions=6)
+        self.fill(world.home(), *(f"2001:db8:1:{number}::1" for number in range(6)))
+        assert world.client(text="192.0.2.7").codes() == []
 
 
 class ConnectionsTest(SynchronousTestCase):

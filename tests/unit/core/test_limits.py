@@ -5,11 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.limits import (
-    REMEMBERED_BY_A_HOME,
     Allowance,
     Budget,
     GuessingGuard,
-    HomeGuard,
     Keyed,
     SlidingWindow,
 )
@@ -154,31 +152,6 @@ class GuessingGuardTest(SynchronousTestCase):
         self.block(guard, 100)
         assert not guard.is_idle(160)
         assert guard.is_idle(160 + 600)
-
-
-class HomeGuardTest(SynchronousTestCase):
-    """A home's own protection."""
-
-    def test_first_request_of_an_address_is_always_admitted(self) -> None:
-        guard = HomeGuard()
-        assert [guard.admit("stranger", 0, 30) for _ in range(31)] == [0] * 30 + [60]
-        assert guard.admit("owner", 1, 30) == 0
-        assert guard.admit("owner", 2, 30) > 0
-        assert guard.admit("owner", 61, 30) == 0
-
-    def test_first_request_comes_round_each_minute(self) -> None:
-        guard = HomeGuard()
-        assert guard.admit("A", 0, 1) == 0
-        assert guard.admit("B", 59, 1) == 0
-        assert guard.admit("A", 59, 1) > 0
-        assert guard.admit("A", 60, 1) == 0
-
-    def test_it_remembers_so_many_addresses(self) -> None:
-        guard = HomeGuard()
-        for number in range(REMEMBERED_BY_A_HOME + 1):
-            assert guard.admit(f"address {number}", 0, 1) == 0
-        assert guard.admit(f"address {REMEMBERED_BY_A_HOME - 1}", 0, 1) > 0
-        assert guard.admit(f"address {REMEMBERED_BY_A_HOME}", 0, 1) == 0
 
 
 class KeyedTest(SynchronousTestCase):

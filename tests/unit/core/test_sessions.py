@@ -223,8 +223,9 @@ class ClosedByTheServerTest(SynchronousTestCase):
         assert client.closed is None
 
     def test_an_open_session_that_makes_way_has_not_failed(self) -> None:
-        world = World(home_sessions=1)
+        world = World(home_sessions=2)
         home = world.home()
+        world.session(home, world.client(text="198.51.100.1"))
         first = world.client(text="198.51.100.1")
         world.session(home, first)
         world.client(text="198.51.100.2")

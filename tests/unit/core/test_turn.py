@@ -97,15 +97,14 @@ class ListTest(SynchronousTestCase):
         )
 
     def test_quota_of_a_home(self) -> None:
-        world = World(turn_urls=RELAY, turn_per_home=3)
+        """One address may have all of it; others still get their shares."""
+        world = World(turn_urls=RELAY, turn_per_home=4)
         home = world.home()
         stranger, guest = "198.51.100.1", "203.0.113.1"
-        self.assertEqual(self._relays(world, [home] * 5, [stranger] * 5), 3)
-        self.assertEqual(world.reported().count(Event.RELAY_OFFERED), 3)
+        self.assertEqual(self._relays(world, [home] * 6, [stranger] * 6), 4)
+        self.assertEqual(world.reported().count(Event.RELAY_OFFERED), 4)
         self.assertEqual(world.reported().count(Event.LIMIT_HIT), 2)
-        self.assertEqual(
-            self._relays(world, [home] * 2, [guest] * 2), 1, "each address is served once an hour"
-        )
+        self.assertEqual(self._relays(world, [home] * 3, [guest] * 3), 2)
         world.advance(3599)
         self.assertEqual(self._relays(world, [home], [stranger]), 0)
         world.advance(1)
@@ -122,6 +121,9 @@ class ListTest(SynchronousTestCase):
         self.assertEqual(given_to, [True, True, False, False])
 
     def test_quota_in_all(self) -> None:
-        world = World(turn_urls=RELAY, turn_total=2)
+        """A block of addresses may have all of it; an address elsewhere is served once, whoever has asked."""
+        world = World(turn_urls=RELAY, turn_total=4)
         home = world.home()
-        self.assertEqual(self._relays(world, [home] * 4, [f"198.51.100.{n}" for n in range(4)]), 2)
+        block = [f"2001:db8:1:{number}::1" for number in range(6)]
+        self.assertEqual(self._relays(world, [home] * 6, block), 4)
+        self.assertEqual(self._relays(world, [home] * 2, ["192.0.2.1", "2001:db8:2::1"]), 2)

@@ -111,8 +111,9 @@ class VerdictsTest(StoryTestCase):
         assert self.verdict(session_id) == "home-did-not-return"
 
     def test_crowded_out(self) -> None:
-        self.world = World(home_sessions=1)
+        self.world = World(home_sessions=2)
         home = self.world.home()
+        self.asked(home)
         _, session_id = self.asked(home)
         self.world.client(text="198.51.100.2")
         assert self.verdict(session_id) == "home-busy"

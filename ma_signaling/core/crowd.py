@@ -1,0 +1,40 @@
+"""Who talks to one home: its sessions, and those that began lately, both by the addresses of the clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.shares import Place, SharedWindow, Shares
+
+MINUTE = 60.0
+
+
+class Crowd:
+    """Shares of one home between the addresses that want sessions with it."""
+
+    __slots__ = ("_sessions", "_started")
+
+    def __init__(self) -> None:
+        self._sessions: Shares[Any] = Shares(0)
+        self._started = SharedWindow(MINUTE)
+
+    def start(self, key: str, now: float, per_minute: int) -> float:
+        """Count a new session of the address ``key``; otherwise return the seconds until one may begin.
+
+        Beyond ``per_minute`` (0: no limit) an address with fewer starts than its share is still admitted, up to twice
+        as many in all.
+        """
+        return self._started.admit(blocks_of(key), now, per_minute, 2 * per_minute)
+
+    def is_full(self, max_open: int) -> bool:
+        """Return whether no session more may be open. ``max_open`` 0: no limit."""
+        return 0 < max_open <= self._sessions.used
+
+    def make_way(self, key: str) -> Any | None:
+        """Return the session that ends for one of the address ``key``: the newest of the address with most; or None."""
+        return self._sessions.make_way(blocks_of(key))
+
+    def enter(self, session: Any, key: str) -> Place[Any]:
+        """Give a session its place."""
+        return self._sessions.take(blocks_of(key), session)
