@@ -215,6 +215,26 @@ class Settings:
         unit="seconds",
         live=True,
     )
+    proof: str = setting(
+        "auto",
+        values.choice("auto", "relay", "off"),
+        "Ask contenders for a Remote ID to prove by UDP that they hold its key; relay: only through --turn-urls",
+        live=True,
+    )
+    proof_networks: tuple[Network, ...] = setting(
+        "none",
+        values.networks,
+        "Networks besides the Internet that a proof may use: for its packets, and for the addresses in its offer",
+        unit="networks, or none",
+        live=True,
+    )
+    proof_address: str = setting(
+        "",
+        values.ip_or_none,
+        "Public address that a proof offers where a NAT that keeps ports maps it to this machine",
+        unit="IP address",
+        live=True,
+    )
     ping_interval: float = setting(
         "30",
         values.number(0.1, 3600),

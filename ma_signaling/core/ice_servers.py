@@ -37,17 +37,18 @@ class IceServers:
         if self._settings.stun_urls and not _has_stun(ice_servers):
             added.append({"urls": self._settings.stun_urls})
         if with_relay:
-            added.append({"urls": self._settings.turn_urls, **self._credentials(wall)})
+            username, credential = self.credentials(wall)
+            added.append({"urls": self._settings.turn_urls, "username": username, "credential": credential})
         if not added:
             return ice_servers
         own = b"" if ice_servers is None else ice_servers[1:-1]
         return b"[%b%b%b]" % (own, b"," if own else b"", orjson.dumps(added)[1:-1])
 
-    def _credentials(self, wall: float) -> dict[str, object]:
-        """A name that tells nothing about session or person, and its password."""
+    def credentials(self, wall: float) -> tuple[str, str]:
+        """Return a name that tells nothing about session or person, and its password."""
         username = f"{int(wall) + self._settings.turn_ttl}:{token_hex(8)}"
         password = hmac.digest(self.secret, username.encode(), "sha1")
-        return {"username": username, "credential": b64encode(password).decode()}
+        return username, b64encode(password).decode()
 
 
 def _has_stun(ice_servers: bytes | None) -> bool:

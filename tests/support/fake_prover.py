@@ -43,3 +43,22 @@ class FakeProver:
         proof = FakeProof(remote_id, asked)
         self.proofs.append(proof)
         return proof
+
+
+class FakeAsked:
+    """Who is asked: it records what the prover calls."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def offer(self, data: dict[str, object]) -> None:
+        """Take an offer."""
+        self.heard.append(data)
+
+    def proved(self) -> None:
+        """Have proved it."""
+        self.heard.append("proved")
+
+    def failed(self, reason: str) -> None:
+        """Have failed."""
+        self.heard.append(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
@@ -14,7 +15,10 @@ from zope.interface import directlyProvides
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.values import networks
+from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.shutdown import Connections
+from tests.support.fake_process import FakeReactor
+from tests.support.fake_prover import FakeAsked
 from tests.support.memory_server import TEXT, UPGRADE, Server, Socket, frame
 
 GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n"
@@ -183,6 +187,13 @@ def most(answer: bytes, ask: Callable[[int], bytes]) -> int:
     return [ask(number) for number in range(10)].count(answer)
 
 
+def means(server: Server) -> object:
+    """What a proof may use."""
+    reactor: Any = FakeReactor()
+    ChildProver(server.settings, lambda: server.hub.ice_servers, reactor).ask("A" * 26, FakeAsked())
+    return reactor.children[0].heard[0]["means"]
+
+
 PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
     "hsts": (hsts, 0, 60, {}),
     "trusted_proxies": (
@@ -251,6 +262,9 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
     "send_buffer_bytes": (held_back, 65536, 262144, {}),
     "ready_timeout": (ready, 3, 6, {}),
     "takeover_timeout": (takeover, 3, 6, {}),
+    "proof": (means, "auto", "relay", {}),
+    "proof_networks": (means, (), (ip_network("10.0.0.0/8"),), {}),
+    "proof_address": (means, "", "198.51.100.7", {}),
     "grace": (grace, 3, 6, {}),
     "park": (park, 3, 6, {}),
     "stun_urls": (ice_servers, (), ("stun:stun.example.org",), {}),

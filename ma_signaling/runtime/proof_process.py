@@ -1,0 +1,245 @@
+"""The child process that asks for proofs, as the server sees it: lines of JSON over pipes.
+
+It parses what strangers send by UDP, so it is not trusted further than that it says whether a proof was given: what it
+writes is bounded, and it is killed where it breaks the rules, takes too long or is not needed any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import orjson
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ma_signaling.core.proof import Asked
+from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
+from ma_signaling.webrtc.means import SECONDS, Means
+
+MODULE = "ma_signaling.webrtc.child"
+
+MAX_PROOFS = 32
+"""Under way at once; beyond it nobody is asked."""
+
+HANG_SECONDS = SECONDS + 15.0
+"""After which a proof must have ended, with all that it has opened; or else the process hangs."""
+
+RETIRE_SECONDS = 5.0
+"""What it may take to end when its standard input was closed."""
+
+MAX_LINE = 2 * MAX_BYTES
+"""Bytes that the process may write without an end of line."""
+
+MAX_CANDIDATE = 512
+"""Characters of a candidate; usual ones have some hundred."""
+
+MAX_REASON = 64
+"""Characters of why there is no proof."""
+
+KEPT_ERRORS = 2048
+"""Bytes of what the process has last said on standard error, for the log."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Reactor(IReactorTime, IReactorProcess):
+    """What is needed of a reactor."""
+
+
+class _Proof:
+    """A proof under way; the ``ProofSession`` that core holds."""
+
+    def __init__(self, process: ProofProcess, number: int, asked: Asked) -> None:
+        self._process = process
+        self.number = number
+        self.asked: Asked | None = asked
+        """Who waits for the outcome; None: nobody does any more."""
+        self.deadline: IDelayedCall | None = None
+        self._has_offer = False
+        self._has_answer = False
+        self._candidates = 0
+
+    def answer(self, data: object) -> None:
+        """Pass the first answer on."""
+        sdp = data.get("sdp") if isinstance(data, dict) else None
+        if self.asked is None or self._has_answer:
+            return
+        self._has_answer = True
+        if isinstance(sdp, str) and len(sdp) <= MAX_BYTES:
+            self._process.say(answer=self.number, sdp=sdp)
+        else:
+            self._process.give_up(self, "the answer makes no sense")
+
+    def candidate(self, data: object) -> None:
+        """Pass a candidate on; the process counts those in the answer as well."""
+        text = data.get("candidate") if isinstance(data, dict) else None
+        if self.asked is None or self._candidates >= MAX_CANDIDATES:
+            return
+        if isinstance(text, str) and 0 < len(text) <= MAX_CANDIDATE:
+            self._candidates += 1
+            self._process.say(candidate=self.number, text=text)
+
+    def cancel(self) -> None:
+        """Say that nobody waits for it."""
+        if self.asked is not None:
+            self.asked = None
+            self._process.say(cancel=self.number)
+
+    def offer(self, sdp: str) -> None:
+        """Hand our offer on."""
+        if self.asked is not None and not self._has_offer:
+            self._has_offer = True
+            self.asked.offer({"type": "offer", "sdp": sdp})
+
+    def succeed(self) -> None:
+        """Say that the proof was given, to whoever waits for it."""
+        asked, self.asked = self.asked, None
+        if asked is not None:
+            asked.proved()
+
+    def fail(self, reason: str) -> None:
+        """Say that there is no proof, to whoever waits for it."""
+        asked, self.asked = self.asked, None
+        if asked is not None:
+            asked.failed(reason)
+
+    def ended(self, reason: str) -> None:
+        """Nothing is left of it; where it had no outcome, it failed for this ``reason``."""
+        if self.deadline is not None and self.deadline.active():
+            self.deadline.cancel()
+        self.fail(reason)
+
+
+class ProofProcess(ProcessProtocol):
+    """One process, from its start to its end."""
+
+    def __init__(self, reactor: Reactor, idle_seconds: float) -> None:
+        """Start it; it ends by itself when nothing was asked for ``idle_seconds``."""
+        self._reactor = reactor
+        self._child: Any = None
+        self._idle_seconds = idle_seconds
+        self._timer: IDelayedCall | None = None
+        """Until it is asked to end, and then until it is killed."""
+        self._proofs: dict[int, _Proof] = {}
+        self._numbers = count(1)
+        self._line = b""
+        self._errors = b""
+        self.takes_proofs = True
+        """Whether it has not ended, and is not about to."""
+        self.ended: Deferred[None] = Deferred()
+        # No variable of the server's, for one may be a secret; the modules are found where the server finds them.
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        arguments = [sys.executable, "-P", "-m", MODULE]
+        try:
+            self._child = reactor.spawnProcess(self, sys.executable, arguments, environment)
+        except OSError as problem:
+            _log.error("The process that asks for proofs can't be started: {problem}", problem=problem)
+            self.takes_proofs = False
+            self.ended.callback(None)
+
+    def ask(self, remote_id: str, means: Means, asked: Asked) -> _Proof:
+        """Begin a proof."""
+        number = next(self._numbers)
+        proof = _Proof(self, number, asked)
+        if not self.takes_proofs:
+            self._fail_soon(proof, "the process that asks for proofs can't be started")
+            return proof
+        if len(self._proofs) >= MAX_PROOFS:
+            self._fail_soon(proof, "too many proofs at once")
+            return proof
+        self._proofs[number] = proof
+        proof.deadline = self._reactor.callLater(HANG_SECONDS, self._break_off, "it hangs")
+        self._stop_timer()
+        self.say(ask=number, remoteId=remote_id, means=means.as_json())
+        return proof
+
+    def say(self, **message: object) -> None:
+        """Write one line to the process; in silence nothing happens where it has ended."""
+        if self.takes_proofs:
+            self._child.write(orjson.dumps(message) + b"\n")
+
+    def give_up(self, proof: _Proof, reason: str) -> None:
+        """End a proof that failed on this side."""
+        self.say(cancel=proof.number)
+        self._fail_soon(proof, reason)
+
+    def kill(self) -> None:
+        """End the process at once, and all of its proofs with it."""
+        self.takes_proofs = False
+        with suppress(ProcessExitedAlready):
+            self._child.signalProcess("KILL")
+
+    # From Twisted
+
+    def outReceived(self, data: bytes) -> None:
+        """Take what the process says."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        try:
+            for line in lines:
+                self._take(orjson.loads(line))
+        except (LookupError, ValueError):
+            self._break_off("it writes nonsense")
+        if len(self._line) > MAX_LINE:
+            self._break_off("its line has no end")
+
+    def errReceived(self, data: bytes) -> None:
+        """Keep the end of what it complains about."""
+        self._errors = (self._errors + data)[-KEPT_ERRORS:]
+
+    def processEnded(self, reason: Failure) -> None:
+        """Fail what it was asked for."""
+        is_expected = not self.takes_proofs
+        self.takes_proofs = False
+        self._stop_timer()
+        if not is_expected:
+            _log.warn(
+                "The process that asks for proofs has ended: {reason} {errors}",
+                reason=reason.getErrorMessage(),
+                errors=self._errors.decode(errors="replace"),
+            )
+        proofs, self._proofs = list(self._proofs.values()), {}
+        for proof in proofs:
+            proof.ended("the process that asks for proofs has ended")
+        self.ended.callback(None)
+
+    # Within
+
+    def _take(self, message: Any) -> None:
+        match message:
+            case {"offer": int(number), "sdp": str(sdp)}:
+                self._proofs[number].offer(sdp)
+            case {"proved": int(number)}:
+                self._proofs[number].succeed()
+            case {"failed": int(number), "reason": str(reason)}:
+                self._proofs[number].fail(reason[:MAX_REASON])
+            case {"ended": int(number)}:
+                self._proofs.pop(number).ended("no verdict")
+                if not self._proofs:
+                    self._timer = self._reactor.callLater(self._idle_seconds, self._retire)
+            case _:
+                raise ValueError("no such message")
+
+    def _retire(self) -> None:
+        self.takes_proofs = False
+        self._child.closeStdin()
+        self._timer = self._reactor.callLater(RETIRE_SECONDS, self.kill)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _break_off(self, why: str) -> None:
+        _log.warn("The process that asks for proofs is killed: {why}", why=why)
+        self.kill()
+
+    def _fail_soon(self, proof: _Proof, reason: str) -> None:
+        """Fail a proof, but not before whoever asks has its session."""
+        self._reactor.callLater(0, proof.fail, reason)

@@ -1,0 +1,89 @@
+"""Asks for proofs of possession: the settings, and the child process that does it (``webrtc/child.py``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from ipaddress import ip_address
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.core.proof import Asked, ProofSession
+from ma_signaling.runtime.proof_process import ProofProcess, Reactor
+from ma_signaling.webrtc.destinations import Destinations
+from ma_signaling.webrtc.local_addresses import sources
+from ma_signaling.webrtc.means import Means, Turn, first_by_udp
+
+IDLE_SECONDS = 60.0
+"""After which the child process ends, when nothing is asked any more."""
+
+
+def obstacle(settings: Settings, ice_servers: IceServers) -> str | None:
+    """Return why no proof can be had with these settings, on this machine; None: it can."""
+    if settings.proof == "off":
+        return "off"
+    if find_spec("aiortc") is None:
+        return "aiortc is not installed (extra proof)"
+    has_relay = ice_servers.has_relay and first_by_udp(settings.turn_urls) is not None
+    if settings.proof == "relay":
+        return None if has_relay else "no relay by UDP is set (--turn-urls)"
+    has_stun = first_by_udp(settings.stun_urls) is not None
+    if has_relay or has_stun or settings.proof_address:
+        return None
+    destinations = Destinations(settings.proof_networks)
+    if any(destinations.may_show(source) for source in sources(settings.proof_networks)):
+        return None
+    return "no public UDP address is known (--stun-urls, --turn-urls or --proof-address)"
+
+
+class ChildProver(Service):
+    """The ``Prover`` of a server. Its child process starts at the first proof, and again after it has died."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ice_servers: Callable[[], IceServers],
+        reactor: Reactor,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare it; ``wall`` is the time by the calendar, which a relay's credentials depend on."""
+        self._settings = settings
+        self._ice_servers = ice_servers
+        self._reactor = reactor
+        self._wall = wall
+        self._process: ProofProcess | None = None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no proof can be had."""
+        return obstacle(self._settings, self._ice_servers())
+
+    def ask(self, remote_id: str, asked: Asked) -> ProofSession:
+        """Begin a proof."""
+        if self._process is None or not self._process.takes_proofs:
+            self._process = ProofProcess(self._reactor, IDLE_SECONDS)
+        return self._process.ask(remote_id, self._means(), asked)
+
+    def stopService(self) -> Deferred[None] | None:
+        """End the child process; no proof comes to a verdict any more."""
+        super().stopService()
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.kill()
+        return process.ended
+
+    def _means(self) -> Means:
+        settings, ice_servers = self._settings, self._ice_servers()
+        relay = first_by_udp(settings.turn_urls) if ice_servers.has_relay else None
+        return Means(
+            networks=settings.proof_networks,
+            address=ip_address(settings.proof_address) if settings.proof_address else None,
+            is_relay_only=settings.proof == "relay",
+            stun=first_by_udp(settings.stun_urls),
+            turn=None if relay is None else Turn(relay, *ice_servers.credentials(self._wall())),
+        )

@@ -1,0 +1,1 @@
+"""WebRTC connections to homes, for ``ma-signaling check`` and for the child process that asks for proofs."""

@@ -1,0 +1,116 @@
+"""The process that asks for proofs, and the only one that parses what hostile peers send by UDP.
+
+It talks with the server in lines of JSON: what to do comes by standard input, and standard output says what came of it.
+Secrets come that way too: none are in its environment or arguments. Where input ends, so does the process.
+
+To it: ``{"ask": N, "remoteId": R, "means": {…}}``, then for this proof ``{"answer": N, "sdp": S}``,
+``{"candidate": N, "text": S}`` and ``{"cancel": N}``. From it: ``{"offer": N, "sdp": S}``, then ``{"proved": N}`` or
+``{"failed": N, "reason": S}``, unless it was cancelled, and ``{"ended": N}`` when nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from ma_signaling.webrtc.guard import GuardedLoop
+from ma_signaling.webrtc.means import Means
+from ma_signaling.webrtc.proof import NotProved, Proof, gather_for_proofs
+
+MAX_LINE = 512 * 1024
+"""Bytes. The server bounds what peers send far below."""
+
+MAX_DATA = 256 * 1024 * 1024
+"""Bytes of memory that can be written; aiortc takes 40 MiB for itself, and a proof some hundred KiB."""
+
+MAX_FILES = 512
+"""Open files; a proof takes one for each address that it sends from, and one for a relay."""
+
+MAX_TURN = 5.0
+"""Seconds of processor time that the loop may stand before the kernel ends the process."""
+
+
+class Child:
+    """All proofs under way."""
+
+    def __init__(self) -> None:
+        self._proofs: dict[int, Proof] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def take(self, line: bytes) -> None:
+        """Do what the server says in one line."""
+        message = orjson.loads(line)
+        match message:
+            case {"ask": int(number), "remoteId": str(remote_id), "means": dict(means)}:
+                self._tasks[number] = asyncio.create_task(self._prove(number, remote_id, means))
+            case {"cancel": int(number)} if number in self._tasks:
+                self._tasks[number].cancel()
+            case {"answer": int(number), "sdp": str(sdp)} if number in self._proofs:
+                self._proofs[number].answer(sdp)
+            case {"candidate": int(number), "text": str(text)} if number in self._proofs:
+                self._proofs[number].candidate(text)
+
+    async def _prove(self, number: int, remote_id: str, means: dict[str, Any]) -> None:
+        proof = Proof(remote_id, Means.from_json(means), lambda sdp: _say(offer=number, sdp=sdp))
+        self._proofs[number] = proof
+        try:
+            await proof.run()
+            _say(proved=number)
+        except NotProved as reason:
+            _say(failed=number, reason=str(reason))
+        except Exception:  # noqa: BLE001 - whatever a peer makes of aiortc, other proofs go on
+            traceback.print_exc()
+            _say(failed=number, reason="internal error")
+        finally:
+            del self._proofs[number]
+            with suppress(Exception):
+                await proof.close()
+            del self._tasks[number]
+            _say(ended=number)
+
+
+def _say(**message: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _serve() -> None:
+    """Do what the server says until it closes the pipe."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=MAX_LINE)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    child = Child()
+    watching = asyncio.create_task(_watch())
+    while line := await reader.readline():
+        child.take(line)
+    watching.cancel()
+
+
+async def _watch() -> None:
+    """Be ended by the kernel if the loop stands, busy with what some peer sent."""
+    while True:
+        signal.setitimer(signal.ITIMER_PROF, MAX_TURN)
+        await asyncio.sleep(1)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA, MAX_DATA))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gather_for_proofs()
+    # An interrupt at the terminal is the server's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=GuardedLoop) as runner:
+        runner.run(_serve())
+
+
+if __name__ == "__main__":
+    main()

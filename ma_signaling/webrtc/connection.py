@@ -1,0 +1,101 @@
+"""One WebRTC connection to a home, with aiortc: we offer, the home answers, and a data channel opens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiortc import (
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from ma_signaling.webrtc.description import MID, Candidate, Description
+
+CLOSE_SECONDS = 5.0
+
+
+class ConnectionFailed(Exception):
+    """ICE, DTLS or SCTP came to an end before the data channel was open."""
+
+
+class HomeConnection:
+    """A connection with a certificate of its own, made for it alone, and one data channel.
+
+    Once the channel is open, the home has shown that it has the key of the certificate whose fingerprint its answer
+    names (DTLS), and has accepted ours (SCTP begins after both sides have compared).
+    """
+
+    def __init__(
+        self,
+        ice_servers: Sequence[RTCIceServer],
+        *,
+        channel: str,
+        is_announced: bool = True,
+        is_relay_only: bool = False,
+    ) -> None:
+        """Prepare a connection; a home bridges each ``channel`` that is announced to its API."""
+        policy = RTCIceTransportPolicy.RELAY if is_relay_only else RTCIceTransportPolicy.ALL
+        self._peer = RTCPeerConnection(RTCConfiguration(list(ice_servers), iceTransportPolicy=policy))
+        self._gathering: asyncio.Task[None] | None = None
+        self._opened, self._failed = asyncio.Event(), asyncio.Event()
+        negotiated_id = None if is_announced else 0
+        self._channel = self._peer.createDataChannel(channel, negotiated=not is_announced, id=negotiated_id)
+        self._channel.on("open", self._opened.set)
+        self._peer.on("connectionstatechange", self._look)
+
+    async def offer(self) -> str:
+        """Gather our candidates, and return our offer (SDP) with all of them."""
+        # Gathering goes on where the caller gives up: cut off halfway, aioice leaves sockets behind.
+        self._gathering = asyncio.create_task(self._gather())
+        await asyncio.shield(self._gathering)
+        return str(self._peer.localDescription.sdp)
+
+    async def answer(self, description: Description) -> None:
+        """Take the home's answer, and begin to connect. Raises ValueError where it does not fit our offer."""
+        await self._peer.setRemoteDescription(RTCSessionDescription(str(description), "answer"))
+
+    async def candidate(self, candidate: Candidate) -> None:
+        """Take one more candidate of the home; only after ``answer``."""
+        await self._peer.addIceCandidate(
+            RTCIceCandidate(
+                component=1,
+                foundation=str(candidate.address),
+                ip=str(candidate.address),
+                port=candidate.port,
+                priority=candidate.priority,
+                protocol="udp",
+                type=candidate.type,
+                sdpMid=MID,
+            )
+        )
+
+    async def opened(self) -> None:
+        """Wait until the data channel is open, for ever if the home is silent. Raises ``ConnectionFailed``."""
+        waiting = [asyncio.create_task(event.wait()) for event in (self._opened, self._failed)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if not self._opened.is_set():
+            raise ConnectionFailed
+
+    async def close(self) -> None:
+        """Hang up, once our candidates are gathered: that takes some seconds at most."""
+        if self._gathering is not None:
+            await asyncio.wait([self._gathering])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._peer.close(), CLOSE_SECONDS)
+
+    async def _gather(self) -> None:
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+
+    def _look(self) -> None:
+        if self._peer.connectionState in ("failed", "closed"):
+            self._failed.set()

@@ -1,0 +1,77 @@
+"""What a proof may use of the network: as the server says it, and as it goes over the pipe to the child process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from ma_signaling.config.values import Network
+from ma_signaling.webrtc.destinations import Address
+
+Endpoint = tuple[str, int]
+"""A host, by name or address, and a port."""
+
+SECONDS = 15.0
+"""What a proof may take, from asking to SCTP."""
+
+DEFAULT_PORT = 3478
+"""Of STUN and TURN by UDP (RFC 7064, RFC 7065)."""
+
+_URL = re.compile(r"(?:stun|turn):([^?:\[\]]+)(?::(\d{1,5}))?(?:\?transport=udp)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Our own relay, by UDP, with credentials that expire."""
+
+    server: Endpoint
+    username: str
+    credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What one proof may use."""
+
+    networks: tuple[Network, ...] = ()
+    """Where packets may go besides the Internet."""
+    address: Address | None = None
+    """This machine's public address, where a NAT in between keeps the ports."""
+    is_relay_only: bool = False
+    stun: Endpoint | None = None
+    turn: Turn | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as what ``from_json`` takes."""
+        turn = self.turn
+        return {
+            "networks": [str(network) for network in self.networks],
+            "address": None if self.address is None else str(self.address),
+            "isRelayOnly": self.is_relay_only,
+            "stun": self.stun,
+            "turn": None if turn is None else [*turn.server, turn.username, turn.credential],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Means:
+        """Return what ``as_json`` has written."""
+        turn = data["turn"]
+        return cls(
+            networks=tuple(ip_network(network) for network in data["networks"]),
+            address=None if data["address"] is None else ip_address(data["address"]),
+            is_relay_only=data["isRelayOnly"],
+            stun=None if data["stun"] is None else (data["stun"][0], data["stun"][1]),
+            turn=None if turn is None else Turn((turn[0], turn[1]), turn[2], turn[3]),
+        )
+
+
+def first_by_udp(urls: Iterable[str]) -> Endpoint | None:
+    """Return the first server that can be asked by UDP without TLS, from ``stun:`` or ``turn:`` URLs."""
+    for url in urls:
+        match = _URL.fullmatch(url)
+        if match is not None:
+            return match[1], int(match[2] or DEFAULT_PORT)
+    return None
