@@ -123,7 +123,7 @@ def makeService(options: Options) -> IService:
     """Return the service that ``options`` describe, on the reactor that twistd has installed."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling.runtime import service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
+    from ma_signaling.runtime import monotonic, service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         if isinstance(problem, CannotStart):
@@ -133,6 +133,7 @@ def makeService(options: Options) -> IService:
 
     sys.excepthook = in_one_line
     running: Any = reactor
+    monotonic.use_monotonic_time(running)
     stop_signals.handle(running)
     if note := options.configuration.note():
         _log.info("{note}", note=note)

@@ -116,14 +116,17 @@ class ServerProcess:
         process = self._started()
         if process.poll() is None:
             process.send_signal(signal)
+        return self.wait(f"{STOPS_WITHIN:g} s after {signal.name}")
+
+    def wait(self, when: str = "when it should have ended") -> int:
+        """Wait until the server has ended, and return its exit status; `when` says in an error what was waited for."""
+        process = self._started()
         try:
             return process.wait(STOPS_WITHIN)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(
-                f"still running {STOPS_WITHIN:g} s after {signal.name}\n{self.log()}"
-            ) from None
+            raise AssertionError(f"still running {when}\n{self.log()}") from None
 
     def log(self) -> str:
         """Return all that the server wrote so far, stdout and stderr as they came."""
