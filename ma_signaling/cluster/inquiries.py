@@ -8,6 +8,7 @@ from typing import Any
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.peer import Timer
+from ma_signaling.core.verdicts import describe
 
 PATIENCE_SECONDS = 1.0
 """How long the one who knows may take; one who doesn't says nothing."""
@@ -43,6 +44,7 @@ class Inquiries:
 
     def hear_inquiry(self, fields: Fields) -> None:
         """Another node asks."""
-        story = self._here.hub.sessions.stories.tell(fields["s"], self._here.clock.seconds())
-        if story is not None:
-            self._here.tell(fields["node"], "story", ask=fields["ask"], story=story)
+        now = self._here.clock.seconds()
+        trace = self._here.hub.sessions.traces.find(fields["s"], now)
+        if trace is not None:
+            self._here.tell(fields["node"], "story", ask=fields["ask"], story=describe(trace, now))

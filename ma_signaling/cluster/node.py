@@ -147,7 +147,7 @@ class Node:
 
     def _hear_block(self, fields: Fields) -> None:
         until = self._here.clock.seconds() + fields["seconds"]
-        self._here.hub.limits.block(fields["key"], until)
+        self._here.hub.limits.guessing.block(fields["key"], until)
 
     def _hear_senior(self, fields: Fields) -> None:
         now = self._here.clock.seconds()

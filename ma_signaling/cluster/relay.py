@@ -13,11 +13,11 @@ from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.ended import REMEMBERED_END
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
+from ma_signaling.core.session_table import REMEMBERED_END
 
 
 class Relay:
@@ -160,10 +160,10 @@ class Relay:
         if home is None:
             return
         listed = {session_id for session_id, *_ in fields["sessions"]}
-        for session in self._here.hub.sessions.remote_of(home):
+        for session in self._here.hub.sessions.remote.of(home):
             if session.node == fields["node"] and session.id not in listed:
                 self._heard.pop(session.id, None)
-                self._here.hub.sessions.detach_remote(home, session.id)
+                self._here.hub.sessions.remote.detach(home, session.id)
         for session_id, key, offered, answered in fields["sessions"]:
             if session_id in self._crowded_out:
                 continue
@@ -175,10 +175,10 @@ class Relay:
         home = self._here.hub.registry.find(fields["r"])
         self._heard.pop(fields["s"], None)
         if home is not None:
-            self._here.hub.sessions.detach_remote(home, fields["s"])
+            self._here.hub.sessions.remote.detach(home, fields["s"])
 
     def _known(self, home: Home, session_id: str) -> RemoteSession | None:
-        session = self._here.hub.sessions.get_remote(session_id)
+        session = self._here.hub.sessions.remote.get(session_id)
         return session if session is not None and session.home is home else None
 
     def _home(self, fields: Fields) -> Home | None:
@@ -192,27 +192,27 @@ class Relay:
 
     def handed_on(self, home: Home) -> None:
         """A home that was here is elsewhere, where the other nodes turn to, or gone for good."""
-        for session in self._here.hub.sessions.remote_of(home):
+        for session in self._here.hub.sessions.remote.of(home):
             self._heard.pop(session.id, None)
-        self._here.hub.sessions.forget_remote(home)
+        self._here.hub.sessions.remote.forget(home)
 
     def lose_node(self, node: str, *, goodbye: bool) -> None:
         """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and nobody shall notice."""
         sessions = self._here.hub.sessions
         for home in self._here.hub.registry.homes():
-            for session in self._here.hub.sessions.remote_of(home):
+            for session in self._here.hub.sessions.remote.of(home):
                 if session.node != node:
                     continue
                 if goodbye:
                     self._heard.pop(session.id, None)
-                    sessions.detach_remote(home, session.id)
+                    sessions.remote.detach(home, session.id)
                     continue
                 if session.negotiation is Negotiation.ANSWERED:
                     # The home isn't told: should that node live, it must not hear of the session anew.
                     self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
                 else:
                     self._heard.pop(session.id, None)
-                sessions.remote_client_lost(session)
+                sessions.remote.client_lost(session)
 
     def _forget(self, home: Home, session_id: str) -> None:
         if self._known(home, session_id) is None:

@@ -11,10 +11,10 @@ from enum import Enum, auto
 from secrets import token_hex
 
 from ma_signaling.core import messages
-from ma_signaling.core.limits import Allowance, Budget
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock, Peer, Timer
 from ma_signaling.core.proof import Prover
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 OFFER_SECONDS = 3.0
 """After which our offer goes out without ``session-ready``: older homes never say it."""

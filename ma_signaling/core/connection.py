@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ma_signaling.core.limits import Budget, SlidingWindow
 from ma_signaling.core.peer import ClientAddress, Peer
+from ma_signaling.core.sliding_window import SlidingWindow
+from ma_signaling.core.token_bucket import Budget
 
 
 class Role(Enum):

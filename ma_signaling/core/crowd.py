@@ -6,8 +6,7 @@ from typing import Any
 
 from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, SharedWindow, Shares
-
-MINUTE = 60.0
+from ma_signaling.core.sliding_window import MINUTE
 
 
 class Crowd:

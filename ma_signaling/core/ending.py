@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
+from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import RESTARTING, CloseCode, WireError, rate_limited
 
 
@@ -58,3 +60,13 @@ def closed(
 def failed(error: WireError) -> Ending:
     """Return the ending of a connection that the transport closes; ``error`` is for a client that waits."""
     return Ending(Meaning.BREAK, error_if_waiting=error)
+
+
+class Closer(Protocol):
+    """Ends connections: each is taken out of all tables at once."""
+
+    is_draining: bool
+    """This server is going down: nobody registers, and no session begins."""
+
+    def end(self, connection: Connection, how: Ending) -> None:
+        """End a connection; it is done once, further calls do nothing."""

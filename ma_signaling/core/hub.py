@@ -14,6 +14,7 @@ from itertools import count, islice
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
+from ma_signaling.core.charging import Charges
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.ending import RESTART, Ending, Meaning, closed
@@ -29,14 +30,14 @@ from ma_signaling.core.errors import (
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import HomeState
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.limits import Allowance, Budget, Limits
+from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.peer import ClientAddress, Clock, Peer
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.router import Router
+from ma_signaling.core.router import Router, Traffic
 from ma_signaling.core.session import SessionState
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.traffic import Traffic
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 
 class Hub:
@@ -72,10 +73,11 @@ class Hub:
         self.registry = Registry(
             settings, clock, report, access, self.sessions, self, elsewhere.announcements, elsewhere.claims
         )
-        stories = self.sessions.stories
-        self.lookups = Lookups(clock, report, self.limits, self.registry, access, stories, elsewhere)
+        traces = self.sessions.traces
+        self.lookups = Lookups(clock, report, self.limits, self.registry, access, traces, elsewhere)
+        self._charges = Charges(clock, report, self)
         self._router = Router(
-            clock, report, self, self.registry, self.sessions, self.lookups, elsewhere.relay
+            clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
         )
 
     def reconfigure(self) -> None:
@@ -204,7 +206,7 @@ class Hub:
 
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a WebSocket ping or pong; False: ignore it."""
-        return not connection.gone and self._router.charge_control_frame(connection)
+        return not connection.gone and self._charges.charge_control_frame(connection)
 
     def snapshot(self, wall: float) -> bytes:
         """What should outlive this process (keyed hashes only); ``wall`` is the time by the calendar."""

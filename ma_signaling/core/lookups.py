@@ -14,7 +14,8 @@ from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.traces import Stories
+from ma_signaling.core.session_trace import SessionTraces
+from ma_signaling.core.verdicts import describe
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
 """Other nodes aren't asked for anything else."""
@@ -30,7 +31,7 @@ class Lookups:
         limits: Limits,
         registry: Registry,
         access: Access,
-        stories: Stories,
+        traces: SessionTraces,
         elsewhere: Elsewhere,
     ) -> None:
         self._clock = clock
@@ -38,7 +39,7 @@ class Lookups:
         self._limits = limits
         self._registry = registry
         self._access = access
-        self._stories = stories
+        self._traces = traces
         self._directory = elsewhere.directory
         self._find_trace = elsewhere.find_trace
         self._share_block = elsewhere.share_block
@@ -67,9 +68,9 @@ class Lookups:
     def missed(self, address: ClientAddress, remote_id: str) -> None:
         """Count a Remote ID that nobody has as a guess. Raises ``Refused`` with ``BLOCKED``."""
         now = self._clock.seconds()
-        if self._limits.guess(address.key, now, remote_id):
+        if self._limits.guessing.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
-            self._share_block(address.key, self._limits.blocked_for(address.key, now))
+            self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))
             raise Refused(BLOCKED)
 
     def is_online(
@@ -93,19 +94,22 @@ class Lookups:
                 return refused.error
         return bool(found)
 
-    def story(
+    def trace(
         self, address: ClientAddress, session_id: str, told: Callable[[dict[str, Any] | None], None]
     ) -> None:
-        """Tell ``told`` what happened in a session (``stories.describe``), or None; it costs a lookup.
+        """Tell ``told`` what happened in a session (``verdicts.describe``), or None; it costs a lookup.
 
         An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
         ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
         """
-        story = self._stories.tell(session_id, self._charge(address))
-        if story is None and _SESSION_ID.fullmatch(session_id):
+        now = self._charge(address)
+        trace = self._traces.find(session_id, now)
+        if trace is not None:
+            told(describe(trace, now))
+        elif _SESSION_ID.fullmatch(session_id):
             self._find_trace(session_id, told)
         else:
-            told(story)
+            told(None)
 
     def _charge(self, address: ClientAddress) -> float:
         """Charge a lookup, and return the time. Raises ``Refused``."""

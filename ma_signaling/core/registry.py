@@ -14,16 +14,16 @@ from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Announcements, Claims
-from ma_signaling.core.ending import RESTART, Meaning, closed
+from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.evicted import Evicted
 from ma_signaling.core.home import Held, Home, HomeState
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.seniority import TENURE, Seniority
+from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.takeover import Closer, Takeovers
-from ma_signaling.core.trace import End
+from ma_signaling.core.takeover import Takeovers
 
 
 class Registry:

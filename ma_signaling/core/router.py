@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling.core import messages, remote_id
+from ma_signaling.core.charging import Charges, OverBudget
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
-from ma_signaling.core.ending import closed
+from ma_signaling.core.ending import Closer, closed
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
     ALREADY_SERVER,
@@ -25,29 +26,17 @@ from ma_signaling.core.errors import (
     SESSION_NOT_FOUND,
     CloseCode,
     Refused,
-    WireError,
     home_busy,
-    rate_limited,
     unknown_type,
 )
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.limits import Budget, SlidingWindow
 from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
+from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.takeover import Closer
-from ma_signaling.core.trace import End
-from ma_signaling.core.traffic import Traffic
-
-MOST_BAD_MESSAGES = 50
-"""Unreadable messages within a minute that end a connection."""
-
-MOST_DROPS = 100
-"""Messages beyond a budget that end a connection."""
-
 
 # Names of this module: a look-up in an enum's class costs several times as much, for every message.
 _CLIENT = Role.CLIENT
@@ -57,10 +46,30 @@ _NOTHING, _ANSWERED = Negotiation.NOTHING, Negotiation.ANSWERED
 _Handler = Callable[[Connection, Message, bytes], None]
 
 
-class _OverBudget(Exception):
-    def __init__(self, budget: Budget) -> None:
-        super().__init__()
-        self.budget = budget
+class Tally:
+    """Messages and bytes of one kind."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+
+
+class Traffic:
+    """What came of one type, by who sent it: homes, or everybody else."""
+
+    __slots__ = ("from_clients", "from_homes")
+
+    def __init__(self) -> None:
+        self.from_homes = Tally()
+        self.from_clients = Tally()
+
+    def count(self, is_home: bool, size: int) -> None:
+        """Count a message of ``size`` bytes."""
+        tally = self.from_homes if is_home else self.from_clients
+        tally.messages += 1
+        tally.bytes += size
 
 
 class Router:
@@ -74,6 +83,7 @@ class Router:
         registry: Registry,
         sessions: Sessions,
         lookups: Lookups,
+        charges: Charges,
         relay: Relay,
     ) -> None:
         self._clock = clock
@@ -82,6 +92,8 @@ class Router:
         self._registry = registry
         self._sessions = sessions
         self._lookups = lookups
+        self._charges = charges
+        self._charge = charges.charge
         self._relay = relay
         self._session_of = sessions.by_client.get
         handlers: dict[str, _Handler] = {
@@ -103,15 +115,16 @@ class Router:
             try:
                 message = messages.parse(payload)
             except Refused as refused:
-                self._unreadable(connection, payload, refused.error)
+                self._other[1].count(connection.remote_id is not None, len(payload))
+                self._charges.unreadable(connection, refused.error)
                 raise
             handle, traffic = self._routes.get(message["type"], self._other)
             traffic.count(connection.remote_id is not None, len(payload))
             handle(connection, message, payload)
         except Refused as refused:
             connection.peer.send(messages.error(refused.error))
-        except _OverBudget as over:
-            self._over_budget(connection, over.budget)
+        except OverBudget as over:
+            self._charges.exceeded(connection, over.budget)
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
         """What came, by type; "other": no type that is known, or no message at all."""
@@ -119,60 +132,26 @@ class Router:
             yield type, traffic
         yield "other", self._other[1]
 
-    def charge_control_frame(self, connection: Connection) -> bool:
-        """Charge a WebSocket ping or pong; False: it is over budget, ignore it."""
-        try:
-            self._charge_control(connection)
-        except _OverBudget as over:
-            self._over_budget(connection, over.budget)
-            return False
-        return True
-
-    def _unreadable(self, connection: Connection, payload: bytes, error: WireError) -> None:
-        now = self._clock.seconds()
-        self._other[1].count(connection.remote_id is not None, len(payload))
-        if connection.bad_messages is None:
-            connection.bad_messages = SlidingWindow()
-        connection.bad_messages.add(now)
-        if connection.bad_messages.wait(now, MOST_BAD_MESSAGES) > 0:
-            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", error))
-        else:
-            self._charge_control(connection)
-
-    def _over_budget(self, connection: Connection, budget: Budget) -> None:
-        self._report(Event.LIMIT_HIT, limit="messages")
-        now = self._clock.seconds()
-        error = rate_limited(budget.wait())
-        # One session may cost a home that session's messages, never its connection.
-        if budget.drops >= MOST_DROPS and (connection.remote_id is None or budget is connection.budget):
-            self._closer.end(connection, closed(CloseCode.RATE_LIMITED, "Rate limited", error))
-        elif budget.may_tell(now):
-            connection.peer.send(messages.error(error))
-
-    def _charge_control(self, connection: Connection) -> None:
-        if not connection.budget.spend(self._clock.seconds(), 0):
-            raise _OverBudget(connection.budget)
-
     def _unknown(self, connection: Connection, message: Message, payload: bytes) -> None:
-        self._charge_control(connection)
+        self._charge(connection)
         raise Refused(unknown_type(message["type"]))
 
     def _ping(self, connection: Connection, message: Message, payload: bytes) -> None:
-        self._charge_control(connection)
+        self._charge(connection)
         connection.peer.send(messages.PONG)
 
     def _pong(self, connection: Connection, message: Message, payload: bytes) -> None:
-        self._charge_control(connection)
+        self._charge(connection)
 
     def _register_server(self, connection: Connection, message: Message, payload: bytes) -> None:
-        self._charge_control(connection)
+        self._charge(connection)
         if connection.role is Role.CLIENT:
             raise Refused(ALREADY_CLIENT)
         name = remote_id.normalise(message.get("remoteId"))
         self._registry.register(connection, name, messages.ice_servers(message))
 
     def _connect_request(self, connection: Connection, message: Message, payload: bytes) -> None:
-        self._charge_control(connection)
+        self._charge(connection)
         if connection.role is Role.HOME:
             raise Refused(ALREADY_SERVER)
         name = remote_id.normalise(message.get("remoteId"))
@@ -198,7 +177,7 @@ class Router:
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._forward_elsewhere(remote, payload)
             return
-        now = self._charge_home(connection, session, session_id, payload)
+        now = self._charge_session(connection, session, session_id, payload)
         if session is None or session.state is _OPEN:
             return
         if connection.remote_id is None:
@@ -212,7 +191,7 @@ class Router:
         elif connection.role is _CLIENT:
             self._forward_to_home(connection, message, payload)
         else:
-            self._charge_control(connection)
+            self._charge(connection)
             raise Refused(NOT_REGISTERED)
 
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
@@ -220,11 +199,11 @@ class Router:
         if session is None:
             if self._sessions.ended.lately(client.ended_session):
                 return
-            self._charge_control(client)
+            self._charge(client)
             raise Refused(SESSION_NOT_FOUND)
         now = self._clock.seconds()
         if not session.from_client.spend(now, size):
-            raise _OverBudget(session.from_client)
+            raise OverBudget(session.from_client)
         if session.state is not _OPEN:
             raise Refused(SESSION_NOT_FOUND)
         home = session.home
@@ -233,8 +212,8 @@ class Router:
         home.tell(messages.with_session_id(message, payload, session.id))
         if session.negotiation is _NOTHING:
             session.client_sent(message["type"])
-        if session.story is not None:
-            session.story.client.sent(message, now)
+        if session.trace is not None:
+            session.trace.client.sent(message, now)
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
@@ -243,7 +222,7 @@ class Router:
             self._forward_elsewhere(remote, payload)
             remote.home_sent(message["type"])
             return
-        now = self._charge_home(connection, session, session_id, payload)
+        now = self._charge_session(connection, session, session_id, payload)
         if now is None and self._sessions.ended.lately(session_id, connection.remote_id):
             return
         if session is None or now is None or session.state is not _OPEN:
@@ -254,17 +233,17 @@ class Router:
         peer.send(payload)
         if session.negotiation is not _ANSWERED:
             session.home_sent(message["type"])
-        if session.story is not None:
-            session.story.home.sent(message, now)
+        if session.trace is not None:
+            session.trace.home.sent(message, now)
 
     def _remote_session(self, connection: Connection, session_id: str) -> RemoteSession | None:
-        session = self._sessions.get_remote(session_id)
+        session = self._sessions.remote.get(session_id)
         return session if session is not None and session.home.connection is connection else None
 
     def _forward_elsewhere(self, session: RemoteSession, payload: bytes) -> None:
         """Send what a home has said to the client's node, which looks at it as if the home were there."""
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
-            raise _OverBudget(session.from_home)
+            raise OverBudget(session.from_home)
         self._relay.forward(session, payload)
 
     def _refuse_busy(self) -> NoReturn:
@@ -275,10 +254,10 @@ class Router:
         session_id = message.get("sessionId")
         if type(session_id) is str and session_id:
             return session_id
-        self._charge_control(connection)
+        self._charge(connection)
         raise Refused(SESSION_ID_REQUIRED)
 
-    def _charge_home(
+    def _charge_session(
         self, connection: Connection, session: Session | None, session_id: str, payload: bytes
     ) -> float | None:
         """Charge what a home sends: to its own session, to nobody for one that ended lately, else to the connection.
@@ -288,8 +267,8 @@ class Router:
         if session is not None and session.home.connection is connection:
             now = self._clock.seconds()
             if not session.from_home.spend(now, len(payload)):
-                raise _OverBudget(session.from_home)
+                raise OverBudget(session.from_home)
             return now
         if connection.remote_id is None or not self._sessions.ended.lately(session_id, connection.remote_id):
-            self._charge_control(connection)
+            self._charge(connection)
         return None

@@ -6,10 +6,10 @@ from enum import Enum
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
-from ma_signaling.core.limits import Allowance, Budget
 from ma_signaling.core.peer import Timer
+from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
-from ma_signaling.core.trace import Story
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 
 class SessionState(Enum):
@@ -71,8 +71,8 @@ class Session(Negotiating):
         "id",
         "requested_at",
         "state",
-        "story",
         "timer",
+        "trace",
     )
 
     def __init__(
@@ -82,7 +82,7 @@ class Session(Negotiating):
         home: Home,
         allowance: Allowance,
         now: float,
-        story: Story | None = None,
+        trace: SessionTrace | None = None,
     ) -> None:
         super().__init__()
         self.id = id
@@ -90,7 +90,7 @@ class Session(Negotiating):
         self.client = client
         self.home = home
         self.requested_at = now
-        self.story = story
+        self.trace = trace
         self.from_client = Budget(allowance, now)
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None

@@ -13,25 +13,25 @@ from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
-from ma_signaling.core.ended import Ended
 from ma_signaling.core.ending import Meaning
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.limits import Allowance, Budget, Limits
+from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import Clock
+from ma_signaling.core.remote_sessions import RemoteSessions
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
-from ma_signaling.core.session_table import SessionTable
-from ma_signaling.core.trace import End
-from ma_signaling.core.traces import Stories
+from ma_signaling.core.session_table import EndedSessions, SessionTable
+from ma_signaling.core.session_trace import End, SessionTraces
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 ANSWER_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
 
 
-class Sessions:
-    """The table of sessions, and all that changes one."""
+class Sessions(SessionTable[Session]):
+    """The sessions of this node's clients, and all that changes one."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Sessions:
         wall: Callable[[], float],
         relay: Relay,
     ) -> None:
+        super().__init__()
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -51,53 +52,29 @@ class Sessions:
         self._wall = wall
         self._relay = relay
         self._allowance = _allowance(settings)
-        self._table: SessionTable[Session] = SessionTable()
-        self._remote: SessionTable[RemoteSession] = SessionTable()
         self.by_client: dict[Connection, Session] = {}
-        self.ended = Ended(clock)
+        self.ended = EndedSessions(clock)
+        self.remote = RemoteSessions(self.ended)
         self._admission = Admission(settings, report)
-        self.stories = Stories(settings.session_traces)
+        self.traces = SessionTraces(settings.session_traces)
         self.open = 0
         """How many of them are open; the others are pending."""
-
-    def __len__(self) -> int:
-        return len(self._table)
 
     def reconfigure(self) -> None:
         """The settings have changed; sessions that have begun keep their budgets."""
         self._allowance = _allowance(self._settings)
-
-    def get(self, session_id: str) -> Session | None:
-        """The session with this ID, if it has not ended."""
-        return self._table.get(session_id)
-
-    def of(self, home: Home) -> list[Session]:
-        """Return the sessions of a home with clients of this node."""
-        return self._table.of(home)
-
-    def move(self, source: Home, target: Home) -> None:
-        """Make all sessions of one home those of another."""
-        self._table.move(source, target)
-
-    def get_remote(self, session_id: str) -> RemoteSession | None:
-        """Return the session with this ID, if a home of this node has it with a client of another node."""
-        return self._remote.get(session_id)
-
-    def remote_of(self, home: Home) -> list[RemoteSession]:
-        """Return the sessions of a home with clients of other nodes, while the home is connected to this node."""
-        return self._remote.of(home)
 
     def request(self, client: Connection, home: Home) -> None:
         """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
         now = self._clock.seconds()
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
-        story = self.stories.begin(session_id, now)
-        session = Session(session_id, client, home, self._allowance, now, story)
+        trace = self.traces.begin(session_id, now)
+        session = Session(session_id, client, home, self._allowance, now, trace)
         session.gives_role = client.role is Role.NONE
         client.role = Role.CLIENT
         self.by_client[client] = session
-        self._table.add(session)
+        self.add(session)
         if home.state is not HomeState.LOOKED_UP:
             self._report_request(session)
         if home.connection is not None:
@@ -114,30 +91,11 @@ class Sessions:
         self.attach_remote(home, session_id, node, key)
 
     def attach_remote(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
-        """Know of a session of another node's client: it goes on here, and was admitted before."""
-        self.ended.discard(session_id)
+        """Begin to know of a session of another node's client, which was admitted before."""
         from_home = Budget(self._allowance, self._clock.seconds())
         session = RemoteSession(session_id, home, node, key, from_home)
-        self._remote.add(session)
+        self.remote.attach(session)
         return session
-
-    def detach_remote(self, home: Home, session_id: str) -> None:
-        """A session of another node's client has ended, if it was known; its home may have been told."""
-        session = self._remote.get(session_id)
-        if session is not None and session.home is home:
-            self._remote.remove(session)
-            self.ended.add(session_id, home.remote_id)
-
-    def forget_remote(self, home: Home) -> None:
-        """Forget the sessions of a home with clients of other nodes: it isn't connected to this node any more."""
-        for session in self._remote.of(home):
-            self._remote.remove(session)
-
-    def remote_client_lost(self, session: RemoteSession) -> None:
-        """The node of a session's client is gone: as where its connection breaks."""
-        self.detach_remote(session.home, session.id)
-        if session.negotiation is not Negotiation.ANSWERED:
-            session.home.tell(messages.client_disconnected(session.id))
 
     def unknown(self, session: Session) -> None:
         """Nobody knows the home that a session was to be with."""
@@ -148,8 +106,8 @@ class Sessions:
         if session.state is SessionState.PARKED:
             session.state = SessionState.ANNOUNCED
         session.home.tell(messages.client_connected(session.id))
-        if session.story is not None:
-            session.story.announced(self._clock.seconds())
+        if session.trace is not None:
+            session.trace.announced(self._clock.seconds())
         if session.state is not SessionState.OPEN:
             deadline = ANSWER_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
@@ -160,8 +118,8 @@ class Sessions:
     def home_lost(self, session: Session) -> None:
         """A session's home is away, maybe not for long; or other nodes are asked for it."""
         if session.home.state is not HomeState.LOOKED_UP:
-            if session.story is not None:
-                session.story.home_lost(self._clock.seconds())
+            if session.trace is not None:
+                session.trace.home_lost(self._clock.seconds())
             if session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_PARKED, session=session.id)
         if session.state is not SessionState.OPEN:
@@ -171,8 +129,8 @@ class Sessions:
         """A session's home is connected, maybe again; ``is_first``: until now it was looked up."""
         if is_first:
             self._report_request(session)
-        elif session.story is not None:
-            session.story.home_returned(self._clock.seconds())
+        elif session.trace is not None:
+            session.trace.home_returned(self._clock.seconds())
         # As long as no home has said anything in it, it may be unknown to one that has restarted.
         if session.negotiation in (Negotiation.NOTHING, Negotiation.OFFERED):
             if not is_first and session.state is not SessionState.OPEN:
@@ -220,7 +178,7 @@ class Sessions:
 
     def drain(self) -> None:
         """This server is going down: answer all clients that wait for a session."""
-        for session in self._table.all():
+        for session in self.all():
             if session.state is not SessionState.OPEN:
                 self.home_left(session, End.SERVER_STOPPED)
 
@@ -247,8 +205,8 @@ class Sessions:
         self._end(session, end, home_knows=home_knows)
 
     def _open(self, session: Session, ice_servers: bytes | None, *, is_ready: bool) -> None:
-        if session.story is not None:
-            session.story.connected(is_ready, self._clock.seconds())
+        if session.trace is not None:
+            session.trace.connected(is_ready, self._clock.seconds())
         session.cancel_timer()
         session.state = SessionState.OPEN
         self.open += 1
@@ -268,7 +226,7 @@ class Sessions:
 
     def _may_relay(self, session: Session) -> bool:
         now = self._clock.seconds()
-        if self._limits.relay(session.home.remote_id, session.client.address.key, now):
+        if self._limits.credentials.admit(session.home.remote_id, session.client.address.key, now):
             self._report(Event.RELAY_OFFERED, session=session.id)
             return True
         self._report(Event.LIMIT_HIT, limit="relay credentials")
@@ -283,7 +241,7 @@ class Sessions:
         now = self._clock.seconds()
         before, session.state = session.state, SessionState.ENDED
         session.cancel_timer()
-        self._table.remove(session)
+        self.remove(session)
         del self.by_client[session.client]
         session.client.ended_session = session.id
         self.ended.add(session.id, session.home.remote_id)
@@ -292,12 +250,12 @@ class Sessions:
             self._report(Event.SESSION_ENDED, session=session.id)
         elif session.gives_role:
             session.client.role = Role.NONE
-        if session.story is not None:
-            session.story.ended(end, now)
+        if session.trace is not None:
+            session.trace.ended(end, now)
             if end is End.UNKNOWN_HOME:
-                self.stories.forget(session.id)
+                self.traces.forget(session.id)
             else:
-                self.stories.ended(session.id, now)
+                self.traces.ended(session.id, now)
         if home_knows and before is not SessionState.PARKED:
             self._relay.ended(session)
 
@@ -316,7 +274,7 @@ class Sessions:
             self._relay.crowd_out(crowded_out)
             if crowded_out.negotiation is not Negotiation.ANSWERED:
                 home.tell(messages.client_disconnected(crowded_out.id))
-            self.detach_remote(home, crowded_out.id)
+            self.remote.detach(home, crowded_out.id)
 
     def crowd_out(self, session: Session) -> None:
         """End a session that makes way for another one of its home; a call that is probably up goes on."""

@@ -12,20 +12,11 @@ from typing import Protocol
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.claim import Claim
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.ending import CUT, RESTART, Ending, closed
+from ma_signaling.core.ending import CUT, RESTART, Closer, closed
 from ma_signaling.core.errors import REMOTE_ID_TAKEN, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock
-
-
-class Closer(Protocol):
-    """Ends connections; all detach the connection from everything at once."""
-
-    is_draining: bool
-    """This server is going down: nobody registers, and no session begins."""
-
-    def end(self, connection: Connection, how: Ending) -> None: ...
 
 
 class Registrar(Protocol):

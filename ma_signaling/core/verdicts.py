@@ -1,8 +1,11 @@
-"""What a session's story comes down to: a code for programs, which stays, and a sentence for people."""
+"""What a session's trace comes down to, and how it is told."""
 
 from __future__ import annotations
 
-from ma_signaling.core.trace import End, Story
+from typing import Any
+
+from ma_signaling.core.candidates import named
+from ma_signaling.core.session_trace import End, SessionTrace, Side
 
 VERDICTS = {
     "waiting": "The home has been told, and has not answered yet.",
@@ -25,19 +28,19 @@ VERDICTS = {
     "networks hide their ports.",
     "negotiated": "Both sides have exchanged all they need, a relay included; what follows goes between them.",
 }
-"""By code: the sentence."""
+"""By code, which is for programs and stays: the sentence for people."""
 
 
-def verdict(story: Story) -> tuple[str, str]:
+def verdict(trace: SessionTrace) -> tuple[str, str]:
     """The code and the sentence for a session, as far as this server can see: it never sees the call itself."""
-    code = _before_answer(story) if story.home.described_at is None else _after_answer(story)
+    code = _before_answer(trace) if trace.home.described_at is None else _after_answer(trace)
     return code, VERDICTS[code]
 
 
-def _before_answer(story: Story) -> str:
-    if story.home_is_away:
-        return "home-away" if story.end is None else "home-did-not-return"
-    if story.end is not None:
+def _before_answer(trace: SessionTrace) -> str:
+    if trace.home_is_away:
+        return "home-away" if trace.end is None else "home-did-not-return"
+    if trace.end is not None:
         by_end = {
             End.HOME_LEFT: "home-left",
             End.HOME_LOST: "home-did-not-return",
@@ -45,19 +48,19 @@ def _before_answer(story: Story) -> str:
             End.CROWDED_OUT: "home-busy",
             End.SERVER_STOPPED: "server-stopped",
         }
-        if story.end in by_end:
-            return by_end[story.end]
-        if story.connected_at is None:
+        if trace.end in by_end:
+            return by_end[trace.end]
+        if trace.connected_at is None:
             return "client-gave-up"
-    if story.connected_at is None:
+    if trace.connected_at is None:
         return "waiting"
-    if story.client.described_at is None:
+    if trace.client.described_at is None:
         return "no-offer"
-    return "no-answer" if story.is_ready else "home-silent"
+    return "no-answer" if trace.is_ready else "home-silent"
 
 
-def _after_answer(story: Story) -> str:
-    client, home = story.client, story.home
+def _after_answer(trace: SessionTrace) -> str:
+    client, home = trace.client, trace.home
     if not client.has_any():
         return "no-client-candidates"
     if not home.has_any():
@@ -65,3 +68,43 @@ def _after_answer(story: Story) -> str:
     if client.has("relay") or home.has("relay"):
         return "negotiated"
     return "no-relay" if client.has("srflx") or home.has("srflx") else "only-local"
+
+
+def describe(trace: SessionTrace, now: float) -> dict[str, Any]:
+    """A trace in JSON's types, for docs/protocol.md: times in whole milliseconds since the request."""
+
+    def since(at: float | None) -> int | None:
+        return None if at is None else round(1000 * (at - trace.requested_at))
+
+    def side(side: Side, description: str) -> dict[str, Any]:
+        return _without_none(
+            {
+                description: since(side.described_at),
+                "firstCandidate": since(side.first_candidate_at),
+                "lastCandidate": since(side.last_candidate_at),
+                "trickled": named(side.trickled),
+                "inSdp": named(side.in_sdp),
+            }
+        )
+
+    code, text = verdict(trace)
+    return _without_none(
+        {
+            "age": since(now),
+            "announced": since(trace.announced_at),
+            "connected": since(trace.connected_at),
+            "ready": trace.is_ready if trace.connected_at is not None else None,
+            "homeLost": since(trace.home_lost_at),
+            "homeReturned": since(trace.home_returned_at),
+            "ended": since(trace.ended_at),
+            "endedBy": trace.end.by if trace.end else None,
+            "end": trace.end,
+            "client": side(trace.client, "offer"),
+            "home": side(trace.home, "answer"),
+            "verdict": {"code": code, "text": text},
+        }
+    )
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

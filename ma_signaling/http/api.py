@@ -112,5 +112,5 @@ class SessionStory(Named):
             else:
                 answer.give(200, story)
 
-        self._hub.lookups.story(client, name, told)
+        self._hub.lookups.trace(client, name, told)
         return answer.now()

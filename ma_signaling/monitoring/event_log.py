@@ -14,8 +14,8 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 
 from ma_signaling.core.events import Event
-from ma_signaling.core.limits import MINUTE
 from ma_signaling.core.peer import ClientAddress, Clock
+from ma_signaling.core.sliding_window import MINUTE
 from ma_signaling.monitoring.pseudonyms import Pseudonyms
 
 _LINES = {

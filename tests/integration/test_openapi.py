@@ -18,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi import checks
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.trace import End
+from ma_signaling.core.session_trace import End
 from ma_signaling.core.verdicts import VERDICTS
 from tests import ROOT
 from tests.support.cluster_peers import ask, home, meet, play

@@ -294,7 +294,7 @@ class Match(Referee):
                 "homes": registry._homes,
                 "newcomers": registry.takeovers._claims,
                 "evicted": list(registry.evicted),
-                "sessions": world.hub.sessions._table._by_id,
+                "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
                 "addresses": world.hub._by_address,
                 "claims": node._claims._claims,

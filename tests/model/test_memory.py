@@ -28,7 +28,7 @@ class MemoryTest(SynchronousTestCase):
                 limits.connect(key, number / 1000)
                 if number % 10 == 0:
                     limits.lookup(key, number / 1000)
-                    limits.guess(key, number / 1000, key)
+                    limits.guessing.guess(key, number / 1000, key)
             size, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -40,9 +40,11 @@ class MemoryTest(SynchronousTestCase):
         limits = Limits(Settings(remembered_addresses=100))
         for number in range(1000):
             for guess in range(10):
-                limits.guess(f"address {number}", 0, f"GUESS{guess}")
+                limits.guessing.guess(f"address {number}", 0, f"GUESS{guess}")
         assert limits.counts()["blockedIps"] == 100
-        assert [n for n in range(1000) if limits.blocked_for(f"address {n}", 0)] == [*range(900, 1000)]
+        assert [n for n in range(1000) if limits.guessing.blocked_for(f"address {n}", 0)] == [
+            *range(900, 1000)
+        ]
 
     def test_held_for_all_homes_together(self) -> None:
         world = World(message_bytes_burst=0, message_burst=0, connections_per_minute=0, lookups_per_minute=0)

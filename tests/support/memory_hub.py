@@ -240,7 +240,7 @@ class World:
     def story(self, session_id: str) -> Any:
         """What `/api/sessions` tells, None where it knows nothing."""
         told: list[object] = []
-        self.hub.lookups.story(address("198.51.100.9"), session_id, told.append)
+        self.hub.lookups.trace(address("198.51.100.9"), session_id, told.append)
         (answer,) = told
         return answer
 

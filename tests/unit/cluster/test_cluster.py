@@ -111,7 +111,7 @@ class SessionTest(SynchronousTestCase):
             assert self.home.types() == ([] if answered else ["client-disconnected"])
             home = self.cluster.worlds[0].hub.registry.find("HOME")
             assert home is not None
-            assert not self.cluster.worlds[0].hub.sessions.remote_of(home)
+            assert not self.cluster.worlds[0].hub.sessions.remote.of(home)
             self.home.forget()
 
     def test_nothing_stays(self) -> None:
@@ -193,7 +193,7 @@ class StoryTest(SynchronousTestCase):
         session_id = cluster.session(home, client)
         for node in range(3):
             told: list[dict[str, Any] | None] = []
-            cluster.worlds[node].hub.lookups.story(home.connection.address, session_id, told.append)
+            cluster.worlds[node].hub.lookups.trace(home.connection.address, session_id, told.append)
             cluster.settle()
             (story,) = told
             assert story is not None
@@ -203,7 +203,7 @@ class StoryTest(SynchronousTestCase):
         cluster = Cluster(2)
         told: list[dict[str, Any] | None] = []
         asker = cluster.worlds[0].connect(STRANGER).connection.address
-        cluster.worlds[0].hub.lookups.story(asker, "unknown", told.append)
+        cluster.worlds[0].hub.lookups.trace(asker, "unknown", told.append)
         cluster.settle(2)
         assert told == [None]
 

@@ -139,7 +139,7 @@ class BusTest(SynchronousTestCase):
         assert self.home.is_there
         owned = self.cluster.worlds[0].hub.registry.find("HOME")
         assert owned is not None
-        assert not self.cluster.worlds[0].hub.sessions.remote_of(owned), "they went to the stranger"
+        assert not self.cluster.worlds[0].hub.sessions.remote.of(owned), "they went to the stranger"
 
     def test_node_stands_still(self) -> None:
         """For a while nothing is heard of a node that lives: its homes are found again."""

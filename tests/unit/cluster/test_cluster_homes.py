@@ -232,7 +232,7 @@ class GraceTest(SynchronousTestCase):
         assert [message["data"] for message in self.client.heard + self.local.heard] == [3, 4]
         found = self.cluster.worlds[0].hub.registry.find("HOME")
         assert found is not None
-        assert not self.cluster.worlds[0].hub.sessions.remote_of(found)
+        assert not self.cluster.worlds[0].hub.sessions.remote.of(found)
         assert self.cluster.holders() == [1]
 
     def test_expires(self) -> None:

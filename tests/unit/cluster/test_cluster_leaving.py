@@ -53,7 +53,7 @@ class LeavingTest(SynchronousTestCase):
         assert home.heard == []
         found = cluster.worlds[0].hub.registry.find("HOME")
         assert found is not None
-        assert not cluster.worlds[0].hub.sessions.remote_of(found)
+        assert not cluster.worlds[0].hub.sessions.remote.of(found)
 
     def test_clients_node_dies_during_a_call(self) -> None:
         cluster = Cluster(2)
@@ -78,7 +78,7 @@ class LeavingTest(SynchronousTestCase):
         cluster.lines[1].cut()
         assert answers == [False]
         lookups.is_online(asker, "HOME", answers.append)
-        lookups.story(asker, "0" * 32, answers.append)
+        lookups.trace(asker, "0" * 32, answers.append)
         assert answers == [False, False, None]
 
     def test_answers_that_come_late(self) -> None:
@@ -93,7 +93,7 @@ class LeavingTest(SynchronousTestCase):
         asker = cluster.worlds[1].connect(STRANGER).connection.address
         answers: list[object] = []
         cluster.worlds[1].hub.lookups.is_online(asker, "HOME", answers.append)
-        cluster.worlds[1].hub.lookups.story(asker, session_id, answers.append)
+        cluster.worlds[1].hub.lookups.trace(asker, session_id, answers.append)
         cluster.settle(10)
         assert answers == [None, False], "told in time that nothing is known, and not told again"
 
@@ -171,7 +171,7 @@ class LeavingTest(SynchronousTestCase):
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
         assert (
-            len(cluster.worlds[0].hub.sessions.remote_of(known)) == len(cluster.worlds[1].hub.sessions) == 1
+            len(cluster.worlds[0].hub.sessions.remote.of(known)) == len(cluster.worlds[1].hub.sessions) == 1
         )
 
     def test_attached_though_it_found_no_room(self) -> None:
@@ -188,4 +188,4 @@ class LeavingTest(SynchronousTestCase):
         listed = [[refused.connection.ended_session, STRANGER, False, False]]
         about = {"r": "HOME", "node": "n1", "name": home.connection.id, "sessions": listed}
         cluster.lines[0].node.received(pack("attach", about))
-        assert not cluster.worlds[0].hub.sessions.remote_of(known)
+        assert not cluster.worlds[0].hub.sessions.remote.of(known)

@@ -44,7 +44,7 @@ class OrderTest(SynchronousTestCase):
         cluster.settle(5)
         found = cluster.worlds[0].hub.registry.find("HOME")
         assert found is not None
-        assert not cluster.worlds[0].hub.sessions.remote_of(found)
+        assert not cluster.worlds[0].hub.sessions.remote.of(found)
 
     def test_crowded_out_while_its_offer_is_under_way(self) -> None:
         cluster = Cluster(2, latency=(0.02, 0.02), home_sessions=2)

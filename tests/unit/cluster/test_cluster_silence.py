@@ -82,7 +82,7 @@ class SilenceTest(SynchronousTestCase):
         cluster.settle(2)
         found = cluster.worlds[0].hub.registry.find("HOME")
         assert found is not None
-        assert not cluster.worlds[0].hub.sessions.remote_of(found)
+        assert not cluster.worlds[0].hub.sessions.remote.of(found)
         assert home.heard == []
 
     def test_sessions_of_the_worse_holder(self) -> None:

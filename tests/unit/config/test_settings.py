@@ -9,9 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
-from ma_signaling.core import ended, home
-from ma_signaling.core import router as routing
-from ma_signaling.core import traces as stories
+from ma_signaling.core import charging, home, session_table, session_trace
 from ma_signaling.transport import first_request
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
@@ -116,10 +114,10 @@ class DocumentationTest(SynchronousTestCase):
             ("32 MiB be held for homes that are away", home.HELD_BYTES_IN_ALL),
             ("is held (256 KiB a home", home.HELD_BYTES),
             ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
-            ("if it is unknown, or ended more than 10 minutes ago", stories.REMEMBERED),
-            ("its session that ended within the last minute is ignored", ended.REMEMBERED_END),
-            ("50 unreadable messages within a minute", routing.MOST_BAD_MESSAGES),
-            ("after 100 drops the connection is closed", routing.MOST_DROPS),
+            ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
+            ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),
+            ("50 unreadable messages within a minute", charging.MAX_BAD_MESSAGES),
+            ("after 100 drops the connection is closed", charging.MAX_DROPS),
         ):
             assert sentence in text, sentence
             amounts = re.findall(r"(\d+|the last) (\w+)", sentence)

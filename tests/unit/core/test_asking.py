@@ -8,7 +8,7 @@ from typing import Any
 from unittest import TestCase
 
 from ma_signaling.core.asking import Asking
-from ma_signaling.core.limits import Allowance
+from ma_signaling.core.token_bucket import Allowance
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import FakeClock
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.limits import (
-    Allowance,
-    Budget,
-    GuessingGuard,
-    Keyed,
-    SlidingWindow,
-)
+from ma_signaling.core.guessing import GuessingGuard
+from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.sliding_window import SlidingWindow
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 
 class BudgetTest(SynchronousTestCase):
@@ -158,7 +155,7 @@ class KeyedTest(SynchronousTestCase):
     """A guard for each key, and no more than so many."""
 
     def test_the_least_recently_used_goes(self) -> None:
-        windows = Keyed(SlidingWindow, 2)
+        windows = LruTable(SlidingWindow, 2)
         first, second = windows["A"], windows["B"]
         assert windows["A"] is first
         windows["C"].add(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.trace import Side
+from ma_signaling.core.session_trace import Side
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import HOST, HOST_MDNS, RELAY, SRFLX, sdp
 from tests.support.trace_cases import StoryTestCase

@@ -108,7 +108,7 @@ def held_back(server: Server) -> int:
     first = server.home()
     second, _ = server.session(first)
     second.protocol.pauseProducing()
-    session_id = server.hub.sessions._table.all()[0].id
+    session_id = server.hub.sessions.all()[0].id
     for _ in range(20):
         first.say(type="ice-candidate", sessionId=session_id, data="x" * 10_000)
     return sum(message["type"] == "ice-candidate" for message in second.heard())

@@ -1,11 +1,15 @@
-"""What happened in one session: times and counts, of fixed size, and never an address or a description."""
+"""Traces of sessions: times and counts, of fixed size, and never an address or a description."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import StrEnum
 from typing import Any
 
 from ma_signaling.core.candidates import PLACES, count, count_in_sdp, named
+
+REMEMBERED = 600.0
+"""Seconds for which a session's trace can be asked for after its end."""
 
 
 class End(StrEnum):
@@ -65,7 +69,7 @@ class Side:
         return any(self.trickled[:-1]) or any(self.in_sdp[:-1])
 
 
-class Story:
+class SessionTrace:
     """One session. Times are in seconds, by the clock of the heart; None: it has not happened."""
 
     __slots__ = (
@@ -121,3 +125,53 @@ class Story:
     def ended(self, end: End, now: float) -> None:
         """It is over."""
         self.ended_at, self.end = now, end
+
+
+class SessionTraces:
+    """The latest traces by session ID, at most ``max_traces`` of them.
+
+    They are remembered for a while after the sessions' ends, and told to whoever knows a session's ID.
+    """
+
+    def __init__(self, max_traces: int) -> None:
+        self._max_traces = max_traces
+        # These find their oldest at once; a dict searches for it among those that were deleted.
+        self._under_way: OrderedDict[str, SessionTrace] = OrderedDict()
+        self._ended: OrderedDict[str, SessionTrace] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._under_way) + len(self._ended)
+
+    def begin(self, session_id: str, now: float) -> SessionTrace | None:
+        """The trace of a new session, to be written on; None where none are kept."""
+        if not self._max_traces:
+            return None
+        self._forget(now)
+        while len(self) >= self._max_traces:
+            # Those that ended first, then those that began first.
+            (self._ended or self._under_way).popitem(last=False)
+        trace = self._under_way[session_id] = SessionTrace(now)
+        return trace
+
+    def ended(self, session_id: str, now: float) -> None:
+        """A session is over; its trace is remembered for a while."""
+        trace = self._under_way.pop(session_id, None)
+        if trace is not None:
+            self._forget(now)
+            self._ended[session_id] = trace
+
+    def forget(self, session_id: str) -> None:
+        """Remember a session no longer."""
+        self._under_way.pop(session_id, None)
+
+    def find(self, session_id: str, now: float) -> SessionTrace | None:
+        """Return a session's trace, None where it isn't known (any more)."""
+        self._forget(now)
+        return self._under_way.get(session_id) or self._ended.get(session_id)
+
+    def _forget(self, now: float) -> None:
+        while self._ended:
+            trace = next(iter(self._ended.values()))
+            if trace.ended_at is None or trace.ended_at > now - REMEMBERED:
+                break
+            self._ended.popitem(last=False)

@@ -7,8 +7,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.trace import End, Side, Story
-from ma_signaling.core.traces import REMEMBERED, Stories
+from ma_signaling.core.session_trace import REMEMBERED, End, SessionTrace, SessionTraces, Side
 from ma_signaling.core.verdicts import VERDICTS
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
@@ -86,7 +85,7 @@ class TimesTest(StoryTestCase):
         client.say("offer", data=sdp(HOST, SRFLX, HOST_MDNS))
         client.say("ice-candidate", data={"candidate": SRFLX})
         assert ADDRESS not in json.dumps(self.story(session_id))
-        story = self.world.hub.sessions.stories._under_way[session_id]
+        story = self.world.hub.sessions.traces._under_way[session_id]
         kept = [getattr(each, name) for each in (story, story.client, story.home) for name in each.__slots__]
         assert not any(isinstance(value, str | bytes | dict | list) for value in kept), kept
 
@@ -107,36 +106,36 @@ class TimesTest(StoryTestCase):
         assert self.story(session_id)["end"] == "client-left"
         self.world.advance(2)
         assert self.world.story(session_id) is None
-        assert not len(self.world.hub.sessions.stories)
+        assert not len(self.world.hub.sessions.traces)
 
 
 class BoundsTest(SynchronousTestCase):
-    """Many stories cost little, and the oldest go first."""
+    """Many traces cost little, and the oldest go first."""
 
     def test_oldest_go_first(self) -> None:
-        stories = Stories(3)
-        begun = {name: stories.begin(name, 1.0) for name in "abc"}
+        traces = SessionTraces(3)
+        begun = {name: traces.begin(name, 1.0) for name in "abc"}
         ended = begun["b"]
         assert ended is not None
         ended.ended(End.CLIENT_LEFT, 2.0)
-        stories.ended("b", 2.0)
-        stories.begin("d", 3.0)
-        assert [bool(stories.tell(name, 3.0)) for name in "abcd"] == [True, False, True, True]
-        stories.begin("e", 4.0)
-        assert [bool(stories.tell(name, 4.0)) for name in "acde"] == [False, True, True, True]
+        traces.ended("b", 2.0)
+        traces.begin("d", 3.0)
+        assert [bool(traces.find(name, 3.0)) for name in "abcd"] == [True, False, True, True]
+        traces.begin("e", 4.0)
+        assert [bool(traces.find(name, 4.0)) for name in "acde"] == [False, True, True, True]
         # The session of a forgotten story goes on, and ends.
-        stories.ended("a", 5.0)
-        assert len(stories) == 3
+        traces.ended("a", 5.0)
+        assert len(traces) == 3
 
     def test_size_of_one(self) -> None:
         """Whatever peers send, a story has the same size, below 2 KiB."""
-        story = Story(1e9)
+        story = SessionTrace(1e9)
         for number in range(1000):
             at = 1e9 + number
             for side in (story.client, story.home):
                 side.sent({"type": "offer", "data": {"sdp": "a" * 5000 + "\na=" + HOST}}, at)
                 side.sent({"type": "ice-candidate", "data": {"candidate": SRFLX * 20}}, at)
-        parts: list[Story | Side] = [story, story.client, story.home]
+        parts: list[SessionTrace | Side] = [story, story.client, story.home]
         kept = [getattr(part, name) for part in parts for name in part.__slots__]
         size = sum(sys.getsizeof(each) for each in {id(each): each for each in (*parts, *kept)}.values())
         assert size < 2048, size

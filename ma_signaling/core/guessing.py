@@ -1,0 +1,86 @@
+"""The guard against guessing Remote IDs: who asks for too many unknown ones may look up none for a while."""
+
+from __future__ import annotations
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.sliding_window import MINUTE
+
+FIRST_BLOCK = 60.0
+LONGEST_BLOCK = 3600.0
+FORGIVENESS = 600.0
+"""Each of these many seconds without a block forgives one of the blocks before."""
+
+MAX_STRIKES = 7
+"""More of them would make no block longer, only the forgiving."""
+
+
+class GuessingGuard:
+    """One address's unknown Remote IDs, and its block: 60 s, doubling with every repeat up to an hour."""
+
+    __slots__ = ("_guesses", "_strikes", "blocked_until")
+
+    def __init__(self) -> None:
+        self._guesses: dict[str, float] = {}
+        self._strikes = 0
+        self.blocked_until = 0.0
+
+    def guess(self, now: float, remote_id: str, max_guesses: int) -> bool:
+        """Count an unknown Remote ID; True: this one, the ``max_guesses``-th within a minute, begins a block."""
+        self._forget(now)
+        self._guesses.pop(remote_id, None)
+        self._guesses[remote_id] = now
+        if not 0 < max_guesses <= len(self._guesses):
+            return False
+        self._guesses.clear()
+        forgiven = max(0, int((now - self.blocked_until) // FORGIVENESS))
+        self._strikes = max(0, self._strikes - forgiven)
+        self.blocked_until = now + min(LONGEST_BLOCK, FIRST_BLOCK * 2**self._strikes)
+        self._strikes = min(self._strikes + 1, MAX_STRIKES)
+        return True
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it can be forgotten: no recent guess, no block, and nothing left to forgive."""
+        self._forget(now)
+        return not self._guesses and now >= self.blocked_until + self._strikes * FORGIVENESS
+
+    def _forget(self, now: float) -> None:
+        while self._guesses and now - next(iter(self._guesses.values())) >= MINUTE:
+            del self._guesses[next(iter(self._guesses))]
+
+
+class Guessing:
+    """Guesses and blocks by client address; as many addresses are remembered as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._guards = LruTable(GuessingGuard, settings.remembered_addresses)
+        self._blocked: dict[str, float] = {}
+
+    def guess(self, key: str, now: float, remote_id: str) -> bool:
+        """Count an unknown Remote ID; True: it blocks the address's lookups from now on."""
+        guard = self._guards[key]
+        if not guard.guess(now, remote_id, self._settings.guesses_per_minute):
+            return False
+        self.block(key, guard.blocked_until)
+        return True
+
+    def block(self, key: str, until: float) -> None:
+        """Block an address's lookups, unless they are blocked for longer."""
+        if len(self._blocked) >= self._settings.remembered_addresses:
+            del self._blocked[next(iter(self._blocked))]
+        self._blocked[key] = max(until, self._blocked.get(key, 0.0))
+
+    def blocked_for(self, key: str, now: float) -> float:
+        """Return the seconds until the address may look up again."""
+        return max(0.0, self._blocked.get(key, 0.0) - now)
+
+    def prune(self, now: float) -> None:
+        """Forget what no longer matters."""
+        for key in [key for key, until in self._blocked.items() if until <= now]:
+            del self._blocked[key]
+        self._guards.prune(now)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many addresses are remembered, for ``/health``."""
+        return {"blockedIps": len(self._blocked), "failedLookupTracked": len(self._guards)}
