@@ -2,7 +2,7 @@
 
 First a node hears the home's subject, then it claims: of two that claim in the same instant, at least one hears the
 other. The elder claim goes first; the other one is made again when that one is granted or withdrawn. A holder
-judges as it does among its own connections (``Registry.contend``), with a ``Mirror`` for the newcomer.
+judges as it does among its own connections (``Registry.contend``), with a ``RemoteHome`` for the newcomer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.looks import ANSWER_SECONDS
-from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
+from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import HomeState
@@ -234,7 +234,7 @@ class Claims:
 
     def _judge(self, fields: Fields) -> None:
         """As among connections of this node, which holds the Remote ID or expects its holder back."""
-        newcomer = self._newcomer(fields).connection
+        newcomer = self._newcomer(fields)
         if newcomer.claim is None:
             self._here.hub.registry.contend(newcomer, fields["r"], None)
         if newcomer.claim is not None:
@@ -242,10 +242,9 @@ class Claims:
 
     def hear_withdrawn(self, fields: Fields) -> None:
         """A newcomer elsewhere has left: its check is over, and those who gave way to it ask again."""
-        for connection in self._here.hub.registry.takeovers.newcomers(fields["r"]):
-            peer = connection.peer
-            if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
-                self._here.hub.registry.takeovers.withdraw(connection)
+        for newcomer in self._here.hub.registry.takeovers.newcomers(fields["r"]):
+            if isinstance(newcomer, RemoteHome) and newcomer.is_of(fields["node"], fields["name"]):
+                self._here.hub.registry.takeovers.withdraw(newcomer)
         for claim in list(self._claims.get(fields["r"], {}).values()):
             # Not those that wait for nobody: they would begin anew as often as somebody comes and goes.
             if claim.is_judged:
@@ -261,34 +260,33 @@ class Claims:
                 own.tries += 1
                 self._send(own)
 
-    def _newcomer(self, fields: Fields) -> Mirror:
+    def _newcomer(self, fields: Fields) -> RemoteHome:
         """What stands here for a newcomer elsewhere: always the same, however often its node asks."""
-        for connection in self._here.hub.registry.takeovers.newcomers(fields["r"]):
-            peer = connection.peer
-            if isinstance(peer, Mirror) and peer.is_of(fields["node"], fields["name"]):
-                peer.ask = fields["ask"]
-                return peer
+        for newcomer in self._here.hub.registry.takeovers.newcomers(fields["r"]):
+            if isinstance(newcomer, RemoteHome) and newcomer.is_of(fields["node"], fields["name"]):
+                newcomer.ask = fields["ask"]
+                return newcomer
         address = ClientAddress(fields["key"], fields["key"], fields["shared"])
         return self._presence.make_mirror(fields["r"], fields["node"], fields["name"], address, fields["ask"])
 
-    def granted(self, mirror: Mirror, *, evicting: bool) -> None:
+    def granted(self, mirror: RemoteHome, *, evicting: bool) -> None:
         """A newcomer elsewhere has got what this node held or expected back."""
         if mirror.ask:
             self._verdict(
-                "granted", mirror, evicting=evicting, **self._presence.holdings.legacy(mirror.remote_id)
+                "granted", mirror, evicting=evicting, **self._presence.holdings.legacy(mirror.home_id)
             )
 
-    def refused(self, mirror: Mirror) -> None:
+    def refused(self, mirror: RemoteHome) -> None:
         """As ``Verdicts`` has it."""
         self._verdict("refused", mirror)
 
-    def let_go(self, mirror: Mirror) -> None:
+    def let_go(self, mirror: RemoteHome) -> None:
         """As ``Verdicts`` has it."""
         self._verdict("free", mirror)
 
-    def _verdict(self, op: str, mirror: Mirror, **fields: object) -> None:
+    def _verdict(self, op: str, mirror: RemoteHome, **fields: object) -> None:
         ask, mirror.ask = mirror.ask, 0
-        self._here.tell(mirror.node, op, r=mirror.remote_id, ask=ask, name=mirror.name, **fields)
+        self._here.tell(mirror.node, op, r=mirror.home_id, ask=ask, name=mirror.name, **fields)
 
     def _answer(self, op: str, fields: Fields, **more: object) -> None:
         self._here.tell(fields["node"], op, r=fields["r"], ask=fields["ask"], name=fields["name"], **more)

@@ -13,9 +13,9 @@ from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.inquiries import Inquiries
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
-from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
 from ma_signaling.cluster.relay import Relay
+from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
@@ -88,7 +88,12 @@ class Node:
             "story": self._inquiries.hear_story,
             "senior": self._hear_senior,
         }
-        self._with_body = {"tell": self._relay.hear_told, "said": self._relay.hear_said}
+        self._with_body = {
+            "tell": self._relay.hear_told,
+            "said": self._relay.hear_said,
+            "ready": self._relay.hear_ready,
+            "error": self._relay.hear_error,
+        }
 
     @property
     def name(self) -> str:
@@ -184,9 +189,8 @@ class Node:
     # For the core
 
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
-        assert home.connection is not None
-        mirror = home.connection.peer
-        if isinstance(mirror, Mirror):
+        mirror = home.connection
+        if isinstance(mirror, RemoteHome):
             self._relay.handed_on(home)
             if evicting:
                 self._presence.holdings.evicted(home)

@@ -14,7 +14,7 @@ from ma_signaling.cluster.here import Here
 from ma_signaling.cluster.hold import Hold, Terms
 from ma_signaling.cluster.holdings import REPEAT_SECONDS, Holdings
 from ma_signaling.cluster.looks import Looks, Told
-from ma_signaling.cluster.mirror import Messages, Mirror, Verdicts
+from ma_signaling.cluster.remote_home import Messages, RemoteHome, Verdicts
 from ma_signaling.cluster.wire import Fields, presence, watch
 from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.home import Home, HomeState
@@ -33,7 +33,7 @@ class Presence:
         """``is_whole`` says whether all other nodes can be heard, as far as is known."""
         self._here = here
         self._is_whole = is_whole
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors: dict[str, RemoteHome] = {}
         self._terms = Terms()
         self.holdings = Holdings(here, self._terms)
         self.looks = Looks(here, self._unknown, is_whole)
@@ -91,16 +91,16 @@ class Presence:
 
     # Watching
 
-    def mirror_of(self, remote_id: str) -> Mirror | None:
+    def mirror_of(self, remote_id: str) -> RemoteHome | None:
         """What stands here for a home elsewhere."""
         return self._mirrors.get(remote_id)
 
-    def mirrored(self, mirror: Mirror) -> None:
+    def mirrored(self, mirror: RemoteHome) -> None:
         """A connection elsewhere holds a Remote ID, as far as this node's registry is concerned."""
-        self.holdings.end(mirror.remote_id)
-        self._mirrors[mirror.remote_id] = mirror
+        self.holdings.end(mirror.home_id)
+        self._mirrors[mirror.home_id] = mirror
         mirror.heard_at = self._here.clock.seconds()
-        self.sync(mirror.remote_id)
+        self.sync(mirror.home_id)
 
     def hear_held(self, fields: Fields) -> None:
         """A node tells that it holds a Remote ID."""
@@ -131,9 +131,7 @@ class Presence:
         if mirror is None or not mirror.is_of(hold.node, hold.connection):
             mirror = self.make_mirror(hold.remote_id, hold.node, hold.connection, hold.address)
         self._terms.note(hold.remote_id, hold.term)
-        home = self._here.hub.registry.moved(
-            mirror.connection, hold.remote_id, _ice(fields), evicting=evicting
-        )
+        home = self._here.hub.registry.moved(mirror, hold.remote_id, _ice(fields), evicting=evicting)
         home.held_since = self._here.clock.seconds() - (self._here.wall() - hold.held_since)
         if evicting:
             # Whatever sessions its node knows of here are not its own any more.
@@ -144,11 +142,9 @@ class Presence:
 
     def make_mirror(
         self, remote_id: str, node: str, name: str, address: ClientAddress, ask: int = 0
-    ) -> Mirror:
+    ) -> RemoteHome:
         """What stands here for a connection elsewhere that holds a Remote ID, or wants to."""
-        mirror = Mirror(remote_id, node, name, self.messages, self.verdicts, ask)
-        mirror.connection = self._here.hub.remote(f"{name}@{node}", mirror, address)
-        return mirror
+        return RemoteHome(remote_id, node, name, address, self.messages, self.verdicts, ask)
 
     def _settle_conflict(self, home: Home, hold: Hold, fields: Fields) -> None:
         mine = self.holdings.of(home.remote_id)
@@ -162,8 +158,8 @@ class Presence:
         """A connection elsewhere has lost a Remote ID to a newcomer, who must not see its sessions."""
         mirror = self._mirrors.get(fields["r"])
         if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
-            del self._mirrors[mirror.remote_id]
-            home = self._here.hub.registry.held_by(mirror.connection)
+            del self._mirrors[mirror.home_id]
+            home = self._here.hub.registry.held_by(mirror)
             if home is not None:
                 self._here.hub.registry.evict(home)
 
@@ -173,11 +169,11 @@ class Presence:
         if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
             self.lose(mirror, goodbye=goodbye)
 
-    def lose(self, mirror: Mirror, *, goodbye: bool = False) -> None:
+    def lose(self, mirror: RemoteHome, *, goodbye: bool = False) -> None:
         """A connection elsewhere is gone; its grace begins here."""
-        if self._mirrors.get(mirror.remote_id) is mirror:
-            del self._mirrors[mirror.remote_id]
-        self._here.hub.end(mirror.connection, GOODBYE if goodbye else BREAK)
+        if self._mirrors.get(mirror.home_id) is mirror:
+            del self._mirrors[mirror.home_id]
+        self._here.hub.end(mirror, GOODBYE if goodbye else BREAK)
 
     def lose_node(self, node: str | None) -> None:
         """A node is gone, or (None) all are."""
@@ -185,7 +181,7 @@ class Presence:
             if node is None or mirror.node == node:
                 self.lose(mirror)
 
-    def mirrors(self) -> list[Mirror]:
+    def mirrors(self) -> list[RemoteHome]:
         """All that stand for homes elsewhere."""
         return list(self._mirrors.values())
 

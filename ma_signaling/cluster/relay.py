@@ -6,11 +6,9 @@ The home's node counts them, for the home's own protection, and charges what the
 
 from __future__ import annotations
 
-import orjson
-
 from ma_signaling.cluster.here import Here
-from ma_signaling.cluster.mirror import Mirror
 from ma_signaling.cluster.presence import Presence
+from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused, home_busy
@@ -33,20 +31,20 @@ class Relay:
 
     # From the client's node to the home's
 
-    def to_home(self, mirror: Mirror, session_id: str, body: bytes) -> None:
-        """As ``mirror.Messages`` has it."""
+    def to_home(self, home: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
+        """As ``remote_home.Messages`` has it."""
         session = self._here.hub.sessions.get(session_id)
         key = "" if session is None else session.key
         is_answered = session is not None and session.negotiation is Negotiation.ANSWERED
-        about = self._about(mirror, s=session_id, k=key, answered=is_answered)
-        self._here.tell(mirror.node, "tell", body, **about)
+        about = self._about(home, s=session_id, kind=kind, k=key, answered=is_answered)
+        self._here.tell(home.node, "tell", payload, **about)
 
-    def attach(self, mirror: Mirror, *, always: bool = False) -> None:
+    def attach(self, mirror: RemoteHome, *, always: bool = False) -> None:
         """A home is connected elsewhere: let its node know of the sessions here that the home knows.
 
-        As ``mirror.Messages`` has it.
+        As ``remote_home.Messages`` has it.
         """
-        home = self._here.hub.registry.held_by(mirror.connection)
+        home = self._here.hub.registry.held_by(mirror)
         assert home is not None
         known = [
             [session.id, session.key, *_told(session.negotiation)]
@@ -58,9 +56,8 @@ class Relay:
 
     def ended(self, session: Session) -> None:
         """A session here has ended, and its home isn't told."""
-        connection = session.home.connection
-        if connection is not None and isinstance(connection.peer, Mirror):
-            mirror = connection.peer
+        mirror = session.home.connection
+        if isinstance(mirror, RemoteHome):
             self._here.tell(mirror.node, "detach", **self._about(mirror, s=session.id))
 
     def hear_busy(self, fields: Fields) -> None:
@@ -76,10 +73,25 @@ class Relay:
             self._here.hub.sessions.turn_away(session, fields["wait"])
 
     def hear_said(self, fields: Fields, body: bytes) -> None:
-        """A home has said something in a session of a client's here."""
-        mirror = self._presence.mirror_of(fields["r"])
-        if mirror is not None and mirror.node == fields["node"]:
-            self._here.hub.received(mirror.connection, body)
+        """A home has said something in a session of a client here; its node has parsed it, and charged the home."""
+        home = self._home_elsewhere(fields)
+        if home is None:
+            return
+        try:
+            self._here.hub.deliver(home, fields["s"], fields["kind"], body, bytes(fields["places"]))
+        except Refused as refused:
+            about = self._about(home, s=fields["s"])
+            self._here.tell(home.node, "error", error(refused.error), **about)
+
+    def hear_ready(self, fields: Fields, body: bytes) -> None:
+        """A home is ready for a session of a client here; ``body``: its ICE servers, if it gave any."""
+        home, session = self._home_elsewhere(fields), self._session(fields)
+        if home is not None and session is not None and session.state is not SessionState.OPEN:
+            self._here.hub.sessions.ready(session, body or None)
+
+    def _home_elsewhere(self, fields: Fields) -> RemoteHome | None:
+        home = self._presence.mirror_of(fields["r"])
+        return home if home is not None and home.node == fields["node"] else None
 
     def hear_absent(self, fields: Fields) -> None:
         """A home isn't where it was thought to be."""
@@ -91,14 +103,20 @@ class Relay:
         session = self._here.hub.sessions.get(fields["s"])
         return session if session is not None and session.home.remote_id == fields["r"] else None
 
-    def _about(self, mirror: Mirror, **fields: object) -> Fields:
-        return {"r": mirror.remote_id, "node": self._here.node, "name": mirror.name, **fields}
+    def _about(self, mirror: RemoteHome, **fields: object) -> Fields:
+        return {"r": mirror.home_id, "node": self._here.node, "name": mirror.name, **fields}
 
     # From the home's node to the client's
 
-    def forward(self, session: RemoteSession, payload: bytes) -> None:
-        """A home here has said something to a client elsewhere."""
-        self._here.tell(session.node, "said", payload, r=session.home.remote_id, node=self._here.node)
+    def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
+        """As ``elsewhere.Relay`` has it."""
+        about = {"r": session.home.remote_id, "node": self._here.node, "s": session.id}
+        self._here.tell(session.node, "said", payload, **about, kind=kind, places=list(places))
+
+    def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
+        """As ``elsewhere.Relay`` has it."""
+        about = {"r": session.home.remote_id, "node": self._here.node, "s": session.id}
+        self._here.tell(session.node, "ready", ice_servers or b"", **about)
 
     def crowd_out(self, session: RemoteSession) -> None:
         """A session of a client elsewhere makes way for another."""
@@ -115,24 +133,29 @@ class Relay:
         home = self._home(fields)
         if home is None:
             return
+        assert home.connection is not None
         session_id: str = fields["s"]
-        kind = orjson.loads(body)["type"]
+        kind: str = fields["kind"]
         if session_id in self._crowded_out:
             # It was under way when its node was told.
             return
-        if not session_id:
-            home.tell(body)
-        elif kind == "client-connected":
+        if kind == "client-connected":
             self._announced(home, fields, body)
         elif kind == "client-disconnected":
-            home.tell(body)
+            home.connection.peer.send(body)
             self.hear_detached(fields)
         elif not home.has_room(len(body)):
             self._here.tell(fields["node"], "busy", r=home.remote_id, s=session_id)
         else:
             session = self._known(home, session_id) or self._attach(home, fields, session_id)
             session.client_sent(kind)
-            home.tell(body)
+            home.connection.peer.send(body)
+
+    def hear_error(self, fields: Fields, body: bytes) -> None:
+        """What a home said in a session could not be delivered."""
+        home = self._home(fields)
+        if home is not None and home.connection is not None:
+            home.connection.peer.send(body)
 
     def _announced(self, home: Home, fields: Fields, body: bytes) -> None:
         session_id, node = fields["s"], fields["node"]
@@ -146,7 +169,7 @@ class Relay:
         assert home.connection is not None
         if self._heard.get(session_id) is not home.connection:
             self._heard[session_id] = home.connection
-            home.tell(body)
+            home.connection.peer.send(body)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
         session = self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])

@@ -38,8 +38,8 @@ _NAMES = [
 ]
 
 
-def count(counts: bytearray, candidate: Any) -> None:
-    """Count one more candidate in ``counts``, which has ``PLACES`` bytes."""
+def place_of(candidate: Any) -> int:
+    """Return the place at which a candidate is counted."""
     # Every relayed candidate comes through here: one split, one look-up.
     try:
         parts = candidate.split(" ", 8)
@@ -51,16 +51,27 @@ def count(counts: bytearray, candidate: Any) -> None:
             place += 2
     except (AttributeError, IndexError, KeyError, TypeError):
         place = END if candidate == "" else OTHER
-    if counts[place] < MOST:
-        counts[place] += 1
+    return place
 
 
-def count_in_sdp(counts: bytearray, message: dict[str, Any]) -> None:
-    """Count the candidates in the description of an ``offer`` or ``answer`` message."""
+def places(message: dict[str, Any]) -> bytes:
+    """Return the place of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, a byte each."""
     data = message.get("data")
+    if message["type"] == "ice-candidate":
+        return bytes((place_of(data.get("candidate") if type(data) is dict else None),))
     sdp = data.get("sdp") if isinstance(data, dict) else None
-    if not isinstance(sdp, str):
-        return
+    return _places_in_sdp(sdp) if isinstance(sdp, str) else b""
+
+
+def count(counts: bytearray, places: bytes) -> None:
+    """Count candidates at ``places`` in ``counts``, which has ``PLACES`` bytes."""
+    for place in places:
+        if counts[place] < MOST:
+            counts[place] += 1
+
+
+def _places_in_sdp(sdp: str) -> bytes:
+    found = bytearray()
     start = -1
     for _ in range(MOST_IN_SDP):
         start = sdp.find("\na=candidate:", start + 1)
@@ -68,7 +79,8 @@ def count_in_sdp(counts: bytearray, message: dict[str, Any]) -> None:
             break
         end = sdp.find("\n", start + 1)
         line = sdp[start + 1 : end if end >= 0 else None]
-        count(counts, line.rstrip("\r"))
+        found.append(place_of(line.rstrip("\r")))
+    return bytes(found)
 
 
 def named(counts: bytearray) -> dict[str, int]:

@@ -54,3 +54,7 @@ class Connection:
         """A client's latest session that has ended."""
         self.bad_messages: SlidingWindow | None = None
         self.gone = False
+
+    def forward(self, session_id: str, kind: str, payload: bytes) -> None:
+        """Send a home a message of type ``kind``, in one of its sessions."""
+        self.peer.send(payload)

@@ -68,8 +68,14 @@ class Claims(Protocol):
 class Relay(Protocol):
     """Messages of sessions that cross nodes (for ``Router`` and ``Sessions``)."""
 
-    def forward(self, session: RemoteSession, payload: bytes) -> None:
-        """Send what a home of this node said to the node of the session's client."""
+    def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
+        """Send what a home of this node said to the node of the session's client.
+
+        ``kind`` is the message's type, ``places`` what ``candidates.places`` found in it.
+        """
+
+    def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
+        """A home of this node is ready for a session; ``ice_servers`` is the JSON list that it gave for it."""
 
     def ended(self, session: Session) -> None:
         """A session of this node's client has ended, and the home may not be told."""
@@ -116,7 +122,9 @@ class NoClaims:
 class NoRelay:
     """The relay of a server on its own."""
 
-    def forward(self, session: RemoteSession, payload: bytes) -> None: ...
+    def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None: ...
+
+    def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None: ...
 
     def ended(self, session: Session) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Buffered, Home
 from ma_signaling.core.sessions import Sessions
 
 
@@ -28,9 +28,9 @@ class Evicted:
         """Keep a home that was evicted."""
         self._homes.setdefault(home.remote_id, []).append(home)
 
-    def adopt(self, home: Home) -> list[bytes]:
+    def adopt(self, home: Home) -> list[Buffered]:
         """Give ``home`` the sessions that its owner had before it was evicted; returns what was held for them."""
-        held = []
+        held: list[Buffered] = []
         for evicted in list(self._homes.get(home.remote_id, ())):
             if home.owner.is_surely(evicted.owner):
                 self._forget(evicted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.crowd import Crowd
 from ma_signaling.core.peer import ClientAddress, Timer
@@ -16,6 +17,9 @@ HELD_BYTES_IN_ALL = 32 * 1024 * 1024
 
 ICE_SERVERS_BYTES = 8 * 1024
 """The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
+
+Buffered = tuple[str, str, bytes]
+"""A message to a home that is away: its session's ID, its type and payload."""
 
 
 class Held:
@@ -78,7 +82,7 @@ class Home:
         """While it is away or evicted: the end of the grace time, unless this server is going down."""
         self.crowd: Crowd | None = None
         """Who talks to it; most homes are idle most of the time, and have none."""
-        self._held: list[bytes] = []
+        self._held: list[Buffered] = []
         self._held_bytes = 0
         self._all_held = all_held
 
@@ -122,14 +126,18 @@ class Home:
         else:
             self.ice_servers = None
 
-    def tell(self, message: bytes) -> None:
-        """Send the home a message, or hold it while the home is away."""
+    def forward(self, session_id: str, kind: str, payload: bytes) -> None:
+        """Send the home a message of type ``kind``, in one of its sessions; while it is away, keep the message."""
         if self.connection is not None:
-            self.connection.peer.send(message)
+            self.connection.forward(session_id, kind, payload)
         else:
-            self._held.append(message)
-            self._held_bytes += len(message)
-            self._all_held.bytes += len(message)
+            self._held.append((session_id, kind, payload))
+            self._held_bytes += len(payload)
+            self._all_held.bytes += len(payload)
+
+    def client_left(self, session_id: str) -> None:
+        """Tell the home that a session's client is gone."""
+        self.forward(session_id, "client-disconnected", messages.client_disconnected(session_id))
 
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes from a client would not be too much for the home."""
@@ -137,7 +145,7 @@ class Home:
             return not self.connection.peer.congested
         return self._held_bytes + size <= HELD_BYTES and self._all_held.bytes + size <= HELD_BYTES_IN_ALL
 
-    def take_held(self) -> list[bytes]:
+    def take_held(self) -> list[Buffered]:
         """What was held, in order; it is held no longer."""
         self._all_held.bytes -= self._held_bytes
         held, self._held, self._held_bytes = self._held, [], 0

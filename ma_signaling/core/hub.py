@@ -112,11 +112,6 @@ class Hub:
         self._by_address.setdefault(address.key, {})[connection] = None
         return connection
 
-    def remote(self, id: str, peer: Peer, address: ClientAddress) -> Connection:
-        """A home's connection to another node, as it is known here: it has no place and no budget here."""
-        budget = Budget(Allowance(0, 0), self._clock.seconds())
-        return Connection(id, peer, address, budget, is_remote=True)
-
     def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
         """No node knows a Remote ID: whoever asked for it is told so, and if that ``is_sure``, it counts as a guess."""
         home = self.registry.find(remote_id)
@@ -203,6 +198,11 @@ class Hub:
         """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
         if not connection.gone:
             self._router.route(connection, payload)
+
+    def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
+        """Send a client what a home on another node said. Raises ``Refused`` with the answer for the home."""
+        if not home.gone:
+            self._router.deliver(home, session_id, kind, payload, places)
 
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a WebSocket ping or pong; False: ignore it."""

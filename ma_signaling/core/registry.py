@@ -253,7 +253,7 @@ class Registry:
         for session in self._sessions.of(home):
             self._sessions.home_connected(session, is_first=not was_known)
         for message in buffered:
-            home.tell(message)
+            home.forward(*message)
 
     # Takeover
 

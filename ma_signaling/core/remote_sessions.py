@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ma_signaling.core import messages
 from ma_signaling.core.home import Home
 from ma_signaling.core.session import Negotiation, RemoteSession
 from ma_signaling.core.session_table import EndedSessions, SessionTable
@@ -34,7 +33,7 @@ class RemoteSessions(SessionTable[RemoteSession]):
         """The node of a session's client is gone: do as if the client's connection had broken."""
         self.detach(session.home, session.id)
         if session.negotiation is not Negotiation.ANSWERED:
-            session.home.tell(messages.client_disconnected(session.id))
+            session.home.client_left(session.id)
 
     def forget(self, home: Home) -> None:
         """Forget the sessions of a home: it isn't connected to this node any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from ma_signaling.core import messages, remote_id
+from ma_signaling.core import candidates, messages, remote_id
 from ma_signaling.core.charging import Charges, OverBudget
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
@@ -175,7 +175,8 @@ class Router:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._forward_elsewhere(remote, payload)
+            self._charge_remote(remote, payload)
+            self._relay.ready(remote, messages.ice_servers(message))
             return
         now = self._charge_session(connection, session, session_id, payload)
         if session is None or session.state is _OPEN:
@@ -209,17 +210,19 @@ class Router:
         home = session.home
         if not home.has_room(size):
             self._refuse_busy()
-        home.tell(messages.with_session_id(message, payload, session.id))
+        kind: str = message["type"]
+        home.forward(session.id, kind, messages.with_session_id(message, payload, session.id))
         if session.negotiation is _NOTHING:
-            session.client_sent(message["type"])
+            session.client_sent(kind)
         if session.trace is not None:
-            session.trace.client.sent(message, now)
+            session.trace.client.sent(kind, candidates.places(message), now)
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._forward_elsewhere(remote, payload)
+            self._charge_remote(remote, payload)
+            self._relay.forward(remote, message["type"], payload, candidates.places(message))
             remote.home_sent(message["type"])
             return
         now = self._charge_session(connection, session, session_id, payload)
@@ -227,24 +230,37 @@ class Router:
             return
         if session is None or now is None or session.state is not _OPEN:
             raise Refused(CLIENT_NOT_FOUND)
+        self._send_client(session, message["type"], payload, candidates.places(message), now)
+
+    def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
+        """Send a client what a home on another node said: that node has parsed it, and charged the home.
+
+        Raises ``Refused`` with the answer for the home.
+        """
+        session = self._sessions.get(session_id)
+        if session is not None and session.home.connection is home and session.state is _OPEN:
+            self._send_client(session, kind, payload, places, self._clock.seconds())
+        elif not self._sessions.ended.lately(session_id, home.remote_id):
+            raise Refused(CLIENT_NOT_FOUND)
+
+    def _send_client(self, session: Session, kind: str, payload: bytes, places: bytes, now: float) -> None:
         peer = session.client.peer
         if peer.congested:
             self._refuse_busy()
         peer.send(payload)
         if session.negotiation is not _ANSWERED:
-            session.home_sent(message["type"])
+            session.home_sent(kind)
         if session.trace is not None:
-            session.trace.home.sent(message, now)
+            session.trace.home.sent(kind, places, now)
 
     def _remote_session(self, connection: Connection, session_id: str) -> RemoteSession | None:
         session = self._sessions.remote.get(session_id)
         return session if session is not None and session.home.connection is connection else None
 
-    def _forward_elsewhere(self, session: RemoteSession, payload: bytes) -> None:
-        """Send what a home has said to the client's node, which looks at it as if the home were there."""
+    def _charge_remote(self, session: RemoteSession, payload: bytes) -> None:
+        """Charge what a home sends to a client on another node."""
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise OverBudget(session.from_home)
-        self._relay.forward(session, payload)
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from enum import StrEnum
-from typing import Any
 
-from ma_signaling.core.candidates import PLACES, count, count_in_sdp, named
+from ma_signaling.core.candidates import PLACES, count, named
 
 REMEMBERED = 600.0
 """Seconds for which a session's trace can be asked for after its end."""
@@ -45,20 +44,22 @@ class Side:
         self.trickled = bytearray(PLACES)
         self.in_sdp = bytearray(PLACES)
 
-    def sent(self, message: dict[str, Any], now: float) -> None:
-        """It sent an offer, an answer or a candidate, which was forwarded."""
-        if message["type"] == "ice-candidate":
+    def sent(self, kind: str, places: bytes, now: float) -> None:
+        """It sent an offer, an answer or a candidate (``kind``), which was forwarded.
+
+        ``places`` is what ``candidates.places`` found in it.
+        """
+        if kind == "ice-candidate":
             if self.first_candidate_at is None:
                 self.first_candidate_at = now
             self.last_candidate_at = now
-            data = message.get("data")
-            count(self.trickled, data.get("candidate") if type(data) is dict else None)
+            count(self.trickled, places)
             return
         if self.described_at is None:
             self.described_at = now
         # The latest description lists all candidates that are known by then.
         self.in_sdp = bytearray(PLACES)
-        count_in_sdp(self.in_sdp, message)
+        count(self.in_sdp, places)
 
     def has(self, type: str) -> bool:
         """Whether it sent a candidate of this type."""

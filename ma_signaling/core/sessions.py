@@ -105,7 +105,7 @@ class Sessions(SessionTable[Session]):
         """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
         if session.state is SessionState.PARKED:
             session.state = SessionState.ANNOUNCED
-        session.home.tell(messages.client_connected(session.id))
+        session.home.forward(session.id, "client-connected", messages.client_connected(session.id))
         if session.trace is not None:
             session.trace.announced(self._clock.seconds())
         if session.state is not SessionState.OPEN:
@@ -196,7 +196,7 @@ class Sessions(SessionTable[Session]):
 
     def _tell_of_end(self, session: Session) -> None:
         if session.state is not SessionState.PARKED:
-            session.home.tell(messages.client_disconnected(session.id))
+            session.home.client_left(session.id)
 
     def _fail(self, session: Session, error: WireError, end: End, *, home_knows: bool = True) -> None:
         if session.state is not SessionState.OPEN and session.home.state is not HomeState.LOOKED_UP:
@@ -273,7 +273,7 @@ class Sessions(SessionTable[Session]):
         elif crowded_out is not None:
             self._relay.crowd_out(crowded_out)
             if crowded_out.negotiation is not Negotiation.ANSWERED:
-                home.tell(messages.client_disconnected(crowded_out.id))
+                home.client_left(crowded_out.id)
             self.remote.detach(home, crowded_out.id)
 
     def crowd_out(self, session: Session) -> None:

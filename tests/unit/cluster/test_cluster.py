@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.wire import pack, unpack
+from ma_signaling.core import messages
 from tests.support.memory_cluster import Cluster
+from tests.support.sample_candidates import HOST, RELAY, SRFLX, sdp
 
 STRANGER = "203.0.113.9"
 REGISTERED = {"type": "registered", "remoteId": "HOME"}
@@ -54,6 +57,23 @@ class SessionTest(SynchronousTestCase):
         assert self.home.forget() == [{"type": "client-disconnected", "sessionId": session_id}]
         self.home.say("ice-candidate", sessionId=session_id, data=9)
         assert self.home.heard == [], "what comes late is ignored"
+
+    def test_a_message_is_parsed_once(self) -> None:
+        """Only the node of the peer that has sent it looks into it; the trace counts its candidates all the same."""
+        client = self.cluster.client(1)
+        session_id = self.cluster.session(self.home, client)
+        parse = Mock(wraps=messages.parse)
+        self.patch(messages, "parse", parse)
+        client.say("ice-candidate", data={"candidate": SRFLX})
+        self.home.say("ice-candidate", sessionId=session_id, data={"candidate": HOST})
+        self.home.say("answer", sessionId=session_id, data=sdp(HOST, RELAY))
+        self.cluster.settle()
+        assert (self.home.types(), client.types()) == (["ice-candidate"], ["ice-candidate", "answer"])
+        assert parse.call_count == 3
+        trace = self.cluster.worlds[1].story(session_id)
+        assert trace["client"]["trickled"] == {"srflx/udp/ipv4": 1}
+        assert trace["home"]["trickled"] == {"host/udp/ipv4": 1}
+        assert trace["home"]["inSdp"] == {"host/udp/ipv4": 1, "relay/udp/ipv4": 1}
 
     def test_no_session_ready(self) -> None:
         """The registered ICE servers are known everywhere, the latest ones too."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.candidates import MOST, MOST_IN_SDP, PLACES, count, count_in_sdp, named
+from ma_signaling.core.candidates import MOST, MOST_IN_SDP, PLACES, count, named, places
 from tests.support.sample_candidates import HOST, HOST_MDNS, HOST_TCP, PRFLX, RELAY, SRFLX, sdp
 
 
@@ -16,7 +16,7 @@ class CandidatesTest(SynchronousTestCase):
     def counted(self, *candidates: Any) -> dict[str, int]:
         counts = bytearray(PLACES)
         for candidate in candidates:
-            count(counts, candidate)
+            count(counts, places({"type": "ice-candidate", "data": {"candidate": candidate}}))
         return named(counts)
 
     def test_kinds(self) -> None:
@@ -51,7 +51,7 @@ class CandidatesTest(SynchronousTestCase):
     def test_descriptions(self) -> None:
         def counted(data: Any) -> dict[str, int]:
             counts = bytearray(PLACES)
-            count_in_sdp(counts, {"type": "offer", "data": data})
+            count(counts, places({"type": "offer", "data": data}))
             return named(counts)
 
         assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ma_signaling.core.candidates import END
 from ma_signaling.core.session_trace import Side
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import HOST, HOST_MDNS, RELAY, SRFLX, sdp
@@ -150,5 +151,5 @@ class VerdictsTest(StoryTestCase):
 
     def test_end_of_candidates_is_none(self) -> None:
         side = Side()
-        side.sent({"type": "ice-candidate", "data": {"candidate": ""}}, 1.0)
+        side.sent("ice-candidate", bytes((END,)), 1.0)
         assert not side.has_any()
