@@ -19,7 +19,7 @@ from ma_signaling.config.declaration import FILE_VARIABLE, CannotStart, Declarat
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration, load
 from ma_signaling.config.unknown import explain_unknown
-from ma_signaling.monitoring import log_format
+from ma_signaling.monitoring import log_writer
 
 _log = Logger(namespace="ma_signaling")
 
@@ -84,7 +84,7 @@ class Options(usage.Options):
         if self._only_checks:
             _check(self.configuration)
         if self.parent is not None:
-            log_format.use(self.parent, self.configuration.settings)
+            log_writer.use(self.parent, self.configuration.settings)
 
 
 def _as_option(name: str) -> str:

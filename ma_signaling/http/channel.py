@@ -13,7 +13,7 @@ from twisted.web.server import Request, Site
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.capacity import Capacity
-from ma_signaling.monitoring.event_log import SILENCE
+from ma_signaling.monitoring.silence import SILENCE
 from ma_signaling.transport.http_reply import COMMON_HEADERS, json_reply
 
 IDLE_SECONDS = 30

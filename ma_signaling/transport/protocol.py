@@ -19,7 +19,7 @@ from ma_signaling.core.ending import BREAK, GOODBYE, failed
 from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.monitoring.event_log import SILENCE
+from ma_signaling.monitoring.silence import SILENCE
 from ma_signaling.transport.fast_path import OPEN, AutobahnPath
 from ma_signaling.transport.http_reply import json_reply
 from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog

@@ -140,9 +140,9 @@ class ProcessTest(SynchronousTestCase):
             assert "grace is" not in server.log(), "the command line wins"
             assert self.lookups(server) == 3, "one was answered before"
             self.file.write_text("lookups_per_minute = many\n")
-            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file}: it is no TOML")
+            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file} is not valid TOML")
             self.file.unlink()
-            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file}: it cannot be read")
+            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file} cannot be read")
             assert server.get("/health")["status"] == "ok"
 
     def test_nothing_to_read(self) -> None:

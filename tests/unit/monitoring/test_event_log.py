@@ -1,4 +1,4 @@
-"""What an operator reads: a line for each event that matters, in words or in JSON, and no more of them than help."""
+"""The lines of reported events, as text and as JSON, and how many of them there are."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import io
 import json
 from typing import Any
 
-from twisted.logger import LogLevel, LogPublisher, globalLogPublisher
-from twisted.python.failure import Failure
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import EventLog
-from ma_signaling.monitoring.log_format import LogLines
+from ma_signaling.monitoring.log_writer import LogWriter
 from ma_signaling.transport.client_address import describe, parse
 from tests.support.memory_hub import FakeClock
 
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
 
 
 def network_address(text: str) -> Any:
@@ -35,7 +34,7 @@ class LogTest(SynchronousTestCase):
         self.file = io.StringIO()
 
     def _observe(self, as_json: bool) -> None:
-        lines = LogLines(self.file, as_json)
+        lines = LogWriter(self.file, as_json, "network", self.clock)
         globalLogPublisher.addObserver(lines)
         self.addCleanup(globalLogPublisher.removeObserver, lines)
 
@@ -106,21 +105,3 @@ class LogTest(SynchronousTestCase):
         self.assertEqual(len(self._lines()), 1000)
         self.clock.advance(60)
         self.assertIn("500 more within a minute that were not logged: home left", self._lines()[-1])
-
-    def test_others_events(self) -> None:
-        publisher = LogPublisher(LogLines(self.file, True), LogLines(self.file, False))
-        try:
-            raise ValueError("what went wrong")
-        except ValueError:
-            failure = Failure()
-        event: dict[str, Any] = {"log_time": 0.0, "log_level": LogLevel.critical, "log_namespace": "other"}
-        publisher({**event, "log_format": "in {place}", "place": "the {cellar}", "log_failure": failure})
-        first, *text = self._lines()
-        line = json.loads(first)
-        self.assertEqual((line["level"], line["logger"]), ("critical", "other"))
-        self.assertIn("in the {cellar}", line["message"])
-        self.assertIn("ValueError: what went wrong", line["message"])
-        self.assertIn("[other#critical] in the {cellar}", text[0])
-        self.assertTrue(
-            all(line.startswith("\t") for line in text[1:]), "one event, one line that begins at the left"
-        )

@@ -1,0 +1,44 @@
+"""How the log shows addresses (``--log-addresses``): in full, as networks, or not at all."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address, ip_address, ip_network
+
+_IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_ADDRESS = re.compile(
+    rf"(?<![\w:.])(?:(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?![\w:])|{_IPV4}(?!\.?\w))"
+)
+"""What may be an IP address in a text; ``ip_address`` decides."""
+
+
+class AddressPolicy:
+    """One of ``full``, ``network`` and ``none``."""
+
+    def __init__(self, policy: str) -> None:
+        self._policy = policy
+
+    def show(self, text: str) -> str:
+        """Return an address, or a network of one on another node, as the log may show it: /24 of IPv4, /48 of IPv6.
+
+        Raises ValueError for anything else.
+        """
+        if self._policy == "full":
+            return text
+        if self._policy == "none":
+            return "an address"
+        address = ip_address(text.partition("/")[0])
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+    def redact(self, text: str) -> str:
+        """Return a text with every address in it as the log may show it."""
+        return text if self._policy == "full" else _ADDRESS.sub(self._redact_match, text)
+
+    def _redact_match(self, match: re.Match[str]) -> str:
+        try:
+            ip_address(match[0])
+        except ValueError:
+            return match[0]
+        return self.show(match[0])
