@@ -33,6 +33,7 @@ from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.peer import ClientAddress, Clock, Peer
+from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router, Traffic
 from ma_signaling.core.session import SessionState
@@ -52,6 +53,7 @@ class Hub:
         turn_secret: bytes = b"",
         wall: Callable[[], float] = time.time,
         elsewhere: Elsewhere | None = None,
+        prover: Prover | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -64,6 +66,7 @@ class Hub:
         self._by_address: dict[str, dict[Connection, None]] = {}
         self.is_draining = False
         """This server is going down: it accepts no connection, no registration and no session."""
+        self.prover: Prover = prover or Unavailable("off")
         self.access = access
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)

@@ -57,6 +57,11 @@ class Prover(Protocol):
         """
 
 
+def availability(obstacle: str | None) -> str:
+    """Return ``available``, or ``unavailable`` and why, as ``/health`` and ``--check-config`` say it."""
+    return "available" if obstacle is None else f"unavailable: {obstacle}"
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """A ``Prover`` where no proof can be had; nobody asks it."""

@@ -6,6 +6,7 @@ from twisted.web.server import Request
 
 from ma_signaling import __version__
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.proof import availability
 from ma_signaling.http.resource import Page, reply
 from ma_signaling.monitoring.readiness import Readiness
 
@@ -18,7 +19,10 @@ class Health(Page):
         self._hub = hub
 
     def render_GET(self, request: Request) -> bytes:
-        return reply(request, 200, {"status": "ok", "version": __version__, **self._hub.counts()})
+        proof = availability(self._hub.prover.obstacle)
+        return reply(
+            request, 200, {"status": "ok", "version": __version__, **self._hub.counts(), "proof": proof}
+        )
 
 
 class Ready(Page):

@@ -16,9 +16,12 @@ from ma_signaling.config.toml_file import as_toml
 from ma_signaling.core.access import Access
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.core.proof import availability
 from ma_signaling.runtime import turn_secret
 from ma_signaling.runtime.access_lists import AccessListError, AccessLists
 from ma_signaling.runtime.listening import make_endpoint
+from ma_signaling.runtime.prover import obstacle
 from ma_signaling.runtime.tls import BadPair, make_context, read_pair
 
 
@@ -30,6 +33,12 @@ def describe(configuration: Configuration) -> str:
         value = as_toml(getattr(configuration.settings, setting.name))
         lines.append(f"{setting.name} = {value}  # {configuration.sources[setting.name]}")
     return "\n".join(lines)
+
+
+def describe_proof(settings: Settings) -> str:
+    """Return whether proofs of possession can be had on this machine, as a comment in such a file."""
+    ice_servers = IceServers(settings, turn_secret.read(settings))
+    return f"# proof: {availability(obstacle(settings, ice_servers))}"
 
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:

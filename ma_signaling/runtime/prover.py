@@ -9,14 +9,17 @@ from ipaddress import ip_address
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.proof import Asked, ProofSession
+from ma_signaling.core.proof import Asked, ProofSession, availability
 from ma_signaling.runtime.proof_process import ProofProcess, Reactor
 from ma_signaling.webrtc.destinations import Destinations
 from ma_signaling.webrtc.local_addresses import sources
 from ma_signaling.webrtc.means import Means, Turn, first_by_udp
+
+_log = Logger(namespace="ma_signaling")
 
 IDLE_SECONDS = 60.0
 """After which the child process ends, when nothing is asked any more."""
@@ -67,6 +70,11 @@ class ChildProver(Service):
         if self._process is None or not self._process.takes_proofs:
             self._process = ProofProcess(self._reactor, IDLE_SECONDS)
         return self._process.ask(remote_id, self._means(), asked)
+
+    def startService(self) -> None:
+        """Say whether proofs can be had."""
+        super().startService()
+        _log.info("Proof of possession: {proof}", proof=availability(self.obstacle))
 
     def stopService(self) -> Deferred[None] | None:
         """End the child process; no proof comes to a verdict any more."""

@@ -28,6 +28,8 @@ from ma_signaling.runtime.access_lists import AccessListError, AccessLists
 from ma_signaling.runtime.listening import Ports
 from ma_signaling.runtime.listening import Reactor as ListeningReactor
 from ma_signaling.runtime.live import LiveSettings
+from ma_signaling.runtime.proof_process import Reactor as ProverReactor
+from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.rate_limiting import RateLimiting
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.reload import Reload
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from ma_signaling.cluster.service import ClusterService
 
 
-class Reactor(ListeningReactor, ReloadReactor):
+class Reactor(ListeningReactor, ReloadReactor, ProverReactor):
     """What is needed of a reactor: every one on Linux provides it."""
 
 
@@ -59,7 +61,16 @@ def make_service(
     report = each_of(EventLog(settings.log_addresses, reactor), metrics)
     cluster = _cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
-    hub = Hub(settings, reactor, report, Access(), turn_secret.read(settings), elsewhere=elsewhere)
+    prover = ChildProver(settings, lambda: hub.ice_servers, reactor)
+    hub = Hub(
+        settings,
+        reactor,
+        report,
+        Access(),
+        turn_secret.read(settings),
+        elsewhere=elsewhere,
+        prover=prover,
+    )
     if cluster is not None:
         cluster.node.join(hub)
     lists = AccessLists(settings, hub)
@@ -87,6 +98,7 @@ def make_service(
         "keep-alive": factory.keepalive,
         "deadlines": factory.deadlines,
         "loop-lag": lag,
+        "prover": prover,
     }
     certificates = None
     if settings.tls_cert:

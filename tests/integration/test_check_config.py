@@ -65,6 +65,17 @@ class CheckConfigTest(FileTestCase):
             assert "\npark = 8  # --park\n" in done.stdout, done.stdout
             assert done.stderr == ""
 
+    def test_proof(self) -> None:
+        """Whether proofs can be had depends on the machine too."""
+        for options, expected in (
+            (("--proof", "off"), "# proof: unavailable: off"),
+            (("--proof", "relay"), "# proof: unavailable: no relay by UDP is set (--turn-urls)"),
+            (("--proof-networks", "127.0.0.0/8"), "# proof: available"),
+            (("--proof-address", "198.51.100.7"), "# proof: available"),
+            (("--stun-urls", "stun:stun.example.org"), "# proof: available"),
+        ):
+            assert self.check(*options).stdout.splitlines()[-1] == expected, options
+
     def test_the_option_wins_over_the_variable(self) -> None:
         self.write("grace = 7\n")
         done = self.check("--config", str(self.file), MA_SIGNALING_CONFIG="/nowhere")

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
 from ma_signaling.http.channel import IDLE_SECONDS
+from tests.support.fake_prover import FakeProver
 from tests.support.memory_server import TEXT, UPGRADE, Reply, Server, frame
 
 
@@ -37,7 +38,12 @@ class PagesTest(WebTestCase):
             "clients": 0,
             "pendingClients": 0,
             "rateLimiter": {"trackedIps": 1, "blockedIps": 0, "failedLookupTracked": 0},
+            "proof": "unavailable: off",
         }
+
+    def test_health_when_proof_can_be_had(self) -> None:
+        self.server.hub.prover = FakeProver()
+        assert self.ask("/health").json["proof"] == "available"
 
     def test_health_is_never_limited(self) -> None:
         for _ in range(300):
