@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import RESTARTING, CloseCode, WireError, rate_limited
+from ma_signaling.core.errors import RESTARTING, SERVER_DISCONNECTED, CloseCode, WireError, rate_limited
 
 
 class Meaning(Enum):
@@ -45,6 +45,11 @@ BREAK = Ending(Meaning.BREAK)
 
 CUT = Ending(Meaning.BREAK, is_cut=True)
 """The peer is gone, as far as this server can tell."""
+
+FAULT = Ending(
+    Meaning.BREAK, CloseCode.INTERNAL_ERROR, "Internal error", error_if_waiting=SERVER_DISCONNECTED
+)
+"""A fault of this server: what the peer has sent could not be dealt with."""
 
 RESTART = Ending(Meaning.RESTART, CloseCode.RESTARTING, RESTARTING.text)
 """This server is going down."""

@@ -15,6 +15,7 @@ class CloseCode(IntEnum):
     """Close codes this server sends (RFC 6455 section 7.4, and 4000-4999 for private use)."""
 
     POLICY = 1008
+    INTERNAL_ERROR = 1011
     RESTARTING = 1012
     TRY_AGAIN_LATER = 1013
     REPLACED = 4000

@@ -67,9 +67,10 @@ class Guessing:
 
     def block(self, key: str, until: float) -> None:
         """Block an address's lookups, unless they are blocked for longer."""
-        if len(self._blocked) >= self._settings.remembered_addresses:
+        known = self._blocked.get(key)
+        if known is None and len(self._blocked) >= self._settings.remembered_addresses:
             del self._blocked[next(iter(self._blocked))]
-        self._blocked[key] = max(until, self._blocked.get(key, 0.0))
+        self._blocked[key] = until if known is None else max(until, known)
 
     def blocked_for(self, key: str, now: float) -> float:
         """Return the seconds until the address may look up again."""

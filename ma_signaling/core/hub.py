@@ -89,7 +89,10 @@ class Hub:
         self.sessions.reconfigure()
 
     def admit(self, address: ClientAddress) -> WireError | None:
-        """Make room for a new connection of ``address``; otherwise why it may not come."""
+        """Return why a connection of ``address`` may not come, or None.
+
+        Whoever must make way for it does so when it is there (``connected``): its handshake may still fail.
+        """
         if self.is_draining:
             return RESTARTING
         if not self.access.may_connect(address):
@@ -98,17 +101,24 @@ class Hub:
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
             return rate_limited(wait)
-        others = self._by_address.get(address.key, {})
-        if 0 < self._settings.connections_per_address <= len(others):
+        if self._is_full(address.key):
             self._report(Event.LIMIT_HIT, limit="connections of an address")
-            idle = next((c for c in others if c.role is Role.NONE), None)
-            if idle is None:
+            if self._idle(address.key) is None:
                 return rate_limited(1)
-            self.end(idle, closed(CloseCode.TRY_AGAIN_LATER, "Too many connections from this address"))
         return None
 
+    def _is_full(self, key: str) -> bool:
+        return 0 < self._settings.connections_per_address <= len(self._by_address.get(key, ()))
+
+    def _idle(self, key: str) -> Connection | None:
+        """Return the oldest connection of an address that has no role."""
+        return next((each for each in self._by_address.get(key, ()) if each.role is Role.NONE), None)
+
     def connected(self, peer: Peer, address: ClientAddress) -> Connection:
-        """A WebSocket has opened; hand what it brings to ``received``."""
+        """Add a connection whose WebSocket has opened; hand what it brings to ``received``."""
+        idle = self._idle(address.key) if self._is_full(address.key) else None
+        if idle is not None:
+            self.end(idle, closed(CloseCode.TRY_AGAIN_LATER, "Too many connections from this address"))
         budget = Budget(self._control, self._clock.seconds())
         connection = Connection(f"c{next(self._ids)}", peer, address, budget)
         self._connections[connection] = None
@@ -140,10 +150,15 @@ class Hub:
             return
         connection.gone = True
         error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
-        if error is not None:
-            connection.peer.send(messages.error(error))
         if how.code is not None and how.meaning is not Meaning.RESTART and not connection.is_remote:
             self._report(Event.PEER_CLOSED, connection=connection.id, code=int(how.code), reason=how.reason)
+        try:
+            if error is not None:
+                connection.peer.send(messages.error(error))
+        finally:
+            self._end(connection, how)
+
+    def _end(self, connection: Connection, how: Ending) -> None:
         try:
             self._remove(connection, how.meaning)
         finally:

@@ -287,23 +287,25 @@ class Registry:
             self._announcements.vacated(home, holder, goodbye=False)
             return
         over = meaning is Meaning.GOODBYE or self._settings.grace == 0
-        if not holder.is_remote:
-            self._announcements.vacated(home, holder, goodbye=over)
-            event = Event.HOME_LEFT if over else Event.HOME_LOST
-            self._report(event, connection=holder.id, remote_id=home.remote_id)
-        if over:
-            self._dissolve(home, End.HOME_LEFT if meaning is Meaning.GOODBYE else End.HOME_LOST)
-        else:
-            # How a grace ends is told by the node on which it was begun.
-            self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
+        try:
+            if not holder.is_remote:
+                event = Event.HOME_LEFT if over else Event.HOME_LOST
+                self._report(event, connection=holder.id, remote_id=home.remote_id)
+                self._announcements.vacated(home, holder, goodbye=over)
+        finally:
+            if over:
+                self._dissolve(home, End.HOME_LEFT if meaning is Meaning.GOODBYE else End.HOME_LOST)
+            else:
+                # How a grace ends is told by the node on which it was begun.
+                self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
         if not holder.is_remote:
             self.takeovers.award(home.remote_id)
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
-        for session in self._sessions.of(home):
-            self._sessions.home_lost(session)
         if not self._closer.is_draining:
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
+        for session in self._sessions.of(home):
+            self._sessions.home_lost(session)
 
     def _expired(self, home: Home) -> None:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
@@ -315,10 +317,12 @@ class Registry:
 
     def _dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as."""
-        self._drop(home)
-        for session in self._sessions.of(home):
-            self._sessions.home_left(session, end)
-        home.take_held()
+        try:
+            self._drop(home)
+        finally:
+            for session in self._sessions.of(home):
+                self._sessions.home_left(session, end)
+            home.take_held()
 
     def _evicted_expired(self, home: Home) -> None:
         home.timer = None

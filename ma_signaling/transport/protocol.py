@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.ending import BREAK, GOODBYE, failed
+from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, failed
 from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
@@ -97,7 +97,7 @@ class SignalingProtocol(AutobahnPath):
             self.factory.hub.received(self.connection, payload)
         except Exception:  # noqa: BLE001 - a bug here must not reach another connection
             _log.failure("{connection}: a message failed", connection=self.connection.id)
-            self.sendCloseFrame(1011, b"Internal error")
+            self.factory.hub.end(self.connection, FAULT)
 
     def onMessageBegin(self, isBinary: bool) -> None:
         self._fragments = 0

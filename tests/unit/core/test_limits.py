@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.guessing import GuessingGuard
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.guessing import Guessing, GuessingGuard
 from ma_signaling.core.lru_table import LruTable
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -151,8 +152,35 @@ class GuessingGuardTest(SynchronousTestCase):
         assert guard.is_idle(160 + 600)
 
 
-class KeyedTest(SynchronousTestCase):
-    """A guard for each key, and no more than so many."""
+class GuessingTest(SynchronousTestCase):
+    """The blocks of all addresses, of which a bounded number is remembered."""
+
+    def setUp(self) -> None:
+        self.guessing = Guessing(Settings(remembered_addresses=2))
+
+    def blocked_for(self) -> list[float]:
+        return [self.guessing.blocked_for(key, 0) for key in ("A", "B", "C")]
+
+    def test_a_known_address_evicts_nobody_at_capacity(self) -> None:
+        self.guessing.block("A", 100)
+        self.guessing.block("B", 100)
+        self.guessing.block("B", 200)
+        assert self.blocked_for() == [100, 200, 0]
+
+    def test_a_known_address_keeps_the_longer_block_at_capacity(self) -> None:
+        self.guessing.block("A", 300)
+        self.guessing.block("B", 100)
+        self.guessing.block("A", 200)
+        assert self.blocked_for() == [300, 100, 0]
+
+    def test_a_new_address_evicts_the_oldest_at_capacity(self) -> None:
+        for key in ("A", "B", "C"):
+            self.guessing.block(key, 100)
+        assert self.blocked_for() == [0, 100, 100]
+
+
+class LruTableTest(SynchronousTestCase):
+    """An entry for each key, and no more than so many."""
 
     def test_the_least_recently_used_goes(self) -> None:
         windows = LruTable(SlidingWindow, 2)

@@ -215,7 +215,7 @@ class ClosedByTheServerTest(SynchronousTestCase):
     def test_making_way(self) -> None:
         world = World(connections_per_address=1)
         idle = world.connect("198.51.100.1")
-        assert world.admit("198.51.100.1") == 0
+        world.connect("198.51.100.1")
         assert idle.closed == (1013, "Too many connections from this address")
         world.home()
         client = world.client(text="198.51.100.2")

@@ -130,6 +130,22 @@ class MessagesTest(SynchronousTestCase):
         assert len(self.flushLoggedErrors(RuntimeError)) == 1
         assert other.close_code() is None
 
+    def test_a_bug_is_not_the_fault_of_a_client_that_waits(self) -> None:
+        self.server.home()
+        client = self.server.connect()
+        client.say(type="connect-request", remoteId="HOME")
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("for this test")
+
+        self.patch(client.protocol.factory.hub, "received", fail)
+        client.say(type="ping")
+        frames = client.frames()
+        assert json.loads(frames[0][1])["error"] == "Server disconnected"
+        assert [opcode for opcode, _ in frames] == [TEXT, CLOSE]
+        assert frames[1][1][:2] == (1011).to_bytes(2)
+        assert len(self.flushLoggedErrors(RuntimeError)) == 1
+
 
 class CloseCodesTest(SynchronousTestCase):
     """Whatever breaks the rules of RFC 6455 gets the right close code, not a TCP reset."""
