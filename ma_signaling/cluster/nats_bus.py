@@ -226,7 +226,9 @@ class NatsBus:
             self._waiting.clear()
             self._waiting_bytes = 0
             if not self._is_leaving:
-                _log.warn("NATS is away: this node goes on by itself until it is back")
+                _log.warn(
+                    "NATS is unreachable: this node serves only its own peers until the connection is back"
+                )
                 _safely(self.listener.down)
 
     def _say(self, problem: str) -> None:

@@ -1,1 +1,1 @@
-"""What an operator reads: the event log, metrics, readiness."""
+"""The log, metrics, health and readiness."""

@@ -20,31 +20,40 @@ _LINES = {
     Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
     Event.HOME_RETURNED: (LogLevel.info, "{connection} ({address}): home {remote_id} is back"),
     Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left"),
-    Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, waiting for its return"),
-    Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return in time"),
-    Event.HOME_REPLACED: (LogLevel.info, "{connection}: takes home {remote_id} over from its old connection"),
+    Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, its grace time begins"),
+    Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return within its grace time"),
+    Event.HOME_REPLACED: (
+        LogLevel.info,
+        "{connection}: home {remote_id} registered again and replaces its old connection",
+    ),
     Event.HOME_NOT_ALLOWED: (
         LogLevel.warn,
         "{connection} ({address}): home {remote_id} is not allowed here",
     ),
     Event.TAKEOVER_TRIED: (
         LogLevel.warn,
-        "{connection} ({address}): wants home {remote_id}, which another address holds",
+        "{connection} ({address}): registers home {remote_id}, which another address holds",
     ),
-    Event.TAKEOVER_REFUSED: (LogLevel.warn, "{connection}: refused, home {remote_id} is alive"),
-    Event.TAKEOVER_WON: (LogLevel.warn, "home {remote_id} gave no sign of life, it goes to a newcomer"),
+    Event.TAKEOVER_REFUSED: (
+        LogLevel.warn,
+        "{connection}: refused, the holder of home {remote_id} answered the probe",
+    ),
+    Event.TAKEOVER_WON: (
+        LogLevel.warn,
+        "the holder of home {remote_id} did not answer the probe, a newcomer gets it",
+    ),
     Event.SESSION_OPENED_UNREADY: (
         LogLevel.info,
-        "session {session}: home {remote_id} never said session-ready, its client is told all the same",
+        "session {session}: no session-ready from home {remote_id}, the client was sent connected without it",
     ),
-    Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guesses Remote IDs: its lookups are blocked"),
+    Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guessed too many Remote IDs, its lookups are blocked"),
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
     Event.FORWARDING_IGNORED: (
         LogLevel.warn,
-        "a neighbour sends forwarding headers that are ignored: if it is your proxy, name it with --trusted-proxies,"
-        " and its header with --client-ip-header (said once)",
+        "ignored the forwarding headers of a peer that is no trusted proxy; if it is your proxy, name it with"
+        " --trusted-proxies, and its header with --client-ip-header (logged once)",
     ),
-    Event.PEER_DROPPED: (LogLevel.info, "{connection}: cut off, {reason}"),
+    Event.PEER_DROPPED: (LogLevel.info, "{connection}: dropped, {reason}"),
 }
 
 MAX_HOME_LINES = 1000

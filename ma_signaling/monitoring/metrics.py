@@ -1,6 +1,6 @@
-"""What Prometheus asks for. No label names a Remote ID, a session or an address.
+"""Metrics for Prometheus. No label names a Remote ID, a session or an address.
 
-Reported events are counted as they come. States, and what is counted elsewhere for speed, are read when somebody asks.
+Reported events are counted as they come. States, and what other modules count for speed, are read at each scrape.
 """
 
 from __future__ import annotations
@@ -30,51 +30,51 @@ PREFIX = "ma_signaling_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 25)
-"""Bounds of the histogram: a home that never says session-ready takes 10 s, and no answer takes longer than 25."""
+"""Bounds of the histogram: without session-ready a client waits 10 s, with a parked request 25 s at most."""
 
 _COUNTERS: dict[str, tuple[str, str | None]] = {
-    "registrations": ("Remote IDs that were granted to a connection", "kind"),
-    "registrations_refused": ("Remote IDs that the access lists let nobody register", None),
-    "homes_gone": ("Homes whose connection ended, by how", "how"),
-    "graces": ("Lost homes that were waited for, that came back in time, and that did not", "outcome"),
-    "takeovers": ("Remote IDs that were asked for while another connection held them", "outcome"),
-    "sessions_begun": ("Connect requests that began a session", None),
+    "registrations": ("Granted registrations of Remote IDs", "kind"),
+    "registrations_refused": ("Registrations refused by the access lists", None),
+    "homes_gone": ("Ended connections of homes: with a goodbye, or lost", "how"),
+    "graces": ("Grace times of lost homes: started, ended by the return of the home, expired", "outcome"),
+    "takeovers": ("Registrations of Remote IDs that another connection held", "outcome"),
+    "sessions_started": ("Connect requests that started a session", None),
     "sessions_opened": (
-        "Sessions whose client was told connected, by whether the home said session-ready",
+        "Sessions whose client was sent connected, by whether session-ready had come",
         "ready",
     ),
     "sessions_failed": (
-        "Sessions that ended before they were open, by the error that the client got",
+        "Sessions that ended before they were open, by the code of the error",
         "reason",
     ),
     "sessions_ended": ("Open sessions that ended", None),
-    "relays_offered": ("Sessions whose client was given credentials for a relay", None),
-    "parked": ("Requests that waited for a lost home, and those that it came back for", "outcome"),
+    "relays_offered": ("Sessions whose client was given TURN credentials", None),
+    "parked": ("Connect requests that waited for a lost home: started, resumed at its return", "outcome"),
     "limits_hit": ("Refusals by a limit", "limit"),
     "blocks": ("Addresses whose lookups were blocked for guessing", None),
-    "closed": ("Connections that this server closed, by close code", "code"),
-    "cut_off": ("Connections that this server cut off, by why", "reason"),
+    "closed": ("Connections closed by this server, by close code", "code"),
+    "dropped": ("Connections dropped by this server without a close frame, by reason", "reason"),
 }
-"""By name: what it counts, and its label."""
+"""By name: the help text, and the label."""
 
 _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.HOME_REGISTERED: [("registrations", "new")],
-    Event.HOME_RETURNED: [("registrations", "returned"), ("graces", "saved")],
+    Event.HOME_RETURNED: [("registrations", "returned"), ("graces", "returned")],
     Event.HOME_REPLACED: [("registrations", "replaced")],
     Event.HOME_NOT_ALLOWED: [("registrations_refused", None)],
     Event.HOME_LEFT: [("homes_gone", "goodbye")],
-    Event.HOME_LOST: [("homes_gone", "lost"), ("graces", "begun")],
+    Event.HOME_LOST: [("homes_gone", "lost"), ("graces", "started")],
     Event.HOME_EXPIRED: [("graces", "expired")],
     Event.TAKEOVER_TRIED: [("takeovers", "checked")],
     Event.TAKEOVER_REFUSED: [("takeovers", "refused")],
     Event.TAKEOVER_WON: [("takeovers", "won by silence")],
-    Event.SESSION_REQUESTED: [("sessions_begun", None)],
+    Event.SESSION_REQUESTED: [("sessions_started", None)],
     Event.SESSION_OPENED: [("sessions_opened", "yes")],
     Event.SESSION_OPENED_UNREADY: [("sessions_opened", "no")],
     Event.RELAY_OFFERED: [("relays_offered", None)],
     Event.SESSION_ENDED: [("sessions_ended", None)],
-    Event.SESSION_PARKED: [("parked", "begun")],
-    Event.SESSION_REVIVED: [("parked", "saved")],
+    Event.SESSION_PARKED: [("parked", "started")],
+    Event.SESSION_REVIVED: [("parked", "resumed")],
     Event.ADDRESS_BLOCKED: [("blocks", None)],
 }
 
@@ -83,13 +83,13 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
     Event.SESSION_FAILED: ("sessions_failed", "reason"),
     Event.LIMIT_HIT: ("limits_hit", "limit"),
     Event.PEER_CLOSED: ("closed", "code"),
-    Event.PEER_DROPPED: ("cut_off", "reason"),
+    Event.PEER_DROPPED: ("dropped", "reason"),
 }
-"""By event: the counter, and the detail that is the value of its label."""
+"""By event: the counter, and the detail whose value is its label."""
 
 
 class Metrics:
-    """Takes reported events, and answers with everything that is counted."""
+    """Counts reported events, and renders all metrics."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -115,7 +115,7 @@ class Metrics:
         self.watch(_build)
 
     def __call__(self, event: Event, /, **details: object) -> None:
-        """Count one event; safe to call with any details."""
+        """Count one event, whatever its details are."""
         for counter in self._counted.get(event, ()):
             counter.inc()
         if event in self._by_detail:
@@ -126,28 +126,28 @@ class Metrics:
             self._connected_seconds.observe(seconds)
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
-        """Ask ``read`` for more whenever somebody asks for metrics."""
+        """Add the metrics that ``read`` returns at each scrape."""
         self._registry.register(_Reader(read))
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 class _Reader:
-    """What prometheus_client takes for a collector."""
+    """A collector as prometheus_client expects it."""
 
     def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
         self.collect = read
 
 
 def gauge(name: str, help: str, value: float) -> Metric:
-    """One number that goes up and down."""
+    """Return a metric with one number that goes up and down."""
     return GaugeMetricFamily(PREFIX + name, help, value)
 
 
 def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
-    """What the hub and its sockets are like now."""
+    """Yield the state of the hub and its sockets."""
     roles = GaugeMetricFamily(PREFIX + "connections", "Open WebSockets by role", labels=["role"])
     for role, number in hub.connections_by_role().items():
         roles.add_metric([role], number)
@@ -157,17 +157,17 @@ def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
     sessions.add_metric(["open"], counts["clients"])
     sessions.add_metric(["pending"], counts["pendingClients"])
     yield sessions
-    yield gauge("homes", "Remote IDs that are held by a connection", counts["servers"])
+    yield gauge("homes", "Remote IDs that a connection holds", counts["servers"])
     yield gauge(
         "blocked_addresses", "Addresses whose lookups are blocked", counts["rateLimiter"]["blockedIps"]
     )
     yield gauge("sockets", "Open sockets of any kind", capacity.open)
-    yield gauge("unsent_bytes", "Bytes that wait for slow peers", capacity.unsent)
+    yield gauge("unsent_bytes", "Unsent bytes to slow peers", capacity.unsent)
     messages = CounterMetricFamily(
-        PREFIX + "messages", "Messages that came, by type and sender", labels=["type", "sender"]
+        PREFIX + "messages", "Received messages by type and sender", labels=["type", "sender"]
     )
     size = CounterMetricFamily(
-        PREFIX + "message_bytes", "Their bytes, by type and sender", labels=["type", "sender"]
+        PREFIX + "message_bytes", "Bytes of received messages by type and sender", labels=["type", "sender"]
     )
     for type, traffic in hub.traffic():
         for sender, tally in (("home", traffic.from_homes), ("client", traffic.from_clients)):
@@ -178,7 +178,7 @@ def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
 
 
 def _build() -> Iterator[Metric]:
-    """Which versions run."""
+    """Yield the versions of this server and of what it runs on."""
     labels = {name: version(name) for name in ("twisted", "autobahn")}
     labels |= {"version": __version__, "python": platform.python_version()}
     info = GaugeMetricFamily(PREFIX + "build_info", "Versions; the value is always 1", labels=list(labels))

@@ -1,20 +1,81 @@
-"""Whether this server would serve a newcomer now: what a load balancer asks before it sends one here."""
+"""Whether this server would serve a newcomer now, which a load balancer asks; and how late its event loop is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from prometheus_client.metrics_core import Metric
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ma_signaling.monitoring.metrics import gauge
+
+MEASURE_SECONDS = 0.5
+"""Time between two measurements of the event loop's lag."""
+
+MAX_LAG_SECONDS = 1.0
+"""With more lag, this server should get no newcomers."""
 
 
 class Readiness:
-    """Named checks; the name of the first that fails is the reason why not. Each must be quick and never raise."""
+    """Named checks. Each must be quick and never raise."""
 
     def __init__(self) -> None:
         self._checks: list[tuple[str, Callable[[], bool]]] = []
 
     def add(self, reason: str, holds: Callable[[], bool]) -> None:
-        """Be ready only while ``holds()`` is true; else ``reason``, a short fixed word, says why not."""
+        """Be ready only while ``holds()`` is true; ``reason`` is a short fixed word that says why not."""
         self._checks.append((reason, holds))
 
     def obstacle(self) -> str | None:
-        """Why this server isn't ready, None where it is."""
+        """Return the reason of the first check that fails, None where this server is ready."""
         return next((reason for reason, holds in self._checks if not holds()), None)
+
+
+class LoopLag(Service):
+    """Measures by a timer how late the event loop calls its timers, and so how long every peer waits."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._call: IDelayedCall | None = None
+        self._due = 0.0
+        self._highest = 0.0
+        self.latest = 0.0
+        """The latest measurement, in seconds."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether newcomers would be served in good time."""
+        return self.latest <= MAX_LAG_SECONDS
+
+    def take_highest(self) -> float:
+        """Return the highest measurement since the last call, in seconds."""
+        highest, self._highest = self._highest, 0.0
+        return highest
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the metrics about it."""
+        yield gauge(
+            "event_loop_lag_seconds",
+            "Highest lag of the event loop since the last scrape",
+            self.take_highest(),
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        self._wait()
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _wait(self) -> None:
+        self._due = self._reactor.seconds() + MEASURE_SECONDS
+        self._call = self._reactor.callLater(MEASURE_SECONDS, self._measure)
+
+    def _measure(self) -> None:
+        self.latest = max(0.0, self._reactor.seconds() - self._due)
+        self._highest = max(self._highest, self.latest)
+        self._wait()

@@ -45,8 +45,8 @@ class AccessLists:
             try:
                 self._read(*file)
             except AccessListError as problem:
-                _log.error("{problem}; the list that was read before stays in force", problem=problem)
-        _log.info("Connections ended by the access lists: {count}", count=self._hub.enforce_access())
+                _log.error("{problem}; the previous list stays in force", problem=problem)
+        _log.info("Connections closed by the access lists: {count}", count=self._hub.enforce_access())
 
     def _read(self, name: str, path: Path, use: Callable[[str], int]) -> None:
         try:

@@ -32,7 +32,7 @@ class LiveSettings:
         try:
             newer = read()
         except SettingError as problem:
-            _log.error("Settings stay as they are: {problem}", problem=problem)
+            _log.error("Settings unchanged: {problem}", problem=problem)
         else:
             self.adopt(newer)
 
@@ -43,9 +43,9 @@ class LiveSettings:
         self._pass_on()
         for setting in changed:
             _log.info(
-                "{name} is {new} now, it was {old}"
+                "{name} changed from {old} to {new}"
                 if setting.live
-                else "{name} stays {old} until a restart, and will be {new} then",
+                else "{name} stays {old}; {new} takes effect after a restart",
                 name=setting.name,
                 old=as_toml(getattr(before, setting.name)),
                 new=as_toml(getattr(newer, setting.name)),

@@ -41,13 +41,13 @@ class Reload(Service):
 
     def reload(self) -> None:
         """Read everything again, now."""
-        _log.info("Reading again: {names}", names=", ".join(name for name, _ in self._callbacks))
+        _log.info("Reloading: {names}", names=", ".join(name for name, _ in self._callbacks))
         with self._notifier.reloading():
             for name, callback in self._callbacks:
                 try:
                     callback()
                 except Exception:  # noqa: BLE001 - the others must have their turn
-                    _log.failure("{name}: reading it again failed", name=name)
+                    _log.failure("reload of {name} failed", name=name)
 
     def _signalled(self, *_: object) -> None:
         # Python calls this between any two instructions of whatever runs.
@@ -58,7 +58,7 @@ class Reload(Service):
             # The handler outlives the service: the signal must not end a server that is saying goodbye.
             return
         if self._has_terminal and not _has_terminal():
-            _log.info("The terminal is gone")
+            _log.info("The terminal was closed")
             with suppress(ReactorNotRunning):
                 self._reactor.stop()
         else:

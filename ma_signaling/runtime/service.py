@@ -20,9 +20,8 @@ from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.event_log import EventLog
-from ma_signaling.monitoring.loop_lag import LoopLag
 from ma_signaling.monitoring.metrics import Metrics, state_of
-from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.monitoring.readiness import LoopLag, Readiness
 from ma_signaling.runtime import turn_secret
 from ma_signaling.runtime.access_lists import AccessListError, AccessLists
 from ma_signaling.runtime.listening import Ports

@@ -45,7 +45,7 @@ class OneByOne(MultiService):
             try:
                 await maybeDeferred(service.stopService)
             except Exception:  # noqa: BLE001 - the others must stop all the same
-                _log.failure("{service} did not stop as it should", service=service.name)
+                _log.failure("stopping {service} failed", service=service.name)
         _log.info("ma-signaling has stopped")
 
 

@@ -43,7 +43,7 @@ def _set(handler: Handler) -> None:
 
 
 def _stop(reactor: Reactor, name: str) -> None:
-    _log.info("{signal}: closing all connections; another one ends this process at once", signal=name)
+    _log.info("{signal}: closing all connections; a second signal ends this process at once", signal=name)
     with suppress(ReactorNotRunning):
         reactor.stop()
 

@@ -53,7 +53,9 @@ class Notifier:
         except OSError as problem:
             if not self._has_warned:
                 self._has_warned = True
-                _log.warn("systemd can't be told of {what}: {problem}", what=assignments[0], problem=problem)
+                _log.warn(
+                    "systemd could not be notified of {what}: {problem}", what=assignments[0], problem=problem
+                )
 
     @contextmanager
     def reloading(self) -> Iterator[None]:

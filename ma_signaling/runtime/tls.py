@@ -203,12 +203,12 @@ class Certificates(Service):
             text = str(problem) if isinstance(problem, BadPair) else f"unforeseen: {problem!r}"
             if text != self._problem:
                 self._problem = text
-                _log.error("TLS: {problem}; the certificate from before stays", problem=text)
+                _log.error("TLS: {problem}; the previous certificate stays in use", problem=text)
 
     def _accept(self, pair: Pair) -> None:
         if self._pair is None or pair.content != self._pair.content:
             self._use(pair)
-        _log.info("TLS: the certificate is good until {end}", end=self._end())
+        _log.info("TLS: the certificate is valid until {end}", end=self._end())
         self._warn()
 
     def _use(self, pair: Pair) -> None:
@@ -227,9 +227,11 @@ class Certificates(Service):
     def _warn(self) -> None:
         days = (self.not_after - self._wall()) / DAY
         if days <= 0:
-            _log.warn("TLS: the certificate has ended, on {end}: clients refuse it", end=self._end())
+            _log.warn("TLS: the certificate expired on {end}: clients refuse it", end=self._end())
         elif days <= WARN_DAYS:
-            _log.warn("TLS: the certificate ends in {days} days, on {end}", days=int(days), end=self._end())
+            _log.warn(
+                "TLS: the certificate expires in {days} days, on {end}", days=int(days), end=self._end()
+            )
 
     def _end(self) -> str:
         return f"{datetime.fromtimestamp(self.not_after, UTC):%Y-%m-%d %H:%M} UTC"

@@ -34,4 +34,4 @@ def reread(settings: Settings, ice_servers: IceServers) -> None:
     try:
         ice_servers.secret = read(settings)
     except CannotStart as problem:
-        _log.error("The relays' secret from before stays: {problem}", problem=problem)
+        _log.error("The previous TURN secret stays in use: {problem}", problem=problem)

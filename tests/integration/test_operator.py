@@ -66,7 +66,7 @@ class OperatorTest(SynchronousTestCase):
             banned = await registered(session, server.url, "BANNED")
             other = await registered(session, server.url, "OTHER")
             deny.write_text("BANNED\n203.0.113.0/24\n")
-            await asyncio.to_thread(self.reread, server, "Connections ended by the access lists: 1")
+            await asyncio.to_thread(self.reread, server, "Connections closed by the access lists: 1")
             self.assertEqual((await banned.receive_json())["code"], "not-allowed")
             self.assertEqual((await banned.receive()).data, 1008)
             await other.send_json({"type": "ping"})
@@ -86,7 +86,7 @@ class OperatorTest(SynchronousTestCase):
         async def conversation(session: aiohttp.ClientSession) -> None:
             one, two = [await registered(session, server.url, name) for name in ("ONE", "TWO")]
             allowed.write_text("ONE\n")
-            await asyncio.to_thread(self.reread, server, "Connections ended by the access lists: 1")
+            await asyncio.to_thread(self.reread, server, "Connections closed by the access lists: 1")
             self.assertEqual((await two.receive_json())["code"], "not-allowed")
             await one.send_json({"type": "ping"})
             self.assertEqual(await one.receive_json(), {"type": "pong"})
@@ -117,10 +117,10 @@ class OperatorTest(SynchronousTestCase):
             home = await registered(session, server.url)
             self.assertTrue(is_made_with(b"old", await relay(session, home)))
             secret.write_text("new\n")
-            await asyncio.to_thread(self.reread, server, "Reading again")
+            await asyncio.to_thread(self.reread, server, "Reloading")
             self.assertTrue(is_made_with(b"new", await relay(session, home)))
             secret.unlink()
-            await asyncio.to_thread(self.reread, server, "The relays' secret from before stays")
+            await asyncio.to_thread(self.reread, server, "The previous TURN secret stays in use")
             self.assertTrue(is_made_with(b"new", await relay(session, home)))
 
         options = ("--turn-urls", "turn:relay.example.org", "--turn-secret-file", str(secret))
@@ -133,4 +133,4 @@ class OperatorTest(SynchronousTestCase):
             self.assertEqual(deaf.close_code(), 1012)
             os.kill(server.pid, signal.SIGHUP)
             self.assertEqual(server.stop(signal.SIGHUP), 0)
-        self.assertNotIn("Reading again", server.log())
+        self.assertNotIn("Reloading", server.log())

@@ -141,7 +141,7 @@ class ProxyCase(SynchronousTestCase):
                 connection = await client.connect()
                 ended = await connection.receive()
                 assert ended.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE), ended
-                assert "cut off" not in case.server.log(), case.server.log()
+                assert "dropped, " not in case.server.log(), case.server.log()
 
         Case(kind, "--ping-interval", "600").play(conversation)
 

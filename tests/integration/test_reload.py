@@ -85,7 +85,7 @@ class ServiceTest(SynchronousTestCase):
             self.hang_up()
         assert self.read == ["one", "two", "three"]
         lines = [formatEvent(event) for event in logged]
-        assert lines == ["Reading again: one, two, broken, three", "broken: reading it again failed"]
+        assert lines == ["Reloading: one, two, broken, three", "reload of broken failed"]
         assert len(self.flushLoggedErrors(RuntimeError)) == 1
 
     def test_ignored_once_it_has_stopped(self) -> None:
@@ -135,14 +135,14 @@ class ProcessTest(SynchronousTestCase):
         with ServerProcess("--config", str(self.file), "--grace", "7") as server:
             assert self.lookups(server) == 1
             self.file.write_text("lookups_per_minute = 4\nping_interval = 10\ngrace = 1\n")
-            self.hang_up(server.pid, server.log, "lookups_per_minute is 4 now, it was 1")
-            assert "ping_interval stays 20 until a restart, and will be 10 then" in server.log()
-            assert "grace is" not in server.log(), "the command line wins"
+            self.hang_up(server.pid, server.log, "lookups_per_minute changed from 1 to 4")
+            assert "ping_interval stays 20; 10 takes effect after a restart" in server.log()
+            assert "grace changed" not in server.log(), "the command line wins"
             assert self.lookups(server) == 3, "one was answered before"
             self.file.write_text("lookups_per_minute = many\n")
-            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file} is not valid TOML")
+            self.hang_up(server.pid, server.log, f"Settings unchanged: {self.file} is not valid TOML")
             self.file.unlink()
-            self.hang_up(server.pid, server.log, f"Settings stay as they are: {self.file} cannot be read")
+            self.hang_up(server.pid, server.log, f"Settings unchanged: {self.file} cannot be read")
             assert server.get("/health")["status"] == "ok"
 
     def test_nothing_to_read(self) -> None:
@@ -169,7 +169,7 @@ class ProcessTest(SynchronousTestCase):
         pid = int(pid_file.read_text())
         try:
             self.file.write_text("grace = 2\n")
-            self.hang_up(pid, log.read_text, "grace is 2 now, it was 1")
+            self.hang_up(pid, log.read_text, "grace changed from 1 to 2")
             OPENER.open(f"http://127.0.0.1:{port}/health", timeout=WITHIN).close()
         finally:
             os.kill(pid, signal.SIGTERM)
@@ -201,4 +201,4 @@ class ProcessTest(SynchronousTestCase):
         finally:
             process.kill()
             process.wait()
-        assert "The terminal is gone" in written()
+        assert "The terminal was closed" in written()

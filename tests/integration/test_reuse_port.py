@@ -314,8 +314,8 @@ class NodesTest(SynchronousTestCase):
             nodes.append(self.run_node(shlex.split(command), metrics_port, environment))
         self.upgrade_until_all_have_some(port, nodes)
         os.kill(nodes[0].process.pid, signal.SIGHUP)
-        self.eventually(lambda: "Reading again" in nodes[0].log())
-        assert "Reading again" not in nodes[1].log()
+        self.eventually(lambda: "Reloading" in nodes[0].log())
+        assert "Reloading" not in nodes[1].log()
         for node in nodes:
             node.stop()
         assert {path.name for path in (state / "ma-signaling").glob("seniority-?")} == {

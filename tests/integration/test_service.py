@@ -24,7 +24,7 @@ from twisted.internet.threads import deferToThread
 
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
-from ma_signaling.monitoring.loop_lag import MOST_LAG_SECONDS
+from ma_signaling.monitoring.readiness import MAX_LAG_SECONDS
 from ma_signaling.runtime.listening import BACKLOG
 from ma_signaling.runtime.service import make_service
 from ma_signaling.runtime.shutdown import GOODBYE_TICK
@@ -170,7 +170,7 @@ async def test_ready(running: Running) -> None:
     assert await running.get("/ready") == {"ready": True}
     lag: Any = running.service.getServiceNamed("loop-lag")
     lag.stopService()  # else its next look says otherwise
-    lag.latest = MOST_LAG_SECONDS + 1
+    lag.latest = MAX_LAG_SECONDS + 1
     assert await running.unready() == "lagging"
     lag.latest = 0
     ports: Any = running.service.getServiceNamed("ports")

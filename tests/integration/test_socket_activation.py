@@ -87,7 +87,7 @@ class ActivationTest(SynchronousTestCase):
             unit.signal(signal.SIGHUP)
             assert unit.hear().startswith("RELOADING=1\n")
             assert unit.hear() == "READY=1"
-            assert "Reading again" in unit.log(), unit.log()
+            assert "Reloading" in unit.log(), unit.log()
 
     def test_tls(self) -> None:
         """A port that systemd holds can speak TLS."""

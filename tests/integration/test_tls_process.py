@@ -104,8 +104,8 @@ class StartTest(TlsProcessTestCase):
         self.assert_refuses("nowhere.pem cannot be read", "--tls-cert", "nowhere.pem", "--tls-key", key)
         self.assert_refuses(" is not that of ", "--tls-cert", certificate, "--tls-key", str(other))
         self.assert_refuses("no TLS", "--tls-cert", certificate, "--tls-key", str(other), daemon=True)
-        self.assert_refuses("--tls-cert and --tls-key go together", "--tls-cert", certificate)
-        self.assert_refuses("--tls-cert and --tls-key go together", "--tls-key", key)
+        self.assert_refuses("--tls-cert and --tls-key must be set together", "--tls-cert", certificate)
+        self.assert_refuses("--tls-cert and --tls-key must be set together", "--tls-key", key)
 
 
 class ListenTest(TlsProcessTestCase):
@@ -246,7 +246,7 @@ class RenewalTest(TlsProcessTestCase):
 
         with self.server() as server:
             self.play(server, renew)
-            assert "Reading again: " in server.log()
+            assert "Reloading: " in server.log()
 
     def test_by_itself(self) -> None:
         """A directory of files is swapped by its link, as Kubernetes does."""
@@ -266,7 +266,7 @@ class RenewalTest(TlsProcessTestCase):
 
         with self.server() as server:
             self.play(server, renew)
-            assert "Reading again" not in server.log()
+            assert "Reloading" not in server.log()
 
     def test_broken(self) -> None:
         """The old one is shown on, and the log says why."""
@@ -274,7 +274,7 @@ class RenewalTest(TlsProcessTestCase):
             self.key.write_text("garbage")
             os.kill(server.pid, signal.SIGHUP)
             deadline = time.monotonic() + WITHIN
-            while "the certificate from before stays" not in server.log():
+            while "the previous certificate stays in use" not in server.log():
                 assert time.monotonic() < deadline, server.log()
                 time.sleep(0.05)
             assert self.shown() == self.serial

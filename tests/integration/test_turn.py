@@ -30,9 +30,9 @@ class StartTest(SynchronousTestCase):
             return str(problem)
 
     def test_one_without_the_other(self) -> None:
-        self.assertIn("go together, and only one of them is given", self._refusal("--turn-urls", RELAY[0]))
+        self.assertIn("must be set together, and only one of them is", self._refusal("--turn-urls", RELAY[0]))
         self.assertIn(
-            "go together, and only one of them is given", self._refusal("--turn-secret-file", "/dev/null")
+            "must be set together, and only one of them is", self._refusal("--turn-secret-file", "/dev/null")
         )
 
     def test_no_secret(self) -> None:

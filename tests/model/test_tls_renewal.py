@@ -101,7 +101,7 @@ class RenewalTest(TlsTestCase):
             self.turn(5)
             (line,) = self.lines(LogLevel.error)
             assert line.startswith(f"TLS: {self.key} "), line
-            assert line.endswith("; the certificate from before stays"), line
+            assert line.endswith("; the previous certificate stays in use"), line
             assert self.shown(certificates) == self.serial
         certificates.reload()
         assert len(self.lines(LogLevel.error)) == 1, "asked for, so it is said again"
@@ -164,14 +164,14 @@ class RenewalTest(TlsTestCase):
         assert not self.lines(LogLevel.warn)
         self.clock.pump([POLL_SECONDS] * int(DAY / POLL_SECONDS))
         (line,) = self.lines(LogLevel.warn)
-        assert line.startswith("TLS: the certificate ends in 13 days, on "), line
+        assert line.startswith("TLS: the certificate expires in 13 days, on "), line
         certificates.reload()
         assert len(self.lines(LogLevel.warn)) == 1
         self.clock.pump([POLL_SECONDS] * int(20 * DAY / POLL_SECONDS))
         lines = self.lines(LogLevel.warn)
         assert len(lines) == 20
-        assert lines[12].startswith("TLS: the certificate ends in 0 days, on "), lines
-        assert lines[13].startswith("TLS: the certificate has ended, on "), lines
+        assert lines[12].startswith("TLS: the certificate expires in 0 days, on "), lines
+        assert lines[13].startswith("TLS: the certificate expired on "), lines
         AUTHORITY.issue(self.certificate, self.key, days=90)
         self.turn()
         assert not self.lines(LogLevel.warn)
@@ -179,4 +179,4 @@ class RenewalTest(TlsTestCase):
     def test_warning_at_the_start(self) -> None:
         AUTHORITY.issue(self.certificate, self.key, days=13.9)
         self.start()
-        assert self.lines(LogLevel.warn)[0].startswith("TLS: the certificate ends in 13 days, on ")
+        assert self.lines(LogLevel.warn)[0].startswith("TLS: the certificate expires in 13 days, on ")

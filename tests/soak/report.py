@@ -97,7 +97,9 @@ def table(ground: Ground, measures: dict[str, Measure], log: str) -> str:
 
 def _kind(line: str) -> str | None:
     """Which of the endings that an operator reads of a log line tells, if one."""
-    found = re.search(r"closed with \d+.*|cut off, .*|did not return in time|gave no sign of life", line)
+    found = re.search(
+        r"closed with \d+.*|dropped, .*|did not return within its grace time|did not answer the probe", line
+    )
     return found[0] if found else None
 
 

@@ -73,7 +73,7 @@ class LogTest(SynchronousTestCase):
         line = json.loads(self.file.getvalue())
         self.assertRegex(line.pop("time"), f"^{TIME}$")
         self.assertRegex(line.pop("remote_id"), r"^MA-X…[0-9a-f]{8}$")
-        self.assertIn("wants home MA-X…", line.pop("message"))
+        self.assertIn("registers home MA-X…", line.pop("message"))
         self.assertEqual(
             line,
             {"level": "warn", "event": "takeover tried", "connection": "c8", "address": "2001:db8:1::/48"},

@@ -61,7 +61,7 @@ class CountingTest(SynchronousTestCase):
             client.say(type="ice-candidate")
         self.server.connect("192.0.2.8").say(type="nonsense")
         self._assert("registrations_total", "new", is_=1)
-        self._assert("sessions_begun_total", is_=1)
+        self._assert("sessions_started_total", is_=1)
         self._assert("sessions_opened_total", "yes", is_=1)
         self._assert("sessions", "open", is_=1)
         self._assert("homes", is_=1)
@@ -93,12 +93,12 @@ class CountingTest(SynchronousTestCase):
                 client.send(frame(CLOSE, b"\x03\xe8"))
                 continue
             self.server.clock.advance(60)
-        self._assert("graces_total", "begun", is_=2)
-        self._assert("graces_total", "saved", is_=1)
+        self._assert("graces_total", "started", is_=2)
+        self._assert("graces_total", "returned", is_=1)
         self._assert("graces_total", "expired", is_=1)
         self._assert("homes_gone_total", "lost", is_=2)
-        self._assert("parked_total", "begun", is_=2)
-        self._assert("parked_total", "saved", is_=1)
+        self._assert("parked_total", "started", is_=2)
+        self._assert("parked_total", "resumed", is_=1)
         self._assert("sessions_failed_total", "server-not-found", is_=1)
 
     def test_takeovers(self) -> None:
@@ -144,7 +144,7 @@ class CountingTest(SynchronousTestCase):
         home(self.server)
         for _ in range(2):
             self.server.clock.pump([1] * 30)
-        self._assert("cut_off_total", "no answer to a ping", is_=1)
+        self._assert("dropped_total", "no answer to a ping", is_=1)
 
     def test_every_event_counts_or_is_for_the_log_only(self) -> None:
         for event in Event:

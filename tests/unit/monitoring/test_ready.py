@@ -7,8 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.monitoring.loop_lag import LOOK_SECONDS, MOST_LAG_SECONDS, LoopLag
-from ma_signaling.monitoring.readiness import Readiness
+from ma_signaling.monitoring.readiness import MAX_LAG_SECONDS, MEASURE_SECONDS, LoopLag, Readiness
 from tests.support.memory_server import Reply, Server
 
 
@@ -84,14 +83,14 @@ class LoopLagTest(SynchronousTestCase):
         self.lag.startService()
 
     def look(self, late: float = 0.0) -> None:
-        self.clock.advance(LOOK_SECONDS + late)
+        self.clock.advance(MEASURE_SECONDS + late)
 
     def test_in_time(self) -> None:
         self.look()
         assert (self.lag.latest, self.lag.is_small) == (0, True)
 
     def test_late(self) -> None:
-        self.look(MOST_LAG_SECONDS)
+        self.look(MAX_LAG_SECONDS)
         assert self.lag.is_small
         self.look(2.5)
         assert (self.lag.latest, self.lag.is_small) == (2.5, False)

@@ -69,7 +69,7 @@ class ReloadTest(FilesTestCase):
         self.allow.write_text("OTHER\n", encoding="utf-8")
         (line,) = self.reload()
         assert line.startswith(f"--deny {self.deny}: line 2 is no Remote ID"), line
-        assert line.endswith("the list that was read before stays in force")
+        assert line.endswith("the previous list stays in force")
         assert self.is_banned("192.0.2.66")
         assert not self.is_banned("192.0.2.67")
         assert self.other.close_code() is None

@@ -312,10 +312,10 @@ class LogTest(SynchronousTestCase):
         newer = Settings(grace=60.0, ping_interval=20.0, port=("1", "2"), trusted_proxies=())
         lines = self.adopted(server, lambda: newer)
         assert lines == [
-            (LogLevel.info, 'port stays ["8787"] until a restart, and will be ["1", "2"] then'),
-            (LogLevel.info, 'trusted_proxies is [] now, it was ["127.0.0.0/8", "::1/128"]'),
-            (LogLevel.info, "ping_interval stays 30 until a restart, and will be 20 then"),
-            (LogLevel.info, "grace is 60 now, it was 45"),
+            (LogLevel.info, 'port stays ["8787"]; ["1", "2"] takes effect after a restart'),
+            (LogLevel.info, 'trusted_proxies changed from ["127.0.0.0/8", "::1/128"] to []'),
+            (LogLevel.info, "ping_interval stays 30; 20 takes effect after a restart"),
+            (LogLevel.info, "grace changed from 45 to 60"),
         ]
         assert len(self.adopted(server, lambda: newer)) == 2, "what takes a restart still does"
 
@@ -327,5 +327,5 @@ class LogTest(SynchronousTestCase):
             raise SettingError("x.toml: graze")
 
         server = Server(grace=1.0)
-        assert self.adopted(server, read) == [(LogLevel.error, "Settings stay as they are: x.toml: graze")]
+        assert self.adopted(server, read) == [(LogLevel.error, "Settings unchanged: x.toml: graze")]
         assert server.settings == Settings(grace=1.0)
