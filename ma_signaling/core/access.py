@@ -1,4 +1,4 @@
-"""Who may use this server: the lists of ``--allow-remote-ids`` and ``--deny``, and what they mean.
+"""Who may use this server: the lists behind ``--allow-remote-ids`` and ``--deny``.
 
 A list is a text with one entry a line; ``#`` begins a comment.
 """
@@ -17,18 +17,18 @@ from ma_signaling.core.remote_id import normalise
 
 
 class BadEntry(ValueError):
-    """A line that will not do; the text names it by its number, and never repeats it: it may be half a secret."""
+    """A line that can't be parsed. The text gives its number, never its content, which may be secret."""
 
     def __init__(self, number: int, problem: str) -> None:
         super().__init__(f"line {number} {problem}")
 
 
 class Networks:
-    """A set of networks; finding an address in it takes one look for each length of prefix that occurs."""
+    """A set of networks. Finding an address costs one set lookup for each prefix length that occurs."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
-        """By IP version, then by how many bits of an address are not the network's."""
+        """By IP version, then by the number of host bits: the network prefixes as integers."""
         for network in networks:
             rest = network.max_prefixlen - network.prefixlen
             prefix = int(network.network_address) >> rest
@@ -49,11 +49,11 @@ class DenyList:
     networks: Networks = field(default_factory=Networks)
     remote_ids: frozenset[str] = frozenset()
     size: int = 0
-    """How many entries it has."""
+    """The number of entries."""
 
 
 class Access:
-    """Who may come, and who may register what. Both lists may be replaced at any time."""
+    """Says who may connect, and who may register which Remote ID. Both lists may be replaced at any time."""
 
     def __init__(self) -> None:
         self.allowed: frozenset[str] | None = None
@@ -61,25 +61,25 @@ class Access:
         self.denied = DenyList()
 
     def may_connect(self, address: ClientAddress) -> bool:
-        """Whether this address isn't banned."""
+        """Return whether this address isn't banned."""
         return address.text not in self.denied.networks
 
     def may_register(self, remote_id: str) -> bool:
-        """Whether a home may have this Remote ID."""
+        """Return whether a home may register this Remote ID."""
         return (self.allowed is None or remote_id in self.allowed) and not self.is_banned(remote_id)
 
     def is_banned(self, remote_id: str) -> bool:
-        """Whether the deny list names this Remote ID."""
+        """Return whether the deny list names this Remote ID."""
         return remote_id in self.denied.remote_ids
 
 
 def parse_allowed(text: str) -> frozenset[str]:
-    """The Remote IDs of a list. Raises ``BadEntry``."""
+    """Return the Remote IDs of a list. Raises ``BadEntry``."""
     return frozenset(_remote_id(number, entry) for number, entry in _entries(text))
 
 
 def parse_denied(text: str) -> DenyList:
-    """The addresses, networks and Remote IDs of a list. Raises ``BadEntry``."""
+    """Return the addresses, networks and Remote IDs of a list. Raises ``BadEntry``."""
     networks, remote_ids = set[Network](), set[str]()
     for number, entry in _entries(text):
         if re.search(r"[.:/]", entry):
@@ -91,7 +91,7 @@ def parse_denied(text: str) -> DenyList:
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
-    """Each line with something on it, and its number as editors count."""
+    """Yield each line that has an entry, with its number from 1."""
     for number, line in enumerate(text.split("\n"), 1):
         entry = line.partition("#")[0].strip()
         if entry:
@@ -115,6 +115,6 @@ def _network(number: int, entry: str) -> Network:
         ) from None
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     if mapped is not None and network.prefixlen >= 96:
-        # Clients that come as such are known by their IPv4 address.
+        # Clients with an IPv4-mapped address are known by the IPv4 address.
         return IPv4Network((int(mapped), network.prefixlen - 96))
     return network

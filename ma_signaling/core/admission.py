@@ -10,7 +10,7 @@ from ma_signaling.core.session import RemoteSession, Session
 
 
 class Admission:
-    """Lets sessions begin; those of clients of other nodes count as those of this one's."""
+    """Decides whether a session may begin. Sessions with clients of other nodes count like those of this node."""
 
     def __init__(self, settings: Settings, report: Report) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""ICE candidates as numbers: how many of each type, transport and address family. Never an address.
+"""Counts of ICE candidates by type, transport and address family; addresses aren't kept.
 
 A candidate is ``[a=]candidate:FOUNDATION COMPONENT TRANSPORT PRIORITY ADDRESS PORT typ TYPE …`` (RFC 8839 section 5.1).
 """
@@ -12,18 +12,18 @@ TRANSPORTS = ("udp", "tcp")
 FAMILIES = ("ipv4", "ipv6", "mdns")
 
 OTHER = len(TYPES) * len(TRANSPORTS) * len(FAMILIES)
-"""The place of what could not be read."""
+"""The place of candidates that can't be parsed."""
 
 END = OTHER + 1
 """The place of the empty candidate, by which a peer says that there will be no more (RFC 8838 section 8.1)."""
 
 PLACES = END + 1
 
-MOST = 255
-"""Counts go no further: one byte each."""
+MAX_COUNT = 255
+"""Where a count stops: it has one byte."""
 
-MOST_IN_SDP = 200
-"""Lines of a description that are looked at: browsers write some 30."""
+MAX_IN_SDP = 200
+"""Candidates of a description that are looked at: browsers write about 30."""
 
 _PLACES = {
     (transport, type): len(FAMILIES) * (len(TRANSPORTS) * TYPES.index(type) + TRANSPORTS.index(lower))
@@ -40,7 +40,7 @@ _NAMES = [
 
 def place_of(candidate: Any) -> int:
     """Return the place at which a candidate is counted."""
-    # Every relayed candidate comes through here: one split, one look-up.
+    # Every forwarded candidate passes here: one split, one dict lookup.
     try:
         parts = candidate.split(" ", 8)
         place = _PLACES[parts[2], parts[7]]
@@ -66,14 +66,14 @@ def places(message: dict[str, Any]) -> bytes:
 def count(counts: bytearray, places: bytes) -> None:
     """Count candidates at ``places`` in ``counts``, which has ``PLACES`` bytes."""
     for place in places:
-        if counts[place] < MOST:
+        if counts[place] < MAX_COUNT:
             counts[place] += 1
 
 
 def _places_in_sdp(sdp: str) -> bytes:
     found = bytearray()
     start = -1
-    for _ in range(MOST_IN_SDP):
+    for _ in range(MAX_IN_SDP):
         start = sdp.find("\na=candidate:", start + 1)
         if start < 0:
             break
@@ -84,5 +84,5 @@ def _places_in_sdp(sdp: str) -> bytes:
 
 
 def named(counts: bytearray) -> dict[str, int]:
-    """What was counted, by names such as ``srflx/udp/ipv4``, ``other`` and ``end``."""
+    """Return the counts above 0 by names such as ``srflx/udp/ipv4``, ``other`` and ``end``."""
     return {name: number for name, number in zip(_NAMES, counts, strict=True) if number}

@@ -1,4 +1,4 @@
-"""What a connection sends beyond its budgets: it is dropped, and the connection closed if that goes on."""
+"""Charging of what connections send. Messages beyond a budget are dropped; a flood closes the connection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
 
 MAX_BAD_MESSAGES = 50
-"""Unreadable messages within a minute that end a connection."""
+"""Unreadable messages within a minute after which a connection is closed."""
 
 MAX_DROPS = 100
-"""Messages beyond a budget that end a connection."""
+"""Dropped messages after which a connection is closed."""
 
 
 class OverBudget(Exception):
-    """Raised for a message that its budget doesn't allow: drop it."""
+    """Raised for a message beyond its budget: it is dropped."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class OverBudget(Exception):
 
 
 class Charges:
-    """Charges connections for what isn't charged to a session, and answers what is beyond any budget."""
+    """Charges connections for what isn't charged to a session, and deals with messages beyond any budget."""
 
     def __init__(self, clock: Clock, report: Report, closer: Closer) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class Charges:
             raise OverBudget(connection.budget)
 
     def charge_control_frame(self, connection: Connection) -> bool:
-        """Charge a WebSocket ping or pong; False: it is over budget, ignore it."""
+        """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
         try:
             self.charge(connection)
         except OverBudget as over:
@@ -49,7 +49,7 @@ class Charges:
         return True
 
     def unreadable(self, connection: Connection, error: WireError) -> None:
-        """Charge a connection for a message that can't be read. Raises ``OverBudget``."""
+        """Charge a connection for an unreadable message, or close it. Raises ``OverBudget``."""
         now = self._clock.seconds()
         if connection.bad_messages is None:
             connection.bad_messages = SlidingWindow()
@@ -60,7 +60,7 @@ class Charges:
             self.charge(connection)
 
     def exceeded(self, connection: Connection, budget: Budget) -> None:
-        """Tell a connection that a message of its was dropped, at most once a second, or close it."""
+        """Tell a connection, at most once a second, that a message was dropped; close it after too many."""
         self._report(Event.LIMIT_HIT, limit="messages")
         now = self._clock.seconds()
         error = rate_limited(budget.wait())

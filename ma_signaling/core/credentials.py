@@ -1,4 +1,4 @@
-"""How many credentials of this server's TURN relays are given out, in an hour."""
+"""Limits on credentials for the TURN servers: how many are given out within an hour."""
 
 from __future__ import annotations
 

@@ -74,4 +74,4 @@ class Closer(Protocol):
     """This server is going down: nobody registers, and no session begins."""
 
     def end(self, connection: Connection, how: Ending) -> None:
-        """End a connection; it is done once, further calls do nothing."""
+        """End a connection. Further calls for the same one do nothing."""

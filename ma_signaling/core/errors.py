@@ -1,7 +1,7 @@
-"""What can go wrong on the wire: the errors a peer is sent, and the codes a connection is closed with.
+"""Errors that a peer is sent, and codes that a connection is closed with.
 
-The texts are matched on by people and by clients in the field, so they are fixed to the letter; ``code`` is for
-programs. See *Errors to a peer* in docs/protocol.md.
+Clients in the field match the texts, so they are fixed to the letter; ``code`` is for programs. See *Errors to a
+peer* in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WireError:
 
 
 class Refused(Exception):
-    """Raised by a handler to answer the sender with ``error``; nothing else has happened."""
+    """Raised by a handler to answer the sender with ``error``; nothing else was changed."""
 
     def __init__(self, error: WireError) -> None:
         super().__init__(error.text)
@@ -62,18 +62,18 @@ ALREADY_CLIENT = WireError("wrong-role", "Already connected as a client")
 
 
 def unknown_type(kind: str) -> WireError:
-    """The error for a message type nobody knows; ``kind`` is shortened to 64 characters."""
+    """Return the error for an unknown message type; ``kind`` is shortened to 64 characters."""
     return WireError("unknown-type", f"Unknown message type: {kind[:64]}")
 
 
 def rate_limited(wait: float) -> WireError:
-    """The error for a spent budget; ``wait`` is in seconds and rounded up to at least 1."""
+    """Return the error for a spent budget; ``wait`` is in seconds, rounded up to at least 1."""
     seconds = whole_seconds(wait)
     return WireError("rate-limited", f"Rate limited. Try again in {seconds} seconds.", seconds)
 
 
 def home_busy(wait: float) -> WireError:
-    """The error for a home that protects itself; ``wait`` is in seconds and rounded up to at least 1."""
+    """Return the error for a home that can take no more; ``wait`` is in seconds, rounded up to at least 1."""
     seconds = whole_seconds(wait)
     return WireError(
         "home-busy", f"Too many connections to this server. Try again in {seconds} seconds.", seconds
@@ -81,5 +81,5 @@ def home_busy(wait: float) -> WireError:
 
 
 def whole_seconds(wait: float) -> int:
-    """``wait`` as peers are told it: whole seconds, never 0."""
+    """Return ``wait`` as peers are told it: whole seconds, never 0."""
     return max(1, ceil(wait))

@@ -1,4 +1,4 @@
-"""What happens that an operator may want to know: the heart reports it, others log or count it."""
+"""What happens that an operator may want to know: the core reports it, others log and count it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Event(StrEnum):
-    """Everything that is reported. Details go by keyword: ``connection``, ``remote_id``, ``session`` and the like."""
+    """What is reported. Details are passed by keyword: ``connection``, ``remote_id``, ``session``, …"""
 
     HOME_REGISTERED = "home registered"
     HOME_RETURNED = "home returned"
@@ -35,13 +35,13 @@ class Event(StrEnum):
 
 
 class Report(Protocol):
-    """Takes an event and its details; must return quickly and never raise."""
+    """Takes an event and its details; returns quickly and never raises."""
 
     def __call__(self, event: Event, /, **details: object) -> None: ...
 
 
 def each_of(*reports: Report) -> Report:
-    """A report that goes to each of these."""
+    """Return a report that passes each event to all of these."""
 
     def report(event: Event, /, **details: object) -> None:
         for each in reports:

@@ -1,4 +1,4 @@
-"""The guard against guessing Remote IDs: who asks for too many unknown ones may look up none for a while."""
+"""The guard against guessing: an address that asks for too many unknown Remote IDs may look up none for a while."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ma_signaling.core.sliding_window import MINUTE
 FIRST_BLOCK = 60.0
 LONGEST_BLOCK = 3600.0
 FORGIVENESS = 600.0
-"""Each of these many seconds without a block forgives one of the blocks before."""
+"""Seconds without a block that undo one doubling."""
 
 MAX_STRIKES = 7
-"""More of them would make no block longer, only the forgiving."""
+"""More doublings would make no block longer."""
 
 
 class GuessingGuard:
-    """One address's unknown Remote IDs, and its block: 60 s, doubling with every repeat up to an hour."""
+    """The unknown Remote IDs of one address, and its block: 60 s, doubled with every repeat, up to an hour."""
 
     __slots__ = ("_guesses", "_strikes", "blocked_until")
 
@@ -40,7 +40,7 @@ class GuessingGuard:
         return True
 
     def is_idle(self, now: float) -> bool:
-        """Whether it can be forgotten: no recent guess, no block, and nothing left to forgive."""
+        """Return whether the guard can be forgotten: no recent guess, no block, no doubling left."""
         self._forget(now)
         return not self._guesses and now >= self.blocked_until + self._strikes * FORGIVENESS
 
@@ -66,7 +66,7 @@ class Guessing:
         return True
 
     def block(self, key: str, until: float) -> None:
-        """Block an address's lookups, unless they are blocked for longer."""
+        """Block an address's lookups until then, or for as long as they are blocked already."""
         known = self._blocked.get(key)
         if known is None and len(self._blocked) >= self._settings.remembered_addresses:
             del self._blocked[next(iter(self._blocked))]

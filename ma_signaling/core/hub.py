@@ -1,4 +1,4 @@
-"""The heart: everything that arrives goes through here, and nothing in it knows of sockets.
+"""The hub of this server: all that peers send arrives here. It knows no sockets.
 
 A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charges it to a budget and routes it to
 ``Registry`` (who is who) or ``Sessions`` (who talks to whom); these send to peers. One synchronous pass.
@@ -84,14 +84,14 @@ class Hub:
         )
 
     def reconfigure(self) -> None:
-        """The settings have changed; budgets that are in use stay as they are."""
+        """Apply changed settings; budgets that are in use stay as they are."""
         self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
         self.sessions.reconfigure()
 
     def admit(self, address: ClientAddress) -> WireError | None:
-        """Return why a connection of ``address`` may not come, or None.
+        """Return why ``address`` may not open a connection, or None if it may.
 
-        Whoever must make way for it does so when it is there (``connected``): its handshake may still fail.
+        If another connection must make way, ``connected`` closes it: until then the handshake may fail.
         """
         if self.is_draining:
             return RESTARTING
@@ -115,7 +115,7 @@ class Hub:
         return next((each for each in self._by_address.get(key, ()) if each.role is Role.NONE), None)
 
     def connected(self, peer: Peer, address: ClientAddress) -> Connection:
-        """Add a connection whose WebSocket has opened; hand what it brings to ``received``."""
+        """Add a connection whose WebSocket has opened; pass its messages to ``received``."""
         idle = self._idle(address.key) if self._is_full(address.key) else None
         if idle is not None:
             self.end(idle, closed(CloseCode.TRY_AGAIN_LATER, "Too many connections from this address"))
@@ -126,14 +126,14 @@ class Hub:
         return connection
 
     def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
-        """No node knows a Remote ID: whoever asked for it is told so, and if that ``is_sure``, it counts as a guess."""
+        """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
         home = self.registry.find(remote_id)
         if home is None or home.state is not HomeState.LOOKED_UP:
             return
         blocked = set()
         for asker in (home.askers or {}).values() if is_sure else ():
             try:
-                self.lookups.missed(asker, remote_id)
+                self.lookups.count_guess(asker, remote_id)
             except Refused:
                 blocked.add(asker.key)
         for session in self.sessions.of(home):
@@ -145,7 +145,7 @@ class Hub:
         self.registry.forget(home)
 
     def end(self, connection: Connection, how: Ending) -> None:
-        """End a connection; it is done once, further calls do nothing."""
+        """End a connection. Further calls for the same one do nothing."""
         if connection.gone:
             return
         connection.gone = True
@@ -168,7 +168,7 @@ class Hub:
                 connection.peer.drop()
 
     def _remove(self, connection: Connection, meaning: Meaning) -> None:
-        """Take a connection out of all tables; what it took part in ends, or waits for it."""
+        """Remove a connection from all tables, and end or park what depends on it."""
         if not connection.is_remote:
             del self._connections[connection]
             others = self._by_address[connection.address.key]
@@ -183,12 +183,12 @@ class Hub:
             self.registry.connection_gone(connection, meaning)
 
     def pong(self, connection: Connection, payload: bytes) -> None:
-        """A WebSocket pong came."""
+        """Take a WebSocket pong."""
         if not connection.gone:
             self.registry.takeovers.pong(connection, payload)
 
     def enforce_access(self) -> int:
-        """End what the lists of ``access`` don't allow, as by a goodbye; returns how many connections that closed."""
+        """End what ``access`` doesn't allow any more; returns how many connections were closed."""
         not_allowed = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
         count = 0
         for connection in list(self._connections):
@@ -199,10 +199,10 @@ class Hub:
         return count
 
     def drain(self, max_closed: int) -> bool:
-        """This server is going down: close up to ``max_closed`` peers with 1012; returns whether there are more.
+        """Close up to ``max_closed`` connections with 1012 for a restart; returns whether there are more.
 
-        From the first call on nobody comes in, registers or begins a session, and whoever waits is answered at once.
-        Nobody is told that a peer left: calls live on.
+        From the first call on this server accepts no connection, registration or session, and answers all clients that
+        wait. No peer is told that another one left, so calls live on.
         """
         if not self.is_draining:
             self.is_draining = True
@@ -213,7 +213,7 @@ class Hub:
         return bool(self._connections)
 
     def received(self, connection: Connection, payload: bytes) -> None:
-        """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
+        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
         if not connection.gone:
             self._router.route(connection, payload)
 
@@ -223,7 +223,7 @@ class Hub:
             self._router.deliver(home, session_id, kind, payload, places)
 
     def charge_control_frame(self, connection: Connection) -> bool:
-        """Charge a WebSocket ping or pong; False: ignore it."""
+        """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
         return not connection.gone and self._charges.charge_control_frame(connection)
 
     def snapshot(self, wall: float) -> bytes:
@@ -235,16 +235,16 @@ class Hub:
         self.registry.restore(data, wall)
 
     def connections_by_role(self) -> dict[str, int]:
-        """How many connections are homes, clients, or neither (yet); it looks at each of them."""
+        """Count the connections by role; the cost grows with their number."""
         roles = Counter(connection.role for connection in self._connections)
         return {role.value: roles[role] for role in Role}
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
-        """What came, by type of message."""
+        """Yield the received messages and bytes by message type."""
         return self._router.traffic()
 
     def own_counts(self) -> dict[str, int]:
-        """How many homes and sessions are this node's."""
+        """Return the numbers of homes and sessions of this node."""
         return {
             "servers": self.registry.online,
             "clients": self.sessions.open,
@@ -252,7 +252,7 @@ class Hub:
         }
 
     def counts(self) -> dict[str, object]:
-        """The numbers of /health."""
+        """Return the numbers of ``/health``."""
         return {
             **self.own_counts(),
             "rateLimiter": self.limits.counts(),
@@ -267,6 +267,6 @@ class Hub:
         )
 
     def _is_waiting(self, connection: Connection) -> bool:
-        """Whether the peer waits for the answer to a connect-request."""
+        """Return whether a client waits for the answer to its ``connect-request``."""
         session = self.sessions.by_client.get(connection)
         return session is not None and session.state is not SessionState.OPEN

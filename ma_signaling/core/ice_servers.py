@@ -1,6 +1,6 @@
-"""Relays and STUN servers of our own, for sessions whose home has none to offer.
+"""TURN and STUN servers of this server, added to the list that a home gives.
 
-The credentials are those of coturn's ``use-auth-secret``: they expire, and the relay needs to know no user
+The credentials are those of coturn's ``use-auth-secret``: they expire, and the TURN server keeps no users
 (https://datatracker.ietf.org/doc/html/draft-uberti-behave-turn-rest-00).
 """
 
@@ -21,17 +21,17 @@ class IceServers:
     def __init__(self, settings: Settings, secret: bytes) -> None:
         self._settings = settings
         self.secret = secret
-        """The relays' own; may be replaced while the server runs."""
+        """Shared with the TURN servers; it may be replaced while the server runs."""
 
     @property
     def has_relay(self) -> bool:
-        """Whether there is a relay to add."""
+        """Return whether there is a TURN server to add."""
         return bool(self._settings.turn_urls and self.secret)
 
     def extend(self, ice_servers: bytes | None, wall: float, *, with_relay: bool) -> bytes | None:
-        """A home's own list (JSON, or None), then STUN where it names none, then a relay if wanted.
+        """Return a home's own list (JSON, or None), then STUN if it names none, then TURN if wanted.
 
-        ``wall`` is the time by the calendar; the relay's credentials expire ``turn_ttl`` seconds later.
+        ``wall`` is the wall-clock time; the credentials expire ``turn_ttl`` seconds later.
         """
         added: list[dict[str, object]] = []
         if self._settings.stun_urls and not _has_stun(ice_servers):
@@ -52,7 +52,7 @@ class IceServers:
 
 
 def _has_stun(ice_servers: bytes | None) -> bool:
-    """Whether a list names a STUN server; ``urls`` is a string or a list of strings."""
+    """Return whether a list names a STUN server; ``urls`` is a string or a list of strings."""
     for server in orjson.loads(ice_servers or b"[]"):
         urls = server.get("urls") if isinstance(server, dict) else None
         for url in urls if isinstance(urls, list) else [urls]:

@@ -1,4 +1,4 @@
-"""Asking for a Remote ID: from a connect-request or /api/check, under the same limits."""
+"""Lookups of Remote IDs, by ``connect-request`` or ``/api/check``: both have the same limits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ma_signaling.core.session_trace import SessionTraces
 from ma_signaling.core.verdicts import describe
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
-"""Other nodes aren't asked for anything else."""
+"""The form of a session ID: other nodes aren't asked for anything else."""
 
 
 class Lookups:
-    """Finds homes for those who may ask."""
+    """Finds homes, and charges the addresses that ask for them."""
 
     def __init__(
         self,
@@ -45,28 +45,27 @@ class Lookups:
         self._share_block = elsewhere.share_block
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
-        """The home with this Remote ID, connected or expected back; it costs ``address`` a lookup.
+        """Return the home with this Remote ID, connected or expected back, and charge ``address`` for a lookup.
 
-        Where there are other nodes to ask it may turn out that nobody knows it: ``Hub.nobody``. Raises ``Refused`` with
-        ``rate-limited``, with ``BLOCKED`` for the guess too many that begins a block, or with ``NOT_ALLOWED`` for an
-        address that is banned.
+        In a cluster a home may be returned that no node knows: ``Hub.nobody`` follows. Raises ``Refused`` with
+        ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
         self._charge(address)
         if self._access.is_banned(remote_id):
-            # As if nobody had it, but no guess: the clients of a banned home know what they ask for.
+            # It looks unknown, but asking for it is no guess: clients of a banned home know its Remote ID.
             return None
         home = self._registry.find(remote_id)
         if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id, address)
             self._directory.look_up(remote_id)
         if home is None:
-            self.missed(address, remote_id)
+            self.count_guess(address, remote_id)
         elif home.state is HomeState.LOOKED_UP:
             home.asked_by(address)
         return home
 
-    def missed(self, address: ClientAddress, remote_id: str) -> None:
-        """Count a Remote ID that nobody has as a guess. Raises ``Refused`` with ``BLOCKED``."""
+    def count_guess(self, address: ClientAddress, remote_id: str) -> None:
+        """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
         now = self._clock.seconds()
         if self._limits.guessing.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
@@ -76,7 +75,7 @@ class Lookups:
     def is_online(
         self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
     ) -> None:
-        """Tell ``told`` whether that home is connected right now, or ``BLOCKED``. Raises as ``find`` does."""
+        """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does."""
         self._charge(address)
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
@@ -89,7 +88,7 @@ class Lookups:
     def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
         if found is None:
             try:
-                self.missed(address, remote_id)
+                self.count_guess(address, remote_id)
             except Refused as refused:
                 return refused.error
         return bool(found)
@@ -97,10 +96,10 @@ class Lookups:
     def trace(
         self, address: ClientAddress, session_id: str, told: Callable[[dict[str, Any] | None], None]
     ) -> None:
-        """Tell ``told`` what happened in a session (``verdicts.describe``), or None; it costs a lookup.
+        """Call ``told`` with the trace of a session (``verdicts.describe``) or None; charge a lookup.
 
-        An unknown session is no guess: nobody guesses 128 random bits, and after a restart all are unknown. Raises
-        ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for an address that is banned.
+        An unknown session doesn't count as a guess: 128 random bits can't be guessed, and after a restart all are
+        unknown. Raises ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for a banned address.
         """
         now = self._charge(address)
         trace = self._traces.find(session_id, now)
@@ -112,7 +111,7 @@ class Lookups:
             told(None)
 
     def _charge(self, address: ClientAddress) -> float:
-        """Charge a lookup, and return the time. Raises ``Refused``."""
+        """Charge ``address`` for a lookup, and return the time. Raises ``Refused``."""
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()

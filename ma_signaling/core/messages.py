@@ -23,7 +23,7 @@ PEER_DISCONNECTED = b'{"type":"peer-disconnected"}'
 
 
 def parse(payload: bytes) -> Message:
-    """The message in ``payload`` (UTF-8). Raises ``Refused(BAD_MESSAGE)`` for anything but an object with a type."""
+    """Return the message in ``payload`` (UTF-8). Raises ``Refused(BAD_MESSAGE)`` for all but an object with a type."""
     try:
         message = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -34,7 +34,7 @@ def parse(payload: bytes) -> Message:
 
 
 def ice_servers(message: Message) -> bytes | None:
-    """The list under ``iceServers`` as JSON, or None where there is no list: a key without a value is left out.
+    """Return the list under ``iceServers`` as JSON, None where there is no list.
 
     Raises ``Refused(BAD_MESSAGE)`` for a list nested too deeply to be written again.
     """
@@ -48,15 +48,15 @@ def ice_servers(message: Message) -> bytes | None:
 
 
 def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
-    """``payload`` with its top-level ``sessionId`` set to ``session_id``, every other key kept.
+    """Return ``payload`` with its top-level ``sessionId`` set to ``session_id``, every other key kept.
 
     Clients write their own ID or none, and both keep the sender's bytes; only another value costs a new encoding.
     Raises ``Refused(BAD_MESSAGE)`` where that encoding would not be the same JSON (a number beyond a double).
     """
     if "sessionId" not in message:
         return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
-    # One occurrence, and none in disguise: no second key that another parser might prefer to the last one. Hardly any
-    # message has a backslash, and one byte is found ten times as fast as two.
+    # The key occurs once, also where it is written with escapes: another parser might prefer the first of two. Hardly
+    # any message has a backslash, and one byte is found ten times as fast as two.
     if (
         message["sessionId"] == session_id
         and payload.count(b'"sessionId"') == 1
@@ -72,7 +72,7 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
 
 
 def error(failure: WireError) -> bytes:
-    """The ``error`` message for ``failure``."""
+    """Return the ``error`` message for ``failure``."""
     message: Message = {"type": "error", "error": failure.text, "code": failure.code}
     if failure.retry_after is not None:
         message["retryAfter"] = failure.retry_after
@@ -80,12 +80,12 @@ def error(failure: WireError) -> bytes:
 
 
 def registered(remote_id: str) -> bytes:
-    """The answer to a granted ``register-server``."""
+    """Return the answer to a granted ``register-server``."""
     return orjson.dumps({"type": "registered", "remoteId": remote_id})
 
 
 def client_connected(session_id: str) -> bytes:
-    """The announcement of a session to its home."""
+    """Return the announcement of a session to its home."""
     return orjson.dumps({"type": "client-connected", "sessionId": session_id})
 
 
@@ -95,12 +95,12 @@ def offer(session_id: str, data: dict[str, object]) -> bytes:
 
 
 def client_disconnected(session_id: str) -> bytes:
-    """What a home is told when a session's client has left."""
+    """Return what a home is told when a session's client has left."""
     return orjson.dumps({"type": "client-disconnected", "sessionId": session_id})
 
 
 def connected(remote_id: str, session_id: str, ice: bytes | None) -> bytes:
-    """The answer to a granted ``connect-request``; ``ice`` is a JSON list or None."""
+    """Return the answer to a granted ``connect-request``; ``ice`` is a JSON list or None."""
     message: Message = {"type": "connected", "remoteId": remote_id, "sessionId": session_id}
     if ice is not None:
         message["iceServers"] = orjson.Fragment(ice)

@@ -1,4 +1,4 @@
-"""What the heart of this server needs of the world: peers to talk to, and a clock."""
+"""What the core is given: peers to talk to, and a clock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """A call that has not happened yet."""
+    """A scheduled call that hasn't happened yet."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """Time in seconds, and calls in the future. Named as Twisted's IReactorTime, so that a reactor is a clock."""
+    """Time in seconds, and scheduled calls. It has the names of Twisted's IReactorTime, so a reactor is a clock."""
 
     def seconds(self) -> float: ...
 
@@ -34,7 +34,7 @@ class ClientAddress:
     shared: bool = False
 
     def is_surely(self, other: ClientAddress) -> bool:
-        """Whether both are known to be the same place."""
+        """Return whether both are known to be the same place."""
         return self.key == other.key and not (self.shared or other.shared)
 
 
@@ -43,10 +43,10 @@ class Peer(Protocol):
 
     @property
     def congested(self) -> bool:
-        """Whether more than half of what may wait for this peer is waiting."""
+        """Whether more than half of this peer's send buffer is used."""
 
     def send(self, message: bytes) -> None:
-        """Send one JSON message; in silence nothing happens where the connection is closing."""
+        """Send one JSON message; while the connection is closing, do nothing."""
 
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping; until any pong comes, later keep-alive pings carry this payload too."""

@@ -1,4 +1,4 @@
-"""What each message does: charged to a budget, then routed to the registry (who is who) or the sessions.
+"""Handlers of all message types: they charge a budget, then call the registry or the sessions, or forward.
 
 To add a message type: a handler here, and its answer in ``messages``.
 """
@@ -38,7 +38,7 @@ from ma_signaling.core.session import Negotiation, RemoteSession, Session, Sessi
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 
-# Names of this module: a look-up in an enum's class costs several times as much, for every message.
+# Module names, for speed: every message would pay for a lookup in an enum's class.
 _CLIENT = Role.CLIENT
 _OPEN = SessionState.OPEN
 _NOTHING, _ANSWERED = Negotiation.NOTHING, Negotiation.ANSWERED
@@ -47,7 +47,7 @@ _Handler = Callable[[Connection, Message, bytes], None]
 
 
 class Tally:
-    """Messages and bytes of one kind."""
+    """A number of messages and bytes."""
 
     __slots__ = ("bytes", "messages")
 
@@ -57,7 +57,7 @@ class Tally:
 
 
 class Traffic:
-    """What came of one type, by who sent it: homes, or everybody else."""
+    """Received messages of one type, from homes and from all others."""
 
     __slots__ = ("from_clients", "from_homes")
 
@@ -73,7 +73,7 @@ class Traffic:
 
 
 class Router:
-    """Takes the messages of all connections."""
+    """Handles the messages of all connections."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Router:
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route(self, connection: Connection, payload: bytes) -> None:
-        """Take one message (UTF-8 JSON) from a connection; whatever is wrong with it is answered."""
+        """Handle one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
         try:
             try:
                 message = messages.parse(payload)
@@ -127,7 +127,7 @@ class Router:
             self._charges.exceeded(connection, over.budget)
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
-        """What came, by type; "other": no type that is known, or no message at all."""
+        """Yield the traffic by message type; "other": unknown types, and what isn't a message."""
         for type, (_, traffic) in self._routes.items():
             yield type, traffic
         yield "other", self._other[1]
@@ -276,9 +276,9 @@ class Router:
     def _charge_session(
         self, connection: Connection, session: Session | None, session_id: str, payload: bytes
     ) -> float | None:
-        """Charge what a home sends: to its own session, to nobody for one that ended lately, else to the connection.
+        """Charge a message of a home to its session, or else to the connection, unless the session ended lately.
 
-        Returns the time if the session is the home's own, None otherwise.
+        Returns the time if the session is one of this home's, None otherwise.
         """
         if session is not None and session.home.connection is connection:
             now = self._clock.seconds()

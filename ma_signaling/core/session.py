@@ -94,24 +94,24 @@ class Session(Negotiating):
         self.from_client = Budget(allowance, now)
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
-        """While pending: the deadline of the answer."""
+        """While the session is pending: the deadline of its answer."""
         self.gives_role = False
         """The client took its role by this request; it loses it if the answer is an error."""
 
     @property
     def key(self) -> str:
-        """What its client's address is counted by."""
+        """The key by which its client's address is counted."""
         return self.client.address.key
 
     def cancel_timer(self) -> None:
-        """Forget the deadline, if there is one."""
+        """Cancel the deadline, if there is one."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 class RemoteSession(Negotiating):
-    """A session of a home here with a client elsewhere, whose node leads it: what this node must know of it."""
+    """A session of a home of this node with a client of another node, which leads the session."""
 
     __slots__ = ("from_home", "home", "id", "key", "node")
 
@@ -122,5 +122,5 @@ class RemoteSession(Negotiating):
         self.node = node
         """The client's node."""
         self.key = key
-        """What its client's address is counted by."""
+        """The key by which its client's address is counted."""
         self.from_home = from_home

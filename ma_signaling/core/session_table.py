@@ -1,4 +1,4 @@
-"""Tables of sessions: those that are under way, and those that ended lately."""
+"""Tables of sessions: those under way, and those that ended lately."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.session import RemoteSession, Session
 
 REMEMBERED_END = 60.0
-"""Seconds for which a session's end is remembered."""
+"""Seconds for which an ended session is remembered."""
 
 AnySession = TypeVar("AnySession", Session, RemoteSession)
 
@@ -62,24 +62,24 @@ class SessionTable(Generic[AnySession]):
 
 
 class EndedSessions:
-    """Sessions that ended lately, and whose they were: what still comes for one is expected, and ignored."""
+    """Sessions that ended lately, with their homes: what still arrives for one of them is ignored."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # It finds its oldest at once; a dict searches for it among those that were deleted.
+        # An OrderedDict finds its oldest item at once; a dict passes over all that were deleted.
         self._ended: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def add(self, session_id: str, remote_id: str) -> None:
-        """A session of this home has ended."""
+        """Remember that a session of this home has ended."""
         self._forget_old()
         self._ended[session_id] = (remote_id, self._clock.seconds())
 
     def discard(self, session_id: str) -> None:
-        """It hasn't ended after all."""
+        """Forget that a session has ended: it goes on."""
         self._ended.pop(session_id, None)
 
     def lately(self, session_id: str | None, remote_id: str | None = None) -> bool:
-        """Whether this session (of the home ``remote_id``, if given) ended within the last minute."""
+        """Return whether this session (of the home ``remote_id``, if given) ended within the last minute."""
         if session_id is None:
             return False
         self._forget_old()

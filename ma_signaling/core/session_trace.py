@@ -1,4 +1,4 @@
-"""Traces of sessions: times and counts, of fixed size, and never an address or a description."""
+"""Traces of sessions: times and counts of fixed size, without addresses or descriptions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class End(StrEnum):
 
 
 class Side:
-    """What one of the two sent."""
+    """What the client or the home sent."""
 
     __slots__ = ("described_at", "first_candidate_at", "in_sdp", "last_candidate_at", "trickled")
 
@@ -45,7 +45,7 @@ class Side:
         self.in_sdp = bytearray(PLACES)
 
     def sent(self, kind: str, places: bytes, now: float) -> None:
-        """It sent an offer, an answer or a candidate (``kind``), which was forwarded.
+        """Note an offer, an answer or a candidate (``kind``) that was forwarded.
 
         ``places`` is what ``candidates.places`` found in it.
         """
@@ -62,16 +62,16 @@ class Side:
         count(self.in_sdp, places)
 
     def has(self, type: str) -> bool:
-        """Whether it sent a candidate of this type."""
+        """Return whether it sent a candidate of this type."""
         return any(name.startswith(f"{type}/") for name in (*named(self.trickled), *named(self.in_sdp)))
 
     def has_any(self) -> bool:
-        """Whether it sent any candidate that a connection could be made with."""
+        """Return whether it sent any candidate that a connection could be made with."""
         return any(self.trickled[:-1]) or any(self.in_sdp[:-1])
 
 
 class SessionTrace:
-    """One session. Times are in seconds, by the clock of the heart; None: it has not happened."""
+    """The trace of one session. Times are in seconds by the hub's clock; None: it has not happened."""
 
     __slots__ = (
         "announced_at",
@@ -91,7 +91,7 @@ class SessionTrace:
         self.announced_at: float | None = None
         self.connected_at: float | None = None
         self.is_ready = False
-        """The home said session-ready; otherwise the client was told ``connected`` without it."""
+        """The home said ``session-ready`` before the client was told ``connected``."""
         self.home_lost_at: float | None = None
         """When the home's connection broke; ``home_returned_at`` is None until it is back."""
         self.home_returned_at: float | None = None
@@ -102,41 +102,38 @@ class SessionTrace:
 
     @property
     def home_is_away(self) -> bool:
-        """Whether the home's connection is broken now."""
+        """Return whether the home's connection is broken now."""
         return self.home_lost_at is not None and self.home_returned_at is None
 
     def announced(self, now: float) -> None:
-        """The home was told of it, maybe for the second time."""
+        """Note that the home was told of the session, maybe again."""
         if self.announced_at is None:
             self.announced_at = now
 
     def home_lost(self, now: float) -> None:
-        """The home's connection broke."""
+        """Note that the home's connection broke."""
         self.home_lost_at, self.home_returned_at = now, None
 
     def home_returned(self, now: float) -> None:
-        """The home is back, if it was away."""
+        """Note that the home is connected again, if it was away."""
         if self.home_is_away:
             self.home_returned_at = now
 
     def connected(self, is_ready: bool, now: float) -> None:
-        """The client was told ``connected``."""
+        """Note that the client was told ``connected``."""
         self.connected_at, self.is_ready = now, is_ready
 
     def ended(self, end: End, now: float) -> None:
-        """It is over."""
+        """Note how the session ended."""
         self.ended_at, self.end = now, end
 
 
 class SessionTraces:
-    """The latest traces by session ID, at most ``max_traces`` of them.
-
-    They are remembered for a while after the sessions' ends, and told to whoever knows a session's ID.
-    """
+    """The latest traces by session ID, at most ``max_traces`` of them, also of sessions that ended lately."""
 
     def __init__(self, max_traces: int) -> None:
         self._max_traces = max_traces
-        # These find their oldest at once; a dict searches for it among those that were deleted.
+        # An OrderedDict finds its oldest item at once; a dict passes over all that were deleted.
         self._under_way: OrderedDict[str, SessionTrace] = OrderedDict()
         self._ended: OrderedDict[str, SessionTrace] = OrderedDict()
 
@@ -144,29 +141,29 @@ class SessionTraces:
         return len(self._under_way) + len(self._ended)
 
     def begin(self, session_id: str, now: float) -> SessionTrace | None:
-        """The trace of a new session, to be written on; None where none are kept."""
+        """Return a trace for a new session; None where traces are off."""
         if not self._max_traces:
             return None
         self._forget(now)
         while len(self) >= self._max_traces:
-            # Those that ended first, then those that began first.
+            # The first to go are those that ended first, then those that began first.
             (self._ended or self._under_way).popitem(last=False)
         trace = self._under_way[session_id] = SessionTrace(now)
         return trace
 
     def ended(self, session_id: str, now: float) -> None:
-        """A session is over; its trace is remembered for a while."""
+        """Keep the trace of a session that has ended for ``REMEMBERED`` seconds."""
         trace = self._under_way.pop(session_id, None)
         if trace is not None:
             self._forget(now)
             self._ended[session_id] = trace
 
     def forget(self, session_id: str) -> None:
-        """Remember a session no longer."""
+        """Forget the trace of a session that is under way."""
         self._under_way.pop(session_id, None)
 
     def find(self, session_id: str, now: float) -> SessionTrace | None:
-        """Return a session's trace, None where it isn't known (any more)."""
+        """Return the trace of a session, None if it is unknown or forgotten."""
         self._forget(now)
         return self._under_way.get(session_id) or self._ended.get(session_id)
 

@@ -28,5 +28,5 @@ class SlidingWindow:
         self._times.append(now)
 
     def is_idle(self, now: float) -> bool:
-        """Whether it can be forgotten."""
+        """Return whether the window can be forgotten."""
         return not self._times or now - self._times[-1] >= self._seconds

@@ -18,7 +18,7 @@ class Allowance:
 
 
 class Budget:
-    """What is left of an allowance: a token bucket of messages and one of bytes, and how often it was overdrawn."""
+    """What is left of an allowance: a token bucket of messages, and one of bytes."""
 
     __slots__ = ("_allowance", "_at", "_bytes", "_messages", "_told_at", "drops")
 
@@ -32,7 +32,7 @@ class Budget:
         """Messages dropped since the budget was last full."""
 
     def spend(self, now: float, size: int) -> bool:
-        """Charge one message of ``size`` bytes; False: it is over budget, nothing was charged, drop it."""
+        """Charge one message of ``size`` bytes; False: it is beyond the budget and wasn't charged, drop it."""
         allowance, messages, octets = self._allowance, self._messages, self._bytes
         elapsed = now - self._at
         if elapsed:
@@ -40,7 +40,7 @@ class Budget:
             if elapsed > 0:
                 messages += elapsed * allowance.rate
                 octets += elapsed * allowance.byte_rate
-                # Every message comes through here, and min() takes three times as long.
+                # For speed: every message passes here, and min() takes three times as long.
                 messages = allowance.burst if messages > allowance.burst else messages  # noqa: FURB136
                 octets = allowance.byte_burst if octets > allowance.byte_burst else octets  # noqa: FURB136
                 if messages == allowance.burst and octets == allowance.byte_burst:
@@ -54,11 +54,11 @@ class Budget:
         return is_enough
 
     def wait(self) -> float:
-        """Seconds until another message may come, counted from the last ``spend``."""
+        """Return the seconds from the last ``spend`` until another message may come."""
         return (1 - self._messages) / self._allowance.rate if self._messages < 1 else 1.0
 
     def may_tell(self, now: float) -> bool:
-        """Whether the sender may be told of a drop now: once a second is enough."""
+        """Return whether to tell the sender of a drop now: once a second is enough."""
         if 0 <= now - self._told_at < 1:
             return False
         self._told_at = now

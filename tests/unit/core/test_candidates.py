@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.candidates import MOST, MOST_IN_SDP, PLACES, count, named, places
+from ma_signaling.core.candidates import MAX_COUNT, MAX_IN_SDP, PLACES, count, named, places
 from tests.support.sample_candidates import HOST, HOST_MDNS, HOST_TCP, PRFLX, RELAY, SRFLX, sdp
 
 
@@ -46,7 +46,7 @@ class CandidatesTest(SynchronousTestCase):
         assert self.counted(*odd) == {"other": len(odd)}
 
     def test_counts_end_somewhere(self) -> None:
-        assert self.counted(*[HOST] * (MOST + 9)) == {"host/udp/ipv4": MOST}
+        assert self.counted(*[HOST] * (MAX_COUNT + 9)) == {"host/udp/ipv4": MAX_COUNT}
 
     def test_descriptions(self) -> None:
         def counted(data: Any) -> dict[str, int]:
@@ -56,7 +56,7 @@ class CandidatesTest(SynchronousTestCase):
 
         assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}
         assert counted({"sdp": f"v=0\na={HOST}"}) == {"host/udp/ipv4": 1}
-        assert sum(counted(sdp(*[HOST] * (MOST_IN_SDP + 9))).values()) == MOST_IN_SDP
+        assert sum(counted(sdp(*[HOST] * (MAX_IN_SDP + 9))).values()) == MAX_IN_SDP
         odd: tuple[object, ...] = (
             None,
             5,
