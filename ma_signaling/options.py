@@ -116,7 +116,7 @@ def _check(configuration: Configuration) -> NoReturn:
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
     print(check_config.describe(configuration))  # noqa: T201 - this is what was asked for
-    print(check_config.describe_proof(configuration.settings))  # noqa: T201 - and this
+    print(check_config.describe_proof(configuration.settings, listening))  # noqa: T201 - and this
     raise SystemExit
 
 

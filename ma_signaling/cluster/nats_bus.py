@@ -290,7 +290,7 @@ def _options(settings: Settings) -> dict[str, Any]:
             credentials = Credentials(_read("--nats-credentials", settings.nats_credentials))
         except ValueError as problem:
             path = settings.nats_credentials
-            raise CannotStart(f"ma-signaling: --nats-credentials: {path} will not do: {problem}") from None
+            raise CannotStart(f"--nats-credentials: {path} will not do: {problem}") from None
         options |= {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
     if settings.nats_token_file:
         options["token"] = _read("--nats-token-file", settings.nats_token_file)
@@ -300,7 +300,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         try:
             options["tls"] = ssl.create_default_context(cafile=settings.nats_ca or None)
         except ssl.SSLError:
-            raise CannotStart(f"ma-signaling: --nats-ca: {settings.nats_ca} is no certificate") from None
+            raise CannotStart(f"--nats-ca: {settings.nats_ca} is no certificate") from None
     return options
 
 
@@ -308,4 +308,4 @@ def _read(option: str, path: str) -> str:
     try:
         return Path(path).read_text("ascii").strip()
     except (OSError, ValueError) as problem:
-        raise CannotStart(f"ma-signaling: {option}: {path} cannot be read: {problem}") from None
+        raise CannotStart(f"{option}: {path} cannot be read: {problem}") from None

@@ -27,9 +27,7 @@ def make_bus(settings: Settings) -> NatsBus:
     try:
         from ma_signaling.cluster.nats_bus import NatsBus  # noqa: PLC0415 - it needs an extra
     except ImportError:
-        raise CannotStart(
-            "ma-signaling: --nats-url needs nats-py: pip install 'ma-signaling[cluster]'"
-        ) from None
+        raise CannotStart("--nats-url needs nats-py: pip install 'ma-signaling[cluster]'") from None
     return NatsBus(settings)
 
 
@@ -40,7 +38,7 @@ class ClusterService(Service):
         """Raises ``CannotStart`` where a cluster cannot be joined in this way."""
         if not isinstance(reactor, AsyncioSelectorReactor):
             raise CannotStart(
-                "ma-signaling: --nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
+                "--nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
                 " (the ma-signaling command does so by itself)"
             )
         self._reactor = reactor

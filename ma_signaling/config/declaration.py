@@ -22,6 +22,10 @@ class SettingError(ValueError):
 class CannotStart(Exception):
     """Why this server can't start, in one line. No SystemExit: twistd reports only exceptions to its parent."""
 
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"ma-signaling: {problem}")
+        self.problem = problem
+
 
 class Declaration(NamedTuple):
     """The declaration of one field of ``Settings``."""

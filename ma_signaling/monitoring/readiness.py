@@ -76,6 +76,6 @@ class LoopLag(Service):
         self._call = self._reactor.callLater(MEASURE_SECONDS, self._measure)
 
     def _measure(self) -> None:
-        self.latest = max(0.0, self._reactor.seconds() - self._due)
+        self.latest = self._reactor.seconds() - self._due
         self._highest = max(self._highest, self.latest)
         self._wait()

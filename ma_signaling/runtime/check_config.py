@@ -16,13 +16,12 @@ from ma_signaling.config.toml_file import as_toml
 from ma_signaling.core.access import Access
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
-from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.proof import availability
-from ma_signaling.runtime import turn_secret
-from ma_signaling.runtime.access_lists import AccessListError, AccessLists
+from ma_signaling.runtime.key_pair import BadPair, read_pair
 from ma_signaling.runtime.listening import make_endpoint
+from ma_signaling.runtime.operator_files import OperatorFiles
 from ma_signaling.runtime.prover import obstacle
-from ma_signaling.runtime.tls import BadPair, make_context, read_pair
+from ma_signaling.runtime.tls_context import make_context
 
 
 def describe(configuration: Configuration) -> str:
@@ -35,10 +34,9 @@ def describe(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
-def describe_proof(settings: Settings) -> str:
+def describe_proof(settings: Settings, reactor: IReactorSocket) -> str:
     """Return whether proofs of possession can be had on this machine, as a comment in such a file."""
-    ice_servers = IceServers(settings, turn_secret.read(settings))
-    return f"# proof: {availability(obstacle(settings, ice_servers))}"
+    return f"# proof: {availability(obstacle(settings, _load_files(settings, reactor).ice_servers))}"
 
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:
@@ -51,15 +49,18 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         try:
             make_context(read_pair(Path(settings.tls_cert), Path(settings.tls_key)))
         except BadPair as problem:
-            raise CannotStart(f"ma-signaling: no TLS: {problem}") from None
-    turn_secret.read(settings)
+            raise CannotStart(f"no TLS: {problem}") from None
     if settings.nats_url:
         make_bus(settings)
-    clock: Any = reactor
-    try:
-        AccessLists(settings, Hub(settings, clock, each_of(), Access())).load()
-    except AccessListError as problem:
-        raise CannotStart(f"ma-signaling: {problem}") from None
+    _load_files(settings, reactor)
     directory = Path(settings.state_file).parent
     if settings.state_file and not (directory.is_dir() and os.access(directory, os.W_OK)):
-        raise CannotStart(f"ma-signaling: {settings.state_file}: nothing can be written in {directory}")
+        raise CannotStart(f"{settings.state_file}: nothing can be written in {directory}")
+
+
+def _load_files(settings: Settings, reactor: IReactorSocket) -> Hub:
+    """Return a hub in which the operator's files are in force. Raises ``CannotStart`` where one won't do."""
+    clock: Any = reactor
+    hub = Hub(settings, clock, each_of(), Access())
+    OperatorFiles(settings, hub).load()
+    return hub

@@ -169,7 +169,7 @@ def brings_tls(text: str) -> bool:
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:
-    return CannotStart(f"ma-signaling: cannot listen on {text}: {problem}")
+    return CannotStart(f"cannot listen on {text}: {problem}")
 
 
 def _readable(address: object) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 
-from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import Capacity, most_sockets, raise_descriptor_limit
@@ -22,25 +21,26 @@ from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
-from ma_signaling.runtime import turn_secret
-from ma_signaling.runtime.access_lists import AccessListError, AccessLists
 from ma_signaling.runtime.listening import Ports
 from ma_signaling.runtime.listening import Reactor as ListeningReactor
-from ma_signaling.runtime.live import LiveSettings
+from ma_signaling.runtime.operator_files import OperatorFiles
 from ma_signaling.runtime.proof_process import Reactor as ProverReactor
 from ma_signaling.runtime.prover import ChildProver
-from ma_signaling.runtime.rate_limiting import RateLimiting
+from ma_signaling.runtime.reload import LiveSettings, Reload
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
-from ma_signaling.runtime.reload import Reload
 from ma_signaling.runtime.shutdown import Connections, one_by_one
 from ma_signaling.runtime.state_file import StateFile
-from ma_signaling.runtime.systemd import Notifier, Status, Watchdog
+from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
 from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
+from ma_signaling.transport.timers import Periodic
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.service import ClusterService
+
+PRUNE_SECONDS = 5.0
+"""How often limits forget what no longer matters."""
 
 
 class Reactor(ListeningReactor, ReloadReactor, ProverReactor):
@@ -50,78 +50,73 @@ class Reactor(ListeningReactor, ReloadReactor, ProverReactor):
 def make_service(
     settings: Settings, reactor: Reactor, reread: Callable[[], Settings] | None = None
 ) -> MultiService:
-    """Everything that runs, as services; starting it listens, stopping it says goodbye to every peer.
+    """Return everything that runs, as services; starting it listens, stopping it closes every connection.
 
     ``reread`` returns the settings as they are said now, or raises ``SettingError``; it is called on SIGHUP. Raises
-    ``CannotStart`` where an access list or a secret will not do; starting does where a port or a certificate won't.
+    ``CannotStart`` where a file of the operator's won't do; starting does where a port or a certificate won't.
     """
     raise_descriptor_limit()
-    metrics = Metrics()
+    metrics, readiness = Metrics(), Readiness()
     report = each_of(EventLog(settings.log_addresses, reactor), metrics)
     cluster = _cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
     prover = ChildProver(settings, lambda: hub.ice_servers, reactor)
-    hub = Hub(
-        settings,
-        reactor,
-        report,
-        Access(),
-        turn_secret.read(settings),
-        elsewhere=elsewhere,
-        prover=prover,
-    )
+    hub = Hub(settings, reactor, report, Access(), elsewhere=elsewhere, prover=prover)
     if cluster is not None:
         cluster.node.join(hub)
-    lists = AccessLists(settings, hub)
-    try:
-        lists.load()
-    except AccessListError as problem:
-        raise CannotStart(f"ma-signaling: {problem}") from None
-    readiness = Readiness()
+    files = OperatorFiles(settings, hub)
+    files.load()
     factory = make_factory(hub, settings, report, reactor, metrics, readiness)
-    notifier = Notifier.from_environment(os.environ)
-    reloading = Reload(reactor, notifier)
+    certificates = _certificates(settings, reactor)
+    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, settings, reactor), reactor)
+    lag = LoopLag(reactor)
+    notifier = Notifier.from_environment(os.environ, reactor)
+
+    reload = Reload(reactor, notifier)
     if reread is not None:
         live = LiveSettings(settings, hub, factory)
-        reloading.add("settings", lambda: live.reread(reread))
-    if settings.allow_remote_ids or settings.deny:
-        reloading.add("access lists", lists.reload)
-    if settings.turn_secret_file:
-        reloading.add("relays' secret", lambda: turn_secret.reread(settings, hub.ice_servers))
-    lag = LoopLag(reactor)
-    metrics.watch(lag.metrics)
-    readiness.add("lagging", lambda: lag.is_small)
-    named: dict[str, Service] = {
-        "watchdog": Watchdog(notifier, reactor),
-        "rate-limiting": RateLimiting(hub.limits, reactor),
-        "keep-alive": factory.keepalive,
-        "deadlines": factory.deadlines,
-        "loop-lag": lag,
-        "prover": prover,
-    }
-    certificates = None
-    if settings.tls_cert:
-        certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
-        reloading.add("TLS certificate", certificates.reload)
+        reload.add("settings", lambda: live.reread(reread))
+    reload.add("access lists and secrets", files.reload)
+    if certificates is not None:
+        reload.add("TLS certificate", certificates.reload)
         metrics.watch(certificates.metrics)
-        named["certificates"] = certificates
-    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, settings, reactor), reactor)
-    readiness.add("not-listening", lambda: bool(ports.running))
     if cluster is not None:
         metrics.watch(cluster.metrics)
         readiness.add("cluster-unreachable", lambda: cluster.bus.is_up)
-        named["cluster"] = cluster
-    # Last to first when it stops: a load balancer can ask until everybody has gone.
-    named["ports"] = ports
-    named["connections"] = Connections(hub, factory, settings, reactor)
-    # Stops before those above: nothing is read again while this server says goodbye.
-    named["reload"] = reloading
-    named["inherited-ports"] = ports.inherited
-    named["shared-ports"] = ports.shared
-    if settings.state_file:
-        named["state-file"] = StateFile(Path(settings.state_file), hub, reactor)
-    named["status"] = Status(notifier, reactor)
-    return one_by_one(named)
+    metrics.watch(lag.metrics)
+    readiness.add("lagging", lambda: lag.is_small)
+    readiness.add("not-listening", lambda: bool(ports.running))
+
+    return one_by_one(
+        # Jobs that go on until the last connection is closed.
+        {
+            "watchdog": make_watchdog(notifier, reactor),
+            "rate-limiting": Periodic(
+                "rate limiting", PRUNE_SECONDS, lambda: hub.limits.prune(reactor.seconds()), reactor
+            ),
+            "deadlines": factory.deadlines,
+            "keep-alive": factory.keepalive,
+            "loop-lag": lag,
+            "prover": prover,
+            "certificates": certificates,
+            "cluster": cluster,
+        },
+        # A load balancer may ask /ready until then.
+        {"ports": ports},
+        {"connections": Connections(hub, factory, settings, reactor)},
+        # Nothing is read again while connections are closed.
+        {"reload": reload},
+        # Whoever connects from now on reaches another process, or waits for the next.
+        {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
+        {"state-file": StateFile(Path(settings.state_file), hub, reactor) if settings.state_file else None},
+        {"status": Status(notifier, reactor)},
+    )
+
+
+def _certificates(settings: Settings, reactor: IReactorTime) -> Certificates | None:
+    if not settings.tls_cert:
+        return None
+    return Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
 
 def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:

@@ -1,4 +1,4 @@
-"""Stopping: every peer is told, one service after the other."""
+"""Stopping: every connection is closed for the restart, and services stop one after the other."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from collections.abc import Mapping
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
 from ma_signaling.transport.factory import SignalingFactory
+from ma_signaling.transport.timers import Periodic
 
-FAREWELL_SECONDS = 3.0
+CLOSING_SECONDS = 3.0
 """How long a restart waits for its close frames to be answered."""
 
-GOODBYE_TICK = 0.1
-GOODBYE_BATCH = 50
-"""At least so many peers are closed each ``GOODBYE_TICK`` seconds when this server goes down."""
+BATCH_SECONDS = 0.1
+MIN_BATCH = 50
+"""At least so many connections are closed each ``BATCH_SECONDS`` when this server stops."""
 
 _log = Logger(namespace="ma_signaling")
 
 
-def one_by_one(named: Mapping[str, Service]) -> MultiService:
-    """These services, which stop in the opposite order, each when the one after it has."""
+def one_by_one(*stages: Mapping[str, Service | None]) -> MultiService:
+    """Return a service of these, by name: they start in this order and stop in the opposite one.
+
+    Each stops when the one after it has. A stage is what its comment is about; None stands for what is not wanted.
+    """
     services = OneByOne()
-    for name, service in named.items():
-        service.setName(name)
-        service.setServiceParent(services)
+    for stage in stages:
+        for name, service in stage.items():
+            if service is not None:
+                service.setName(name)
+                service.setServiceParent(services)
     return services
 
 
@@ -50,7 +55,7 @@ class OneByOne(MultiService):
 
 
 class Connections(Service):
-    """Says goodbye to every peer when this server stops, and waits until they have heard it.
+    """Closes all connections when this server stops, and waits until their peers have answered.
 
     Homes come back ten seconds after they were closed, so thousands are closed over a while, to come back in that
     rhythm; a handful at once.
@@ -66,16 +71,18 @@ class Connections(Service):
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        ticks = max(1, int(self._settings.drain_seconds / GOODBYE_TICK))
-        batch = max(GOODBYE_BATCH, -(-self._factory.open // ticks))
+        ticks = max(1, int(self._settings.drain_seconds / BATCH_SECONDS))
+        batch = max(MIN_BATCH, -(-self._factory.open // ticks))
+        is_drained: Deferred[None] = Deferred()
 
-        def say_some() -> None:
+        def close_some() -> None:
             if not self._hub.drain(batch):
-                saying.stop()
+                closing.stopService()
+                is_drained.callback(None)
 
-        saying = LoopingCall(say_some)
-        saying.clock = self._reactor
-        return saying.start(GOODBYE_TICK).addCallback(lambda _: self._wait())
+        closing = Periodic("closing connections", BATCH_SECONDS, close_some, self._reactor, now=True)
+        closing.startService()
+        return is_drained.addCallback(lambda _: self._wait())
 
     def _wait(self) -> Deferred[None]:
-        return self._factory.all_closed().addTimeout(FAREWELL_SECONDS, self._reactor, lambda *_: None)
+        return self._factory.all_closed().addTimeout(CLOSING_SECONDS, self._reactor, lambda *_: None)

@@ -6,12 +6,12 @@ import os
 import time
 from pathlib import Path
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ma_signaling.config.files import read_regular
 from ma_signaling.core.hub import Hub
+from ma_signaling.transport.timers import Periodic
 
 SAVE_SECONDS = 600.0
 """How often it is saved while the server runs: what a crash may cost."""
@@ -19,31 +19,27 @@ SAVE_SECONDS = 600.0
 _log = Logger(namespace="ma_signaling")
 
 
-class StateFile(Service):
+class StateFile(Periodic):
     """Loads what is remembered when the server starts, and saves it now and then and at the end."""
 
     def __init__(self, path: Path, hub: Hub, reactor: IReactorTime) -> None:
+        super().__init__("state file", SAVE_SECONDS, self._save, reactor)
         self._path = path
         self._hub = hub
-        self._loop = LoopingCall(self._save)
-        self._loop.clock = reactor
 
     def startService(self) -> None:
         super().startService()
         try:
-            self._hub.restore(self._path.read_bytes(), time.time())
+            self._hub.restore(read_regular(self._path), time.time())
         except FileNotFoundError:
             _log.info("{path} is not there yet: nobody is remembered", path=self._path)
         except (OSError, ValueError) as problem:
             _log.warn(
                 "{path} cannot be used, nobody is remembered: {problem}", path=self._path, problem=problem
             )
-        self._loop.start(SAVE_SECONDS, now=False)
 
     def stopService(self) -> None:
         super().stopService()
-        if self._loop.running:
-            self._loop.stop()
         self._save()
 
     def _save(self) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-SEND_SECONDS = 1.0
-"""How long a message may wait for room in systemd's socket."""
+from ma_signaling.transport.timers import Periodic
+
+RETRY_SECONDS = 0.5
+"""How long to wait while systemd's socket is full."""
+
+MAX_WAITING = 20
+"""Messages that wait for room in it."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -28,34 +33,53 @@ class Notifier:
     ``watchdog_seconds`` is after how long a silence systemd kills this process; 0: never.
     """
 
-    def __init__(self, path: str = "", watchdog_seconds: float = 0.0) -> None:
+    def __init__(self, reactor: IReactorTime, path: str = "", watchdog_seconds: float = 0.0) -> None:
+        self._reactor = reactor
         # An abstract socket's name begins with a zero byte, which an environment variable can't hold.
         self._address = path.replace("@", "\0", 1) if path.startswith("@") else path
         self.watchdog_seconds = watchdog_seconds if path else 0.0
+        self._waiting: deque[str] = deque()
         self._has_warned = False
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Notifier:
+    def from_environment(cls, environment: Mapping[str, str], reactor: IReactorTime) -> Notifier:
         """As systemd describes it to this process; a watchdog may be meant for another one."""
         microseconds = environment.get("WATCHDOG_USEC", "")
         is_watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         seconds = int(microseconds) / 1e6 if is_watched and microseconds.isdecimal() else 0.0
-        return cls(environment.get("NOTIFY_SOCKET", ""), seconds)
+        return cls(reactor, environment.get("NOTIFY_SOCKET", ""), seconds)
 
     def tell(self, *assignments: str) -> None:
-        """Send ``NAME=value`` assignments. What can't be sent is lost; the log says so once."""
+        """Send ``NAME=value`` assignments, never waiting: while the socket is full they are kept, and tried again.
+
+        What can't be sent is lost; the log says so once.
+        """
         if not self._address:
             return
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(SEND_SECONDS)
-                sender.sendto("\n".join(assignments).encode(), self._address)
-        except OSError as problem:
-            if not self._has_warned:
-                self._has_warned = True
-                _log.warn(
-                    "systemd could not be notified of {what}: {problem}", what=assignments[0], problem=problem
-                )
+        is_first = not self._waiting
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append("\n".join(assignments))
+        if is_first:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._waiting:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+                    sender.sendto(self._waiting[0].encode(), self._address)
+            except BlockingIOError as problem:
+                self._warn(problem)
+                self._reactor.callLater(RETRY_SECONDS, self._send_waiting)
+                return
+            except OSError as problem:
+                self._warn(problem)
+            self._waiting.popleft()
+
+    def _warn(self, problem: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            what = self._waiting[0].partition("\n")[0]
+            _log.warn("systemd could not be notified of {what}: {problem}", what=what, problem=problem)
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
@@ -87,20 +111,7 @@ class Status(Service):
         self._notifier.tell("STOPPING=1")
 
 
-class Watchdog(Service):
-    """Tells that the event loop turns, twice as often as systemd asks: to be stopped last, for stopping takes long."""
-
-    def __init__(self, notifier: Notifier, reactor: IReactorTime) -> None:
-        self._seconds = notifier.watchdog_seconds / 2
-        self._feeding = LoopingCall(notifier.tell, "WATCHDOG=1")
-        self._feeding.clock = reactor
-
-    def startService(self) -> None:
-        super().startService()
-        if self._seconds:
-            self._feeding.start(self._seconds, now=False)
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._feeding.running:
-            self._feeding.stop()
+def make_watchdog(notifier: Notifier, reactor: IReactorTime) -> Periodic | None:
+    """Return what tells systemd that the event loop turns, twice as often as it asks; None where it doesn't ask."""
+    seconds = notifier.watchdog_seconds / 2
+    return Periodic("watchdog", seconds, lambda: notifier.tell("WATCHDOG=1"), reactor) if seconds else None

@@ -22,22 +22,31 @@ _log = Logger(namespace="ma_signaling")
 
 
 class Periodic(Service):
-    """Calls a function at a fixed interval, for the first time after one. An exception in it is logged.
+    """Calls a function at a fixed interval, for the first time after one, or ``now``. An exception in it is logged.
 
     A ``LoopingCall`` alone stops for good at the first exception. Of several in a row only the first is logged.
     """
 
-    def __init__(self, job: str, seconds: float, call: Callable[[], object], reactor: IReactorTime) -> None:
+    def __init__(
+        self,
+        job: str,
+        seconds: float,
+        call: Callable[[], object],
+        reactor: IReactorTime,
+        *,
+        now: bool = False,
+    ) -> None:
         self._job = job
         self._seconds = seconds
         self._function = call
+        self._starts_now = now
         self._is_failing = False
         self._loop = LoopingCall(self._call)
         self._loop.clock = reactor
 
     def startService(self) -> None:
         super().startService()
-        self._loop.start(self._seconds, now=False)
+        self._loop.start(self._seconds, self._starts_now)
 
     def stopService(self) -> None:
         super().stopService()

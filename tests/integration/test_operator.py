@@ -120,7 +120,7 @@ class OperatorTest(SynchronousTestCase):
             await asyncio.to_thread(self.reread, server, "Reloading")
             self.assertTrue(is_made_with(b"new", await relay(session, home)))
             secret.unlink()
-            await asyncio.to_thread(self.reread, server, "The previous TURN secret stays in use")
+            await asyncio.to_thread(self.reread, server, "the previous content stays in force")
             self.assertTrue(is_made_with(b"new", await relay(session, home)))
 
         options = ("--turn-urls", "turn:relay.example.org", "--turn-secret-file", str(secret))

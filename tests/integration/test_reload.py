@@ -52,7 +52,7 @@ class ServiceTest(SynchronousTestCase):
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.fake = FakeReactor()
         reactor: Any = self.fake
-        self.reload = Reload(reactor, Notifier())
+        self.reload = Reload(reactor, Notifier(reactor))
         self.read: list[str] = []
         self.reload.add("one", lambda: self.read.append("one"))
         self.reload.add("two", lambda: self.read.append("two"))

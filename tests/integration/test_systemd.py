@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.runtime.systemd import Notifier, Status, Watchdog
+from ma_signaling.runtime.systemd import RETRY_SECONDS, Notifier, Status, make_watchdog
 from tests.support.proxy_processes import executable, replaced
 from tests.support.server_process import STARTS_WITHIN
 from tests.support.systemd_stand_in import UNITS
@@ -46,6 +47,18 @@ def notify_socket(address: str) -> Iterator[socket.socket]:
         receiver.bind(address)
         receiver.settimeout(5)
         yield receiver
+
+
+def _fill(address: str) -> int:
+    """Send what fits into a socket that nobody reads; returns how many messages that were."""
+    sent = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sender.sendto(b"x", address)
+                sent += 1
+    return sent
 
 
 class UnitTest(SynchronousTestCase):
@@ -102,31 +115,48 @@ class NotifierTest(SynchronousTestCase):
                 (f"@{directory}/notify", f"\0{directory}/notify"),
             ):
                 with notify_socket(address) as receiver:
-                    Notifier.from_environment({"NOTIFY_SOCKET": name}).tell("READY=1", "STATUS=x")
+                    Notifier.from_environment({"NOTIFY_SOCKET": name}, Clock()).tell("READY=1", "STATUS=x")
                     assert receiver.recv(4096) == b"READY=1\nSTATUS=x"
 
     def test_without_systemd(self) -> None:
-        notifier = Notifier.from_environment({"WATCHDOG_USEC": "1000000"})
+        notifier = Notifier.from_environment({"WATCHDOG_USEC": "1000000"}, Clock())
         notifier.tell("READY=1")
         assert notifier.watchdog_seconds == 0
 
     def test_watchdog_of_another_process(self) -> None:
         environment = {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "3000000"}
-        assert Notifier.from_environment(environment).watchdog_seconds == 3
-        assert Notifier.from_environment({**environment, "WATCHDOG_PID": "1"}).watchdog_seconds == 0
-        assert Notifier.from_environment({**environment, "WATCHDOG_USEC": "x"}).watchdog_seconds == 0
+        assert Notifier.from_environment(environment, Clock()).watchdog_seconds == 3
+        assert Notifier.from_environment({**environment, "WATCHDOG_PID": "1"}, Clock()).watchdog_seconds == 0
+        assert Notifier.from_environment({**environment, "WATCHDOG_USEC": "x"}, Clock()).watchdog_seconds == 0
 
     def test_nobody_listens(self) -> None:
         """The server lives on, and says so once."""
-        notifier = Notifier("/nowhere/notify")
+        notifier = Notifier(Clock(), "/nowhere/notify")
         with capturedLogs() as captured:
             notifier.tell("READY=1")
             notifier.tell("WATCHDOG=1")
         assert [each["log_level"] for each in captured] == [LogLevel.warn]
 
+    def test_a_full_socket(self) -> None:
+        """What doesn't fit waits, without blocking the loop, and is sent once there is room."""
+        clock: Any = Clock()
+        with tempfile.TemporaryDirectory() as directory, notify_socket(f"{directory}/notify") as receiver:
+            others = _fill(f"{directory}/notify")
+            notifier = Notifier(clock, f"{directory}/notify")
+            with capturedLogs() as captured:
+                notifier.tell("RELOADING=1")
+                notifier.tell("READY=1")
+                clock.advance(RETRY_SECONDS)
+            assert [each["log_level"] for each in captured] == [LogLevel.warn]
+            for _ in range(others):
+                assert receiver.recv(4096) == b"x"
+            clock.advance(RETRY_SECONDS)
+            assert [receiver.recv(4096) for _ in range(2)] == [b"RELOADING=1", b"READY=1"]
+            assert not clock.getDelayedCalls()
+
     def test_reloading(self) -> None:
         with tempfile.TemporaryDirectory() as directory, notify_socket(f"{directory}/notify") as receiver:
-            notifier = Notifier(f"{directory}/notify")
+            notifier = Notifier(Clock(), f"{directory}/notify")
             before = time.monotonic_ns() // 1000
             with self.assertRaises(ZeroDivisionError), notifier.reloading():
                 said = re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=(\d+)", receiver.recv(4096))
@@ -140,7 +170,7 @@ class Told(Notifier):
     """Keeps what it is told."""
 
     def __init__(self, watchdog_seconds: float) -> None:
-        super().__init__("/nowhere", watchdog_seconds)
+        super().__init__(Clock(), "/nowhere", watchdog_seconds)
         self.told: list[str] = []
 
     def tell(self, *assignments: str) -> None:
@@ -155,7 +185,8 @@ class ToldTest(SynchronousTestCase):
 
     def test_watchdog(self) -> None:
         notifier = Told(30)
-        watchdog = Watchdog(notifier, self.clock)
+        watchdog = make_watchdog(notifier, self.clock)
+        assert watchdog is not None
         watchdog.startService()
         self.clock.pump([5] * 6)
         assert notifier.told == ["WATCHDOG=1"] * 2
@@ -163,10 +194,7 @@ class ToldTest(SynchronousTestCase):
         assert not self.clock.getDelayedCalls()
 
     def test_without_watchdog(self) -> None:
-        watchdog = Watchdog(Told(0), self.clock)
-        watchdog.startService()
-        assert not self.clock.getDelayedCalls()
-        watchdog.stopService()
+        assert make_watchdog(Told(0), self.clock) is None
 
     def test_status(self) -> None:
         notifier = Told(0)

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.certificates import Authority, make_certificate
 from tests.support.free_ports import free_port
 from tests.support.memory_server import UPGRADE
-from tests.support.server_process import ServerProcess, child_environment, twistd_path
+from tests.support.server_process import ServerProcess, child_environment, eventually, twistd_path
 from tests.support.tls_handshake import trusting
 
 AUTHORITY = Authority()
@@ -268,13 +269,37 @@ class RenewalTest(TlsProcessTestCase):
             self.play(server, renew)
             assert "Reloading" not in server.log()
 
-    def test_broken(self) -> None:
+    def test_bad_pairs(self) -> None:
         """The old one is shown on, and the log says why."""
-        with self.server() as server:
+
+        def garbage() -> None:
             self.key.write_text("garbage")
-            os.kill(server.pid, signal.SIGHUP)
-            deadline = time.monotonic() + WITHIN
-            while "the previous certificate stays in use" not in server.log():
-                assert time.monotonic() < deadline, server.log()
-                time.sleep(0.05)
-            assert self.shown() == self.serial
+
+        def pipe() -> None:
+            """Reading it would freeze the server."""
+            self.key.unlink()
+            os.mkfifo(self.key)
+
+        def pss() -> None:
+            """OpenSSL takes it, and refuses every handshake."""
+            self.key.unlink()
+            make = ["openssl", "req", "-x509", "-newkey", "rsa-pss", "-nodes", "-subj", "/CN=localhost"]
+            files = ["-keyout", str(self.key), "-out", str(self.certificate)]
+            subprocess.run([*make, *files], check=True, capture_output=True, timeout=WITHIN)
+
+        with self.server() as server:
+            spoilt: dict[str, Callable[[], None]] = {
+                "holds no private key in PEM that can be read": garbage,
+                "Not a regular file": pipe,
+                "every handshake would fail: no shared cipher": pss,
+            }
+            for why, spoil in spoilt.items():
+                spoil()
+                os.kill(server.pid, signal.SIGHUP)
+                line = f"{why}; the previous certificate stays in use"
+                eventually(partial(self._has_logged, server, line), server.log)
+                assert self.shown() == self.serial
+
+    @staticmethod
+    def _has_logged(server: ServerProcess, line: str) -> bool:
+        return line in server.log()

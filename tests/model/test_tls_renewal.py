@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from ma_signaling.runtime import key_pair
 from ma_signaling.runtime.tls import DAY, POLL_SECONDS, Certificates
 from tests.support.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
@@ -130,7 +131,7 @@ class RenewalTest(TlsTestCase):
         def no_descriptors(path: Path) -> bytes:
             raise OSError(24, "Too many open files")
 
-        patch = self.patch(Path, "read_bytes", no_descriptors)
+        patch = self.patch(key_pair, "read_regular", no_descriptors)
         self.turn(3)
         (line,) = self.lines(LogLevel.error)
         assert "Too many open files" in line
@@ -141,7 +142,7 @@ class RenewalTest(TlsTestCase):
     def test_the_unforeseen_does_not_end_the_looking(self) -> None:
         certificates = self.start()
         serial = AUTHORITY.issue(self.certificate, self.key)
-        patch = self.patch(Path, "read_bytes", lambda path: None)
+        patch = self.patch(key_pair, "read_regular", lambda path: None)
         self.turn(3)
         (line,) = self.lines(LogLevel.error)
         assert "unforeseen: TypeError" in line, line
@@ -180,3 +181,11 @@ class RenewalTest(TlsTestCase):
         AUTHORITY.issue(self.certificate, self.key, days=13.9)
         self.start()
         assert self.lines(LogLevel.warn)[0].startswith("TLS: the certificate expires in 13 days, on ")
+
+    def test_warning_of_one_that_is_not_valid_yet(self) -> None:
+        self.start()
+        AUTHORITY.issue(self.certificate, self.key, begins=2)
+        self.turn()
+        (line,) = self.lines(LogLevel.warn)
+        assert line.startswith("TLS: the certificate is not valid before 20"), line
+        assert line.endswith(" UTC: clients refuse it until then"), line

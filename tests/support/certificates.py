@@ -70,11 +70,14 @@ class Authority:
         key_path: Path,
         *,
         days: float = 90,
+        begins: float = -200,
         key: ec.EllipticCurvePrivateKey | None = None,
     ) -> int:
-        """Write a certificate that ends in ``days``, with its chain, and its key; returns its serial number."""
+        """Write a certificate, valid from ``begins`` to ``days`` from now, its chain and its key; return its number."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        leaf = self._sign("localhost", key.public_key(), self._certificate, self._key, days, is_ca=False)
+        leaf = self._sign(
+            "localhost", key.public_key(), self._certificate, self._key, days, begins, is_ca=False
+        )
         self.write_chain(certificate_path, leaf, self._certificate)
         write_key(key_path, key)
         return leaf.serial_number
@@ -96,6 +99,7 @@ class Authority:
         issuer: x509.Certificate | None,
         issuer_key: ec.EllipticCurvePrivateKey,
         days: float,
+        begins: float = -200,
         *,
         is_ca: bool,
     ) -> x509.Certificate:
@@ -107,7 +111,7 @@ class Authority:
             .issuer_name(issuer.subject if issuer else subject)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=200))
+            .not_valid_before(now + timedelta(days=begins))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             # What RFC 5280 asks for, and Python since 3.13.

@@ -19,7 +19,7 @@ from ma_signaling.core.hub import Hub
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
-from ma_signaling.runtime.live import LiveSettings
+from ma_signaling.runtime.reload import LiveSettings
 from ma_signaling.runtime.service import make_factory
 from ma_signaling.transport.timers import TICK_SECONDS
 

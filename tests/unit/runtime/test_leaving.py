@@ -8,7 +8,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.runtime.shutdown import FAREWELL_SECONDS, GOODBYE_TICK, Connections, OneByOne
+from ma_signaling.runtime.shutdown import BATCH_SECONDS, CLOSING_SECONDS, Connections, OneByOne
 from tests.support.memory_server import UPGRADE, Reply, Server, Socket
 
 HOME, CLIENT, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.1"
@@ -72,7 +72,7 @@ class RhythmTest(SynchronousTestCase):
             closed += sum(peer.close_code() == 1012 for peer in self.peers)
             counts.append(closed)
             assert not self.stopped
-            clock.advance(GOODBYE_TICK)
+            clock.advance(BATCH_SECONDS)
         return counts
 
     def test_a_handful(self) -> None:
@@ -97,7 +97,7 @@ class RhythmTest(SynchronousTestCase):
 
     def test_it_does_not_wait_for_ever(self) -> None:
         self.closed_at_each_tick(3, 30)
-        self.server.clock.advance(FAREWELL_SECONDS)
+        self.server.clock.advance(CLOSING_SECONDS)
         assert self.stopped
 
 

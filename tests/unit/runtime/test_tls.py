@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 import warnings
 from typing import Any
@@ -13,7 +14,9 @@ from OpenSSL import SSL
 from twisted.internet.task import Clock
 
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.runtime.tls import DAY, POLL_SECONDS, BadPair, Certificates, make_context, read_pair
+from ma_signaling.runtime.key_pair import BadPair, read_pair
+from ma_signaling.runtime.tls import DAY, POLL_SECONDS, Certificates
+from ma_signaling.runtime.tls_context import make_context
 from tests.support.certificates import write_key
 from tests.support.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
@@ -77,6 +80,19 @@ class PairTest(TlsTestCase):
         AUTHORITY.certify(self.certificate, key.public_key())
         write_key(self.key, key)
         self.assert_bad("OpenSSL refuses the certificate or its key: unknown certificate type")
+
+    def test_key_that_no_handshake_can_use(self) -> None:
+        """OpenSSL takes it; that it fits no cipher shows in a handshake only."""
+        key = ec.generate_private_key(ec.SECP256K1())
+        AUTHORITY.certify(self.certificate, key.public_key())
+        write_key(self.key, key)
+        self.assert_bad("with this certificate, every handshake would fail: no shared cipher")
+
+    def test_pipe(self) -> None:
+        """Nobody writes into it: reading would take for ever."""
+        self.key.unlink()
+        os.mkfifo(self.key)
+        self.assert_bad(f"{self.key} cannot be read: Not a regular file")
 
 
 class HandshakeTest(TlsTestCase):

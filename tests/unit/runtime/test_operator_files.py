@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.runtime.access_lists import AccessLists
+from ma_signaling.runtime.operator_files import OperatorFiles
 from tests.support.memory_server import UPGRADE, Reply, Server
 
 
@@ -30,7 +30,7 @@ class ReloadTest(FilesTestCase):
         self.allow.write_text("HOME\nOTHER\n", encoding="utf-8")
         self.deny.write_text("192.0.2.66\n", encoding="utf-8")
         self.server = Server(allow_remote_ids=str(self.allow), deny=str(self.deny))
-        self.lists = AccessLists(self.server.settings, self.server.hub)
+        self.lists = OperatorFiles(self.server.settings, self.server.hub)
         self.lists.load()
         self.home, self.other = self.server.connect(), self.server.connect()
         self.home.say(type="register-server", remoteId="HOME")
@@ -69,7 +69,7 @@ class ReloadTest(FilesTestCase):
         self.allow.write_text("OTHER\n", encoding="utf-8")
         (line,) = self.reload()
         assert line.startswith(f"--deny {self.deny}: line 2 is no Remote ID"), line
-        assert line.endswith("the previous list stays in force")
+        assert line.endswith("the previous content stays in force")
         assert self.is_banned("192.0.2.66")
         assert not self.is_banned("192.0.2.67")
         assert self.other.close_code() is None
@@ -97,7 +97,7 @@ class ReloadTest(FilesTestCase):
 
     def test_without_lists_nothing_happens(self) -> None:
         server = Server()
-        lists = AccessLists(server.settings, server.hub)
+        lists = OperatorFiles(server.settings, server.hub)
         lists.load()
         lists.reload()
         server.connect().say(type="register-server", remoteId="ANY")
@@ -111,7 +111,7 @@ class DoorTest(FilesTestCase):
         super().setUp()
         self.deny.write_text("192.0.2.66\n2001:db8::/32\n", encoding="utf-8")
         self.server = Server(deny=str(self.deny))
-        AccessLists(self.server.settings, self.server.hub).load()
+        OperatorFiles(self.server.settings, self.server.hub).load()
 
     def ask(self, request: bytes, host: str = "192.0.2.66") -> Reply:
         client = self.server.accept(host)

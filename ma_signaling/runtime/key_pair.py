@@ -1,0 +1,72 @@
+"""A certificate and its private key in two files: read, and refused where no client could use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from ma_signaling.config.files import read_regular
+
+
+class BadPair(Exception):
+    """Why a certificate and a key can't be used, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate with its chain, itself first, and its private key; ``content`` is what the files hold."""
+
+    chain: Sequence[x509.Certificate]
+    key: PrivateKeyTypes
+    content: bytes = field(repr=False)
+
+
+def read_pair(certificate_path: Path, key_path: Path) -> KeyPair:
+    """Read two PEM files (one file twice will do). Raises ``BadPair``."""
+    certificate_pem, key_pem = _read(certificate_path), _read(key_path)
+    try:
+        chain = x509.load_pem_x509_certificates(certificate_pem)
+        certified = chain[0].public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadPair(f"{certificate_path} holds no certificate in PEM that can be read") from None
+    try:
+        key = load_pem_private_key(key_pem, password=None)
+    except TypeError:
+        raise BadPair(
+            f"the key in {key_path} is encrypted, and nobody is there to type its password"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadPair(f"{key_path} holds no private key in PEM that can be read") from None
+    if key.public_key() != certified:
+        raise BadPair(f"the key in {key_path} is not that of the first certificate in {certificate_path}")
+    return KeyPair(chain, key, certificate_pem + key_pem)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as problem:
+        raise BadPair(f"{path} cannot be read: {problem.strerror}") from None
+
+
+Stamp = Sequence[tuple[int, ...] | None]
+"""What tells one content of files from another without reading them; None for a file that isn't there."""
+
+
+def stamp_of(*paths: Path) -> Stamp:
+    """Return the stamp of files as they are now, through symbolic links."""
+    return [_stamp(path) for path in paths]
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

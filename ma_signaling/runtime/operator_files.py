@@ -1,0 +1,89 @@
+"""Files that an operator may change while the server runs: access lists, and the secret that its relays share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.files import read_regular
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.access import parse_allowed, parse_denied
+from ma_signaling.core.hub import Hub
+
+_log = Logger(namespace="ma_signaling")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorFile:
+    """One file. ``use`` puts its content in force and returns how many entries it has, or raises ValueError."""
+
+    option: str
+    path: Path
+    use: Callable[[bytes], int]
+
+    def load(self) -> None:
+        """Put in force what the file says. Raises ``CannotStart``, and changes nothing, where it won't do."""
+        try:
+            count = self.use(read_regular(self.path))
+        except UnicodeDecodeError:
+            raise self._error("it is no UTF-8 text") from None
+        except OSError as problem:
+            raise self._error(problem.strerror) from None
+        except ValueError as problem:
+            raise self._error(problem) from None
+        _log.info(
+            "{option} {path}: entries in force: {count}", option=self.option, path=self.path, count=count
+        )
+
+    def _error(self, problem: object) -> CannotStart:
+        return CannotStart(f"{self.option} {self.path}: {problem}")
+
+
+class OperatorFiles:
+    """All files that ``settings`` name, in force in ``hub`` once they are loaded."""
+
+    def __init__(self, settings: Settings, hub: Hub) -> None:
+        self._hub = hub
+        named = (
+            ("--allow-remote-ids", settings.allow_remote_ids, self._allow),
+            ("--deny", settings.deny, self._deny),
+            ("--turn-secret-file", settings.turn_secret_file, self._share_secret),
+        )
+        # Absolute, since twistd may change the directory after the start.
+        self._files = [
+            OperatorFile(option, Path(path).absolute(), use) for option, path, use in named if path
+        ]
+
+    def load(self) -> None:
+        """Read all of them. Raises ``CannotStart`` for the first that won't do; it names the file and the line."""
+        for file in self._files:
+            file.load()
+
+    def reload(self) -> None:
+        """Read all of them again, and close whoever is no longer allowed; a file that won't do changes nothing."""
+        for file in self._files:
+            try:
+                file.load()
+            except CannotStart as refusal:
+                _log.error("{problem}; the previous content stays in force", problem=refusal.problem)
+        if self._files:
+            _log.info("Connections closed by the access lists: {count}", count=self._hub.enforce_access())
+
+    def _allow(self, content: bytes) -> int:
+        self._hub.access.allowed = allowed = parse_allowed(content.decode("utf-8-sig"))
+        return len(allowed)
+
+    def _deny(self, content: bytes) -> int:
+        self._hub.access.denied = denied = parse_denied(content.decode("utf-8-sig"))
+        return denied.size
+
+    def _share_secret(self, content: bytes) -> int:
+        secret = content.strip()
+        if not secret:
+            raise ValueError("it is empty")
+        self._hub.ice_servers.secret = secret
+        return 1

@@ -1,0 +1,78 @@
+"""What TLS connections share: protocol versions, ciphers, ALPN, and a certificate with which a handshake succeeds."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from OpenSSL import SSL
+
+from ma_signaling.runtime.key_pair import BadPair, KeyPair
+
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+"""What TLS 1.2 may use: ephemeral keys and authenticated encryption only. TLS 1.3 has no others."""
+
+HTTP = b"http/1.1"
+
+ROUND_TRIPS = 3
+"""More than a handshake takes."""
+
+MAX_FLIGHT_BYTES = 1 << 20
+"""More than any chain of certificates has."""
+
+
+def make_context(pair: KeyPair) -> SSL.Context:
+    """Return what all connections share that are shown this certificate, a key for session tickets included.
+
+    It is much like Twisted's CertificateOptions, which can't answer a client that doesn't speak HTTP/1.1. Raises
+    ``BadPair`` where OpenSSL refuses the pair, or no client could complete a handshake with it.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # Nearly all connections are idle, and those need no buffers.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    # Sessions are kept by the clients, in tickets.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_alpn_select_callback(_select_protocol)
+    try:
+        context.use_certificate(pair.chain[0])
+        context.use_privatekey(pair.key)  # type: ignore[arg-type] # OpenSSL itself knows which keys will do
+        for certificate in pair.chain[1:]:
+            context.add_extra_chain_cert(certificate)
+        # Last, for pyOpenSSL tries it on a connection, and allows no changes after one.
+        context.set_cipher_list(CIPHERS)
+    except SSL.Error as problem:
+        raise BadPair(f"OpenSSL refuses the certificate or its key: {_reasons(problem)}") from None
+    try:
+        _shake_hands(context)
+    except SSL.Error as problem:
+        raise BadPair(f"with this certificate, every handshake would fail: {_reasons(problem)}") from None
+    return context
+
+
+def _reasons(problem: SSL.Error) -> str:
+    return ", ".join(reason for _, _, reason in problem.args[0])
+
+
+def _select_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    """ALPN (RFC 7301 section 3.2): whoever offers protocols, but not HTTP/1.1, is told so by an alert."""
+    if HTTP in offered:
+        return HTTP
+    # What a callback of pyOpenSSL raises ends the handshake with no_application_protocol, and then surfaces there,
+    # where Twisted expects this class and this shape.
+    raise SSL.Error([("", "", "no application protocol")])
+
+
+def _shake_hands(context: SSL.Context) -> None:
+    """Raise ``SSL.Error`` unless an OpenSSL client with its defaults completes a handshake."""
+    server, client = SSL.Connection(context), SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+    server.set_accept_state()
+    client.set_connect_state()
+    for sender, receiver in ((client, server), (server, client)) * ROUND_TRIPS:
+        with suppress(SSL.WantReadError):
+            sender.do_handshake()
+        with suppress(SSL.WantReadError):
+            receiver.bio_write(sender.bio_read(MAX_FLIGHT_BYTES))
+    # Both are done, or this says what is still missing.
+    client.do_handshake()
+    server.do_handshake()
