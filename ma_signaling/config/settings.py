@@ -122,14 +122,25 @@ class Settings:
         live=True,
     )
     connections_per_minute: int = setting(
-        "100",
+        "1200",
         values.whole(0),
         "New connections from one address within a minute",
         unit="connections",
         live=True,
     )
-    connections_per_address: int = setting(
-        "100", values.whole(0), "Open connections from one address", unit="connections", live=True
+    sockets_per_minute: int = setting(
+        "2400",
+        values.whole(0),
+        "Sockets accepted from one address within a minute; those beyond are closed without an answer",
+        unit="sockets",
+        live=True,
+    )
+    silent_connections_per_address: int = setting(
+        "100",
+        values.whole(0),
+        "Open connections from one address that have said nothing yet",
+        unit="connections",
+        live=True,
     )
     lookups_per_minute: int = setting(
         "100",

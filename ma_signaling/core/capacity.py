@@ -1,59 +1,88 @@
-"""How many sockets this server may hold, of whatever kind, and what may wait to be sent on all of them."""
+"""How many sockets this server may hold, of whatever kind, and whose give way first (docs/protocol.md, *Limits*).
+
+While there is room, an address may have as many as it likes. Under pressure, when nine tenths of all places are taken,
+the address with most makes way for one with fewer. The last tenth is for sockets of trusted proxies that have not yet
+said whom they speak for, for connections that are being closed, and for homes that are expected back.
+"""
 
 from __future__ import annotations
 
 import resource
-from collections import Counter
-from http import HTTPStatus
+from typing import Protocol
+
+from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.shares import Place, Shares
 
 RESERVE = 100
-"""Descriptors that are kept for all else: listeners, logs, and connections that are being turned away."""
+"""Descriptors that are kept for all else: listeners, logs, other nodes."""
+
+UNLIMITED = 1 << 40
+"""More sockets than any machine has."""
+
+
+class Socket(Protocol):
+    """Somebody's open socket."""
+
+    def give_way(self) -> None:
+        """Close, for somebody who has fewer; it must not raise."""
+
+
+SocketPlace = Place[Socket]
 
 
 class Capacity:
-    """Counts open sockets, in all and by neighbour, against what may be.
+    """Counts open sockets, ``max_open`` at most, and shares them between addresses."""
 
-    A socket counts for its neighbour until its WebSocket is open: from then on the limits of the heart apply. Trusted
-    proxies speak for many and have no name here (None).
-    """
-
-    def __init__(self, most: int, most_waiting: int) -> None:
-        self.allow(most, most_waiting)
-        self._waiting: Counter[str] = Counter()
+    def __init__(self, max_open: int) -> None:
         self.open = 0
+        """How many sockets are open, of whatever kind."""
         self.unsent = 0
         """Bytes that wait for slow peers."""
+        self._shares: Shares[Socket] = Shares(0)
+        self.allow(max_open)
 
-    def allow(self, most: int, most_waiting: int) -> None:
-        """Let there be ``most`` sockets, of which one neighbour may have ``most_waiting`` (0: any number)."""
-        self._most = most
-        self._most_waiting = most_waiting
+    def allow(self, max_open: int) -> None:
+        """Let there be so many from now on; those that are open stay."""
+        self._max_open = max_open
+        self._shares.capacity = max_open - max_open // 10
 
     @property
     def is_full(self) -> bool:
-        """Whether the next socket is one too many."""
-        return self.open >= self._most
+        """Return whether a newcomer gets a place only if somebody gives way."""
+        return self.open >= self._max_open or not self._shares.has_room()
 
-    def take(self, neighbour: str | None) -> HTTPStatus | None:
-        """Count one more socket; a status: it is one too many, and must go soon."""
+    def of(self, key: str) -> int:
+        """Return how many places the address ``key`` has."""
+        return self._shares.taken(*blocks_of(key))
+
+    def accept(self) -> bool:
+        """Count a socket that was accepted; False: it is one too many, close it at once."""
         self.open += 1
-        if neighbour is not None:
-            self._waiting[neighbour] += 1
-            if 0 < self._most_waiting < self._waiting[neighbour]:
-                return HTTPStatus.TOO_MANY_REQUESTS
-        return None if self.open <= self._most else HTTPStatus.SERVICE_UNAVAILABLE
+        return self.open <= self._max_open
 
-    def opened(self, neighbour: str | None) -> None:
-        """A WebSocket has opened on a socket that counted for ``neighbour``."""
-        if neighbour is not None:
-            self._waiting[neighbour] -= 1
-            if not self._waiting[neighbour]:
-                del self._waiting[neighbour]
-
-    def give_back(self, neighbour: str | None) -> None:
-        """A socket is gone; ``neighbour`` if it still counted for one."""
+    def closed(self, place: SocketPlace | None) -> None:
+        """Count a socket no longer that is gone, and release its place."""
         self.open -= 1
-        self.opened(neighbour)
+        if place is not None:
+            place.release()
+
+    def has_place(self, key: str, *, is_returning: bool = False) -> bool:
+        """Return whether ``take`` would give the address ``key`` a place."""
+        return is_returning or self._shares.has_room() or self._shares.giver_for(blocks_of(key)) is not None
+
+    def take(self, key: str, socket: Socket, *, is_returning: bool = False) -> SocketPlace | None:
+        """Give ``socket`` a place for the address ``key``; None: it has its fair share or more, and others need theirs.
+
+        ``is_returning``: it may be a home that is expected back, which gets one of the last tenth.
+        """
+        blocks = blocks_of(key)
+        if not self._shares.has_room():
+            loser = self._shares.make_way(blocks)
+            if loser is not None:
+                loser.give_way()
+            elif not is_returning:
+                return None
+        return self._shares.take(blocks, socket)
 
 
 def raise_descriptor_limit() -> None:
@@ -62,8 +91,8 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def most_sockets(wanted: int) -> int:
-    """How many sockets to hold: ``wanted``, or with 0 what the descriptor limit allows."""
+def max_sockets(wanted: int) -> int:
+    """Return how many sockets to hold: ``wanted``, or with 0 what the descriptor limit allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = max(1, soft - RESERVE)
     return min(wanted, possible) if wanted else possible

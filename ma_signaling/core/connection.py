@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.peer import ClientAddress, Peer
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
@@ -19,6 +20,30 @@ class Role(Enum):
     """It has, or had, a session."""
 
 
+RANK = {Role.NONE: 0, Role.CLIENT: 1, Role.HOME: 2}
+"""Under pressure, connections without a role give way before clients, and those before homes."""
+
+
+class SilentConnections:
+    """Connections that have said nothing yet, by address, the oldest first."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, dict[Connection, None]] = {}
+
+    def add(self, connection: Connection, max_of_address: int) -> Connection | None:
+        """Add a connection; returns the oldest of its address if there are too many now. 0: no limit."""
+        silent = self._by_key.setdefault(connection.address.key, {})
+        silent[connection] = None
+        return next(iter(silent)) if 0 < max_of_address < len(silent) else None
+
+    def discard(self, connection: Connection) -> None:
+        """Remove a connection, if it is there."""
+        silent = self._by_key.get(connection.address.key, {})
+        silent.pop(connection, None)
+        if not silent:
+            self._by_key.pop(connection.address.key, None)
+
+
 class Connection:
     """One peer. ``Registry`` has the home of a connection that holds a Remote ID, ``Sessions`` a client's session."""
 
@@ -32,8 +57,10 @@ class Connection:
         "id",
         "is_remote",
         "peer",
+        "place",
         "remote_id",
         "role",
+        "silent",
     )
 
     def __init__(
@@ -46,6 +73,10 @@ class Connection:
         self.is_remote = is_remote
         """It is a connection of another node, and ``peer`` leads there."""
         self.role = Role.NONE
+        self.place: SocketPlace | None = None
+        """Its share of all sockets."""
+        self.silent: SilentConnections | None = None
+        """Where it is one of those that have said nothing yet."""
         self.remote_id: str | None = None
         """The Remote ID that it holds."""
         self.claim: str | None = None
@@ -58,3 +89,12 @@ class Connection:
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         """Send a home a message of type ``kind``, in one of its sessions."""
         self.peer.send(payload)
+
+    def take_role(self, role: Role) -> None:
+        """Have this role from now on; none, where the request that gave it has failed."""
+        self.role = role
+        if self.place is not None:
+            self.place.promote(RANK[role])
+        if self.silent is not None:
+            self.silent.discard(self)
+            self.silent = None

@@ -55,6 +55,15 @@ RESTART = Ending(Meaning.RESTART, CloseCode.RESTARTING, RESTARTING.text)
 """This server is going down."""
 
 
+MAKE_WAY = Ending(
+    Meaning.BREAK,
+    CloseCode.TRY_AGAIN_LATER,
+    "Too many connections from this address",
+    error_if_waiting=rate_limited(1),
+)
+"""Another connection needs its place."""
+
+
 def closed(
     code: CloseCode, reason: str, error: WireError | None = None, *, meaning: Meaning = Meaning.BREAK
 ) -> Ending:

@@ -14,12 +14,14 @@ from itertools import count, islice
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
+from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
 from ma_signaling.core.charging import Charges
-from ma_signaling.core.connection import Connection, Role
+from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.elsewhere import Elsewhere
-from ma_signaling.core.ending import RESTART, Ending, Meaning, closed
+from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
 from ma_signaling.core.errors import (
     BLOCKED,
+    FULL,
     NOT_ALLOWED,
     RESTARTING,
     CloseCode,
@@ -32,7 +34,7 @@ from ma_signaling.core.home import HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
-from ma_signaling.core.peer import ClientAddress, Clock, Peer
+from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
 from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router, Traffic
@@ -54,6 +56,7 @@ class Hub:
         wall: Callable[[], float] = time.time,
         elsewhere: Elsewhere | None = None,
         prover: Prover | None = None,
+        capacity: Capacity | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -63,11 +66,12 @@ class Hub:
         elsewhere = elsewhere or Elsewhere()
         self._cluster_counts = elsewhere.counts
         self._connections: dict[Connection, None] = {}
-        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._silent = SilentConnections()
         self.is_draining = False
         """This server is going down: it accepts no connection, no registration and no session."""
         self.prover: Prover = prover or Unavailable("off")
         self.access = access
+        self.capacity = capacity or Capacity(UNLIMITED)
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
         self.sessions = Sessions(
@@ -88,41 +92,48 @@ class Hub:
         self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
         self.sessions.reconfigure()
 
-    def admit(self, address: ClientAddress) -> WireError | None:
-        """Return why ``address`` may not open a connection, or None if it may.
+    def accept(self, key: str, socket: Socket) -> SocketPlace | None:
+        """Charge a new socket to the address ``key`` and give it a place; None: close it."""
+        if self.limits.arrivals.socket(key, self._clock.seconds()) > 0:
+            self._report(Event.LIMIT_HIT, limit="sockets in a minute")
+            return None
+        return self.capacity.take(key, socket, is_returning=self.registry.expected.is_expecting(key))
 
-        If another connection must make way, ``connected`` closes it: until then the handshake may fail.
+    def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
+        """Return why a WebSocket of ``address`` may not open, or None.
+
+        ``place`` is that of its socket; a trusted proxy's has none, and gets one of the address that it speaks for when
+        the WebSocket opens, for its handshake may still fail.
         """
         if self.is_draining:
             return RESTARTING
         if not self.access.may_connect(address):
             return NOT_ALLOWED
-        wait = self.limits.connect(address.key, self._clock.seconds())
+        wait = self.limits.arrivals.websocket(address.key, self._clock.seconds())
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
             return rate_limited(wait)
-        if self._is_full(address.key):
-            self._report(Event.LIMIT_HIT, limit="connections of an address")
-            if self._idle(address.key) is None:
-                return rate_limited(1)
+        if place is not None:
+            return None
+        is_returning = self.registry.expected.is_expecting(address.key)
+        if not self.capacity.has_place(address.key, is_returning=is_returning):
+            self._report(Event.LIMIT_HIT, limit="connections")
+            return FULL
         return None
 
-    def _is_full(self, key: str) -> bool:
-        return 0 < self._settings.connections_per_address <= len(self._by_address.get(key, ()))
-
-    def _idle(self, key: str) -> Connection | None:
-        """Return the oldest connection of an address that has no role."""
-        return next((each for each in self._by_address.get(key, ()) if each.role is Role.NONE), None)
-
-    def connected(self, peer: Peer, address: ClientAddress) -> Connection:
+    def connected(
+        self, peer: LocalPeer, address: ClientAddress, place: SocketPlace | None = None
+    ) -> Connection:
         """Add a connection whose WebSocket has opened; pass its messages to ``received``."""
-        idle = self._idle(address.key) if self._is_full(address.key) else None
-        if idle is not None:
-            self.end(idle, closed(CloseCode.TRY_AGAIN_LATER, "Too many connections from this address"))
         budget = Budget(self._control, self._clock.seconds())
         connection = Connection(f"c{next(self._ids)}", peer, address, budget)
+        connection.place = place or self.capacity.take(address.key, peer, is_returning=True)
+        connection.silent = self._silent
         self._connections[connection] = None
-        self._by_address.setdefault(address.key, {})[connection] = None
+        oldest = self._silent.add(connection, self._settings.silent_connections_per_address)
+        if oldest is not None:
+            self._report(Event.LIMIT_HIT, limit="silent connections of an address")
+            self.end(oldest, MAKE_WAY)
         return connection
 
     def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
@@ -171,10 +182,9 @@ class Hub:
         """Remove a connection from all tables, and end or park what depends on it."""
         if not connection.is_remote:
             del self._connections[connection]
-            others = self._by_address[connection.address.key]
-            del others[connection]
-            if not others:
-                del self._by_address[connection.address.key]
+            self._silent.discard(connection)
+            if connection.place is not None:
+                connection.place.release()
         session = self.sessions.by_client.get(connection)
         try:
             if session is not None:

@@ -7,6 +7,7 @@ to its session (``token_bucket``), and no guest's traffic can block a home.
 from __future__ import annotations
 
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.arrivals import Arrivals
 from ma_signaling.core.credentials import CredentialLimits
 from ma_signaling.core.guessing import Guessing
 from ma_signaling.core.lru_table import LruTable
@@ -18,25 +19,21 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connections = LruTable(SlidingWindow, settings.remembered_addresses)
+        self.arrivals = Arrivals(settings)
         self._lookups = LruTable(SlidingWindow, settings.remembered_addresses)
         self.guessing = Guessing(settings)
         self.credentials = CredentialLimits(settings)
-
-    def connect(self, key: str, now: float) -> float:
-        """Count a new connection; otherwise return the seconds until one is allowed."""
-        return self._count(self._connections, key, now, self._settings.connections_per_minute)
 
     def lookup(self, key: str, now: float) -> float:
         """Count a lookup; otherwise return the seconds until one is allowed, a block's included."""
         blocked_for = self.guessing.blocked_for(key, now)
         if blocked_for > 0:
             return blocked_for
-        return self._count(self._lookups, key, now, self._settings.lookups_per_minute)
+        return self._lookups[key].admit(now, self._settings.lookups_per_minute)
 
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""
-        self._connections.prune(now)
+        self.arrivals.prune(now)
         self._lookups.prune(now)
         self.guessing.prune(now)
         self.credentials.prune(now)
@@ -44,16 +41,6 @@ class Limits:
     def counts(self) -> dict[str, int]:
         """Return how many addresses are remembered, as ``/health`` tells it."""
         return {
-            "trackedIps": max(len(self._connections), len(self._lookups)),
+            "trackedIps": max(len(self.arrivals), len(self._lookups)),
             **self.guessing.counts(),
         }
-
-    @staticmethod
-    def _count(windows: LruTable[SlidingWindow], key: str, now: float, max_events: int) -> float:
-        if max_events == 0:
-            return 0.0
-        window = windows[key]
-        wait = window.wait(now, max_events)
-        if wait == 0:
-            window.add(now)
-        return wait

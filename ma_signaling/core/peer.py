@@ -63,3 +63,10 @@ class Peer(Protocol):
 
     def drop(self) -> None:
         """Cut the connection without a close frame."""
+
+
+class LocalPeer(Peer, Protocol):
+    """The far end of a connection to this node."""
+
+    def give_way(self) -> None:
+        """End the connection (``ending.MAKE_WAY``): another one needs its place."""

@@ -18,6 +18,7 @@ from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.evicted import Evicted
+from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.home import Held, Home, HomeState
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.seniority import TENURE, Seniority
@@ -54,6 +55,7 @@ class Registry:
         self.takeovers = Takeovers(settings, clock, report, closer, self)
         self.seniority = Seniority(settings.remembered_addresses)
         self._held = Held()
+        self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
 
@@ -84,7 +86,7 @@ class Registry:
             return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
-        connection.role = Role.HOME
+        connection.take_role(Role.HOME)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
             if ice_servers is not None:
@@ -234,6 +236,7 @@ class Registry:
         held = self.held_by(connection)
         if held is not None:
             self._vacate(held, Meaning.GOODBYE)
+        self.expected.discard(remote_id)
         home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
         was_known = home.state is not HomeState.LOOKED_UP
         if home.connection is not None:
@@ -296,6 +299,8 @@ class Registry:
             if over:
                 self._dissolve(home, End.HOME_LEFT if meaning is Meaning.GOODBYE else End.HOME_LOST)
             else:
+                if not holder.is_remote:
+                    self.expected.add(home.remote_id, holder.address.key)
                 # How a grace ends is told by the node on which it was begun.
                 self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
         if not holder.is_remote:
@@ -329,6 +334,7 @@ class Registry:
         self.evicted.expire(home)
 
     def _drop(self, home: Home) -> None:
+        self.expected.discard(home.remote_id)
         del self._homes[home.remote_id]
         self._announcements.dropped(home)
 

@@ -72,7 +72,7 @@ class Sessions(SessionTable[Session]):
         trace = self.traces.begin(session_id, now)
         session = Session(session_id, client, home, self._allowance, now, trace)
         session.gives_role = client.role is Role.NONE
-        client.role = Role.CLIENT
+        client.take_role(Role.CLIENT)
         self.by_client[client] = session
         self.add(session)
         if home.state is not HomeState.LOOKED_UP:
@@ -249,7 +249,7 @@ class Sessions(SessionTable[Session]):
             self.open -= 1
             self._report(Event.SESSION_ENDED, session=session.id)
         elif session.gives_role:
-            session.client.role = Role.NONE
+            session.client.take_role(Role.NONE)
         if session.trace is not None:
             session.trace.ended(end, now)
             if end is End.UNKNOWN_HOME:

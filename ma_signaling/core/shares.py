@@ -153,14 +153,12 @@ class _Block(Generic[Item]):
                     self.queue(block)
         return None
 
-    def give_way(self) -> Item:
-        """Release the place that gives way first: of the lowest rank, the newest. Returns what had it."""
+    def giver(self) -> Place[Item]:
+        """Return the place that gives way first: of the lowest rank, the newest."""
         block = self
         while (largest := block.largest()) is not None:
             block = largest
-        place = next(place for place in block.newest or () if place is not None)
-        place.release()
-        return place.item
+        return next(place for place in block.newest or () if place is not None)
 
 
 class Shares(Generic[Item]):
@@ -195,8 +193,8 @@ class Shares(Generic[Item]):
         block.grow(size)
         return place
 
-    def make_way(self, path: Path, size: int = 1) -> Item | None:
-        """Release a place for one who wants ``size`` more; returns what had it, None if nobody must make way.
+    def giver_for(self, path: Path, size: int = 1) -> Place[Item] | None:
+        """Return the place that must be released for one who wants ``size`` more, None where nobody must make way.
 
         The one who makes way has more than the other one would have, so nobody loses what is within a fair share: the
         capacity divided by those who share it.
@@ -206,11 +204,19 @@ class Shares(Generic[Item]):
             own = block.find(key)
             largest = block.largest()
             if largest is not None and largest.size > (0 if own is None else own.size) + size:
-                return largest.give_way()
+                return largest.giver()
             if own is None:
                 return None
             block = own
         return None
+
+    def make_way(self, path: Path, size: int = 1) -> Item | None:
+        """Release the place of ``giver_for``; returns what had it."""
+        giver = self.giver_for(path, size)
+        if giver is None:
+            return None
+        giver.release()
+        return giver.item
 
 
 class _Count:

@@ -23,6 +23,13 @@ class SlidingWindow:
         del times[: bisect_right(times, now - self._seconds)]
         return self._seconds - (now - times[-max_events]) if 0 < max_events <= len(times) else 0.0
 
+    def admit(self, now: float, max_events: int) -> float:
+        """Count an event and return 0; otherwise return the seconds until one fits. ``max_events`` 0: no limit."""
+        wait = self.wait(now, max_events)
+        if wait == 0 and max_events:
+            self.add(now)
+        return wait
+
     def add(self, now: float) -> None:
         """Count an event."""
         self._times.append(now)

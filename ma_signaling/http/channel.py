@@ -12,7 +12,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.capacity import Capacity
+from ma_signaling.core.capacity import Capacity, SocketPlace
 from ma_signaling.monitoring.silence import SILENCE
 from ma_signaling.transport.http_reply import COMMON_HEADERS, json_reply
 
@@ -46,8 +46,8 @@ class _Channel(http.HTTPChannel):
     requestFactory = _Request
     _log = SILENCE
     transport: Any
-    counts_for: str | None = None
-    """The neighbour whose place in the capacity this connection has."""
+    place: SocketPlace | None = None
+    """Its share of all sockets; a trusted proxy's has none."""
     _is_refused = False
 
     def dataReceived(self, data: bytes) -> None:
@@ -73,8 +73,12 @@ class _Channel(http.HTTPChannel):
             self._refuse(413, "Requests have no body here")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.capacity.give_back(self.counts_for)
+        self.factory.capacity.closed(self.place)
         super().connectionLost(reason)
+
+    def give_way(self) -> None:
+        """Close: somebody else needs the place."""
+        self.forceAbortClient()
 
     def checkPersistence(self, request: http.Request, version: bytes) -> bool:
         """Twisted goes on with what was pipelined while nobody reads the replies; here, that ends the connection."""

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.capacity import Capacity
+from ma_signaling.core.capacity import UNLIMITED, Capacity
 from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.resource import NotFound, Page
 from ma_signaling.monitoring.metrics import CONTENT_TYPE, Metrics
@@ -34,4 +34,4 @@ def make_metrics_site(metrics: Metrics, settings: Settings, reactor: IReactorTim
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
     # With a count of its own: whoever asks here takes no place of a home's.
-    return HttpSite(root, Capacity(0, 0), settings, reactor)
+    return HttpSite(root, Capacity(UNLIMITED), settings, reactor)

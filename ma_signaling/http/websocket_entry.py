@@ -27,7 +27,7 @@ class WebSocketEntry(Page):
             return reply(request, 426, {"error": "Expected WebSocket"})
         channel: Any = request.channel
         transport = channel.transport
-        client = admit(self.factory, transport, head)
+        client = admit(self.factory, transport, head, channel.place)
         if isinstance(client, Refusal):
             channel.persistent = False
             request.setHeader(b"Connection", b"close")
@@ -37,5 +37,5 @@ class WebSocketEntry(Page):
         transport.unregisterProducer()
         transport.resumeProducing()
         received = b"\r\n".join([*lines, b"", b""])
-        begin_websocket(self.factory, channel, client, channel.counts_for, head, received)
+        begin_websocket(self.factory, channel, client, channel.place, head, received)
         return NOT_DONE_YET

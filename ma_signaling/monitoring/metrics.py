@@ -21,7 +21,6 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ma_signaling import __version__
-from ma_signaling.core.capacity import Capacity
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 
@@ -146,7 +145,7 @@ def gauge(name: str, help: str, value: float) -> Metric:
     return GaugeMetricFamily(PREFIX + name, help, value)
 
 
-def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
+def state_of(hub: Hub) -> Iterator[Metric]:
     """Yield the state of the hub and its sockets."""
     roles = GaugeMetricFamily(PREFIX + "connections", "Open WebSockets by role", labels=["role"])
     for role, number in hub.connections_by_role().items():
@@ -161,8 +160,8 @@ def state_of(hub: Hub, capacity: Capacity) -> Iterator[Metric]:
     yield gauge(
         "blocked_addresses", "Addresses whose lookups are blocked", counts["rateLimiter"]["blockedIps"]
     )
-    yield gauge("sockets", "Open sockets of any kind", capacity.open)
-    yield gauge("unsent_bytes", "Unsent bytes to slow peers", capacity.unsent)
+    yield gauge("sockets", "Open sockets of any kind", hub.capacity.open)
+    yield gauge("unsent_bytes", "Unsent bytes to slow peers", hub.capacity.unsent)
     messages = CounterMetricFamily(
         PREFIX + "messages", "Received messages by type and sender", labels=["type", "sender"]
     )

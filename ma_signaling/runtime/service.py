@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.capacity import Capacity, most_sockets, raise_descriptor_limit
+from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpSite
@@ -139,10 +139,9 @@ def make_factory(
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses, metrics, readiness, settings)
-    capacity = Capacity(most_sockets(settings.max_connections), settings.connections_per_address)
     readiness.add("draining", lambda: not hub.is_draining)
-    readiness.add("full", lambda: not capacity.is_full)
-    site = HttpSite(root, capacity, settings, reactor)
-    metrics.watch(lambda: state_of(hub, capacity))
+    readiness.add("full", lambda: not hub.capacity.is_full)
+    site = HttpSite(root, hub.capacity, settings, reactor)
+    metrics.watch(lambda: state_of(hub))
     entry.factory = SignalingFactory(hub, settings, site, addresses, report, reactor)
     return entry.factory

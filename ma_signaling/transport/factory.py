@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, I
 from zope.interface import implementer
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.capacity import Capacity, most_sockets
+from ma_signaling.core.capacity import SocketPlace, max_sockets
 from ma_signaling.core.events import Report
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
@@ -23,8 +23,6 @@ from ma_signaling.transport.timers import Deadlines, KeepAlive
 
 class HttpServer(Protocol):
     """What answers a request that asks for no WebSocket."""
-
-    capacity: Capacity
 
     def buildProtocol(self, addr: IAddress | None) -> Any: ...
 
@@ -51,7 +49,6 @@ class SignalingFactory(WebSocketServerFactory):
         self.hub = hub
         self.settings = settings
         self.site = site
-        self.capacity = site.capacity
         self.keepalive = KeepAlive(reactor, settings.ping_interval)
         self.addresses = addresses
         self.report = report
@@ -74,9 +71,7 @@ class SignalingFactory(WebSocketServerFactory):
             closeHandshakeTimeout=0,
             allowNullOrigin=True,
         )
-        self.capacity.allow(
-            most_sockets(self.settings.max_connections), self.settings.connections_per_address
-        )
+        self.hub.capacity.allow(max_sockets(self.settings.max_connections))
         self.addresses.reconfigure()
         self.protocol = (
             with_fast_path(SignalingProtocol, self) if self.settings.fast_path else SignalingProtocol
@@ -90,11 +85,13 @@ class SignalingFactory(WebSocketServerFactory):
         """Return what reads the first request of a new connection."""
         return FirstRequest(self)
 
-    def build_websocket(self, address: ClientAddress, counts_for: str | None) -> SignalingProtocol:
+    def build_websocket(self, address: ClientAddress, place: SocketPlace | None) -> SignalingProtocol:
         """Return what goes on with a connection of ``address`` whose request for a WebSocket was admitted."""
         protocol: Any = self.protocol()
         protocol.factory = self
-        protocol.address, protocol.counts_for = address, counts_for
+        protocol.address, protocol.place = address, place
+        if place is not None:
+            place.item = protocol
         return cast("SignalingProtocol", protocol)
 
     def opened(self, protocol: SignalingProtocol) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from ma_signaling.core.capacity import SocketPlace
+from ma_signaling.core.errors import FULL
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import request_head
 from ma_signaling.transport.http_reply import Refusal, json_reply, refusal
@@ -31,7 +33,7 @@ class FirstRequest(Protocol):
 
     transport: Any
     deadline: dict[Waiting, float] | None = None
-    _counts_for: str | None = None
+    _place: SocketPlace | None = None
     _is_refused = False
 
     def __init__(self, factory: SignalingFactory) -> None:
@@ -40,10 +42,14 @@ class FirstRequest(Protocol):
 
     def connectionMade(self) -> None:
         self._factory.deadlines.set(self, HEAD_SECONDS)
-        self._counts_for = self._factory.addresses.neighbour_key(peer_address(self.transport))
-        status = self._factory.capacity.take(self._counts_for)
-        if status is not None:
-            self._refuse(Refusal(status, {"error": "Too many connections"}, {b"Retry-After": b"10"}))
+        if not self._factory.hub.capacity.accept():
+            self._refuse(refusal(FULL))
+            return
+        key = self._factory.addresses.neighbour_key(peer_address(self.transport))
+        if key is not None:
+            self._place = self._factory.hub.accept(key, self)
+            if self._place is None:
+                self.give_way()
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_refused:
@@ -58,7 +64,12 @@ class FirstRequest(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._factory.deadlines.clear(self)
-        self._factory.capacity.give_back(self._counts_for)
+        self._factory.hub.capacity.closed(self._place)
+
+    def give_way(self) -> None:
+        """Close without an answer: somebody else needs the place, or its address has none left."""
+        self._is_refused = True
+        self.transport.abortConnection()
 
     def deadline_passed(self) -> None:
         """Cut a client that is too slow with its request, or that does not read its refusal."""
@@ -66,16 +77,18 @@ class FirstRequest(Protocol):
 
     def _take(self, head: RequestHead | None, received: bytes) -> None:
         if head is not None and head.wants_websocket:
-            client = admit(self._factory, self.transport, head)
+            client = admit(self._factory, self.transport, head, self._place)
             if isinstance(client, Refusal):
                 self._refuse(client)
             else:
                 self._factory.deadlines.clear(self)
-                begin_websocket(self._factory, self, client, self._counts_for, head, received)
+                begin_websocket(self._factory, self, client, self._place, head, received)
         else:
             self._factory.deadlines.clear(self)
             channel = self._factory.site.buildProtocol(self.transport.getPeer())
-            channel.counts_for = self._counts_for
+            channel.place = self._place
+            if self._place is not None:
+                self._place.item = channel
             hand_over(self, channel)
             channel.dataReceived(received)
 
@@ -87,13 +100,15 @@ class FirstRequest(Protocol):
         self._factory.deadlines.set(self, LINGER_SECONDS)
 
 
-def admit(factory: SignalingFactory, transport: Any, head: RequestHead) -> ClientAddress | Refusal:
+def admit(
+    factory: SignalingFactory, transport: Any, head: RequestHead, place: SocketPlace | None
+) -> ClientAddress | Refusal:
     """Return whose the WebSocket will be that ``head`` asks for, or why it can't be had."""
     allowed, origins = factory.settings.allowed_origins, head.header(b"origin")
     if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
         return Refusal(403, {"error": "Origin not allowed"}, {})
     client = factory.addresses.of(peer_address(transport), head.header)
-    error = factory.hub.admit(client)
+    error = factory.hub.admit(client, place)
     return client if error is None else refusal(error)
 
 
@@ -101,14 +116,14 @@ def begin_websocket(
     factory: SignalingFactory,
     predecessor: Any,
     client: ClientAddress,
-    counts_for: str | None,
+    place: SocketPlace | None,
     head: RequestHead,
     received: bytes,
 ) -> None:
     """Let a WebSocket go on with ``predecessor``'s transport: ``received`` begins with the request ``head``.
 
-    The socket's place in the capacity, which counts for ``counts_for``, goes over to it.
+    The socket's ``place`` goes over to it.
     """
-    protocol = factory.build_websocket(client, counts_for)
+    protocol = factory.build_websocket(client, place)
     hand_over(predecessor, protocol)
     protocol.shake_hands(head, received)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, WireError
+from ma_signaling.core.errors import FULL, NOT_ALLOWED, RESTARTING, WireError
 
 COMMON_HEADERS = {
     b"Access-Control-Allow-Origin": b"*",
@@ -18,7 +18,7 @@ COMMON_HEADERS = {
 }
 
 
-_STATUS = {NOT_ALLOWED.code: 403, RESTARTING.code: 503}
+_STATUS = {NOT_ALLOWED.code: 403, RESTARTING.code: 503, FULL.code: 503}
 _TEXT = {"rate-limited": "Rate limited"}
 
 

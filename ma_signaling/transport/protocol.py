@@ -14,8 +14,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling.core import messages
+from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, failed
+from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
@@ -49,8 +50,8 @@ class SignalingProtocol(AutobahnPath):
     transport: Any
     slot = 0
     address: ClientAddress
-    counts_for: str | None = None
-    """The neighbour whose place in the capacity this connection has until it is open."""
+    place: SocketPlace | None = None
+    """Its share of all sockets, until it is open; then ``connection`` has it."""
     deadline: dict[Waiting, float] | None = None
     _awaiting_pong = False
     _in_close_frame = False
@@ -65,12 +66,12 @@ class SignalingProtocol(AutobahnPath):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
         self._clear_backlog()
-        self.factory.capacity.give_back(self.counts_for)
+        self.factory.hub.capacity.closed(self.place)
         super().connectionLost(reason)
 
     def pauseProducing(self) -> None:
         if self._backlog is None and self.state == self.STATE_OPEN:
-            self._backlog = Backlog(self.transport, self.factory.capacity)
+            self._backlog = Backlog(self.transport, self.factory.hub.capacity)
             self._set_deadline(STALL_SECONDS)
 
     def resumeProducing(self) -> None:
@@ -85,9 +86,7 @@ class SignalingProtocol(AutobahnPath):
 
     def onOpen(self) -> None:
         self._clear_deadline()
-        self.factory.capacity.opened(self.counts_for)
-        self.counts_for = None
-        self.connection = self.factory.hub.connected(self, self.address)
+        self.connection = self.factory.hub.connected(self, self.address, self.place)
         self.factory.opened(self)
         self.registerProducer(self, True)
 
@@ -182,6 +181,12 @@ class SignalingProtocol(AutobahnPath):
         self._set_deadline(LINGER_SECONDS)
 
     # From the heart and the keep-alive
+
+    def give_way(self) -> None:
+        if self.connection is None:
+            self.dropConnection(abort=True)
+        else:
+            self.factory.hub.end(self.connection, MAKE_WAY)
 
     @property
     def congested(self) -> bool:

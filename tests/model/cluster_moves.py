@@ -296,7 +296,7 @@ class Match(Referee):
                 "evicted": list(registry.evicted),
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
-                "addresses": world.hub._by_address,
+                "silent": world.hub._silent._by_key,
                 "claims": node._claims._claims,
                 "asks": node._claims._by_ask,
                 "holds": presence.holdings._holds,

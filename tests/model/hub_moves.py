@@ -57,7 +57,7 @@ class Match(Referee):
     def connect(self, address: ClientAddress) -> Player | None:
         """A player comes, unless the limits are against it."""
         with self.turn():
-            if self.world.hub.admit(address) is not None:
+            if self.world.hub.admit(address, None) is not None:
                 assert self.is_limited
                 return None
             self.players.append(Player(self.world.hub, address, self))

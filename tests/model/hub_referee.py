@@ -255,7 +255,7 @@ class Referee(Game):
         hub = self.world.hub
         self.world.advance(self.world.settings.grace)
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"
-        assert not (hub._connections or hub._by_address or hub.sessions._by_id or hub.sessions._by_home)
+        assert not (hub._connections or hub._silent._by_key or hub.sessions._by_id or hub.sessions._by_home)
         registry = hub.registry
         assert not (registry._homes or registry.evicted or registry.takeovers._claims or registry._held.bytes)
         self.world.advance(24 * 3600)

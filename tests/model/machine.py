@@ -20,7 +20,7 @@ KINDS = sampled_from(["offer", "answer", "ice-candidate"])
 UNLIMITED: dict[str, Any] = dict.fromkeys(
     (
         "connections_per_minute",
-        "connections_per_address",
+        "silent_connections_per_address",
         "lookups_per_minute",
         "guesses_per_minute",
         "message_rate",

@@ -29,7 +29,7 @@ from tests.support.memory_hub import World, address
 
 LIMITED: dict[str, Any] = {
     "connections_per_minute": 20,
-    "connections_per_address": 4,
+    "silent_connections_per_address": 4,
     "lookups_per_minute": 6,
     "guesses_per_minute": 3,
     "home_sessions_per_minute": 3,

@@ -25,7 +25,7 @@ class MemoryTest(SynchronousTestCase):
         try:
             for number in range(1_000_000):
                 key = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-                limits.connect(key, number / 1000)
+                limits.arrivals.websocket(key, number / 1000)
                 if number % 10 == 0:
                     limits.lookup(key, number / 1000)
                     limits.guessing.guess(key, number / 1000, key)
@@ -81,13 +81,13 @@ class MemoryTest(SynchronousTestCase):
                 yield client
 
         peers = list(stalled())
-        assert server.factory.capacity.unsent == 20 * STALLED_BYTES
-        server.factory.capacity.unsent += UNSENT_BYTES
+        assert server.hub.capacity.unsent == 20 * STALLED_BYTES
+        server.hub.capacity.unsent += UNSENT_BYTES
         peers[0].protocol.send(b"one more")
         assert peers[0].transport.aborted
-        server.factory.capacity.unsent -= UNSENT_BYTES
+        server.hub.capacity.unsent -= UNSENT_BYTES
         peers[1].protocol.send(b"one more")
         assert not peers[1].transport.aborted
         for peer in peers:
             peer.lose()
-        assert server.factory.capacity.unsent == 0
+        assert server.hub.capacity.unsent == 0

@@ -184,7 +184,7 @@ class Cluster:
         clock = NodeClock(self.clock)
         values = Settings(**settings)  # type: ignore[arg-type]
         node = line.node = Node(line, values, clock, self._wall, name)
-        world = World(clock, node.elsewhere, **settings)
+        world = World(clock, node.elsewhere, **settings)  # type: ignore[arg-type]
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)

@@ -16,9 +16,10 @@ from typing import Any
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
+from ma_signaling.core.capacity import UNLIMITED, Capacity
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
-from ma_signaling.core.ending import BREAK, GOODBYE
+from ma_signaling.core.ending import BREAK, GOODBYE, MAKE_WAY
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
@@ -125,6 +126,10 @@ class FakePeer:
         """Be pinged."""
         self.pings.append(payload)
 
+    def give_way(self) -> None:
+        """Make way for another connection."""
+        self._hub.end(self.connection, MAKE_WAY)
+
     def after_reading(self, call: Callable[[], None]) -> None:
         """Be judged after what it has said by now: at once, as far as the test's clock can tell."""
         self._hub._clock.callLater(0, call)
@@ -187,14 +192,25 @@ class World:
     TURN_SECRET = b"shared with the relay"
 
     def __init__(
-        self, clock: FakeClock | None = None, elsewhere: Elsewhere | None = None, **settings: Any
+        self,
+        clock: FakeClock | None = None,
+        elsewhere: Elsewhere | None = None,
+        capacity: int = UNLIMITED,
+        **settings: Any,
     ) -> None:
         self.clock = clock or FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
         self.settings = Settings(**settings)
         self._log = EventLog("network", FakeClock())
         self.hub = Hub(
-            self.settings, self.clock, self._report, Access(), self.TURN_SECRET, self.wall, elsewhere
+            self.settings,
+            self.clock,
+            self._report,
+            Access(),
+            self.TURN_SECRET,
+            self.wall,
+            elsewhere,
+            capacity=Capacity(capacity),
         )
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
@@ -205,7 +221,7 @@ class World:
 
     def admit(self, text: str) -> float:
         """Knock only: the seconds until this address may connect, `inf` for never."""
-        error = self.hub.admit(address(text))
+        error = self.hub.admit(address(text), None)
         return 0 if error is None else error.retry_after or math.inf
 
     def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:

@@ -26,8 +26,9 @@ class LoadTest(SynchronousTestCase):
         given = {each.option: each.default for each in declarations()}
         expected = {
             "trusted-proxies": "127.0.0.0/8,::1/128",
-            "connections-per-minute": "100",
-            "connections-per-address": "100",
+            "connections-per-minute": "1200",
+            "sockets-per-minute": "2400",
+            "silent-connections-per-address": "100",
             "lookups-per-minute": "100",
             "guesses-per-minute": "10",
             "message-rate": "20",

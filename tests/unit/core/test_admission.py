@@ -101,14 +101,46 @@ class ConnectionsTest(SynchronousTestCase):
         assert [world.admit(f"2001:db8:1:2:{host}::1") for host in range(4)] == [0, 0, 0, 60]
         assert world.admit("2001:db8:1:3::1") == 0
 
-    def test_open_at_once(self) -> None:
-        world = World(connections_per_address=2)
+    def test_silent_ones(self) -> None:
+        """The oldest that has said nothing makes way; whoever has a role does not."""
+        world = World(silent_connections_per_address=2)
         home = world.home()
-        idle = world.connect()
-        assert world.admit("192.0.2.1") == 0
-        assert idle.closed is None, "a handshake that fails costs nobody a connection"
-        world.home("OTHER")
-        assert idle.closed == (1013, "Too many connections from this address")
-        assert world.admit("192.0.2.1") > 0
-        home.goodbye()
-        assert world.admit("192.0.2.1") == 0
+        silent = [world.connect() for _ in range(2)]
+        assert [peer.closed for peer in silent] == [None, None]
+        world.connect()
+        assert [peer.closed for peer in silent] == [(1013, "Too many connections from this address"), None]
+        assert home.closed is None
+
+    def fill(self, world: World, *texts: str) -> list[FakePeer]:
+        return [world.connect(text) for text in texts]
+
+    def test_shares(self) -> None:
+        """An address that has nine tenths of all places gives up as many as other addresses need."""
+        world = World(capacity=100)
+        crowd = self.fill(world, *["203.0.113.1"] * 90)
+        assert world.admit("203.0.113.1") == 10
+        for number in range(50):
+            world.home(f"HOME{number}", f"192.0.2.{number}")
+        assert sum(peer.closed is None for peer in crowd) == 40
+
+    def test_least_tenure_and_no_role_first(self) -> None:
+        world = World(capacity=100)
+        home = world.home("CROWD", "203.0.113.1")
+        client = world.client("CROWD", "203.0.113.1")
+        silent = self.fill(world, *["203.0.113.1"] * 88)
+        for number in range(88):
+            world.connect(f"192.0.2.{number}")
+            if number < 40:
+                assert silent[-1 - number].closed is not None
+        assert (home.closed, client.closed) == (None, None)
+
+    def test_home_that_is_expected_back(self) -> None:
+        """It gets a place, although a guest at its address has nine tenths of all."""
+        world = World(capacity=100)
+        home = world.home("HOME", "203.0.113.1")
+        self.fill(world, *["203.0.113.1"] * 89)
+        home.breaks()
+        world.connect("203.0.113.1")
+        assert world.admit("203.0.113.1") == 0
+        world.home("HOME", "203.0.113.1")
+        assert world.admit("203.0.113.1") == 10

@@ -188,7 +188,7 @@ class EndingTest(SynchronousTestCase):
         self.client.goodbye()
         self.home.goodbye()
         assert not self.world.hub._connections
-        assert not self.world.hub._by_address
+        assert not self.world.hub._silent._by_key
         assert self.world.clock.timers == []
 
 
@@ -213,14 +213,13 @@ class ClosedByTheServerTest(SynchronousTestCase):
         assert peer.closed == (1008, "Too many bad messages")
 
     def test_making_way(self) -> None:
-        world = World(connections_per_address=1)
-        idle = world.connect("198.51.100.1")
-        world.connect("198.51.100.1")
-        assert idle.closed == (1013, "Too many connections from this address")
+        """A client that waits for an answer gets one before it makes way."""
+        world = World(capacity=4)
         world.home()
-        client = world.client(text="198.51.100.2")
-        assert world.admit("198.51.100.2") > 0
-        assert client.closed is None
+        clients = [world.client(text="198.51.100.1") for _ in range(3)]
+        world.connect("192.0.2.2")
+        assert clients[-1].codes() == ["rate-limited"]
+        assert [peer.closed is None for peer in clients] == [True, True, False]
 
     def test_an_open_session_that_makes_way_has_not_failed(self) -> None:
         world = World(home_sessions=2)

@@ -49,7 +49,7 @@ class EntangledTest(SynchronousTestCase):
         assert not self.world.hub.registry._homes
 
     def test_chain_longer_than_the_stack_is_deep(self) -> None:
-        world = World(connections_per_address=0, connections_per_minute=0)
+        world = World(connections_per_minute=0)
         homes = [
             world.home(f"R{number}", f"10.0.{number // 200}.{number % 200 + 1}") for number in range(400)
         ]

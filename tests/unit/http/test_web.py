@@ -186,11 +186,11 @@ class ConnectionTest(WebTestCase):
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
         client.send(frame(TEXT, b'{"type":"ping"}'))
         assert client.heard() == [{"type": "pong"}]
-        assert "198.51.100.1" in self.server.hub._by_address
+        assert self.server.hub.capacity.of("198.51.100.1") == 1
         self.server.clock.advance(IDLE_SECONDS + 100)
         assert not client.transport.disconnecting
         client.lose()
-        assert "198.51.100.1" not in self.server.hub._by_address
+        assert self.server.hub.capacity.of("198.51.100.1") == 0
 
     def test_upgrade_after_another_request_is_limited_too(self) -> None:
         server = Server(connections_per_minute=1)

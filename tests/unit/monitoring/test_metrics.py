@@ -134,7 +134,7 @@ class CountingTest(SynchronousTestCase):
         flood = self.server.connect("203.0.113.2")
         flood.send(frame(TEXT, b'{"type":"ping"}') * 60)
         self._assert("limits_hit_total", "messages", is_=10)
-        for _ in range(101):
+        for _ in range(1201):
             socket = self.server.accept("203.0.113.3")
             socket.send(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
             socket.lose()

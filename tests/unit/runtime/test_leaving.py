@@ -60,7 +60,12 @@ class RhythmTest(SynchronousTestCase):
 
     def closed_at_each_tick(self, peers: int, drain_seconds: float) -> list[int]:
         """How many have heard 1012, from the first moment to the last; each peer takes its time to answer."""
-        self.server = Server(connections_per_minute=0, connections_per_address=0, drain_seconds=drain_seconds)
+        self.server = Server(
+            connections_per_minute=0,
+            sockets_per_minute=0,
+            silent_connections_per_address=0,
+            drain_seconds=drain_seconds,
+        )
         self.peers = [self.server.connect() for _ in range(peers)]
         clock: Any = self.server.clock
         service = Connections(self.server.hub, self.server.factory, self.server.settings, clock)

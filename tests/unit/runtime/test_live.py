@@ -94,7 +94,12 @@ def hsts(server: Server) -> bool:
 def seen_as(server: Server, headers: bytes) -> list[str]:
     """Whom a connection of 192.0.2.1 with these headers counts for."""
     server.connect("192.0.2.1", headers)
-    return list(server.hub._by_address)
+    return list(server.hub._silent._by_key)
+
+
+def silent_connections(server: Server) -> list[Socket]:
+    """Return which of ten connections that say nothing stay."""
+    return [client for client in [server.connect() for _ in range(10)] if client.close_code() is None]
 
 
 def open_sockets(server: Server) -> int:
@@ -222,12 +227,13 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
         {},
     ),
     "connections_per_minute": (lambda server: most(b"101", lambda _: upgrade(server)), 3, 6, {}),
-    "connections_per_address": (
-        lambda server: (most(b"", lambda _: server.accept().read_head()[9:12]), len(server.hub._connections)),
+    "sockets_per_minute": (
+        lambda server: [server.accept().transport.aborted for _ in range(10)].count(False),
         3,
         6,
         {},
     ),
+    "silent_connections_per_address": (lambda server: len(silent_connections(server)), 3, 6, {}),
     "lookups_per_minute": (
         lambda server: most(b"200", lambda _: status(server, b"/api/check/HOME")),
         3,

@@ -32,26 +32,49 @@ class SocketsTest(SynchronousTestCase):
         client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert server.accept().read_head().startswith(b"HTTP/1.1 503 ")
         client.send(UPGRADE + b"\r\n")
-        assert server.factory.capacity.open == 2
+        assert server.hub.capacity.open == 2
         client.lose()
-        assert server.factory.capacity.open == 1
+        assert server.hub.capacity.open == 1
 
     def test_sockets_that_never_say_what_they_are(self) -> None:
-        """Defect 22: one neighbour can't take every place, and another is not refused for it."""
-        server = Server(connections_per_address=3)
-        silent = [server.accept("192.0.2.1") for _ in range(3)]
+        """Defect 22: one address can't take every place, and another is not refused for it."""
+        server = Server(max_connections=10)
+        silent = [server.accept("192.0.2.1") for _ in range(9)]
         refused = server.accept("192.0.2.1")
-        assert refused.read_head().startswith(b"HTTP/1.1 429 ")
+        assert refused.transport.aborted
         refused.lose()
         server.connect("192.0.2.2")
-        silent[0].lose()
-        server.connect("192.0.2.1")
+        assert [client.transport.aborted for client in silent] == [False] * 8 + [True]
+
+    def test_too_many_in_a_minute_get_no_answer(self) -> None:
+        server = Server(sockets_per_minute=3)
+        for _ in range(3):
+            server.accept("192.0.2.1").lose()
+        refused = server.accept("192.0.2.1")
+        assert refused.transport.aborted
+        assert not refused.transport.value()
+        server.connect("192.0.2.2")
 
     def test_a_trusted_proxy_speaks_for_many(self) -> None:
-        server = Server(connections_per_address=3)
+        server = Server(sockets_per_minute=3, max_connections=50)
         for number in range(20):
             server.accept("127.0.0.1")
             server.connect("127.0.0.1", b"X-Forwarded-For: 198.51.100.%d\r\n" % number)
+
+    def test_shares_behind_a_trusted_proxy(self) -> None:
+        """A request that fails its handshake takes no place of anybody's."""
+        server = Server(max_connections=20)
+        crowd = [server.connect("127.0.0.1", b"X-Forwarded-For: 192.0.2.1\r\n") for _ in range(18)]
+        late = server.accept("127.0.0.1")
+        late.send(UPGRADE + b"X-Forwarded-For: 192.0.2.1\r\n\r\n")
+        assert late.read_head().startswith(b"HTTP/1.1 503 ")
+        late.lose()
+        bad = server.accept("127.0.0.1")
+        bad.send(UPGRADE.replace(b"Version: 13", b"Version: 12") + b"X-Forwarded-For: 192.0.2.2\r\n\r\n")
+        bad.lose()
+        assert [client.close_code() for client in crowd] == [None] * 18
+        server.connect("127.0.0.1", b"X-Forwarded-For: 192.0.2.2\r\n")
+        assert [client.close_code() for client in crowd] == [None] * 17 + [1013]
 
     def test_all_places_are_given_back(self) -> None:
         server = Server()
@@ -62,8 +85,8 @@ class SocketsTest(SynchronousTestCase):
             if farewell in ("websocket", "upgraded"):
                 client.send(UPGRADE + b"\r\n")
             client.lose()
-        assert server.factory.capacity.open == 0
-        assert not server.factory.capacity._waiting
+        assert server.hub.capacity.open == 0
+        assert server.hub.capacity.of("192.0.2.1") == 0
 
 
 class FramesTest(SynchronousTestCase):
@@ -199,13 +222,13 @@ class KeptConnectionTest(SynchronousTestCase):
         client = server.accept()
         client.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
         client.transport.clear()
-        server.factory.capacity.allow(1, 1)
+        server.hub.capacity.allow(1)
         client.send(UPGRADE + b"\r\n")
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
-        assert server.factory.capacity.open == 1
+        assert server.hub.capacity.open == 1
         assert server.accept("192.0.2.2").read_head().startswith(b"HTTP/1.1 503 ")
         client.lose()
-        assert server.factory.capacity.open == 1, "the one that was refused"
+        assert server.hub.capacity.open == 1, "the one that was refused"
 
 
 class OriginsTest(SynchronousTestCase):

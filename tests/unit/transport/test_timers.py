@@ -156,7 +156,7 @@ class KeepAliveTest(SynchronousTestCase):
 
     def test_answers_to_checks_cost_nothing(self) -> None:
         """However many strangers ask for its Remote ID, a home that answers keeps it."""
-        server = Server(connections_per_minute=0, connections_per_address=0)
+        server = Server(connections_per_minute=0)
         home = server.home()
         for _ in range(200):
             newcomer = server.connect("198.51.100.1")
@@ -168,7 +168,7 @@ class KeepAliveTest(SynchronousTestCase):
 
     def test_late_answers_to_checks_cost_nothing(self) -> None:
         """Also when the stranger has left before."""
-        server = Server(connections_per_minute=0, connections_per_address=0)
+        server = Server(connections_per_minute=0)
         home = server.home()
         for _ in range(300):
             newcomer = server.connect("198.51.100.1")

@@ -85,11 +85,12 @@ class HandshakeTest(SynchronousTestCase):
         assert b"Retry-After: 60" in head
         assert json.loads(client.received) == {"error": "Rate limited", "retryAfter": 60}
 
-    def test_oldest_without_a_role_makes_way(self) -> None:
-        server = Server(connections_per_address=3)
+    def test_oldest_that_has_said_nothing_makes_way(self) -> None:
+        server = Server(silent_connections_per_address=2)
         home = server.home()
         idle = server.connect()
         server.connect()
+        assert idle.close_code() is None
         server.connect()
         assert idle.close_code() == 1013
         assert home.close_code() is None

@@ -1,0 +1,35 @@
+"""What each address may begin within a minute: sockets and WebSockets (docs/protocol.md, *Limits*).
+
+Sockets of trusted proxies are exempt; their requests are charged to the address that they report.
+"""
+
+from __future__ import annotations
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.sliding_window import SlidingWindow
+
+
+class Arrivals:
+    """Two windows for each address. Each method returns the seconds until one more is allowed, 0 if it counted one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sockets = LruTable(SlidingWindow, settings.remembered_addresses)
+        self._websockets = LruTable(SlidingWindow, settings.remembered_addresses)
+
+    def __len__(self) -> int:
+        return len(self._websockets)
+
+    def socket(self, key: str, now: float) -> float:
+        """Count an accepted socket, and the TLS handshake that may follow."""
+        return self._sockets[key].admit(now, self._settings.sockets_per_minute)
+
+    def websocket(self, key: str, now: float) -> float:
+        """Count a request for a WebSocket."""
+        return self._websockets[key].admit(now, self._settings.connections_per_minute)
+
+    def prune(self, now: float) -> None:
+        """Forget what no longer matters; call it every few seconds."""
+        for windows in (self._sockets, self._websockets):
+            windows.prune(now)
