@@ -31,6 +31,9 @@ _PLACES = {
     for lower in TRANSPORTS
     for transport in (lower, lower.upper())
 }
+# Made once, for speed.
+_SINGLE = tuple(bytes((place,)) for place in range(PLACES))
+
 _NAMES = [
     *(f"{type}/{transport}/{family}" for type in TYPES for transport in TRANSPORTS for family in FAMILIES),
     "other",
@@ -58,7 +61,7 @@ def places(message: dict[str, Any]) -> bytes:
     """Return the place of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, a byte each."""
     data = message.get("data")
     if message["type"] == "ice-candidate":
-        return bytes((place_of(data.get("candidate") if type(data) is dict else None),))
+        return _SINGLE[place_of(data.get("candidate") if type(data) is dict else None)]
     sdp = data.get("sdp") if isinstance(data, dict) else None
     return _places_in_sdp(sdp) if isinstance(sdp, str) else b""
 
