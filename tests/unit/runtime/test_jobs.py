@@ -59,7 +59,7 @@ class JobsTest(SynchronousTestCase):
         self.assert_goes_on(certificates, POLL_SECONDS, tls, "stamp_of")
 
     def test_closing_connections(self) -> None:
-        server = Server(connections_per_minute=0, connections_per_address=0)
+        server = Server(connections_per_minute=0, silent_connections_per_address=0)
         peers = [server.connect() for _ in range(60)]
         drain, failures = server.hub.drain, [RuntimeError("once"), RuntimeError("twice")]
 
