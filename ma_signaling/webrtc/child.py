@@ -16,7 +16,6 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from typing import Any
 
 import orjson
 
@@ -41,39 +40,41 @@ class Child:
     """All proofs under way."""
 
     def __init__(self) -> None:
-        self._proofs: dict[int, Proof] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._proofs: dict[int, tuple[Proof, asyncio.Task[None]]] = {}
 
     def take(self, line: bytes) -> None:
         """Do what the server says in one line."""
-        message = orjson.loads(line)
-        match message:
+        match orjson.loads(line):
             case {"ask": int(number), "remoteId": str(remote_id), "means": dict(means)}:
-                self._tasks[number] = asyncio.create_task(self._prove(number, remote_id, means))
-            case {"cancel": int(number)} if number in self._tasks:
-                self._tasks[number].cancel()
+                proof = Proof(remote_id, Means.from_json(means), lambda sdp: _say(offer=number, sdp=sdp))
+                task = asyncio.create_task(_prove(number, proof))
+                self._proofs[number] = proof, task
+                # Not at the end of the task, which may be cancelled before it begins.
+                task.add_done_callback(lambda _: self._ended(number))
+            case {"cancel": int(number)} if number in self._proofs:
+                self._proofs[number][1].cancel()
             case {"answer": int(number), "sdp": str(sdp)} if number in self._proofs:
-                self._proofs[number].answer(sdp)
+                self._proofs[number][0].answer(sdp)
             case {"candidate": int(number), "text": str(text)} if number in self._proofs:
-                self._proofs[number].candidate(text)
+                self._proofs[number][0].candidate(text)
 
-    async def _prove(self, number: int, remote_id: str, means: dict[str, Any]) -> None:
-        proof = Proof(remote_id, Means.from_json(means), lambda sdp: _say(offer=number, sdp=sdp))
-        self._proofs[number] = proof
-        try:
-            await proof.run()
-            _say(proved=number)
-        except NotProved as reason:
-            _say(failed=number, reason=str(reason))
-        except Exception:  # noqa: BLE001 - whatever a peer makes of aiortc, other proofs go on
-            traceback.print_exc()
-            _say(failed=number, reason="internal error")
-        finally:
-            del self._proofs[number]
-            with suppress(Exception):
-                await proof.close()
-            del self._tasks[number]
-            _say(ended=number)
+    def _ended(self, number: int) -> None:
+        del self._proofs[number]
+        _say(ended=number)
+
+
+async def _prove(number: int, proof: Proof) -> None:
+    try:
+        await proof.run()
+        _say(proved=number)
+    except NotProved as reason:
+        _say(failed=number, reason=str(reason))
+    except Exception:  # noqa: BLE001 - whatever a peer makes of aiortc, other proofs go on
+        traceback.print_exc()
+        _say(failed=number, reason="internal error")
+    finally:
+        with suppress(Exception):
+            await proof.close()
 
 
 def _say(**message: object) -> None:
