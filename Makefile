@@ -22,7 +22,7 @@ test: memory real trial ## Pass every check: lint, types, tests under pytest and
 memory: lint
 	$(BIN)/python -m pytest -m 'not real'
 
-real: lint
+real: lint build/libdatachannel
 	$(BIN)/python -m pytest -m real
 
 ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
@@ -42,7 +42,7 @@ lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/lint-imports --no-logo
 
 # A million of anything takes minutes when each line is watched, and no line that a thousand don't take.
-coverage: .venv/tested ## Run the tests, and see that enough branches were taken
+coverage: .venv/tested build/libdatachannel ## Run the tests, and see that enough branches were taken
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --deselect tests/model/test_memory.py::MemoryTest::test_a_million_addresses
 	$(BIN)/coverage combine --quiet
@@ -84,6 +84,9 @@ clean: ## Remove what the other targets made
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
+
+build/libdatachannel: .ci/libdatachannel
+	.ci/libdatachannel
 
 .venv/tested: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'

@@ -10,8 +10,14 @@ from typing import Any
 import aioice
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.proof_child import AskedHome, ProofChild
-from tests.support.webrtc_peers import eventually, loopback_only, split_candidates
+from tests.support.webrtc_peers import (
+    eventually,
+    loopback_only,
+    remote_id_from_fingerprint,
+    split_candidates,
+)
 
 PLAY_WITHIN = 90.0
 
@@ -97,6 +103,31 @@ class HomeTest(ProofTestCase):
             assert {address for address in addresses if "." in address} == {"127.0.0.1", "0.0.0.0"}
             assert len(re.findall(r"a=candidate:.* 127\.0\.0\.1 \d+ typ host", offer)) == 1, offer
             assert "a=setup:actpass" in offer
+
+        self.play(scenario)
+
+
+class LibdatachannelTest(ProofTestCase):
+    """Homes since 2.10."""
+
+    def test_a_home_proves_itself(self) -> None:
+        async def scenario(child: ProofChild) -> None:
+            async with LibdatachannelHome() as home:
+                number = child.ask(remote_id_from_fingerprint(home.fingerprint))
+                child.say(answer=number, sdp=await home.answer(await child.offer(number)))
+                child.say(candidate=number, text=await home.candidates.get())
+                assert await child.outcome(number) == "proved"
+                assert home.channels == []
+
+        self.play(scenario)
+
+    def test_another_one_does_not(self) -> None:
+        async def scenario(child: ProofChild) -> None:
+            async with LibdatachannelHome() as owner, LibdatachannelHome() as impostor:
+                number = child.ask(remote_id_from_fingerprint(owner.fingerprint))
+                sdp = await impostor.answer(await child.offer(number))
+                child.say(answer=number, sdp=sdp.replace(impostor.fingerprint, owner.fingerprint))
+                assert await child.outcome(number) == "no connection"
 
         self.play(scenario)
 
