@@ -145,8 +145,15 @@ class Settings:
     lookups_per_minute: int = setting(
         "100",
         values.whole(0),
-        "Lookups of Remote IDs by one address within a minute",
+        "Lookups of Remote IDs and sessions by HTTP, from one address within a minute",
         unit="lookups",
+        live=True,
+    )
+    connect_requests_per_minute: int = setting(
+        "600",
+        values.whole(0),
+        "Requests for a home (connect-request) from one address within a minute",
+        unit="requests",
         live=True,
     )
     guesses_per_minute: int = setting(

@@ -21,26 +21,33 @@ class Limits:
         self._settings = settings
         self.arrivals = Arrivals(settings)
         self._lookups = LruTable(SlidingWindow, settings.remembered_addresses)
+        self._requests = LruTable(SlidingWindow, settings.remembered_addresses)
         self.guessing = Guessing(settings)
         self.credentials = CredentialLimits(settings)
 
     def lookup(self, key: str, now: float) -> float:
-        """Count a lookup; otherwise return the seconds until one is allowed, a block's included."""
-        blocked_for = self.guessing.blocked_for(key, now)
-        if blocked_for > 0:
-            return blocked_for
-        return self._lookups[key].admit(now, self._settings.lookups_per_minute)
+        """Count a lookup by HTTP; otherwise return the seconds until one is allowed, a block's included."""
+        return self.guessing.blocked_for(key, now) or self._lookups[key].admit(
+            now, self._settings.lookups_per_minute
+        )
+
+    def request(self, key: str, now: float) -> float:
+        """Count a connect-request; otherwise return the seconds until one is allowed, a block's included."""
+        return self.guessing.blocked_for(key, now) or self._requests[key].admit(
+            now, self._settings.connect_requests_per_minute
+        )
 
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""
         self.arrivals.prune(now)
         self._lookups.prune(now)
+        self._requests.prune(now)
         self.guessing.prune(now)
         self.credentials.prune(now)
 
     def counts(self) -> dict[str, int]:
         """Return how many addresses are remembered, as ``/health`` tells it."""
         return {
-            "trackedIps": max(len(self.arrivals), len(self._lookups)),
+            "trackedIps": max(len(self.arrivals), len(self._lookups), len(self._requests)),
             **self.guessing.counts(),
         }

@@ -1,4 +1,4 @@
-"""Lookups of Remote IDs, by ``connect-request`` or ``/api/check``: both have the same limits."""
+"""Lookups of Remote IDs, by ``connect-request`` or ``/api/check``: who may ask, and what counts as a guess."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Lookups:
         self._share_block = elsewhere.share_block
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
-        """Return the home with this Remote ID, connected or expected back, and charge ``address`` for a lookup.
+        """Return the home with this Remote ID, connected or expected back, for a connect-request of ``address``.
 
         In a cluster a home may be returned that no node knows: ``Hub.nobody`` follows. Raises ``Refused`` with
         ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
-        self._charge(address)
+        self._charge(address, self._limits.request)
         if self._access.is_banned(remote_id):
             # It looks unknown, but asking for it is no guess: clients of a banned home know its Remote ID.
             return None
@@ -76,7 +76,7 @@ class Lookups:
         self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
     ) -> None:
         """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does."""
-        self._charge(address)
+        self._charge(address, self._limits.lookup)
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
             told(False)
@@ -101,7 +101,7 @@ class Lookups:
         An unknown session doesn't count as a guess: 128 random bits can't be guessed, and after a restart all are
         unknown. Raises ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for a banned address.
         """
-        now = self._charge(address)
+        now = self._charge(address, self._limits.lookup)
         trace = self._traces.find(session_id, now)
         if trace is not None:
             told(describe(trace, now))
@@ -110,12 +110,12 @@ class Lookups:
         else:
             told(None)
 
-    def _charge(self, address: ClientAddress) -> float:
-        """Charge ``address`` for a lookup, and return the time. Raises ``Refused``."""
+    def _charge(self, address: ClientAddress, count: Callable[[str, float], float]) -> float:
+        """Charge ``address`` for a lookup by ``count``, and return the time. Raises ``Refused``."""
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()
-        wait = self._limits.lookup(address.key, now)
+        wait = count(address.key, now)
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="lookups")
             raise Refused(rate_limited(wait))

@@ -22,6 +22,7 @@ UNLIMITED: dict[str, Any] = dict.fromkeys(
         "connections_per_minute",
         "silent_connections_per_address",
         "lookups_per_minute",
+        "connect_requests_per_minute",
         "guesses_per_minute",
         "message_rate",
         "message_bytes_rate",

@@ -31,6 +31,7 @@ LIMITED: dict[str, Any] = {
     "connections_per_minute": 20,
     "silent_connections_per_address": 4,
     "lookups_per_minute": 6,
+    "connect_requests_per_minute": 6,
     "guesses_per_minute": 3,
     "home_sessions_per_minute": 3,
     "home_sessions": 2,

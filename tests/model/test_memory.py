@@ -47,7 +47,9 @@ class MemoryTest(SynchronousTestCase):
         ]
 
     def test_held_for_all_homes_together(self) -> None:
-        world = World(message_bytes_burst=0, message_burst=0, connections_per_minute=0, lookups_per_minute=0)
+        world = World(
+            message_bytes_burst=0, message_burst=0, connections_per_minute=0, connect_requests_per_minute=0
+        )
         clients = []
         for number in range(HELD_BYTES_IN_ALL // HELD_BYTES + 10):
             home = world.home(f"HOME{number}", f"192.0.2.{number % 100}")

@@ -30,6 +30,7 @@ class LoadTest(SynchronousTestCase):
             "sockets-per-minute": "2400",
             "silent-connections-per-address": "100",
             "lookups-per-minute": "100",
+            "connect-requests-per-minute": "600",
             "guesses-per-minute": "10",
             "message-rate": "20",
             "message-burst": "200",

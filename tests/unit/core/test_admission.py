@@ -16,7 +16,7 @@ class HomeProtectionTest(SynchronousTestCase):
 
     def test_sessions_a_minute(self) -> None:
         """An address may have all of a minute's; others still get their shares, up to as many again."""
-        self.world = World(control_burst=0, lookups_per_minute=0)
+        self.world = World(control_burst=0, connect_requests_per_minute=0)
         self.home = self.world.home()
         peer = self.world.connect("198.51.100.1")
         for _ in range(121):

@@ -123,7 +123,7 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert peer.codes() == ["bad-message"] * 10 + ["rate-limited"]
 
     def test_limits_that_are_off(self) -> None:
-        world = World(control_burst=0, lookups_per_minute=0, guesses_per_minute=0)
+        world = World(control_burst=0, connect_requests_per_minute=0, guesses_per_minute=0)
         peer = world.connect()
         for number in range(500):
             peer.say("connect-request", remoteId=f"GUESS{number}")

@@ -15,8 +15,10 @@ class LookupsTest(SynchronousTestCase):
         self.home = self.world.home()
 
     def test_lookups_of_an_address(self) -> None:
+        self.world = World(control_burst=0)
+        self.world.home()
         peers = [self.world.client() for _ in range(30)]
-        for number in range(70):
+        for number in range(570):
             peers[number % 30].say("connect-request", remoteId="SAME")
         late = self.world.client()
         assert late.heard == [

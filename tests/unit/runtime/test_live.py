@@ -97,6 +97,14 @@ def seen_as(server: Server, headers: bytes) -> list[str]:
     return list(server.hub._silent._by_key)
 
 
+def asked(server: Server, count: int) -> list[str]:
+    """Return the codes of so many requests for a home that nobody knows, from one address."""
+    client = server.connect()
+    for _ in range(count):
+        client.say(type="connect-request", remoteId="NOBODY")
+    return [message["code"] for message in client.heard()]
+
+
 def silent_connections(server: Server) -> list[Socket]:
     """Return which of ten connections that say nothing stay."""
     return [client for client in [server.connect() for _ in range(10)] if client.close_code() is None]
@@ -236,6 +244,12 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
     "silent_connections_per_address": (lambda server: len(silent_connections(server)), 3, 6, {}),
     "lookups_per_minute": (
         lambda server: most(b"200", lambda _: status(server, b"/api/check/HOME")),
+        3,
+        6,
+        {},
+    ),
+    "connect_requests_per_minute": (
+        lambda server: [code for code in asked(server, 10) if code != "rate-limited"],
         3,
         6,
         {},
