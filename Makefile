@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
 GAMES ?= 500
+# One more than there are processors: real tests wait more than they compute.
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(nproc) + 1)) --dist=worksteal
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test ci memory real trial unit lint coverage versions soak fuzz model bench changelog hooks requirements clean
+.PHONY: help run cluster test ci unit real trial lint coverage versions soak fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -17,23 +19,23 @@ run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 cluster: .venv/tested ## Run NATS and two nodes on this machine, to try a cluster
 	$(BIN)/python contrib/local_cluster.py
 
-test: memory real trial ## Pass every check: lint, types, tests under pytest and under trial (side by side with -j3)
-
-memory: lint
-	$(BIN)/python -m pytest -m 'not real'
-
-real: lint build/libdatachannel
-	$(BIN)/python -m pytest -m real
+test: lint build/libdatachannel ## Pass every check: lint, types, all tests under pytest, and one part of each kind under trial
+	$(PYTEST)
+	$(BIN)/trial $(UNDER_TRIAL)
 
 ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
 	.ci/run
 
 unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seconds
-	$(BIN)/python -m pytest -m unit -p randomly
+	$(BIN)/python -m pytest tests/unit -p randomly
 
-# What drives other processes only has nothing of Twisted in it.
-trial: lint
-	$(BIN)/trial tests.unit tests.model.test_leaving_model tests.integration.test_service tests.integration.test_reload
+real: .venv/tested build/libdatachannel ## Run the tests that start processes or look around the program
+	$(PYTEST) -m real
+
+# All units, and of each other folder the module that has most of Twisted in it.
+UNDER_TRIAL = tests.unit tests.model.test_leaving_model tests.integration.test_reload tests.project.test_hosting
+trial: .venv/tested ## Run those tests that `make test` runs under trial
+	$(BIN)/trial $(UNDER_TRIAL)
 
 lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
@@ -44,7 +46,7 @@ lint: .venv/tested ## Lint, formatting, types, and who imports whom
 # A million of anything takes minutes when each line is watched, and no line that a thousand don't take.
 coverage: .venv/tested build/libdatachannel ## Run the tests, and see that enough branches were taken
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --deselect tests/model/test_memory.py::MemoryTest::test_a_million_addresses
+	$(subst python -m,coverage run -m,$(PYTEST)) --deselect tests/model/test_memory.py::MemoryTest::test_a_million_addresses
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/python -m tests.project.coverage_floors
@@ -59,8 +61,8 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
 
-model: .venv/tested ## Play other games against both models than the tests do; GAMES=500 of each kind
-	MODEL_GAMES=$(GAMES) $(BIN)/python -m pytest --timeout=0 tests/model/test_hub_model.py tests/model/test_cluster_model.py
+model: .venv/tested ## Play other games against the models than the tests do; GAMES=500 of each kind
+	MODEL_GAMES=$(GAMES) $(PYTEST) --timeout=0 $(wildcard tests/model/test_*_model.py)
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)

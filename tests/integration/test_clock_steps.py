@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.integration.test_tls_process import AUTHORITY, TlsProcessTestCase, serial_of
 from tests.support.deaf_peer import Deaf
 from tests.support.server_process import ServerProcess, eventually, registered, talk
+from tests.support.tls_server_case import AUTHORITY, TlsProcessTestCase, serial_of
 
 HOUR = 3600
 

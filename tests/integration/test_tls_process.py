@@ -4,78 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.certificates import Authority, make_certificate
-from tests.support.free_ports import free_port
+from tests.support.certificates import make_certificate
 from tests.support.memory_server import UPGRADE
 from tests.support.server_process import ServerProcess, child_environment, eventually, twistd_path
 from tests.support.tls_handshake import trusting
-
-AUTHORITY = Authority()
-WITHIN = 30.0
-REQUEST = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-
-class TlsProcessTestCase(SynchronousTestCase):
-    """A directory with a certificate and its key, and a free port."""
-
-    def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.certificate, self.key = self.directory / "fullchain.pem", self.directory / "privkey.pem"
-        self.serial = AUTHORITY.issue(self.certificate, self.key)
-        self.client = trusting(AUTHORITY.root)
-        self.tls_port = free_port()
-
-    def server(self, *options: str, port: str | None = None) -> ServerProcess:
-        """A server with TLS on ``tls_port``, or wherever ``port`` says, and plain text on its own."""
-        tls = ("--tls-cert", str(self.certificate), "--tls-key", str(self.key))
-        return ServerProcess("--port", port or str(self.tls_port), *tls, *options, plain="--http-port")
-
-    def connect(
-        self,
-        where: tuple[str, int] | str | None = None,
-        *,
-        client: ssl.SSLContext | None = None,
-        session: ssl.SSLSession | None = None,
-        first: bytes = b"",
-    ) -> ssl.SSLSocket:
-        """A TLS connection that checks the certificate, after ``first`` in plain text."""
-        where = where or ("127.0.0.1", self.tls_port)
-        if isinstance(where, str):
-            plain = socket.socket(socket.AF_UNIX)
-            plain.connect(where)
-        else:
-            plain = socket.create_connection(where)
-        plain.settimeout(WITHIN)
-        plain.sendall(first)
-        return (client or self.client).wrap_socket(plain, server_hostname="localhost", session=session)
-
-
-def ask(connection: socket.socket, request: bytes = REQUEST) -> bytes:
-    """All that is answered to one request."""
-    with connection:
-        connection.sendall(request)
-        return connection.makefile("rb").read()
-
-
-def serial_of(connection: Any) -> int:
-    """The serial number of the certificate that a client was shown."""
-    return int(connection.getpeercert()["serialNumber"], 16)
+from tests.support.tls_server_case import AUTHORITY, REQUEST, WITHIN, TlsProcessTestCase, ask, serial_of
 
 
 class StartTest(TlsProcessTestCase):

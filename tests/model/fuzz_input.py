@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, frame
+
+settings.register_profile(
+    "bounded", max_examples=300, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+)
+# Hypothesis is deterministic where it recognises a CI, and a second round would be the first once more.
+settings.register_profile("fuzz", settings.get_profile("bounded"), max_examples=500, derandomize=False)
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+PROFILE = settings.get_profile("fuzz" if SECONDS else "bounded")
 
 Talk = list[tuple[bytes, int]]
 """Payloads and the opcodes they come in."""

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.fast_path import AutobahnPath, FastPath, with_fast_path
-from tests.model.fuzz_input import REQUESTS, STREAMS, Cuts, changed
-from tests.model.test_fuzz import PROFILE
+from tests.model.fuzz_input import PROFILE, REQUESTS, STREAMS, Cuts, changed
 from tests.support.field_requests import FIELD, Recorder
 from tests.support.memory_server import TEXT, UPGRADE, Server, frame
 

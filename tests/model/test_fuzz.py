@@ -6,14 +6,13 @@ Bounded here, so that it can run with the other tests; `make fuzz` goes on for a
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,18 +21,11 @@ from ma_signaling.transport.protocol import LINGER_SECONDS, MOST_FRAGMENTS
 from ma_signaling.transport.timers import TICK_SECONDS
 from tests import ROOT
 from tests.model.frame_reference import Reader
-from tests.model.fuzz_input import REQUESTS, SESSION, STREAMS, TALK, Cuts, Talk
+from tests.model.fuzz_input import PROFILE, REQUESTS, SECONDS, SESSION, STREAMS, TALK, Cuts, Talk
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, Server, Socket, frame
 
 T = TypeVar("T")
 
-settings.register_profile(
-    "bounded", max_examples=300, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
-)
-# Hypothesis is deterministic where it recognises a CI, and a second round would be the first once more.
-settings.register_profile("fuzz", settings.get_profile("bounded"), max_examples=500, derandomize=False)
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
-PROFILE = settings.get_profile("fuzz" if SECONDS else "bounded")
 PROPERTIES = 3
 
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
-from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import idle, report, storm
-from benchmarks.chart import LEFT, RIGHT, WIDTH, chart
-from benchmarks.command import parser
+from benchmarks.chart import chart
 from benchmarks.conversations import Arrivals, CrowdedDepartures, Departures, Relay, Sessions
 from benchmarks.homes import Home, all_arrive
 from benchmarks.latency import Pulse
@@ -135,10 +133,6 @@ class ReportTest(SynchronousTestCase):
         "Without TLS", "relay", "µs", ("ours", "Node ws"), [1e-5, 2e-5, 3e-5], [2e-5] * 3, rounds=3
     )
 
-    def test_in_the_terminal(self) -> None:
-        (_, row, *_) = report.as_text([self.figure]).splitlines()
-        assert row.split("  ") == ["relayed ICE candidate", "20.0 µs", "20.0 µs", " 1.00", "0.50 to 1.50"]
-
     def test_in_the_document(self) -> None:
         document = _directory(self) / "document.md"
         document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
@@ -148,16 +142,6 @@ class ReportTest(SynchronousTestCase):
         assert (lines[0], lines[-1]) == ("before", "after")
         assert "- Date: today" in lines
         assert "old" not in lines
-
-    def test_the_picture_is_xml(self) -> None:
-        assert ElementTree.fromstring(chart([self.figure], "Node ws")).tag.endswith("svg")
-
-    def test_one_long_bar_does_not_shorten_the_others(self) -> None:
-        long = Figure("Storm", "far behind", "s", ("ours", "Node ws"), [98.0], [1.0], rounds=1)
-        picture = list(ElementTree.fromstring(chart([self.figure, long], "Node ws")).iter())
-        assert max(float(each.get("x2", 0)) for each in picture) <= WIDTH - RIGHT
-        (one,) = (each for each in picture if each.get("class") == "one")
-        assert float(one.get("x1", 0)) > LEFT + (WIDTH - LEFT - RIGHT) / 4
 
     def test_failures_are_all_told(self) -> None:
         failures = Figure("Storm", "failed tries", "", ("ours", "Node ws"), [0, 7, 0], [0, 0, 0], rounds=3)
@@ -177,8 +161,3 @@ class CommandTest(SynchronousTestCase):
         with self.assertRaises(NotReady):
             Kind("other", tree=directory).check()
         KIND.check()
-
-    def test_figures(self) -> None:
-        # Servers are started in other directories.
-        assert parser().parse_args(["--against-tree", "../before"]).against_tree.is_absolute()
-        assert parser().parse_args(["--only", "relay,storm"]).only == ("relay", "storm")

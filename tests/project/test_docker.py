@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,14 +18,12 @@ from ruamel.yaml import YAML
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.sources import load
-from ma_signaling.healthcheck import health_url
 from tests import ROOT
-from tests.support.certificates import make_certificate
 from tests.support.dockerfile_run import Image
 from tests.support.file_checkers import beside_python, complaints
 from tests.support.free_ports import free_port
 from tests.support.proxy_processes import replaced
-from tests.support.server_process import STARTS_WITHIN, STOPS_WITHIN, ServerProcess, child_environment
+from tests.support.server_process import STARTS_WITHIN, STOPS_WITHIN
 
 COMPOSE = [ROOT / "docker-compose.yml", *sorted((ROOT / "contrib" / "compose").glob("*.yml"))]
 
@@ -36,12 +33,6 @@ class DockerfileTest(SynchronousTestCase):
 
     def test_lint(self) -> None:
         assert complaints(beside_python("hadolint"), "Dockerfile") == ""
-
-    def test_lint_finds_something(self) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "Dockerfile"
-            path.write_text("FROM debian\nRUN cd /tmp && sudo apt-get install curl\n", encoding="utf-8")
-            assert "DL3004" in complaints(beside_python("hadolint"), str(path))
 
     def test_build_and_run(self) -> None:
         """The image that comes out starts by PORT, is healthy, writes nothing, and stops when it is told to."""
@@ -104,59 +95,6 @@ class DockerfileTest(SynchronousTestCase):
 def snapshot(root: Path) -> Mapping[Path, tuple[int, int]]:
     """Every file below ``root``, with its size and when it was written."""
     return {path: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in root.rglob("*")}
-
-
-class HealthCheckTest(SynchronousTestCase):
-    """Whom it asks."""
-
-    def url(self, **options: str) -> str | None:
-        return health_url(load({name: [text] for name, text in options.items()}, {}).settings)
-
-    def test_which_port(self) -> None:
-        tls = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
-        assert self.url() == "http://127.0.0.1:8787/health"
-        assert self.url(port="9000") == "http://127.0.0.1:9000/health"
-        assert self.url(port="tcp:9000:interface=127.0.0.1") == "http://127.0.0.1:9000/health"
-        assert self.url(port="9000", **tls) == "https://127.0.0.1:9000/health"
-        assert self.url(port="9000", http_port="9001", **tls) == "http://127.0.0.1:9001/health"
-        assert self.url(port="haproxy:tcp:9000", http_port="9001") == "http://127.0.0.1:9001/health"
-        assert self.url(port="unix:/run/x") is None
-
-    def run_check(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ma_signaling.healthcheck"],
-            env={**child_environment(), **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=STARTS_WITHIN,
-        )
-
-    def test_tls(self) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            key, certificate = Path(directory) / "key.pem", Path(directory) / "cert.pem"
-            make_certificate(key, certificate)
-            tls = {"MA_SIGNALING_TLS_CERT": str(certificate), "MA_SIGNALING_TLS_KEY": str(key)}
-            port = free_port()
-            where = ("--port", f"tcp:{port}:interface=127.0.0.1")
-            options = ("--tls-cert", str(certificate), "--tls-key", str(key))
-            with ServerProcess(*where, *options, plain="--http-port"):
-                done = self.run_check(MA_SIGNALING_PORT=str(port), **tls)
-                assert (done.returncode, done.stderr) == (0, "")
-                # Speaking plain text to TLS is no good health.
-                assert self.run_check(MA_SIGNALING_PORT=str(port)).returncode == 1
-
-    def test_mistakes_are_said(self) -> None:
-        for variables, said in (
-            ({"PORT": "x"}, "PORT: 'x' is not a port number"),
-            ({"MA_SIGNALING_PORT": "unix:/run/x"}, "--http-port"),
-            ({"MA_SIGNALING_CONFIG": "/nowhere"}, "/nowhere"),
-            ({"PORT": str(free_port())}, "refused"),
-        ):
-            done = self.run_check(**variables)
-            assert done.returncode == 1
-            assert said in done.stderr, done.stderr
-            assert "Traceback" not in done.stderr
 
 
 class ComposeTest(SynchronousTestCase):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import declarations
 from tests import ROOT
-from tests.support.markdown_parts import PAGES, anchors, blocks, links, prose
+from tests.support.markdown_parts import PAGES, anchors, links, prose
 
 FOLDERS = r"ma_signaling|tests|contrib|benchmarks|docs|twisted|\.github|\.ci"
 # Of this server's own programs: everything else on a line, as `pip install --require-hashes`, is not ours.
@@ -92,28 +90,3 @@ class NamesTest(SynchronousTestCase):
                     assert default == number[1], name
                 else:
                     assert shown == ("none" if not default else "loopback"), name
-
-    def test_help_of_make(self) -> None:
-        """`make` alone names every target that has a text, and each is one that is no file."""
-        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-        phony = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split())
-        described = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
-        assert described <= phony
-        assert phony == set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-
-
-class MarkdownTest(SynchronousTestCase):
-    """The reader itself: one that finds nothing would find no mistakes."""
-
-    def test_it_finds(self) -> None:
-        directory = TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        page = Path(directory.name) / "page.md"
-        page.write_text(
-            "# A `b`, c\n[x](y.md#z) ![p](q.png) `[no](link)` [`code`](r)\n## Same\n## Same\n"
-            "```bash\n[not](this)\n```\n- x\n\n  ```bash\n  two\n  ```\n",
-            encoding="utf-8",
-        )
-        assert links(page) == ["y.md#z", "q.png", "r"]
-        assert anchors(page) == {"a-b-c", "same", "same-1"}
-        assert blocks(page, "bash") == ["[not](this)\n", "two\n"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests import ROOT
-from tests.unit.http.test_web import WebTestCase
+from tests.support.web_case import WebTestCase
 
 PAGES = ROOT / "ma_signaling" / "http" / "pages"
 BROWSER = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
