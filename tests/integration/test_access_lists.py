@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.server_process import ServerProcess, registered, script, talk
+from tests.support.server_process import ServerProcess, registered, talk
 
 NOT_ALLOWED = {"type": "error", "error": "Not allowed on this server", "code": "not-allowed"}
 
@@ -25,22 +25,6 @@ class FilesTestCase(SynchronousTestCase):
 
 class ProcessTest(FilesTestCase):
     """The real server with its files."""
-
-    def assert_fails(self, hint: str, *options: str) -> None:
-        done = script("--port", "tcp:0:interface=127.0.0.1", *options)
-        output = done.stdout + done.stderr
-        assert done.returncode == 1, output
-        (line,) = output.splitlines()
-        assert line.startswith(f"ma-signaling: {hint}"), line
-
-    def test_a_file_that_will_not_do_at_the_start(self) -> None:
-        self.deny.write_text("# first\n192.0.2.0/23\n192.0.2.1/24\n", encoding="utf-8")
-        self.assert_fails(f"--deny {self.deny}: line 3 is no address or network", "--deny", str(self.deny))
-        self.allow.write_text("\nSECRET ID\n", encoding="utf-8")
-        name = f"--allow-remote-ids {self.allow}"
-        self.assert_fails(f"{name}: line 2 is no Remote ID", "--allow-remote-ids", str(self.allow))
-        self.allow.unlink()
-        self.assert_fails(f"{name}: No such file", "--allow-remote-ids", str(self.allow))
 
     def test_a_private_server(self) -> None:
         async def conversation(session: aiohttp.ClientSession) -> None:

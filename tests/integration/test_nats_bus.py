@@ -85,21 +85,3 @@ class StartTest(SynchronousTestCase):
             "ma-signaling: --nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
             " (the ma-signaling command does so by itself)"
         )
-
-    def test_mistakes(self) -> None:
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        path = Path(directory.name) / "nothing"
-        path.write_text("nothing of use")
-        url = ("--nats-url", "nats://127.0.0.1:4222")
-        for options, problem in (
-            (("--nats-url", "nats://me:secret@127.0.0.1"), "is not a list of URLs such as nats://HOST:PORT"),
-            (("--nats-url", "http://127.0.0.1"), "is not a list of URLs such as nats://HOST:PORT"),
-            ((*url, "--nats-credentials", str(path)), "it has no NATS USER JWT"),
-            ((*url, "--nats-ca", str(path)), "is no certificate"),
-            ((*url, "--nats-token-file", "/nowhere"), "/nowhere cannot be read"),
-            (("--reuse-port", "on"), "--reuse-port needs --nats-url"),
-        ):
-            line = self.start(*options)
-            assert problem in line, line
-            assert line.count("\n") == 0, line

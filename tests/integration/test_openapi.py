@@ -35,7 +35,7 @@ UNLIMITED = [
         "lookups-per-minute",
         "guesses-per-minute",
         "connections-per-minute",
-        "connections-per-address",
+        "silent-connections-per-address",
     )
 ]
 EXAMPLES = 25
@@ -221,7 +221,7 @@ class RefusalTest(RequestTestCase):
             self.ask(server, path, 400, name="A", headers={"Transfer-Encoding": "nonsense"})
 
     def test_too_many_sockets_of_a_neighbour(self) -> None:
-        server = self.enter(ServerProcess("--connections-per-address=1", "--trusted-proxies=none"))
+        server = self.enter(ServerProcess("--silent-connections-per-address=1", "--trusted-proxies=none"))
         self.hold_a_socket(server)
         for path in ("/health", CHECK, "/ws"):
             self.ask(server, path, 429, name="A")

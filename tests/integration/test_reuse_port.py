@@ -38,7 +38,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 SWITCHING, OK = b"HTTP/1.1 101 ", b"HTTP/1.1 200 "
 # Nobody needs to be there for a node to serve its own peers.
 NODE = ("--nats-url", "nats://127.0.0.1:9")
-UNLIMITED = (*NODE, "--connections-per-minute", "0", "--connections-per-address", "0")
+UNLIMITED = (*NODE, "--connections-per-minute", "0", "--silent-connections-per-address", "0")
 
 
 class Still(Clock):

@@ -19,31 +19,6 @@ from tests.support.webrtc_peers import Client, Home, loopback_only
 RELAY = ("turn:relay.example.org:3478", "turns:relay.example.org:5349")
 
 
-class StartTest(SynchronousTestCase):
-    """What must be there to begin with."""
-
-    def _refusal(self, *options: str) -> str:
-        try:
-            with ServerProcess(*options):
-                raise AssertionError("it started")
-        except RuntimeError as problem:
-            return str(problem)
-
-    def test_one_without_the_other(self) -> None:
-        self.assertIn("must be set together, and only one of them is", self._refusal("--turn-urls", RELAY[0]))
-        self.assertIn(
-            "must be set together, and only one of them is", self._refusal("--turn-secret-file", "/dev/null")
-        )
-
-    def test_no_secret(self) -> None:
-        self.assertIn("is empty", self._refusal("--turn-urls", RELAY[0], "--turn-secret-file", "/dev/null"))
-        missing = self._refusal("--turn-urls", RELAY[0], "--turn-secret-file", "/nowhere")
-        self.assertIn("/nowhere cannot be read", missing)
-
-    def test_urls_that_are_none(self) -> None:
-        self.assertIn("must be URLs such as turn:", self._refusal("--turn-urls", "https://relay.example.org"))
-
-
 class RelayTest(SynchronousTestCase):
     """With real coturn."""
 
