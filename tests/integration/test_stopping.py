@@ -100,7 +100,14 @@ class StoppingTest(SynchronousTestCase):
             assert await stopping == 0, server.log()
             await watching
 
-        options = ("--connections-per-minute", "0", "--silent-connections-per-address", "0", "--drain-seconds", "1")
+        options = (
+            "--connections-per-minute",
+            "0",
+            "--silent-connections-per-address",
+            "0",
+            "--drain-seconds",
+            "1",
+        )
         with ServerProcess(*options) as server:
             talk(conversation)
         assert any(0 < count < 400 for count in counts), counts
