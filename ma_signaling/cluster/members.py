@@ -1,4 +1,4 @@
-"""Which nodes there are: each says every two seconds that it lives, and one that falls silent is gone."""
+"""Which nodes there are: each sends a beat every two seconds, and one that falls silent counts as dead."""
 
 from __future__ import annotations
 
@@ -6,82 +6,85 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from ma_signaling.cluster.here import Here
-from ma_signaling.cluster.wire import Fields
+from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.context import Context
 
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0
 """After so many seconds of silence a node counts as dead: three beats may get lost."""
 
 UNSURE_SECONDS = 60.0
-"""For how long after that its homes may be somewhere, and just not be heard."""
+"""For how long after that its homes may still be connected to it, unheard."""
 
 
 @dataclass(slots=True)
 class Member:
     """Another node."""
 
-    seen_at: float
+    heard_at: float
     counts: dict[str, int]
 
 
 class Members:
-    """The other nodes.
+    """The other nodes."""
 
-    ``met`` is called with one that was unknown or given up, ``lost`` with one that is gone, and whether it said so.
-    """
+    def __init__(
+        self, context: Context, met: Callable[[str], None], lost: Callable[[str, bool], None]
+    ) -> None:
+        """``met`` is called with a node that was unknown or given up, ``lost`` with one that is gone.
 
-    def __init__(self, here: Here, met: Callable[[str], None], lost: Callable[[str, bool], None]) -> None:
-        self._here = here
+        The second argument of ``lost`` says whether the node said goodbye.
+        """
+        self._context = context
         self._met = met
         self._lost = lost
         self._members: dict[str, Member] = {}
-        self._buried_at = -inf
+        self._given_up_at = -inf
+        context.on("beat", self._on_beat)
+        context.on("bye", self._on_bye)
 
-    def beat(self) -> None:
-        """Say that this node lives."""
-        self._here.tell_everybody("beat", counts=self._here.hub.own_counts())
+    def send_beat(self) -> None:
+        """Tell all nodes that this one lives."""
+        self._context.send_to_all("beat", counts=self._context.hub.own_counts())
 
-    def bye(self) -> None:
-        """Say that this node goes."""
-        self._here.tell_everybody("bye")
+    def send_bye(self) -> None:
+        """Tell all nodes that this one is going."""
+        self._context.send_to_all("bye")
 
-    def hear_beat(self, fields: Fields) -> None:
-        """Another node lives."""
-        self._members[fields["node"]].counts = fields["counts"]
-
-    def heard_of(self, node: str) -> None:
-        """Another node has said something: it lives, and will be missed."""
+    def heard_from(self, node: str) -> None:
+        """Another node has sent something: it lives."""
         if node in self._members:
-            self._members[node].seen_at = self._here.clock.seconds()
+            self._members[node].heard_at = self._context.clock.seconds()
         else:
-            self._members[node] = Member(self._here.clock.seconds(), {})
+            self._members[node] = Member(self._context.clock.seconds(), {})
             self._met(node)
 
-    def hear_bye(self, fields: Fields) -> None:
-        """Another node goes."""
-        self._members.pop(fields["node"], None)
-        self._lost(fields["node"], True)
-
-    def bury(self) -> None:
-        """Look for those that have fallen silent."""
-        oldest = self._here.clock.seconds() - DEAD_SECONDS
-        for node in [node for node, member in self._members.items() if member.seen_at < oldest]:
+    def give_up_silent(self) -> None:
+        """Give up the nodes that have fallen silent."""
+        oldest = self._context.clock.seconds() - DEAD_SECONDS
+        for node in [node for node, member in self._members.items() if member.heard_at < oldest]:
             del self._members[node]
-            self._buried_at = self._here.clock.seconds()
+            self._given_up_at = self._context.clock.seconds()
             self._lost(node, False)
 
-    def is_whole(self) -> bool:
-        """Whether no node fell silent lately: what nobody knows may be known to one that is only cut off."""
-        return self._here.clock.seconds() - self._buried_at >= UNSURE_SECONDS
+    def is_complete(self) -> bool:
+        """Whether no node fell silent lately: what no node knows may be known to one that is only cut off."""
+        return self._context.clock.seconds() - self._given_up_at >= UNSURE_SECONDS
 
-    def reprieve(self) -> None:
-        """Nobody could be heard for a while, which says nothing about anybody."""
+    def give_time(self) -> None:
+        """Start the silence of all nodes anew: this node could hear nobody for a while."""
         for member in self._members.values():
-            member.seen_at = self._here.clock.seconds()
+            member.heard_at = self._context.clock.seconds()
 
     def counts(self) -> dict[str, int]:
-        """The numbers of all nodes together."""
-        own = self._here.hub.own_counts()
+        """Return the numbers of all nodes together."""
+        own = self._context.hub.own_counts()
         every = [own, *(member.counts for member in self._members.values())]
         return {"nodes": len(every), **{name: sum(each.get(name, 0) for each in every) for name in own}}
+
+    def _on_beat(self, fields: Fields) -> None:
+        self._members[fields["node"]].counts = fields["counts"]
+
+    def _on_bye(self, fields: Fields) -> None:
+        self._members.pop(fields["node"], None)
+        self._lost(fields["node"], True)

@@ -11,12 +11,10 @@ dropped here, with all that waits, and another one is made.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nats.aio.client import Client
@@ -25,9 +23,8 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from twisted.logger import Logger
 
-from ma_signaling.cluster.credentials import Credentials
-from ma_signaling.cluster.wire import Listener, each_of, pack_many
-from ma_signaling.config.declaration import CannotStart
+from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
+from ma_signaling.cluster.nats_options import nats_options
 from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
@@ -58,7 +55,7 @@ class _Message(NamedTuple):
 
 
 class NatsBus:
-    """``wire.Bus``; ``begin`` must be called on the running loop."""
+    """``bus.Bus``; ``begin`` must be called on the running loop."""
 
     listener: Listener
 
@@ -66,7 +63,7 @@ class NatsBus:
         self.is_up = False
         self.messages_in = self.messages_out = self.lost = 0
         self._servers = list(settings.nats_url)
-        self._options = _options(settings)
+        self._options = nats_options(settings)
         self._client: Client | None = None
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
@@ -80,7 +77,7 @@ class NatsBus:
     # From the node
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """As ``wire.Bus`` has it."""
+        """As ``bus.Bus`` has it."""
         if not self.is_up or self._waiting_bytes > MOST_WAITING:
             self.lost += 1
             return
@@ -90,13 +87,13 @@ class NatsBus:
         self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
-        """As ``wire.Bus`` has it; what is published afterwards comes after it."""
+        """As ``bus.Bus`` has it; what is published afterwards comes after it."""
         self._wanted.add(subject)
         self._changed.add(subject)
         self._has_work.set()
 
     def unsubscribe(self, subject: str) -> None:
-        """As ``wire.Bus`` has it."""
+        """As ``bus.Bus`` has it."""
         self._wanted.discard(subject)
         self._changed.add(subject)
         self._has_work.set()
@@ -212,7 +209,7 @@ class NatsBus:
                 break
             payloads.append(self._waiting.popleft().payload)
         self._waiting_bytes -= sum(map(len, payloads))
-        return payloads[0] if len(payloads) == 1 else pack_many(payloads)
+        return payloads[0] if len(payloads) == 1 else pack_batch(payloads)
 
     def _drop(self, client: Client) -> None:
         """Have nothing more to do with a connection; what it has not written by now is lost."""
@@ -243,12 +240,12 @@ class NatsBus:
         self.messages_in += 1
         headers = message.headers
         if headers is not None and headers.get("Status") == _NOBODY:
-            _safely(partial(self.listener.nobody, message.subject))
+            _safely(partial(self.listener.no_subscribers, message.subject))
         else:
             _safely(partial(self._hand_on, message.data))
 
     def _hand_on(self, data: bytes) -> None:
-        for payload in each_of(data):
+        for payload in unpack_batch(data):
             _safely(partial(self.listener.received, payload))
 
 
@@ -280,32 +277,3 @@ class _Every(asyncio.Future[Msg]):
 
     def set_result(self, message: Msg) -> None:
         self._take(message)
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    """What nats-py needs to be let in. Raises ``CannotStart``."""
-    options: dict[str, Any] = {}
-    if settings.nats_credentials:
-        try:
-            credentials = Credentials(_read("--nats-credentials", settings.nats_credentials))
-        except ValueError as problem:
-            path = settings.nats_credentials
-            raise CannotStart(f"--nats-credentials: {path} will not do: {problem}") from None
-        options |= {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
-    if settings.nats_token_file:
-        options["token"] = _read("--nats-token-file", settings.nats_token_file)
-    if settings.nats_ca or any(url.startswith("tls:") for url in settings.nats_url):
-        if settings.nats_ca:
-            _read("--nats-ca", settings.nats_ca)
-        try:
-            options["tls"] = ssl.create_default_context(cafile=settings.nats_ca or None)
-        except ssl.SSLError:
-            raise CannotStart(f"--nats-ca: {settings.nats_ca} is no certificate") from None
-    return options
-
-
-def _read(option: str, path: str) -> str:
-    try:
-        return Path(path).read_text("ascii").strip()
-    except (OSError, ValueError) as problem:
-        raise CannotStart(f"{option}: {path} cannot be read: {problem}") from None

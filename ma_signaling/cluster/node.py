@@ -1,7 +1,7 @@
-"""A node of a cluster: what the heart asks of other nodes, and what they ask of it.
+"""A node of a cluster: puts its parts together, and keeps them going.
 
-A message's way: ``received`` → presence (who holds what), claims (who may have it), relay (who says what to whom) or
-members (who is there) → the heart.
+A message's way: ``received`` → ``Context.dispatch`` → the part that handles its operation: ``Directory`` (who holds
+what), ``Claims`` (who may have it), ``Relay`` (what peers send), ``Members`` (which nodes there are) → the core.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from secrets import token_hex
 
+from ma_signaling.cluster.bus import ALL_NODES, Bus, Fields, node_subject, unpack
 from ma_signaling.cluster.claims import Claims
-from ma_signaling.cluster.here import Here
-from ma_signaling.cluster.inquiries import Inquiries
+from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
-from ma_signaling.cluster.presence import Presence
+from ma_signaling.cluster.questions import TraceQuestions
 from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.remote_home import RemoteHome
-from ma_signaling.cluster.wire import EVERYBODY, Bus, Fields, inbox, unpack
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
@@ -25,11 +25,11 @@ from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress, Clock, Timer
 
 SUSPENDED_SECONDS = 5.0
-"""A tick that comes so late means that this node stood still, and others may have given it up."""
+"""A tick that comes so late means that this node stood still, and that others may have given it up."""
 
 
 class Node:
-    """One server among several: ``elsewhere`` is for its hub, and it is the ``wire.Listener`` of its bus."""
+    """One server among several: ``elsewhere`` is for its hub, and it is the ``bus.Listener`` of its bus."""
 
     def __init__(
         self,
@@ -39,183 +39,147 @@ class Node:
         wall: Callable[[], float],
         name: str = "",
     ) -> None:
-        self._here = here = Here(name or token_hex(6), bus, settings, clock, wall)
-        self._members = Members(here, self._meet_node, self._lose_node)
-        self._presence = Presence(here, self._members.is_whole)
-        self._claims = Claims(here, self._presence)
-        self._relay = Relay(here, self._presence)
-        self._inquiries = Inquiries(here)
-        self._presence.messages, self._presence.verdicts = self._relay, self._claims
-        self._presence.is_claimed = self._claims.__contains__
+        self._context = context = Context(name or token_hex(6), bus, settings, clock, wall)
+        self._members = Members(context, self._met, self._lost)
+        self._directory = Directory(context, self._members.is_complete)
+        self._claims = Claims(context, self._directory)
+        self._relay = Relay(context, self._directory)
+        self._directory.messages, self._directory.verdicts = self._relay, self._claims
+        self._directory.is_claimed = self._claims.__contains__
+        context.on("block", self._on_block)
+        context.on("senior", self._on_senior)
+        self._ticked_at = clock.seconds()
+        self._timer: Timer | None = None
         self.elsewhere = Elsewhere(
-            directory=self._presence,
+            directory=self._directory,
             announcements=self,
             claims=self._claims,
             relay=self._relay,
-            find_trace=self._inquiries.ask,
+            find_trace=TraceQuestions(context).ask,
             share_block=self._share_block,
             counts=self.counts,
         )
         """What the core of this node asks of the others."""
-        self._ticked_at = clock.seconds()
-        self._timer: Timer | None = None
-        self._plain: dict[str, Callable[[Fields], None]] = {
-            "look": self._presence.hear_look,
-            "here": self._presence.hear_here,
-            "away": self._presence.hear_away,
-            "held": self._hear_held,
-            "outdated": self._presence.holdings.hear_outdated,
-            "evicted": self._presence.hear_evicted,
-            "lost": lambda fields: self._presence.hear_gone(fields, goodbye=False),
-            "left": lambda fields: self._presence.hear_gone(fields, goodbye=True),
-            "claim": self._claims.hear_claim,
-            "granted": self._claims.hear_granted,
-            "refused": self._claims.hear_refused,
-            "wait": self._claims.hear_wait,
-            "nothing": self._claims.hear_nothing,
-            "free": self._claims.hear_free,
-            "withdrawn": self._claims.hear_withdrawn,
-            "attach": self._relay.hear_attach,
-            "detach": self._relay.hear_detached,
-            "busy": self._relay.hear_busy,
-            "full": self._relay.hear_full,
-            "absent": self._relay.hear_absent,
-            "again": self._hear_again,
-            "beat": self._members.hear_beat,
-            "bye": self._members.hear_bye,
-            "block": self._hear_block,
-            "inquire": self._inquiries.hear_inquiry,
-            "story": self._inquiries.hear_story,
-            "senior": self._hear_senior,
-        }
-        self._with_body = {
-            "tell": self._relay.hear_told,
-            "said": self._relay.hear_said,
-            "ready": self._relay.hear_ready,
-            "error": self._relay.hear_error,
-        }
 
     @property
     def name(self) -> str:
-        """What other nodes call this one."""
-        return self._here.node
+        """The name of this node for others."""
+        return self._context.node
 
     def join(self, hub: Hub) -> None:
         """Be the node of this hub."""
-        self._here.hub = hub
+        self._context.hub = hub
 
     def start(self) -> None:
-        """Hear the others, and tend what must be tended."""
-        self._here.hear(EVERYBODY, wanted=True)
-        self._here.hear(inbox(self.name, "*"), wanted=True)
+        """Begin to receive messages, and to do what is due."""
+        self._context.subscribe(ALL_NODES)
+        self._context.subscribe(node_subject(self.name, "*"))
         self._tick()
 
     def stop(self) -> None:
-        """Go: the others hear so."""
+        """Leave the cluster; other nodes are told."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._members.bye()
-
-    # From the bus
-
-    def received(self, payload: bytes) -> None:
-        if self._timer is None:
-            # Gone already, as the others were told.
-            return
-        op, fields, body = unpack(payload)
-        if "node" in fields and op != "bye":
-            self._members.heard_of(fields["node"])
-        if op in self._with_body:
-            self._with_body[op](fields, body)
-        elif op in self._plain:
-            self._plain[op](fields)
-
-    def nobody(self, reply: str) -> None:
-        ask = int(reply.rpartition(".")[2])
-        if not self._claims.nobody(ask):
-            self._presence.looks.nobody(ask)
-
-    def up(self) -> None:
-        self._members.reprieve()
-        self._members.beat()
-        self._presence.holdings.tell_all()
-        self._presence.tend()
-
-    def down(self) -> None:
-        self._claims.down()
-        self._presence.down()
-
-    def _hear_held(self, fields: Fields) -> None:
-        self._claims.hear_held(fields)
-        self._presence.hear_held(fields)
-
-    def _hear_block(self, fields: Fields) -> None:
-        until = self._here.clock.seconds() + fields["seconds"]
-        self._here.hub.limits.guessing.block(fields["key"], until)
-
-    def _hear_senior(self, fields: Fields) -> None:
-        now = self._here.clock.seconds()
-        self._here.hub.registry.seniority.learn(fields["r"], fields["key"], now)
-
-    def _meet_node(self, node: str) -> None:
-        # It may have been given up, and its sessions forgotten here.
-        self._here.tell(node, "again", node=self.name)
-
-    def _hear_again(self, fields: Fields) -> None:
-        for mirror in self._presence.mirrors():
-            if mirror.node == fields["node"]:
-                self._relay.attach(mirror)
-
-    def _lose_node(self, node: str, goodbye: bool) -> None:
-        self._presence.lose_node(node)
-        self._relay.lose_node(node, goodbye=goodbye)
-
-    def _tick(self) -> None:
-        self._timer = self._here.clock.callLater(BEAT_SECONDS, self._tick)
-        now, before = self._here.clock.seconds(), self._ticked_at
-        self._ticked_at = now
-        if not self._here.bus.is_up:
-            self._presence.tend()
-            return
-        if now - before >= SUSPENDED_SECONDS:
-            self.up()
-            return
-        self._members.beat()
-        self._members.bury()
-        self._presence.tend()
-        self._presence.holdings.repeat(BEAT_SECONDS)
-
-    # For the core
-
-    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
-        mirror = home.connection
-        if isinstance(mirror, RemoteHome):
-            self._relay.handed_on(home)
-            if evicting:
-                self._presence.holdings.evicted(home)
-            self._presence.mirrored(mirror)
-            self._claims.granted(mirror, evicting=evicting)
-            self._relay.attach(mirror, always=not is_new)
-        else:
-            self._presence.granted(home, evicting=evicting)
-
-    def refreshed(self, home: Home) -> None:
-        self._presence.holdings.tell(home)
-
-    def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        self._presence.holdings.vacated(home, holder.id, goodbye=goodbye)
-
-    def dropped(self, home: Home) -> None:
-        self._relay.handed_on(home)
-        self._presence.dropped(home)
-
-    def senior(self, remote_id: str, owner: ClientAddress) -> None:
-        self._here.tell_everybody("senior", r=remote_id, key=owner.key)
+        self._members.send_bye()
 
     def counts(self) -> dict[str, object]:
         """Return what ``/health`` says about the cluster."""
         return {"cluster": self._members.counts()}
 
+    # From the bus
+
+    def received(self, payload: bytes) -> None:
+        """As ``bus.Listener`` has it."""
+        if self._timer is None:
+            # It has left, as the others were told.
+            return
+        op, fields = unpack(payload)
+        if "node" in fields and op != "bye":
+            self._members.heard_from(fields["node"])
+        self._context.dispatch(op, fields)
+
+    def no_subscribers(self, reply: str) -> None:
+        """As ``bus.Listener`` has it."""
+        self._context.no_subscribers(reply)
+
+    def up(self) -> None:
+        """As ``bus.Listener`` has it."""
+        self._members.give_time()
+        self._members.send_beat()
+        self._directory.registrations.announce_all()
+        self._directory.tend()
+
+    def down(self) -> None:
+        """As ``bus.Listener`` has it."""
+        self._claims.down()
+        self._directory.down()
+
+    def _met(self, node: str) -> None:
+        # This node may have given it up, and forgotten its sessions.
+        self._context.send(node, "met-again")
+
+    def _lost(self, node: str, goodbye: bool) -> None:
+        self._directory.lose_node(node)
+        self._relay.lose_node(node, goodbye=goodbye)
+
+    def _tick(self) -> None:
+        self._timer = self._context.clock.callLater(BEAT_SECONDS, self._tick)
+        now, before = self._context.clock.seconds(), self._ticked_at
+        self._ticked_at = now
+        self._relay.tend()
+        if not self._context.bus.is_up:
+            self._directory.tend()
+            return
+        if now - before >= SUSPENDED_SECONDS:
+            self.up()
+            return
+        self._members.send_beat()
+        self._members.give_up_silent()
+        self._directory.tend()
+        self._directory.registrations.repeat(BEAT_SECONDS)
+
+    # Blocks and seniority, which all nodes share
+
     def _share_block(self, key: str, seconds: float) -> None:
-        self._here.tell_everybody("block", key=key, seconds=seconds)
+        self._context.send_to_all("block", address=key, seconds=seconds)
+
+    def _on_block(self, fields: Fields) -> None:
+        until = self._context.clock.seconds() + fields["seconds"]
+        self._context.hub.limits.guessing.block(fields["address"], until)
+
+    def senior(self, remote_id: str, owner: ClientAddress) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._context.send_to_all("senior", remote_id=remote_id, address=owner.key)
+
+    def _on_senior(self, fields: Fields) -> None:
+        now = self._context.clock.seconds()
+        self._context.hub.registry.seniority.learn(fields["remote_id"], fields["address"], now)
+
+    # Announcements of the core
+
+    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        holder = home.connection
+        if isinstance(holder, RemoteHome):
+            self._relay.handed_on(home)
+            if evicting:
+                self._directory.registrations.evicted(home)
+            self._directory.granted_elsewhere(holder)
+            self._claims.granted(holder, evicting=evicting)
+            self._relay.attach(holder, always=not is_new)
+        else:
+            self._directory.granted(home, evicting=evicting)
+
+    def refreshed(self, home: Home) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._directory.registrations.announce(home)
+
+    def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._directory.registrations.vacated(home, holder.id, goodbye=goodbye)
+
+    def dropped(self, home: Home) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._relay.handed_on(home)
+        self._directory.dropped(home)

@@ -1,254 +1,291 @@
-"""Sessions across nodes: the client's node leads them, and the home's node passes on what both say.
+"""Sessions across nodes: the client's node leads them, and the home's node passes on what both peers send.
 
-The home's node counts them, for the home's own protection, and charges what the home says; all else that a session is
-(its deadlines, its budgets, its grace, its story) is on the client's node, so that it outlives the home's.
+The home's node counts them, for the home's own protection, and charges what the home sends. All else that a session is
+(its deadlines, its budgets, its grace, its trace) is on the client's node, so that it outlives the home's node. Nodes
+trust each other: what the sender's node has parsed and charged is delivered as it is.
 """
 
 from __future__ import annotations
 
-from ma_signaling.cluster.here import Here
-from ma_signaling.cluster.presence import Presence
+from collections import deque
+
+from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
-from ma_signaling.cluster.wire import Fields
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
-from ma_signaling.core.session_table import REMEMBERED_END
+from ma_signaling.core.session_table import REMEMBERED_END, EndedSessions
 
 
 class Relay:
-    """Both ends of it."""
+    """Both ends of it (``elsewhere.Relay`` for the core)."""
 
-    def __init__(self, here: Here, presence: Presence) -> None:
-        self._here = here
-        self._presence = presence
-        self._heard: dict[str, Connection] = {}
-        """By session: the home's connection here that has heard of it, while it is connected."""
-        self._crowded_out: set[str] = set()
-        """Sessions that made way lately, or found no room."""
+    def __init__(self, context: Context, directory: Directory) -> None:
+        self._context = context
+        self._directory = directory
+        self._announced: dict[str, Connection] = {}
+        """By session: the home's connection here that was told about it, while it is connected."""
+        self._turned_away = EndedSessions(context.clock)
+        """Sessions of other nodes' clients that made way, or found no room."""
+        self._lost: deque[tuple[float, Home, str]] = deque()
+        """When answered sessions may be forgotten whose client's node is gone."""
+        # At the client's node
+        context.on("to-client", self._on_to_client)
+        context.on("session-ready", self._on_session_ready)
+        context.on("busy", self._on_busy)
+        context.on("full", self._on_full)
+        context.on("not-here", self._on_not_here)
+        context.on("met-again", self._on_met_again)
+        # At the home's node
+        context.on("to-home", self._on_to_home)
+        context.on("undeliverable", self._on_undeliverable)
+        context.on("attach", self._on_attach)
+        context.on("detach", self._on_detach)
 
-    # From the client's node to the home's
+    # At the client's node
 
-    def to_home(self, home: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
+    def to_home(self, holder: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
         """As ``remote_home.Messages`` has it."""
-        session = self._here.hub.sessions.get(session_id)
-        key = "" if session is None else session.key
-        is_answered = session is not None and session.negotiation is Negotiation.ANSWERED
-        about = self._about(home, s=session_id, kind=kind, k=key, answered=is_answered)
-        self._here.tell(home.node, "tell", payload, **about)
+        session = self._context.hub.sessions.get(session_id)
+        self._context.send(
+            holder.node,
+            "to-home",
+            payload,
+            **self._about(holder),
+            session=session_id,
+            type=kind,
+            address="" if session is None else session.key,
+            answered=session is not None and session.negotiation is Negotiation.ANSWERED,
+        )
 
-    def attach(self, mirror: RemoteHome, *, always: bool = False) -> None:
-        """A home is connected elsewhere: let its node know of the sessions here that the home knows.
-
-        As ``remote_home.Messages`` has it.
-        """
-        home = self._here.hub.registry.held_by(mirror)
+    def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
+        """As ``remote_home.Messages`` has it."""
+        home = self._context.hub.registry.held_by(holder)
         assert home is not None
         known = [
-            [session.id, session.key, *_told(session.negotiation)]
-            for session in self._here.hub.sessions.of(home)
+            [session.id, session.key, *_as_flags(session.negotiation)]
+            for session in self._context.hub.sessions.of(home)
             if session.state is not SessionState.PARKED
         ]
         if known or always:
-            self._here.tell(mirror.node, "attach", **self._about(mirror, sessions=known))
+            self._context.send(holder.node, "attach", **self._about(holder), sessions=known)
 
     def ended(self, session: Session) -> None:
-        """A session here has ended, and its home isn't told."""
-        mirror = session.home.connection
-        if isinstance(mirror, RemoteHome):
-            self._here.tell(mirror.node, "detach", **self._about(mirror, s=session.id))
+        """As ``elsewhere.Relay`` has it."""
+        holder = session.home.connection
+        if isinstance(holder, RemoteHome):
+            self._context.send(holder.node, "detach", **self._about(holder), session=session.id)
 
-    def hear_busy(self, fields: Fields) -> None:
-        """A home did not take what one of its clients sent."""
+    def _on_to_client(self, fields: Fields) -> None:
+        """A home has sent something in a session of a client here."""
+        holder = self._holder(fields)
+        if holder is None:
+            return
+        try:
+            self._context.hub.deliver(
+                holder, fields["session"], fields["type"], fields["body"], bytes(fields["places"])
+            )
+        except Refused as refused:
+            about = self._about(holder)
+            self._context.send(holder.node, "undeliverable", error(refused.error), **about)
+
+    def _on_session_ready(self, fields: Fields) -> None:
+        """A home is ready for a session of a client here; ``body``: the ICE servers that it gave, if any."""
+        session = self._session(fields)
+        if (
+            self._holder(fields) is not None
+            and session is not None
+            and session.state is not SessionState.OPEN
+        ):
+            self._context.hub.sessions.ready(session, fields.get("body"))
+
+    def _on_busy(self, fields: Fields) -> None:
+        """A home didn't take what one of its clients sent."""
         session = self._session(fields)
         if session is not None:
             session.client.peer.send(error(home_busy(1)))
 
-    def hear_full(self, fields: Fields) -> None:
+    def _on_full(self, fields: Fields) -> None:
         """A home has no room for a session, or none any more."""
         session = self._session(fields)
         if session is not None:
-            self._here.hub.sessions.turn_away(session, fields["wait"])
+            self._context.hub.sessions.turn_away(session, fields["wait"])
 
-    def hear_said(self, fields: Fields, body: bytes) -> None:
-        """A home has said something in a session of a client here; its node has parsed it, and charged the home."""
-        home = self._home_elsewhere(fields)
-        if home is None:
-            return
-        try:
-            self._here.hub.deliver(home, fields["s"], fields["kind"], body, bytes(fields["places"]))
-        except Refused as refused:
-            about = self._about(home, s=fields["s"])
-            self._here.tell(home.node, "error", error(refused.error), **about)
-
-    def hear_ready(self, fields: Fields, body: bytes) -> None:
-        """A home is ready for a session of a client here; ``body``: its ICE servers, if it gave any."""
-        home, session = self._home_elsewhere(fields), self._session(fields)
-        if home is not None and session is not None and session.state is not SessionState.OPEN:
-            self._here.hub.sessions.ready(session, body or None)
-
-    def _home_elsewhere(self, fields: Fields) -> RemoteHome | None:
-        home = self._presence.mirror_of(fields["r"])
-        return home if home is not None and home.node == fields["node"] else None
-
-    def hear_absent(self, fields: Fields) -> None:
+    def _on_not_here(self, fields: Fields) -> None:
         """A home isn't where it was thought to be."""
-        mirror = self._presence.mirror_of(fields["r"])
-        if mirror is not None and mirror.is_of(fields["node"], fields["name"]):
-            self._presence.lose(mirror)
+        holder = self._holder(fields)
+        if holder is not None and holder.name == fields["connection"]:
+            self._directory.lose(holder)
+
+    def _on_met_again(self, fields: Fields) -> None:
+        """A node had given this one up, and may have forgotten its sessions."""
+        for holder in self._directory.remote_homes():
+            if holder.node == fields["node"]:
+                self.attach(holder)
+
+    def _holder(self, fields: Fields) -> RemoteHome | None:
+        """Return the holder of a Remote ID, if it is on the node that has sent a message."""
+        holder = self._directory.remote_home(fields["remote_id"])
+        return holder if holder is not None and holder.node == fields["node"] else None
 
     def _session(self, fields: Fields) -> Session | None:
-        session = self._here.hub.sessions.get(fields["s"])
-        return session if session is not None and session.home.remote_id == fields["r"] else None
+        session = self._context.hub.sessions.get(fields["session"])
+        is_its = session is not None and session.home.remote_id == fields["remote_id"]
+        return session if is_its else None
 
-    def _about(self, mirror: RemoteHome, **fields: object) -> Fields:
-        return {"r": mirror.home_id, "node": self._here.node, "name": mirror.name, **fields}
+    @staticmethod
+    def _about(holder: RemoteHome) -> Fields:
+        return {"remote_id": holder.home_id, "connection": holder.name}
 
-    # From the home's node to the client's
+    # At the home's node
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """As ``elsewhere.Relay`` has it."""
-        about = {"r": session.home.remote_id, "node": self._here.node, "s": session.id}
-        self._here.tell(session.node, "said", payload, **about, kind=kind, places=list(places))
+        about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
+        self._context.send(session.node, "to-client", payload, **about, places=list(places))
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """As ``elsewhere.Relay`` has it."""
-        about = {"r": session.home.remote_id, "node": self._here.node, "s": session.id}
-        self._here.tell(session.node, "ready", ice_servers or b"", **about)
+        about = {"remote_id": session.home.remote_id, "session": session.id}
+        self._context.send(session.node, "session-ready", ice_servers or b"", **about)
 
     def crowd_out(self, session: RemoteSession) -> None:
-        """A session of a client elsewhere makes way for another."""
-        self._heard.pop(session.id, None)
+        """As ``elsewhere.Relay`` has it."""
+        self._announced.pop(session.id, None)
         self._turn_away(session.home, session.id, session.node, 1)
 
     def _turn_away(self, home: Home, session_id: str, node: str, wait: float) -> None:
-        self._crowded_out.add(session_id)
-        self._here.clock.callLater(REMEMBERED_END, self._crowded_out.discard, session_id)
-        self._here.tell(node, "full", r=home.remote_id, s=session_id, wait=wait)
+        self._turned_away.add(session_id, home.remote_id)
+        self._context.send(node, "full", remote_id=home.remote_id, session=session_id, wait=wait)
 
-    def hear_told(self, fields: Fields, body: bytes) -> None:
-        """Another node has something to say to a home."""
-        home = self._home(fields)
-        if home is None:
+    def _on_to_home(self, fields: Fields) -> None:
+        """A message for a home, in a session of another node's client."""
+        home = self._local_home(fields)
+        session_id: str = fields["session"]
+        # What is for a session that was turned away was under way when its node was told.
+        if home is None or self._turned_away.lately(session_id):
             return
         assert home.connection is not None
-        session_id: str = fields["s"]
-        kind: str = fields["kind"]
-        if session_id in self._crowded_out:
-            # It was under way when its node was told.
-            return
-        if kind == "client-connected":
-            self._announced(home, fields, body)
-        elif kind == "client-disconnected":
-            home.connection.peer.send(body)
-            self.hear_detached(fields)
-        elif not home.has_room(len(body)):
-            self._here.tell(fields["node"], "busy", r=home.remote_id, s=session_id)
-        else:
-            session = self._known(home, session_id) or self._attach(home, fields, session_id)
-            session.client_sent(kind)
-            home.connection.peer.send(body)
+        payload: bytes = fields["body"]
+        match fields["type"]:
+            case "client-connected":
+                self._announce(home, home.connection, fields)
+            case "client-disconnected":
+                home.connection.peer.send(payload)
+                self._on_detach(fields)
+            case _ if not home.has_room(len(payload)):
+                self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
+            case kind:
+                session = self._known(home, session_id) or self._attach(home, fields, session_id)
+                session.client_sent(kind)
+                home.connection.peer.send(payload)
 
-    def hear_error(self, fields: Fields, body: bytes) -> None:
-        """What a home said in a session could not be delivered."""
-        home = self._home(fields)
-        if home is not None and home.connection is not None:
-            home.connection.peer.send(body)
-
-    def _announced(self, home: Home, fields: Fields, body: bytes) -> None:
-        session_id, node = fields["s"], fields["node"]
+    def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
+        session_id, node = fields["session"], fields["node"]
         if self._known(home, session_id) is None:
             try:
-                self._here.hub.sessions.admit_remote(home, session_id, node, fields["k"])
+                self._context.hub.sessions.admit_remote(home, session_id, node, fields["address"])
             except Refused as refused:
                 self._turn_away(home, session_id, node, refused.error.retry_after or 1)
                 return
-        # Its node says so again when it has not heard of this one for a while, and a home must not hear it twice.
-        assert home.connection is not None
-        if self._heard.get(session_id) is not home.connection:
-            self._heard[session_id] = home.connection
-            home.connection.peer.send(body)
+        # Its node announces it again when it hasn't heard from this one for a while; the home must not hear it twice.
+        if self._announced.get(session_id) is not connection:
+            self._announced[session_id] = connection
+            connection.peer.send(fields["body"])
+
+    def _on_undeliverable(self, fields: Fields) -> None:
+        """What a home sent in a session could not be delivered."""
+        home = self._local_home(fields)
+        if home is not None and home.connection is not None:
+            home.connection.peer.send(fields["body"])
+
+    def _on_attach(self, fields: Fields) -> None:
+        """Another node has these sessions with a home of this node, and no others."""
+        home = self._local_home(fields)
+        if home is None:
+            return
+        sessions = self._context.hub.sessions
+        listed = {session_id for session_id, *_ in fields["sessions"]}
+        for session in sessions.remote.of(home):
+            if session.node == fields["node"] and session.id not in listed:
+                self._announced.pop(session.id, None)
+                sessions.remote.detach(home, session.id)
+        for session_id, address, offered, answered in fields["sessions"]:
+            if self._turned_away.lately(session_id):
+                continue
+            about = {"node": fields["node"], "address": address}
+            session = self._known(home, session_id) or self._attach(home, about, session_id)
+            session.negotiation = _from_flags(offered, answered)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
-        session = self._here.hub.sessions.attach_remote(home, session_id, fields["node"], fields["k"])
+        attach = self._context.hub.sessions.attach_remote
+        session = attach(home, session_id, fields["node"], fields["address"])
         if fields.get("answered"):
             session.negotiation = Negotiation.ANSWERED
         return session
 
-    def hear_attach(self, fields: Fields) -> None:
-        """Another node has these sessions with a home that is here, and no others."""
-        home = self._home(fields)
-        if home is None:
-            return
-        listed = {session_id for session_id, *_ in fields["sessions"]}
-        for session in self._here.hub.sessions.remote.of(home):
-            if session.node == fields["node"] and session.id not in listed:
-                self._heard.pop(session.id, None)
-                self._here.hub.sessions.remote.detach(home, session.id)
-        for session_id, key, offered, answered in fields["sessions"]:
-            if session_id in self._crowded_out:
-                continue
-            session = self._known(home, session_id) or self._attach(home, {**fields, "k": key}, session_id)
-            session.negotiation = _heard(offered, answered)
-
-    def hear_detached(self, fields: Fields) -> None:
-        """A session with a home here has ended elsewhere."""
-        home = self._here.hub.registry.find(fields["r"])
-        self._heard.pop(fields["s"], None)
+    def _on_detach(self, fields: Fields) -> None:
+        """A session with a home of this node has ended."""
+        home = self._context.hub.registry.find(fields["remote_id"])
+        self._announced.pop(fields["session"], None)
         if home is not None:
-            self._here.hub.sessions.remote.detach(home, fields["s"])
+            self._context.hub.sessions.remote.detach(home, fields["session"])
 
     def _known(self, home: Home, session_id: str) -> RemoteSession | None:
-        session = self._here.hub.sessions.remote.get(session_id)
+        session = self._context.hub.sessions.remote.get(session_id)
         return session if session is not None and session.home is home else None
 
-    def _home(self, fields: Fields) -> Home | None:
-        home = self._here.hub.registry.find(fields["r"])
+    def _local_home(self, fields: Fields) -> Home | None:
+        home = self._context.hub.registry.find(fields["remote_id"])
         if home is not None and home.state is HomeState.LOCAL:
             return home
-        self._here.tell(fields["node"], "absent", r=fields["r"], node=self._here.node, name=fields["name"])
+        about = {"remote_id": fields["remote_id"], "connection": fields["connection"]}
+        self._context.send(fields["node"], "not-here", **about)
         return None
 
     # Losses
 
     def handed_on(self, home: Home) -> None:
-        """A home that was here is elsewhere, where the other nodes turn to, or gone for good."""
-        for session in self._here.hub.sessions.remote.of(home):
-            self._heard.pop(session.id, None)
-        self._here.hub.sessions.remote.forget(home)
+        """Another node holds a home that was here, and other nodes turn to it; or the home is gone for good."""
+        for session in self._context.hub.sessions.remote.of(home):
+            self._announced.pop(session.id, None)
+        self._context.hub.sessions.remote.forget(home)
 
     def lose_node(self, node: str, *, goodbye: bool) -> None:
-        """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and nobody shall notice."""
-        sessions = self._here.hub.sessions
-        for home in self._here.hub.registry.homes():
-            for session in self._here.hub.sessions.remote.of(home):
-                if session.node != node:
-                    continue
-                if goodbye:
-                    self._heard.pop(session.id, None)
-                    sessions.remote.detach(home, session.id)
-                    continue
-                if session.negotiation is Negotiation.ANSWERED:
-                    # The home isn't told: should that node live, it must not hear of the session anew.
-                    self._here.clock.callLater(REMEMBERED_END, self._forget, home, session.id)
-                else:
-                    self._heard.pop(session.id, None)
-                sessions.remote.client_lost(session)
+        """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and homes aren't told."""
+        remote = self._context.hub.sessions.remote
+        for session in remote.all():
+            if session.node != node:
+                continue
+            if session.negotiation is Negotiation.ANSWERED and not goodbye:
+                # The home isn't told: should that node live, it must not hear of the session again.
+                self._lost.append((self._context.clock.seconds(), session.home, session.id))
+            else:
+                self._announced.pop(session.id, None)
+            if goodbye:
+                remote.detach(session.home, session.id)
+            else:
+                remote.client_lost(session)
 
-    def _forget(self, home: Home, session_id: str) -> None:
-        if self._known(home, session_id) is None:
-            self._heard.pop(session_id, None)
+    def tend(self) -> None:
+        """Forget lost sessions that aren't announced again."""
+        oldest = self._context.clock.seconds() - REMEMBERED_END
+        while self._lost and self._lost[0][0] <= oldest:
+            _, home, session_id = self._lost.popleft()
+            if self._known(home, session_id) is None:
+                self._announced.pop(session_id, None)
 
 
-def _told(negotiation: Negotiation) -> tuple[bool, bool]:
-    """Whether there was an offer, and an answer, as another node is told."""
+def _as_flags(negotiation: Negotiation) -> tuple[bool, bool]:
+    """Return whether there was an offer, and an answer."""
     return negotiation is not Negotiation.NOTHING, negotiation is Negotiation.ANSWERED
 
 
-def _heard(offered: bool, answered: bool) -> Negotiation:
-    """What ``_told`` says."""
+def _from_flags(offered: bool, answered: bool) -> Negotiation:
     if answered:
         return Negotiation.ANSWERED
     return Negotiation.OFFERED if offered else Negotiation.NOTHING

@@ -26,6 +26,9 @@ class Verdicts(Protocol):
     def let_go(self, newcomer: RemoteHome) -> None:
         """This node goes down, and has nothing against it."""
 
+    def registered_elsewhere(self, remote_id: str) -> None:
+        """Another node announces that it holds a Remote ID, maybe without having heard of a claim to it."""
+
 
 class Messages(Protocol):
     """The way to a home on another node."""
@@ -40,7 +43,7 @@ class Messages(Protocol):
 class RemoteHome(Connection):
     """One connection of a home, on the node ``node``, where it is called ``name``. It is its own peer."""
 
-    __slots__ = ("_messages", "_verdicts", "ask", "heard_at", "home_id", "name", "node")
+    __slots__ = ("_messages", "_verdicts", "heard_at", "home_id", "name", "node", "question")
 
     congested = False
 
@@ -52,14 +55,14 @@ class RemoteHome(Connection):
         address: ClientAddress,
         messages: Messages,
         verdicts: Verdicts,
-        ask: int = 0,
+        question: int = 0,
     ) -> None:
         super().__init__(f"{name}@{node}", self, address, _NO_BUDGET, is_remote=True)
         self.home_id = remote_id
         """The Remote ID that it holds, or wants."""
         self.node = node
         self.name = name
-        self.ask = ask
+        self.question = question
         """The number of its node's question, while the answer is open."""
         self.heard_at = 0.0
         """When its node said last that it holds its Remote ID."""
@@ -85,7 +88,7 @@ class RemoteHome(Connection):
         raise AssertionError("whether a connection lives is judged by its own node")
 
     def close(self, code: int, reason: str) -> None:
-        if not self.ask:
+        if not self.question:
             return
         if code == CloseCode.TRY_AGAIN_LATER:
             self._verdicts.refused(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from ma_signaling.cluster.wire import EVERYBODY, inbox
+from ma_signaling.cluster.bus import ALL_NODES, node_subject
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Letter, Player
 from tests.model.cluster_referee import GRACE, QUIET_SETTLING, RIPPLE, SETTLING, Referee
@@ -289,7 +289,7 @@ class Match(Referee):
         self.advance(SETTLING + self.cluster.worlds[0].settings.grace)
         for number in self.live():
             world, node = self.cluster.worlds[number], self.cluster.lines[number].node
-            registry, presence = world.hub.registry, node._presence
+            registry, directory = world.hub.registry, node._directory
             left = {
                 "homes": registry._homes,
                 "newcomers": registry.takeovers._claims,
@@ -298,20 +298,19 @@ class Match(Referee):
                 "connections": world.hub._connections,
                 "silent": world.hub._silent._by_key,
                 "claims": node._claims._claims,
-                "asks": node._claims._by_ask,
-                "holds": presence.holdings._holds,
-                "repeats": presence.holdings._told_at,
-                "mirrors": presence._mirrors,
-                "terms": presence._terms._latest,
-                "looks": presence.looks._open,
-                "inherited": presence.holdings._inherited,
-                "watched": presence._watched,
-                "told": presence.holdings._senior_told_at,
-                "heard": node._relay._heard,
+                "questions": node._context._questions,
+                "registrations": directory.registrations._registrations,
+                "repeats": directory.registrations._announced_at,
+                "remote homes": directory._remote_homes,
+                "terms": directory._terms._latest,
+                "inherited": directory.registrations._inherited,
+                "watched": directory._watched,
+                "seniors": directory.registrations._senior_told_at,
+                "announced": node._relay._announced,
             }
             for name, what in left.items():
                 assert not what, f"n{number} keeps {name}: {what}"
-            assert self.cluster.lines[number].wanted == {EVERYBODY, inbox(node.name, "*")}
+            assert self.cluster.lines[number].wanted == {ALL_NODES, node_subject(node.name, "*")}
             assert registry.online == world.hub.sessions.open == 0
             assert set(node._members._members) == {f"n{n}" for n in self.live()} - {node.name}
         ticks = [timer for timer in self.cluster.clock.timers if "arrive" not in timer._name]

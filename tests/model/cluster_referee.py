@@ -7,7 +7,7 @@ lately (`is_calm`). Nothing is predicted: who holds what is read from the wire.
 from __future__ import annotations
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
-from ma_signaling.cluster.holdings import REPEAT_SECONDS
+from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player

@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable
 from functools import partial
 
+from ma_signaling.cluster.bus import unpack
 from ma_signaling.cluster.node import Node
-from ma_signaling.cluster.wire import unpack
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import HomeState
 from tests.support.memory_hub import FakeClock, FakePeer, FakeTimer, World
@@ -47,11 +47,11 @@ class Server:
         for line in hearing:
             line.deliver(partial(line.node.received, payload))
         if reply and not hearing:
-            sender.deliver(partial(sender.node.nobody, reply))
+            sender.deliver(partial(sender.node.no_subscribers, reply))
 
 
 class Line:
-    """One node's connection to the server (``cluster.wire.Bus``)."""
+    """One node's connection to the server (``cluster.bus.Bus``)."""
 
     node: Node
 

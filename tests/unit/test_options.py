@@ -108,6 +108,6 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused(urls, "--nats-url", "nats://me:secret@127.0.0.1")
         self.assert_refused(urls, "--nats-url", "http://127.0.0.1")
         self.assert_refused("it has no NATS USER JWT", *NATS, "--nats-credentials", str(nothing))
-        self.assert_refused("is no certificate", *NATS, "--nats-ca", str(nothing))
+        self.assert_refused("is not a certificate", *NATS, "--nats-ca", str(nothing))
         self.assert_refused("/nowhere cannot be read", *NATS, "--nats-token-file", "/nowhere")
         self.assert_refused("--reuse-port needs --nats-url", "--reuse-port", "on")

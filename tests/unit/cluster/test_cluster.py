@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.wire import pack, unpack
+from ma_signaling.cluster.bus import pack, unpack
 from ma_signaling.core import messages
 from tests.support.memory_cluster import Cluster
 from tests.support.sample_candidates import HOST, RELAY, SRFLX, sdp
@@ -235,4 +235,7 @@ class WireTest(SynchronousTestCase):
         for payload in (b"", b"x", b"[]", b"{}", b'{"op":1}', b'["op"]\nbody'):
             with self.assertRaises(ValueError):
                 unpack(payload)
-        assert unpack(pack("tell", {"s": "S"}, b"a\nb")) == ("tell", {"s": "S"}, b"a\nb")
+        assert unpack(pack("to-home", {"session": "S"}, b"a\nb")) == (
+            "to-home",
+            {"session": "S", "body": b"a\nb"},
+        )

@@ -6,6 +6,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.cluster.bus import node_subject
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
 
@@ -144,10 +145,10 @@ class CrossingTest(SynchronousTestCase):
     def test_the_elders_node_goes(self) -> None:
         """Its newcomers are let go, and stand in nobody's way."""
         cluster = Cluster(3, latency=(0.01, 0.01))
-        cluster.server.lose = lambda op, subject: op in {"claim", "nothing"}
+        cluster.server.lose = lambda op, subject: op in {"claim", "no-objection"}
         elder = newcomer(cluster, 0, OWNER)
         cluster.settle(0.1)
-        cluster.server.lose = lambda op, subject: op == "nothing"
+        cluster.server.lose = lambda op, subject: op == "no-objection"
         younger = newcomer(cluster, 1, STRANGER)
         cluster.settle(0.1)
         assert elder.heard == []
@@ -162,10 +163,10 @@ class CrossingTest(SynchronousTestCase):
         cluster.home(1, "ANOTHER", text=OTHER)
         cluster.server.lose = lambda op, subject: op in {"wait", "refused", "claim"}
         first, second = (newcomer(cluster, 0, OWNER) for _ in range(2))
-        claims = cluster.lines[0].node._claims
-        claims.nobody(min(claims._by_ask))
+        node = cluster.lines[0].node
+        node.no_subscribers(node_subject("n0", min(node._claims._by_question)))
         first.say("register-server", remoteId="ANOTHER")
         cluster.lines[0].cut()
         assert first.closed == (4000, "Replaced by new connection")
         assert second.types() == ["registered"]
-        assert not claims._by_ask
+        assert not node._claims._by_question

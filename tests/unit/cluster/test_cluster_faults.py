@@ -73,7 +73,7 @@ class BusTest(SynchronousTestCase):
         """A home that was not told of the loss of a call's client is not told of the call anew."""
         other = self.cluster.client(1, text=STRANGER)
         session_id = self.cluster.session(self.home, other)
-        self.cluster.server.lose = lambda op, subject: op == "said"
+        self.cluster.server.lose = lambda op, subject: op == "to-client"
         self.home.say("answer", sessionId=session_id, data={})
         self.cluster.settle()
         self.cluster.lines[1].cut(noticed=False)
@@ -87,7 +87,7 @@ class BusTest(SynchronousTestCase):
         self.home.goodbye()
         other.goodbye()
         self.cluster.settle(70)
-        assert self.cluster.lines[0].node._relay._heard == {}
+        assert self.cluster.lines[0].node._relay._announced == {}
 
     def test_third_node_follows_the_better_one(self) -> None:
         """One that saw only the other, which has got it later, learns so too."""
@@ -158,7 +158,20 @@ class BusTest(SynchronousTestCase):
 
     def test_every_message_may_be_lost(self) -> None:
         """Once each: afterwards the home is found, and held once."""
-        for lost in ("held", "lost", "look", "here", "claim", "granted", "beat", "tell", "said", "attach"):
+        for lost in (
+            *(
+                "registered",
+                "lost",
+                "look-up",
+                "holder",
+                "claim",
+                "granted",
+                "beat",
+                "to-home",
+                "to-client",
+                "attach",
+            ),
+        ):
             cluster = Cluster(3)
             left = [lost]
 

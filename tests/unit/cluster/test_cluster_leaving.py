@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.wire import pack
+from ma_signaling.cluster.bus import pack
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -65,7 +65,7 @@ class LeavingTest(SynchronousTestCase):
         cluster.kill(1)
         cluster.settle(80)
         assert home.heard == []
-        assert not cluster.lines[0].node._relay._heard
+        assert not cluster.lines[0].node._relay._announced
 
     def test_bus_goes_during_questions(self) -> None:
         cluster = Cluster(2, latency=(0.4, 0.4))
@@ -166,7 +166,7 @@ class LeavingTest(SynchronousTestCase):
             cluster.session(home, cluster.client(1))
         crowding = cluster.worlds[0].connect(STRANGER)
         crowding.say("connect-request", remoteId="HOME")
-        cluster.lines[1].node.received(pack("again", {"node": "n0"}))
+        cluster.lines[1].node.received(pack("met-again", {"node": "n0"}))
         cluster.settle(2)
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
@@ -186,6 +186,6 @@ class LeavingTest(SynchronousTestCase):
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
         listed = [[refused.connection.ended_session, STRANGER, False, False]]
-        about = {"r": "HOME", "node": "n1", "name": home.connection.id, "sessions": listed}
+        about = {"remote_id": "HOME", "node": "n1", "connection": home.connection.id, "sessions": listed}
         cluster.lines[0].node.received(pack("attach", about))
         assert not cluster.worlds[0].hub.sessions.remote.of(known)

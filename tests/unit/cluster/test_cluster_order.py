@@ -102,7 +102,7 @@ class OrderTest(SynchronousTestCase):
             cluster.settle(1)
         cluster.server.sent.clear()
         cluster.settle(130)
-        told = [subject for subject, op in cluster.server.sent if op == "held" and ".home." in subject]
+        told = [subject for subject, op in cluster.server.sent if op == "registered" and ".home." in subject]
         assert 2 <= len(told) <= 3, told
 
     def test_seniority_is_told_again(self) -> None:

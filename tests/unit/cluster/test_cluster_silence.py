@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.wire import pack
+from ma_signaling.cluster.bus import pack
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -22,7 +22,7 @@ class SilenceTest(SynchronousTestCase):
         client = cluster.client(1)
         session_id = cluster.session(home, client)
         body = json.dumps({"type": "answer", "sessionId": session_id, "data": {}}).encode()
-        cluster.lines[1].node.received(pack("said", {"r": "HOME", "node": "another"}, body))
+        cluster.lines[1].node.received(pack("to-client", {"remote_id": "HOME", "node": "another"}, body))
         assert client.heard == []
 
     def test_attached_by_what_its_client_says(self) -> None:
@@ -64,7 +64,7 @@ class SilenceTest(SynchronousTestCase):
         cluster.settle(3)
         node = cluster.lines[0].node
         del node._members._members["n1"]
-        node._lose_node("n1", False)
+        node._lost("n1", False)
         cluster.settle(3)
         home.say("answer", sessionId=session_id, data=2)
         cluster.settle()
@@ -108,4 +108,6 @@ class SilenceTest(SynchronousTestCase):
         for _ in range(4):
             cluster.settle(40)
             cluster.home(0)
-        assert any(subject.endswith(".home.OTHER") for subject, op in cluster.server.sent if op == "held")
+        assert any(
+            subject.endswith(".home.OTHER") for subject, op in cluster.server.sent if op == "registered"
+        )

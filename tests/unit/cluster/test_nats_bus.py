@@ -8,9 +8,9 @@ from typing import Any
 from nats.aio.msg import Msg
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.credentials import Credentials
+from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
 from ma_signaling.cluster.nats_bus import NatsBus
-from ma_signaling.cluster.wire import each_of, pack, pack_many, unpack
+from ma_signaling.cluster.nats_options import Credentials
 from ma_signaling.config.settings import Settings
 from tests.support.nats_identity import operator_mode
 
@@ -25,7 +25,7 @@ class CredentialsTest(SynchronousTestCase):
         for text, problem in (
             (jwt, "it has no USER NKEY SEED"),
             (seed, "it has no NATS USER JWT"),
-            (whole.replace("\nSU", "\nSA"), "its seed is no user's"),
+            (whole.replace("\nSU", "\nSA"), "its seed is not a user's"),
         ):
             with self.assertRaisesRegex(ValueError, problem):
                 Credentials(text)
@@ -36,10 +36,17 @@ class WireTest(SynchronousTestCase):
 
     def test_many_at_once(self) -> None:
         """Whatever is in them, line feeds too, comes out as it went in."""
-        payloads = [pack("said", {"r": "A\nB"}, b"one\ntwo"), pack("beat", {}), pack("tell", {}, b"\n\n")]
-        assert each_of(pack_many(payloads)) == payloads
-        assert each_of(payloads[0]) == [payloads[0]]
-        assert unpack(payloads[0]) == ("said", {"r": "A\nB"}, b"one\ntwo")
+        payloads = [
+            pack("to-client", {"remote_id": "A\nB"}, b"one\ntwo"),
+            pack("beat", {}),
+            pack("to-home", {}, b"\n\n"),
+        ]
+        assert unpack_batch(pack_batch(payloads)) == payloads
+        assert unpack_batch(payloads[0]) == [payloads[0]]
+        assert unpack(payloads[0]) == (
+            "to-client",
+            {"remote_id": "A\nB", "body": b"one\ntwo"},
+        )
 
     def test_nonsense(self) -> None:
         for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
@@ -55,7 +62,7 @@ class _Listener:
         self.heard.append(payload)
         raise KeyError(payload)
 
-    def nobody(self, reply: str) -> None:
+    def no_subscribers(self, reply: str) -> None:
         raise AssertionError(reply)
 
     def up(self) -> None: ...
@@ -74,9 +81,9 @@ class NonsenseTest(SynchronousTestCase):
             bus._client = client
             for data in (
                 b"{",
-                b'{"op":"many"',
-                b'{"op":"many"}\nabc',
-                b'{"op":"many","sizes":"x"}\nabc',
+                b'{"op":"batch"',
+                b'{"op":"batch"}\nabc',
+                b'{"op":"batch","sizes":"x"}\nabc',
                 b"{}",
             ):
                 bus._take(client, Msg(client, subject="s", data=data))

@@ -1,0 +1,103 @@
+"""What all parts of a node share: its name and hub, the messages that it sends, and who handles those that come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from ma_signaling.cluster.bus import (
+    ALL_NODES,
+    Bus,
+    Fields,
+    home_subject,
+    node_subject,
+    pack,
+    watch_subject,
+)
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.hub import Hub
+from ma_signaling.core.peer import Clock
+
+
+class Context:
+    """Given to every part, which registers handlers for its own operations with ``on``."""
+
+    hub: Hub
+    """Set before anything is received."""
+
+    def __init__(
+        self, node: str, bus: Bus, settings: Settings, clock: Clock, wall: Callable[[], float]
+    ) -> None:
+        self.node = node
+        """This node's name."""
+        self.bus = bus
+        self.settings = settings
+        self.clock = clock
+        self.wall = wall
+        self._handlers: dict[str, Callable[[Fields], None]] = {}
+        self._numbers = count(1)
+        self._questions: dict[int, Callable[[], None]] = {}
+        self._subjects: set[str] = set()
+
+    # What comes
+
+    def on(self, op: str, handle: Callable[[Fields], None]) -> None:
+        """Have ``handle`` called with the fields of each message with this operation."""
+        assert op not in self._handlers
+        self._handlers[op] = handle
+
+    def dispatch(self, op: str, fields: Fields) -> None:
+        """Handle a message; one with an unknown operation is ignored."""
+        handle = self._handlers.get(op)
+        if handle is not None:
+            handle(fields)
+
+    def subscribe(self, subject: str, wanted: bool = True) -> None:
+        """Receive what is sent to a subject, or stop receiving it."""
+        if wanted and subject not in self._subjects:
+            self._subjects.add(subject)
+            self.bus.subscribe(subject)
+        elif not wanted and subject in self._subjects:
+            self._subjects.remove(subject)
+            self.bus.unsubscribe(subject)
+
+    # Questions
+
+    def begin_question(self, nobody: Callable[[], None]) -> int:
+        """Return a number for a question; ``nobody`` is called if nobody hears it, until it is ended."""
+        number = next(self._numbers)
+        self._questions[number] = nobody
+        return number
+
+    def end_question(self, number: int) -> None:
+        """End a question: whatever is still answered comes too late."""
+        del self._questions[number]
+
+    def no_subscribers(self, reply: str) -> None:
+        """As ``bus.Listener`` has it."""
+        nobody = self._questions.get(int(reply.rpartition(".")[2]))
+        if nobody is not None:
+            nobody()
+
+    # What is sent
+
+    def send(self, node: str, op: str, body: bytes = b"", /, **fields: Any) -> None:
+        """Send a message to one node."""
+        self.bus.publish(node_subject(node), pack(op, {"node": self.node, **fields}, body))
+
+    def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
+        """Send a message to the node that holds a Remote ID or expects its home back; or ask it a question."""
+        payload = pack(op, {"remote_id": remote_id, "node": self.node, "question": question, **fields})
+        reply = node_subject(self.node, question) if question else ""
+        self.bus.publish(home_subject(remote_id), payload, reply)
+
+    def send_to_watchers(self, remote_id: str, op: str, /, **fields: Any) -> None:
+        """Send a message to the nodes that have sessions with a home on another node."""
+        self.bus.publish(
+            watch_subject(remote_id), pack(op, {"remote_id": remote_id, "node": self.node, **fields})
+        )
+
+    def send_to_all(self, op: str, /, **fields: Any) -> None:
+        """Send a message to all nodes."""
+        self.bus.publish(ALL_NODES, pack(op, {"node": self.node, **fields}))

@@ -1,0 +1,285 @@
+"""Which node holds which Remote ID: this node's registrations, and the homes of other nodes that matter here.
+
+Nothing is stored anywhere: a node subscribes to the subject of each home that it holds, and a node that asks there for
+an unknown one learns from NATS at once that nobody has subscribed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
+from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
+from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
+from ma_signaling.cluster.remote_home import Messages, RemoteHome, Verdicts
+from ma_signaling.core.ending import BREAK, GOODBYE
+from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.peer import ClientAddress
+
+VERIFY_SECONDS = REPEAT_SECONDS + 5.0
+"""After so many seconds without news about a home of another node, that node is asked whether it still has it."""
+
+
+class Directory:
+    """What is known about homes here and elsewhere (``elsewhere.Directory`` for the core)."""
+
+    is_clustered = True
+
+    def __init__(self, context: Context, is_complete: Callable[[], bool]) -> None:
+        """``is_complete`` says whether all other nodes can be heard, as far as is known."""
+        self._context = context
+        self._is_complete = is_complete
+        self._remote_homes: dict[str, RemoteHome] = {}
+        self._terms = Terms()
+        self.registrations = Registrations(context, self._terms)
+        self._questions = HolderQuestions(context, self._unknown, is_complete)
+        self._watched: set[str] = set()
+        """Homes that are elsewhere or away, and matter here."""
+        self.messages: Messages
+        self.verdicts: Verdicts
+        self.is_claimed: Callable[[str], bool]
+        """Whether this node has a claim to a Remote ID under way."""
+        context.on("look-up", self._on_look_up)
+        context.on("holder", self._on_holder)
+        context.on("away", self._on_away)
+        context.on("registered", self._on_registered)
+        context.on("evicted", self._on_evicted)
+        context.on("lost", self._on_lost)
+        context.on("left", self._on_left)
+
+    # Questions
+
+    def look_up(self, remote_id: str) -> None:
+        """As ``elsewhere.Directory`` has it."""
+        self.ask_online(remote_id, None)
+
+    def ask_online(self, remote_id: str, told: OnlineTold | None) -> None:
+        """As ``elsewhere.Directory`` has it."""
+        # Even where nobody can be asked now: it is asked for again later, or forgotten.
+        self.sync(remote_id)
+        self._questions.ask(remote_id, told)
+
+    def _unknown(self, remote_id: str) -> None:
+        if not self.is_claimed(remote_id):
+            self._context.hub.nobody(remote_id, is_sure=self._is_complete())
+
+    def _on_look_up(self, fields: Fields) -> None:
+        remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]
+        home = self._context.hub.registry.find(remote_id)
+        if home is not None and home.state is HomeState.LOCAL:
+            self._context.send(node, "holder", question=question, **self._described(home))
+        elif not self.is_claimed(remote_id):
+            self._context.send(node, "away", question=question)
+        # A node that claims it knows nothing about it: there may be a holder, which answers.
+
+    def _described(self, home: Home) -> Fields:
+        return {name: value for name, value in self.registrations.describe(home).items() if name != "node"}
+
+    def _on_away(self, fields: Fields) -> None:
+        """Nobody holds a home, but a node expects it back: clients that wait for it wait on."""
+        self._questions.answered(fields, connected=False)
+
+    def _on_holder(self, fields: Fields) -> None:
+        """A node holds a home that this one has asked for."""
+        self._questions.answered(fields, connected=True)
+        self._take_note(fields)
+
+    # Homes of this node
+
+    def granted(self, home: Home, *, evicting: bool) -> None:
+        """A connection of this node holds a Remote ID: announce it."""
+        self.registrations.begin(home)
+        self._remote_homes.pop(home.remote_id, None)
+        self.sync(home.remote_id)
+        self.registrations.announce(home, evicting=evicting)
+
+    # Homes of other nodes
+
+    def remote_home(self, remote_id: str) -> RemoteHome | None:
+        """Return the connection of another node that holds a Remote ID."""
+        return self._remote_homes.get(remote_id)
+
+    def remote_homes(self) -> list[RemoteHome]:
+        """Return all connections of other nodes that hold Remote IDs."""
+        return list(self._remote_homes.values())
+
+    def make_remote_home(
+        self, remote_id: str, node: str, connection: str, address: ClientAddress, question: int = 0
+    ) -> RemoteHome:
+        """Return what stands here for a connection of another node that holds a Remote ID, or wants to."""
+        return RemoteHome(remote_id, node, connection, address, self.messages, self.verdicts, question)
+
+    def granted_elsewhere(self, holder: RemoteHome) -> None:
+        """A connection of another node holds a Remote ID, as far as this node's registry is concerned."""
+        self.registrations.end(holder.home_id)
+        self._remote_homes[holder.home_id] = holder
+        holder.heard_at = self._context.clock.seconds()
+        self.sync(holder.home_id)
+
+    def _on_registered(self, fields: Fields) -> None:
+        """A node announces that it holds a Remote ID."""
+        self.verdicts.registered_elsewhere(fields["remote_id"])
+        self._take_note(fields)
+
+    def _take_note(self, fields: Fields) -> None:
+        registration = Registration.parse(fields)
+        remote_id = registration.remote_id
+        registry = self._context.hub.registry
+        home = registry.find(remote_id)
+        if home is None and remote_id not in registry.evicted:
+            return
+        if home is not None and home.state is HomeState.LOCAL:
+            self._settle_conflict(home, registration, fields)
+            return
+        known = self._remote_homes.get(remote_id)
+        is_same = known is not None and known.is_of(registration.node, registration.connection)
+        if known is not None and home is not None and home.connection is not None and is_same:
+            known.heard_at = self._context.clock.seconds()
+            self._terms.note(remote_id, registration.term)
+            if "ice" in fields:
+                home.keep_ice_servers(_ice(fields))
+        elif registration.term >= self._terms.of(remote_id):
+            self._follow(registration, fields, evicting=fields["evicting"])
+        else:
+            # Old news; or its rival, which lost, had announced a later term here: then its node must know about that.
+            self._context.send(
+                registration.node,
+                "outdated",
+                remote_id=remote_id,
+                connection=registration.connection,
+                term=self._terms.of(remote_id),
+            )
+
+    def _follow(self, registration: Registration, fields: Fields, *, evicting: bool) -> None:
+        remote_id = registration.remote_id
+        holder = self._remote_homes.get(remote_id)
+        if holder is None or not holder.is_of(registration.node, registration.connection):
+            holder = self.make_remote_home(
+                remote_id, registration.node, registration.connection, registration.client_address
+            )
+        self._terms.note(remote_id, registration.term)
+        home = self._context.hub.registry.moved(holder, remote_id, _ice(fields), evicting=evicting)
+        home.held_since = self._context.clock.seconds() - (self._context.wall() - registration.held_since)
+        if evicting:
+            # Its node may know about sessions of this node that aren't its own any more.
+            self.messages.attach(holder, always=True)
+        if "ice" not in fields:
+            self.look_up(remote_id)
+
+    def _settle_conflict(self, home: Home, theirs: Registration, fields: Fields) -> None:
+        mine = self.registrations.get(home.remote_id)
+        assert mine is not None
+        if theirs.beats(mine):
+            self._follow(theirs, fields, evicting=not theirs.client_address.is_surely(home.owner))
+        else:
+            self.registrations.insist(home, mine, theirs.term)
+
+    def _on_evicted(self, fields: Fields) -> None:
+        """A connection of another node has lost a Remote ID to a newcomer, which must not see its sessions."""
+        holder = self._sender(fields)
+        if holder is not None:
+            del self._remote_homes[holder.home_id]
+            home = self._context.hub.registry.held_by(holder)
+            if home is not None:
+                self._context.hub.registry.evict(home)
+
+    def _on_lost(self, fields: Fields) -> None:
+        holder = self._sender(fields)
+        if holder is not None:
+            self.lose(holder)
+
+    def _on_left(self, fields: Fields) -> None:
+        holder = self._sender(fields)
+        if holder is not None:
+            self.lose(holder, goodbye=True)
+
+    def _sender(self, fields: Fields) -> RemoteHome | None:
+        """Return the holder that a message is about."""
+        holder = self._remote_homes.get(fields["remote_id"])
+        return holder if holder is not None and holder.is_of(fields["node"], fields["connection"]) else None
+
+    def lose(self, holder: RemoteHome, *, goodbye: bool = False) -> None:
+        """A connection of another node is gone; its grace begins here."""
+        if self._remote_homes.get(holder.home_id) is holder:
+            del self._remote_homes[holder.home_id]
+        self._context.hub.end(holder, GOODBYE if goodbye else BREAK)
+
+    def lose_node(self, node: str | None) -> None:
+        """A node is gone, or (None) all are."""
+        for holder in self.remote_homes():
+            if node is None or holder.node == node:
+                self.lose(holder)
+
+    # Keeping up
+
+    def dropped(self, home: Home) -> None:
+        """This node has forgotten a home."""
+        # Not at once: it may be held again, or remembered otherwise, within the same call.
+        self._context.clock.callLater(0, self._forget, home.remote_id)
+
+    def _forget(self, remote_id: str) -> None:
+        if self._context.hub.registry.find(remote_id) is None:
+            self.registrations.forget(remote_id)
+            self._terms.forget(remote_id)
+            self._remote_homes.pop(remote_id, None)
+        self.sync(remote_id)
+
+    def sync(self, remote_id: str) -> None:
+        """Subscribe to what must be heard about a Remote ID, and to nothing else."""
+        registry = self._context.hub.registry
+        home = registry.find(remote_id)
+        is_here = home is not None and home.state is HomeState.LOCAL
+        is_expected = home is not None and home.state is HomeState.AWAY
+        self._context.subscribe(home_subject(remote_id), is_here or is_expected or self.is_claimed(remote_id))
+        is_watched = not is_here and (home is not None or remote_id in registry.evicted)
+        self._context.subscribe(watch_subject(remote_id), is_watched)
+        if is_watched:
+            self._watched.add(remote_id)
+        else:
+            self._watched.discard(remote_id)
+
+    def tend(self) -> None:
+        """Ask again for homes that are away, and forget those elsewhere that no client here talks to."""
+        for remote_id in list(self._watched):
+            self._tend_to(remote_id)
+
+    def _tend_to(self, remote_id: str) -> None:
+        home = self._context.hub.registry.find(remote_id)
+        if home is None:
+            self.sync(remote_id)
+        elif self._is_idle(home):
+            self._context.hub.registry.forget(home)
+        elif not self._context.bus.is_up:
+            return
+        elif home.connection is None and self._is_used(home) and not self.is_claimed(remote_id):
+            self.look_up(remote_id)
+        else:
+            self._verify(remote_id)
+
+    def _verify(self, remote_id: str) -> None:
+        """Find out whether a home is still elsewhere: news that it has left may have been lost."""
+        holder, now = self._remote_homes.get(remote_id), self._context.clock.seconds()
+        if holder is not None and now - holder.heard_at >= VERIFY_SECONDS:
+            holder.heard_at = now
+            self.messages.attach(holder, always=True)
+
+    def _is_idle(self, home: Home) -> bool:
+        is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP)
+        is_evicted = home.remote_id in self._context.hub.registry.evicted
+        return is_elsewhere and not is_evicted and not self._is_used(home)
+
+    def _is_used(self, home: Home) -> bool:
+        return bool(self._context.hub.sessions.of(home))
+
+    def down(self) -> None:
+        """The bus can't be reached."""
+        self._questions.give_up()
+        self.lose_node(None)
+
+
+def _ice(fields: Fields) -> bytes | None:
+    ice = fields.get("ice")
+    return None if ice is None else orjson.dumps(ice)

@@ -1,0 +1,119 @@
+"""Questions to other nodes: who holds a Remote ID, and what happened in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.context import Context
+from ma_signaling.core.peer import Timer
+from ma_signaling.core.verdicts import describe
+
+HOLDER_SECONDS = 1.5
+"""How long the holder's node may take to answer: an answer costs it one turn of its loop."""
+
+TRACE_SECONDS = 1.0
+"""How long the node that has a session's trace may take; the others don't answer."""
+
+OnlineTold = Callable[[bool | None], None]
+TraceTold = Callable[[dict[str, Any] | None], None]
+
+
+class HolderQuestions:
+    """Questions for the holder of a Remote ID; ``Directory`` handles the answers."""
+
+    def __init__(
+        self, context: Context, unknown: Callable[[str], None], is_complete: Callable[[], bool]
+    ) -> None:
+        """``unknown`` is called with a Remote ID that no node knows, if the question had no callback of its own.
+
+        ``is_complete`` says whether all other nodes can be heard, as far as is known.
+        """
+        self._context = context
+        self._unknown = unknown
+        self._is_complete = is_complete
+        self._open: dict[int, tuple[str, OnlineTold | None, Timer]] = {}
+
+    def ask(self, remote_id: str, told: OnlineTold | None = None) -> None:
+        """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if no node knows it."""
+        if not self._context.bus.is_up:
+            if told is not None:
+                told(False)
+            return
+        number = self._context.begin_question(lambda: self._nobody(number))
+        timer = self._context.clock.callLater(HOLDER_SECONDS, self._no_answer, number)
+        self._open[number] = remote_id, told, timer
+        self._context.send_to_holder(remote_id, "look-up", number)
+
+    def answered(self, fields: Fields, *, connected: bool) -> None:
+        """A node holds the Remote ID, or expects its home back."""
+        if fields["question"] in self._open:
+            _, told = self._cancel(fields["question"])
+            if told is not None:
+                told(connected)
+
+    def give_up(self) -> None:
+        """Nobody can answer any more."""
+        for number in list(self._open):
+            self._open[number][2].cancel()
+            self._no_answer(number)
+
+    def _nobody(self, number: int) -> None:
+        remote_id, told = self._cancel(number)
+        if told is not None:
+            told(None if self._is_complete() else False)
+        else:
+            self._unknown(remote_id)
+
+    def _no_answer(self, number: int) -> None:
+        # Clients that wait for this home wait on; it is asked for again like any that is away.
+        _, told = self._end(number)
+        if told is not None:
+            told(False)
+
+    def _cancel(self, number: int) -> tuple[str, OnlineTold | None]:
+        self._open[number][2].cancel()
+        return self._end(number)
+
+    def _end(self, number: int) -> tuple[str, OnlineTold | None]:
+        self._context.end_question(number)
+        remote_id, told, _ = self._open.pop(number)
+        return remote_id, told
+
+
+class TraceQuestions:
+    """Questions for a session's trace, which is kept by its client's node."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._open: dict[int, tuple[TraceTold, Timer]] = {}
+        context.on("find-trace", self._on_find_trace)
+        context.on("trace", self._on_trace)
+
+    def ask(self, session_id: str, told: TraceTold) -> None:
+        """Ask all nodes for a trace; ``told`` hears None if no node has it."""
+        if not self._context.bus.is_up:
+            told(None)
+            return
+        number = self._context.begin_question(lambda: None)
+        self._open[number] = told, self._context.clock.callLater(TRACE_SECONDS, self._end, number, None)
+        self._context.send_to_all("find-trace", session=session_id, question=number)
+
+    def _on_trace(self, fields: Fields) -> None:
+        number: int = fields["question"]
+        if number in self._open:
+            self._open[number][1].cancel()
+            self._end(number, fields["trace"])
+
+    def _end(self, number: int, trace: dict[str, Any] | None) -> None:
+        self._context.end_question(number)
+        told, _ = self._open.pop(number)
+        told(trace)
+
+    def _on_find_trace(self, fields: Fields) -> None:
+        now = self._context.clock.seconds()
+        trace = self._context.hub.sessions.traces.find(fields["session"], now)
+        if trace is not None:
+            answer = {"question": fields["question"], "trace": describe(trace, now)}
+            self._context.send(fields["node"], "trace", **answer)
