@@ -6,6 +6,7 @@ that carry an IPv4 address count as special too: what becomes of such a packet i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -61,8 +62,8 @@ class Destinations:
 
     networks: tuple[Network, ...] = ()
     """Others than global unicast that may be (``--proof-networks``)."""
-    own: frozenset[Address] = frozenset()
-    """This machine's addresses: no firewall stands between its services and itself."""
+    is_own: Callable[[Address], bool] = lambda _: False
+    """Whether an address is this machine's: no firewall stands between its services and itself."""
 
     def may_show(self, address: Address) -> bool:
         """Whether our offer may name ``address`` as ours."""
@@ -72,7 +73,7 @@ class Destinations:
         """Whether packets may be sent to ``address`` and ``port``, and taken from there."""
         if not MIN_PORT <= port <= 65535 or getattr(address, "scope_id", None) is not None:
             return False
-        return self._is_named(address) or (is_global_unicast(address) and address not in self.own)
+        return self._is_named(address) or (is_global_unicast(address) and not self.is_own(address))
 
     def _is_named(self, address: Address) -> bool:
         return any(address in network for network in self.networks)

@@ -24,6 +24,11 @@ def source_towards(target: Address) -> Address | None:
     return None
 
 
+def is_own(address: Address) -> bool:
+    """Return whether ``address`` is one of this machine's: then packets to it come from it."""
+    return source_towards(address) == address
+
+
 def sources(networks: Iterable[Network]) -> list[Address]:
     """Return where to send from: towards the Internet, and towards each network that proofs may go to besides.
 

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
+from functools import lru_cache
 from typing import Any
 
 import aioice.ice
@@ -22,10 +22,8 @@ from ma_signaling.webrtc.connection import ConnectionFailed, HomeConnection
 from ma_signaling.webrtc.description import MAX_CANDIDATES, Candidate, Description
 from ma_signaling.webrtc.destinations import Address, Destinations
 from ma_signaling.webrtc.guard import GUARD, Guard
-from ma_signaling.webrtc.local_addresses import sources
+from ma_signaling.webrtc.local_addresses import is_own, sources
 from ma_signaling.webrtc.means import SECONDS, Endpoint, Means
-
-_all_host_addresses = aioice.ice.get_host_addresses
 
 
 class NotProved(Exception):
@@ -46,11 +44,9 @@ class Proof:
         self._named = 0
         self._connection: HomeConnection | None = None
         self._exhausted: asyncio.Future[None] = loop.create_future()
-        own = _all_host_addresses(use_ipv4=True, use_ipv6=True)
-        self._destinations = Destinations(
-            means.networks,
-            frozenset([*map(ip_address, own), *([means.address] if means.address is not None else [])]),
-        )
+        # Asked for each packet.
+        is_ours = lru_cache(64)(lambda address: address == means.address or is_own(address))
+        self._destinations = Destinations(means.networks, is_ours)
         self._guard = Guard(self._destinations, self._is_exhausted)
 
     def answer(self, sdp: str) -> None:

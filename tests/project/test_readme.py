@@ -204,6 +204,9 @@ class SessionByHandTest(SynchronousTestCase):
         """What `curl` would answer."""
         for path, answer in re.findall(r"^\$ curl -s localhost:8787(/\S+)\n(.*)$", third, re.MULTILINE):
             shown = json.loads(answer)
+            told = await asyncio.to_thread(self.server.get, path)
             if "version" in shown:
                 shown["version"] = __version__
-            assert await asyncio.to_thread(self.server.get, path) == shown
+                # Whether proofs can be had depends on the machine.
+                shown["proof"] = told["proof"]
+            assert told == shown

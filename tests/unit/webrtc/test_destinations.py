@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from unittest import TestCase
 
@@ -54,9 +55,11 @@ class DestinationsTest(TestCase):
     def test_own_addresses(self) -> None:
         """A service may listen on a public address, behind a firewall that this machine's own packets don't meet."""
         own = ip_address("1.1.1.1")
-        assert not Destinations(own=frozenset([own])).may_reach(own, 40000)
-        assert Destinations(own=frozenset([own])).may_show(own)
-        assert Destinations((ip_network("1.1.1.1/32"),), frozenset([own])).may_reach(own, 40000)
+        destinations = Destinations(is_own=lambda address: address == own)
+        assert not destinations.may_reach(own, 40000)
+        assert destinations.may_reach(ip_address("1.1.1.2"), 40000)
+        assert destinations.may_show(own)
+        assert replace(destinations, networks=(ip_network("1.1.1.1/32"),)).may_reach(own, 40000)
 
     def test_other_networks(self) -> None:
         destinations = Destinations((ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
