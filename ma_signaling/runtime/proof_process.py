@@ -45,7 +45,10 @@ MAX_REASON = 64
 """Characters of why there is no proof."""
 
 KEPT_ERRORS = 2048
-"""Bytes of what the process has last said on standard error, for the log."""
+"""Bytes of what the process has last said on standard error."""
+
+MAX_ERROR = 200
+"""Characters of it that go into the log."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -203,7 +206,7 @@ class ProofProcess(ProcessProtocol):
             _log.warn(
                 "The process that asks for proofs has ended: {reason} {errors}",
                 reason=reason.getErrorMessage(),
-                errors=self._errors.decode(errors="replace"),
+                errors=self._last_error(),
             )
         proofs, self._proofs = list(self._proofs.values()), {}
         for proof in proofs:
@@ -226,6 +229,11 @@ class ProofProcess(ProcessProtocol):
                     self._timer = self._reactor.callLater(self._idle_seconds, self._retire)
             case _:
                 raise ValueError("no such message")
+
+    def _last_error(self) -> str:
+        """Return the last line that it has complained in, which is where Python names an exception."""
+        lines = self._errors.decode(errors="replace").split("\n")
+        return next((line.strip()[:MAX_ERROR] for line in reversed(lines) if line.strip()), "")
 
     def _retire(self) -> None:
         self.takes_proofs = False

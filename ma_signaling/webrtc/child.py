@@ -107,8 +107,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gather_for_proofs()
-    # An interrupt at the terminal is the server's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal and systemd signal all processes of the server: when it stops, this one has to go on until it is told.
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=GuardedLoop) as runner:
         runner.run(_serve())
 

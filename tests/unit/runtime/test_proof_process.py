@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.error import ProcessDone
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
@@ -183,8 +184,15 @@ class ProcessTest(SynchronousTestCase):
 
     def test_dies(self) -> None:
         first, second = self.ask()[1], self.ask()[1]
-        self.child.protocol.errReceived(b"x" * 5000 + b"MemoryError")
-        self.child.end()
+        self.child.protocol.errReceived(b"x" * 5000)
+        self.child.protocol.errReceived(b"\nTraceback\n  File\nMemoryError: \xff" + b"y" * 500 + b"\n")
+        with capturedLogs() as logged:
+            self.child.end()
+        (line,) = map(formatEvent, logged)
+        assert line.startswith("The process that asks for proofs has ended: "), line
+        assert "signal 9" in line
+        assert " MemoryError: \ufffdyyy" in line
+        assert len(line) < 400
         assert first.heard == second.heard == ["the process that asks for proofs has ended"]
         assert not self.reactor.getDelayedCalls()
         self.ask()
