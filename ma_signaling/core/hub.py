@@ -136,7 +136,7 @@ class Hub:
             self.end(oldest, MAKE_WAY)
         return connection
 
-    def nobody(self, remote_id: str, *, is_sure: bool = True) -> None:
+    def not_found(self, remote_id: str, *, is_sure: bool = True) -> None:
         """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
         home = self.registry.find(remote_id)
         if home is None or home.state is not HomeState.LOOKED_UP:

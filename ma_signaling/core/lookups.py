@@ -47,7 +47,7 @@ class Lookups:
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """Return the home with this Remote ID, connected or expected back, for a connect-request of ``address``.
 
-        In a cluster a home may be returned that no node knows: ``Hub.nobody`` follows. Raises ``Refused`` with
+        In a cluster a home may be returned that no node knows: ``Hub.not_found`` follows. Raises ``Refused`` with
         ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
         self._charge(address, self._limits.request)
