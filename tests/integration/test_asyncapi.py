@@ -17,6 +17,7 @@ from ma_signaling.core.errors import CloseCode, WireError
 from tests import ROOT
 from tests.support.conversations import Contract, Stage
 from tests.support.file_checkers import beside_python, complaints, read_yaml
+from tests.support.markdown_parts import documented_errors
 from tests.support.memory_hub import World
 from tests.support.server_process import ServerProcess
 
@@ -100,18 +101,17 @@ class CodeTest(AsyncApiTestCase):
 
 
 class ProtocolTest(SynchronousTestCase):
-    """The tables for people list the same."""
+    """The lists for people name the same."""
 
     def setUp(self) -> None:
         self.text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 
     def test_errors(self) -> None:
-        rows = re.findall(r"^\| (`.+`) \| `([a-z-]+)` \|", self.text, re.MULTILINE)
-        listed = [(text, code) for texts, code in rows for text in re.findall("`(.+?)`", texts)]
+        listed = [(text, code) for code, text in documented_errors()]
         assert sorted(listed) == sorted((error.text.replace("7", "N"), error.code) for error in wire_errors())
 
     def test_close_codes(self) -> None:
-        rows = re.findall(r"^\| ([\d, ]+) \|", self.text, re.MULTILINE)
+        rows = re.findall(r"^- ([\d, ]{4,}):", self.text, re.MULTILINE)
         codes = [int(code) for row in rows for code in row.split(",")]
         assert sorted(codes) == sorted({code.value for code in CloseCode} | OF_RFC_6455)
 

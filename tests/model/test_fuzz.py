@@ -19,20 +19,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.http.channel import IDLE_SECONDS
 from ma_signaling.transport.protocol import LINGER_SECONDS, MOST_FRAGMENTS
 from ma_signaling.transport.timers import TICK_SECONDS
-from tests import ROOT
 from tests.model.frame_reference import Reader
 from tests.model.fuzz_input import PROFILE, REQUESTS, SECONDS, SESSION, STREAMS, TALK, Cuts, Talk
+from tests.support.markdown_parts import documented_errors
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, Server, Socket, frame
 
 T = TypeVar("T")
 
 PROPERTIES = 3
 
-DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()
 ERRORS = [
     (re.escape(wording).replace(r"\ N\ ", r" \d+ ").replace(r"type:\ T", r"type: .{0,64}"), code)
-    for wordings, code in re.findall(r"^\| (`.+`) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE)
-    for wording in re.findall(r"`(.+?)`", wordings)
+    for code, wording in documented_errors()
 ]
 KEYS = {
     "registered": {"type", "remoteId"},

@@ -48,7 +48,9 @@ class ReadmeTest(SynchronousTestCase):
         self.environment = {**clean, "PATH": path, "PORT": str(self.port)}
 
     def test_from_the_top(self) -> None:
-        run, test, check, deploy = (block.replace("8787", str(self.port)) for block in blocks(README, "bash"))
+        run, install, check, test = (
+            block.replace("8787", str(self.port)) for block in blocks(README, "bash")
+        )
         with_server = self.start(run)
         self.check_a_home(check)
         self.stop(with_server)
@@ -58,8 +60,8 @@ class ReadmeTest(SynchronousTestCase):
         assert "pytest" in self.shell("make --dry-run test")
         assert self.ci_runs_the_same(), ".ci/run"
 
-        install, foreground, daemon = deploy.splitlines()
-        self.shell(install)
+        pip, foreground, daemon = install.splitlines()
+        self.shell(pip)
         self.stop(self.start(foreground))
         self.shell(daemon)
         process_id = int((self.clone / "ma-signaling.pid").read_text())

@@ -44,6 +44,13 @@ def prose(page: Path) -> str:
     return _FENCED.sub("", page.read_text(encoding="utf-8"))
 
 
+def documented_errors() -> list[tuple[str, str]]:
+    """Code and text of each error in docs/protocol.md."""
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    items = re.findall(r"^- `([a-z-]+)`,\s+(`[^`]+`(?:\s+or\s+`[^`]+`)?):", text, re.MULTILINE)
+    return [(code, wording) for code, wordings in items for wording in re.findall("`([^`]+)`", wordings)]
+
+
 def links(page: Path) -> list[str]:
     """What its links and pictures point at."""
     without_code = re.sub(r"`[^`\n]+`(?!\])", "", prose(page))
