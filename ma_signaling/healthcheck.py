@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
+from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.config.sources import load
 
@@ -20,14 +21,22 @@ WITHIN_SECONDS = 3.0
 
 
 def health_url(settings: Settings) -> str | None:
-    """Where to ask; None where no port is a number, or ``tcp:`` and a number."""
+    """Return where to ask; None where no port is a number or a ``tcp:`` endpoint."""
     kinds = (("http", settings.http_port), ("https" if settings.tls_cert else "http", settings.port))
     for scheme, texts in kinds:
         for text in texts:
-            number = text.removeprefix("tcp:").partition(":")[0]
-            if number.isdecimal():
-                return f"{scheme}://127.0.0.1:{number}/health"
+            if (address := _address(text)) is not None:
+                return f"{scheme}://{address}/health"
     return None
+
+
+def _address(port: str) -> str | None:
+    """Return host and port to connect to, None for an endpoint of another kind."""
+    endpoint = parse_endpoint(port)
+    if endpoint.kind != "tcp" or endpoint.is_proxied or endpoint.port is None:
+        return None
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{host}:{endpoint.port}"
 
 
 def check() -> str | None:

@@ -6,12 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
-from twisted.logger import Logger
+from twisted.logger import Logger, LoggingFile
 from twisted.python import usage
 
 from ma_signaling import __version__
@@ -84,6 +85,7 @@ class Options(usage.Options):
         if self._only_checks:
             _check(self.configuration)
         if self.parent is not None:
+            _forget_own_pid(self.parent)
             log_writer.use(self.parent, self.configuration.settings)
 
 
@@ -120,14 +122,27 @@ def _check(configuration: Configuration) -> NoReturn:
     raise SystemExit
 
 
+def _forget_own_pid(twistd: usage.Options) -> None:
+    """Remove a PID file that names this very process: after a crash in a container, where each gets the same number.
+
+    twistd takes it for another server.
+    """
+    path = Path(twistd.get("pidfile") or os.devnull)
+    with suppress(OSError, ValueError):
+        if path.is_file() and int(path.read_text(encoding="ascii")) == os.getpid():
+            path.unlink()
+
+
 def makeService(options: Options) -> IService:
     """Return the service that ``options`` describe, on the reactor that twistd has installed."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling.runtime import monotonic, service, stop_signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
+    from ma_signaling.runtime import monotonic, service, signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(problem, CannotStart):
+        if isinstance(problem, CannotStart) and isinstance(sys.stderr, LoggingFile):
+            _log.critical("{problem}", problem=problem)
+        elif isinstance(problem, CannotStart):
             sys.stderr.write(f"{problem}\n")
         else:
             sys.__excepthook__(kind, problem, trace)
@@ -135,7 +150,7 @@ def makeService(options: Options) -> IService:
     sys.excepthook = in_one_line
     running: Any = reactor
     monotonic.use_monotonic_time(running)
-    stop_signals.handle(running)
+    signals.handle(running)
     if note := options.configuration.note():
         _log.info("{note}", note=note)
     return service.make_service(options.configuration.settings, running, lambda: options.load().settings)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from ma_signaling.config.declaration import Declaration, SettingError
+from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.environment import read_environment
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.toml_file import Texts, read_file
@@ -90,3 +92,7 @@ def _check_together(settings: Settings) -> None:
         raise SettingError(
             "--max-message-bytes is greater than --send-buffer-bytes: no such message could be sent"
         )
+    ports = [*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])]
+    for one, other in combinations(ports, 2):
+        if parse_endpoint(one).excludes(parse_endpoint(other)):
+            raise SettingError(f"{one} and {other} can't be listened on both")

@@ -10,11 +10,15 @@ from __future__ import annotations
 import resource
 from typing import Protocol
 
+from ma_signaling.config.declaration import CannotStart
 from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, Shares
 
 RESERVE = 100
 """Descriptors that are kept for all else: listeners, logs, other nodes."""
+
+MIN_DESCRIPTORS = 128
+"""With fewer, hardly anybody could connect."""
 
 UNLIMITED = 1 << 40
 """More sockets than any machine has."""
@@ -86,8 +90,12 @@ class Capacity:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow this process as many descriptors as it may allow itself."""
+    """Allow this process as many descriptors as it may allow itself. Raises ``CannotStart`` where these are too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < MIN_DESCRIPTORS:
+        raise CannotStart(
+            f"the limit of open files (ulimit -n) is {hard}, and {MIN_DESCRIPTORS} are the least"
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

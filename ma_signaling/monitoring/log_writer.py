@@ -17,13 +17,13 @@ from typing import Any
 
 import orjson
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.peer import Clock
 from ma_signaling.monitoring.address_policy import AddressPolicy
 from ma_signaling.monitoring.line_budget import LineBudget
+from ma_signaling.monitoring.log_file import RotatedLogFile
 
 OWN_NAMESPACE = "ma_signaling"
 
@@ -144,7 +144,7 @@ def open_log() -> LogWriter:
 
 def _open_file(path: str) -> Any:
     """Return a log file that is rotated at its size, and on SIGUSR1, as twistd's own is."""
-    file: Any = LogFile.fromFullPath(path)
+    file: Any = RotatedLogFile.fromFullPath(path)
 
     def rotate(number: int, frame: FrameType | None) -> None:
         from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one

@@ -10,10 +10,12 @@ from twisted.internet.interfaces import IReactorSocket
 
 from ma_signaling.cluster.service import make_bus
 from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration
 from ma_signaling.config.toml_file import as_toml
 from ma_signaling.core.access import Access
+from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.proof import availability
@@ -41,9 +43,10 @@ def describe_proof(settings: Settings, reactor: IReactorSocket) -> str:
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:
     """Raise ``CannotStart`` for what can be known to fail without listening."""
+    raise_descriptor_limit()
     for text in (*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])):
         # What systemd hands over is there when it starts the server, not now.
-        if not text.isdigit() and "systemd:" not in text:
+        if not text.isdigit() and parse_endpoint(text).kind != "systemd":
             make_endpoint(text, reactor)
     if settings.tls_cert:
         try:
@@ -53,6 +56,8 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     if settings.nats_url:
         make_bus(settings)
     _load_files(settings, reactor)
+    if settings.state_file and Path(settings.state_file).is_dir():
+        raise CannotStart(f"{settings.state_file} is a directory")
     directory = Path(settings.state_file).parent
     if settings.state_file and not (directory.is_dir() and os.access(directory, os.W_OK)):
         raise CannotStart(f"{settings.state_file}: nothing can be written in {directory}")

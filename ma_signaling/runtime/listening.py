@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 
 from ma_signaling import __version__
 from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.runtime.tls import Certificates
@@ -83,7 +85,8 @@ class Ports(Service):
             local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
             self._open(local, self._metrics, " for metrics", is_shared=False)
         for text in self._settings.port:
-            if self._certificates is None or brings_tls(text):
+            # An ssl endpoint speaks TLS by itself, with a certificate of its own.
+            if self._certificates is None or parse_endpoint(text).kind == "ssl":
                 self._open(text, self._factory, "")
             else:
                 self._open(text, self._certificates.wrap(self._factory), " for TLS")
@@ -96,7 +99,7 @@ class Ports(Service):
         return close(self._ports)
 
     def _open(self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True) -> None:
-        sharing = self._sharing if is_shared and not is_inherited(text) else None
+        sharing = self._sharing if is_shared and not _is_inherited(text) else None
         if not text.isdigit():
             port = self._listen(text, factory, sharing or self._reactor)
         elif sharing is None:
@@ -110,12 +113,14 @@ class Ports(Service):
 
     def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
         """Where a port is kept, by when it is to be closed."""
-        if is_inherited(text):
+        if _is_inherited(text):
             return self.inherited.ports
         return self.shared.ports if isinstance(port, SharedPort) else self._ports
 
     def _listen(self, text: str, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
         results: list[IListeningPort | Failure] = []
+        if (path := parse_endpoint(text).path) is not None:
+            _remove_stale_socket(path)
         make_endpoint(text, reactor).listen(factory).addBoth(results.append)
         if not results:
             raise _cannot_listen(text, "it does not start at once")
@@ -158,14 +163,31 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
     return endpoint
 
 
-def is_inherited(text: str) -> bool:
+def _is_inherited(text: str) -> bool:
     """Whether an endpoint takes over a socket that systemd has opened."""
-    return text.removeprefix("haproxy:").startswith("systemd:")
+    return parse_endpoint(text).kind == "systemd"
 
 
-def brings_tls(text: str) -> bool:
-    """Whether an endpoint speaks TLS by itself, with a certificate of its own."""
-    return text.removeprefix("haproxy:").startswith("ssl:")
+def _remove_stale_socket(path: str) -> None:
+    """Remove a Unix socket and its lock where nobody listens.
+
+    The lock names the process that made it, by a number that may be another process's now, in a container this very
+    one's; Twisted takes it for held then.
+    """
+    lock = Path(f"{path}.lock")
+    if not lock.is_symlink():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            _log.info("Removing {path}, on which nobody listens", path=path)
+            Path(path).unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+        except OSError:
+            # Such as a full queue: somebody has it.
+            pass
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:

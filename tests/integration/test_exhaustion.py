@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import ssl
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.certificates import make_certificate
 from tests.support.free_ports import free_port
 from tests.support.memory_server import TEXT, UPGRADE, frame
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import ServerProcess, run
 
 WITHIN = 30.0
 
@@ -70,6 +71,14 @@ class DescriptorsTest(SynchronousTestCase):
 
         with ServerProcess(prefix=("prlimit", "--nofile=160:160")) as server:
             play(conversation)
+
+    def test_too_few_descriptors(self) -> None:
+        """To serve anybody: it says what it takes."""
+        done = run("prlimit", "--nofile=101:101", sys.executable, "-m", "ma_signaling")
+        assert done.returncode == 1
+        assert (
+            "the limit of open files (ulimit -n) is 101, and 128 are the least" in done.stdout + done.stderr
+        )
 
 
 class SlowReaderTest(SynchronousTestCase):

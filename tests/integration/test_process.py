@@ -125,6 +125,45 @@ class ListenTest(SynchronousTestCase):
             with ServerProcess("--port", f"unix:{path}"):
                 assert self.healthy(path)
 
+    def test_unix_socket_after_a_crash(self) -> None:
+        """Its lock names a process that lives, but is another one now, as in a container that is started again."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = str(Path(directory) / "socket")
+            server = ServerProcess("--port", f"unix:{path}")
+            server.start()
+            server.stop(signal.SIGKILL)
+            lock = Path(f"{path}.lock")
+            lock.unlink()
+            lock.symlink_to(str(os.getpid()))
+            with server:
+                assert self.healthy(path)
+
+    def test_unix_socket_that_another_server_has(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = str(Path(directory) / "socket")
+            with ServerProcess("--port", f"unix:{path}"):
+                done = script("--port", f"unix:{path}")
+                assert done.returncode == 1
+                assert "Cannot acquire lock" in done.stdout + done.stderr
+                assert self.healthy(path)
+
+    def test_pid_file_after_a_crash(self) -> None:
+        """It names the very process that reads it, as in a container that is started again."""
+        name_itself = "; ".join(
+            [
+                "import os, sys",
+                "open(sys.argv[1], 'w').write(str(os.getpid()))",
+                "os.execv(sys.argv[2], sys.argv[2:])",
+            ]
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            path = str(Path(directory) / "pid")
+            options = (f"--pidfile={path}",)
+            with ServerProcess(
+                twistd_options=options, prefix=(sys.executable, "-c", name_itself, path)
+            ) as server:
+                assert Path(path).read_text(encoding="ascii") == str(server.pid)
+
     def test_proxy_protocol(self) -> None:
         """``haproxy:tcp:`` takes the client's address from the connection's first line."""
         port = free_port()
@@ -184,7 +223,7 @@ class TalkTest(SynchronousTestCase):
             talk(conversation)
             log = server.log()
         assert "SECR" in log
-        assert "198.51.100.0/24 guesses" in log
+        assert "198.51.100.0/24 guessed too many" in log
         for secret in ("SECRETS", "198.51.100.77", "FORGED", "GUESS", "\x1b"):
             assert secret not in log, log
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from itertools import pairwise
 
 import aiohttp
@@ -38,12 +39,29 @@ class StoppingTest(SynchronousTestCase):
             assert server.stop() == 0
 
     def test_the_second_signal_ends_it_at_once(self) -> None:
-        """Before the deaf peer is given up, and with the status of a process that such a signal has ended."""
+        """Once a second is over, before the deaf peer is given up, with the status of a process that it has ended."""
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
             with ServerProcess() as server, Deaf(server.port) as deaf:
                 os.kill(server.pid, first)
                 assert deaf.close_code() == 1012
-                assert server.stop(second) == 128 + second
+                while server.is_running():
+                    os.kill(server.pid, second)
+                    time.sleep(0.05)
+                assert server.wait() == 128 + second
+
+    def test_a_signal_that_comes_twice(self) -> None:
+        """As `timeout` and some supervisors send it, to the process and to its group."""
+        with ServerProcess() as server, Deaf(server.port) as deaf:
+            os.kill(server.pid, signal.SIGTERM)
+            assert deaf.close_code() == 1012
+            os.kill(server.pid, signal.SIGTERM)
+            assert server.wait() == 0
+
+    def test_signals_without_a_use(self) -> None:
+        with ServerProcess() as server:
+            for number in (signal.SIGUSR1, signal.SIGUSR2):
+                os.kill(server.pid, number)
+            assert server.get("/ready") == {"ready": True}
 
     def test_draining(self) -> None:
         """Until the last one has gone, /ready says no, /health answers, and nobody new comes in: on new connections."""

@@ -118,6 +118,10 @@ class ServerProcess:
             process.send_signal(signal)
         return self.wait(f"{STOPS_WITHIN:g} s after {signal.name}")
 
+    def is_running(self) -> bool:
+        """Return whether the server has not ended yet."""
+        return self._started().poll() is None
+
     def wait(self, when: str = "when it should have ended") -> int:
         """Wait until the server has ended, and return its exit status; `when` says in an error what was waited for."""
         process = self._started()

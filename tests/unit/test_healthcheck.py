@@ -23,3 +23,15 @@ class HealthCheckTest(SynchronousTestCase):
         assert self.url(port="9000", http_port="9001", **tls) == "http://127.0.0.1:9001/health"
         assert self.url(port="haproxy:tcp:9000", http_port="9001") == "http://127.0.0.1:9001/health"
         assert self.url(port="unix:/run/x") is None
+
+    def test_which_interface(self) -> None:
+        for port, address in {
+            "tcp:9000:interface=10.0.0.1": "10.0.0.1:9000",
+            "tcp:port=9000:interface=10.0.0.1:backlog=100": "10.0.0.1:9000",
+            "tcp:9000:interface=0.0.0.0": "127.0.0.1:9000",
+            r"tcp:9000:interface=2001\:db8\:\:1": "[2001:db8::1]:9000",
+            r"tcp:9000:interface=\:\:": "[::1]:9000",
+            "tcp:9000:backlog=100": "127.0.0.1:9000",
+        }.items():
+            assert self.url(port=port) == f"http://{address}/health", port
+        assert self.url(port="tcp:interface=10.0.0.1") is None

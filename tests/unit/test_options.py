@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -67,6 +68,9 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused("cannot listen on tcp:1:no=such: ", "--port", "tcp:1:no=such")
         self.assert_refused("cannot listen on ssl:", "--port", "ssl:1:privateKey=setup.py:certKey=/dev/null")
         self.assert_refused("cannot listen on nonsense:1: ", "--http-port", "nonsense:1")
+        local = "tcp:9000:interface=127.0.0.1"
+        self.assert_refused(f"9000 and {local} can't be listened on both", "--port", "9000", "--port", local)
+        self.assert_refused("9000 and tcp:9000 can't", "--port", "9000", "--metrics-port", "tcp:9000")
 
     def test_tls(self) -> None:
         key, certificate, other = (self.directory / name for name in ("key", "certificate", "other"))
@@ -82,6 +86,12 @@ class RefusedTest(OptionsTestCase):
 
     def test_files(self) -> None:
         self.assert_refused("state: nothing can be written in /nowhere", "--state-file", "/nowhere/state")
+        self.assert_refused(f"{self.directory} is a directory", "--state-file", str(self.directory))
+        os.mkfifo(self.directory / "pipe")
+        for option in ("--deny", "--allow-remote-ids", "--turn-secret-file", "--tls-cert", "--config"):
+            others = {"--turn-secret-file": ("--turn-urls", RELAY), "--tls-cert": ("--tls-key", "/nowhere")}
+            pipe = str(self.directory / "pipe")
+            self.assert_refused("Not a regular file", option, pipe, *others.get(option, ()))
         self.assert_refused("--deny /nowhere: No such file", "--deny", "/nowhere")
         deny, allow = self.directory / "deny", self.directory / "allow"
         deny.write_text("# first\n192.0.2.0/23\n192.0.2.1/24\n", encoding="utf-8")

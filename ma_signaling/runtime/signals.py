@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -15,6 +16,9 @@ from types import FrameType
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
+
+SAME_SECONDS = 1.0
+"""A signal that comes so soon after the first is the same one: ``timeout`` sends it to the process and to its group."""
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -26,13 +30,17 @@ class Reactor(IReactorCore, IReactorFromThreads):
 
 
 def handle(reactor: Reactor) -> None:
-    """Take both signals over from ``reactor`` as soon as it runs."""
+    """Take the signals that stop this server over from ``reactor`` as soon as it runs; ignore those without a use."""
 
     def first(number: int, frame: FrameType | None) -> None:
-        _set(_second)
+        _set(_make_second(time.monotonic()))
         reactor.callFromThread(_stop, reactor, signal.Signals(number).name)
 
     reactor.callWhenRunning(_set, first)
+    for each in (signal.SIGUSR1, signal.SIGUSR2):
+        # A log file may have taken SIGUSR1 already, or take it yet.
+        if signal.getsignal(each) is signal.SIG_DFL:
+            signal.signal(each, signal.SIG_IGN)
 
 
 def _set(handler: Handler) -> None:
@@ -48,6 +56,10 @@ def _stop(reactor: Reactor, name: str) -> None:
         reactor.stop()
 
 
-def _second(number: int, frame: FrameType | None) -> None:
-    # The status by which a shell knows a death by signal. A real one is not to be had for PID 1 in a container.
-    os._exit(128 + number)
+def _make_second(first_at: float) -> Handler:
+    def second(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - first_at >= SAME_SECONDS:
+            # The status by which a shell knows a death by signal. A real one is not to be had for PID 1 in a container.
+            os._exit(128 + number)
+
+    return second

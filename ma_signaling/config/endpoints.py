@@ -1,0 +1,59 @@
+"""Where to listen, as a setting says it: a port number, or the description of a Twisted endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody listens here
+"""What an endpoint says for all addresses of this machine, and one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The parts of a description, such as ``haproxy:tcp:8787:interface=10.0.0.1``."""
+
+    kind: str
+    """``tcp``, ``ssl``, ``unix``, ``systemd`` or another; of ``haproxy:…``, that of what is wrapped."""
+    is_proxied: bool
+    """Whether a PROXY header is expected of each connection."""
+    arguments: Sequence[str]
+    named: Mapping[str, str]
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port, None where there is none."""
+        text = self.named.get("port", self.arguments[0] if self.arguments else "")
+        return int(text) if self.kind in ("tcp", "ssl") and text.isdecimal() else None
+
+    @property
+    def host(self) -> str:
+        """An address of this machine at which the TCP port is reached."""
+        interface = self.named.get("interface", "")
+        return EVERYWHERE.get(interface, interface)
+
+    @property
+    def path(self) -> str | None:
+        """The path of a Unix socket, None for another endpoint."""
+        path = self.named.get("address", self.arguments[0] if self.arguments else "")
+        return path if self.kind == "unix" and path else None
+
+    def excludes(self, other: Endpoint) -> bool:
+        """Whether nobody can listen on both."""
+        if self.path is not None:
+            return self.path == other.path
+        is_everywhere = any(each.named.get("interface", "") in EVERYWHERE for each in (self, other))
+        return bool(self.port) and self.port == other.port and (is_everywhere or self.host == other.host)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the parts of ``text``; whether Twisted can use it shows when it is listened on."""
+    if text.isdecimal():
+        return Endpoint("tcp", False, [text], {})
+    # A colon that doesn't separate is escaped.
+    parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", text)]
+    is_proxied = parts[0] == "haproxy"
+    kind, *arguments = parts[is_proxied:] or [""]
+    named = dict(each.split("=", 1) for each in arguments if "=" in each)
+    return Endpoint(kind, is_proxied, [each for each in arguments if "=" not in each], named)
