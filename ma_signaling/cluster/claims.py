@@ -8,9 +8,10 @@ judges as it does among its own connections (``Registry.contend``), with a ``Rem
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import HOLDER_SECONDS
 from ma_signaling.cluster.remote_home import RemoteHome
@@ -178,11 +179,13 @@ class Claims:
 
     def down(self) -> None:
         """The bus is away: claims are granted, and judged again when it is back (``Registration.beats``)."""
-        for question in list(self._by_question):
-            # One that is granted may end another.
-            claim = self._by_question.get(question)
-            if claim is not None:
-                self._won_by_silence(claim)
+        run_all(partial(self._not_answered, question) for question in list(self._by_question))
+
+    def _not_answered(self, question: int) -> None:
+        # A claim that is granted may have ended this one.
+        claim = self._by_question.get(question)
+        if claim is not None:
+            self._won_by_silence(claim)
 
     def _won_by_silence(self, claim: Claim) -> None:
         """Nobody has decided: as where a holder gives no sign of life."""

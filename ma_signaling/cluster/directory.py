@@ -7,11 +7,12 @@ an unknown one learns from NATS at once that nobody has subscribed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 
 from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
 from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
 from ma_signaling.cluster.remote_home import Messages, RemoteHome, Verdicts
@@ -209,9 +210,8 @@ class Directory:
 
     def lose_node(self, node: str | None) -> None:
         """A node is gone, or (None) all are."""
-        for holder in self.remote_homes():
-            if node is None or holder.node == node:
-                self.lose(holder)
+        lost = [holder for holder in self.remote_homes() if node in (None, holder.node)]
+        run_all(partial(self.lose, holder) for holder in lost)
 
     # Keeping up
 
@@ -243,8 +243,7 @@ class Directory:
 
     def tend(self) -> None:
         """Ask again for homes that are away, and forget those elsewhere that no client here talks to."""
-        for remote_id in list(self._watched):
-            self._tend_to(remote_id)
+        run_all(partial(self._tend_to, remote_id) for remote_id in list(self._watched))
 
     def _tend_to(self, remote_id: str) -> None:
         home = self._context.hub.registry.find(remote_id)
@@ -276,8 +275,7 @@ class Directory:
 
     def down(self) -> None:
         """The bus can't be reached."""
-        self._questions.give_up()
-        self.lose_node(None)
+        run_all((self._questions.give_up, partial(self.lose_node, None)))
 
 
 def _ice(fields: Fields) -> bytes | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0
@@ -62,10 +63,11 @@ class Members:
     def give_up_silent(self) -> None:
         """Give up the nodes that have fallen silent."""
         oldest = self._context.clock.seconds() - DEAD_SECONDS
-        for node in [node for node, member in self._members.items() if member.heard_at < oldest]:
+        silent = [node for node, member in self._members.items() if member.heard_at < oldest]
+        for node in silent:
             del self._members[node]
             self._given_up_at = self._context.clock.seconds()
-            self._lost(node, False)
+        run_all(partial(self._lost, node, False) for node in silent)
 
     def is_complete(self) -> bool:
         """Whether no node fell silent lately: what no node knows may be known to one that is only cut off."""

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from twisted.logger import Logger
 
 from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
@@ -34,11 +35,14 @@ PING_SECONDS = 2.0
 SILENCE_SECONDS = 4
 """A server that doesn't answer a ping for so long is gone."""
 
-MOST_WAITING = 32 * 1024 * 1024
-"""Bytes that may wait to be brought to the server; beyond, messages are lost, as NATS itself would lose them."""
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+"""Bytes that may wait to be sent to the server; beyond them messages are lost, as NATS itself would lose them."""
 
-MOST_TOGETHER = 256 * 1024
-"""Bytes of several messages in one of NATS, which takes a megabyte."""
+MAX_BATCH_BYTES = 256 * 1024
+"""Bytes of several messages in one message of NATS, unless that takes less."""
+
+HEAD_BYTES = 2048
+"""What a node's own fields take at most beside a peer's message."""
 
 FAREWELL_SECONDS = 2.0
 
@@ -62,7 +66,7 @@ class NatsBus:
     def __init__(self, settings: Settings) -> None:
         self.is_up = False
         self.messages_in = self.messages_out = self.lost = 0
-        self._servers = list(settings.nats_url)
+        self._settings = settings
         self._options = nats_options(settings)
         self._client: Client | None = None
         self._waiting: deque[_Message] = deque()
@@ -72,13 +76,15 @@ class NatsBus:
         """Subjects that are wanted now, or no more."""
         self._has_work, self._is_leaving, self._all_said = asyncio.Event(), False, asyncio.Event()
         self._problem = ""
+        self._is_too_small = False
+        """The server takes smaller messages than some that were to be sent to it, which was logged."""
         self._task: asyncio.Task[None] | None = None
 
     # From the node
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """As ``bus.Bus`` has it."""
-        if not self.is_up or self._waiting_bytes > MOST_WAITING:
+        if not self.is_up or self._waiting_bytes > MAX_WAITING_BYTES:
             self.lost += 1
             return
         self.messages_out += 1
@@ -138,7 +144,7 @@ class NatsBus:
                 self._say(f"{type(problem).__name__} {problem}")
 
         await client.connect(
-            self._servers,
+            list(self._settings.nats_url),
             name="ma-signaling",
             no_echo=True,
             allow_reconnect=False,
@@ -159,6 +165,9 @@ class NatsBus:
         every = _Every(lambda message: self._take(client, message))
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
+        self._is_too_small = False
+        if client.max_payload < self._settings.max_message_bytes + HEAD_BYTES:
+            self._warn_too_small(client)
         self.is_up = True
         _safely(self.listener.up)
         self._has_work.set()
@@ -191,21 +200,27 @@ class NatsBus:
                     await subscriptions.pop(subject).unsubscribe()
             while self._waiting and not self._changed:
                 message = self._waiting[0]
-                await client.publish(message.subject, self._together(), message.reply)
+                try:
+                    await client.publish(message.subject, self._next(client), message.reply)
+                except MaxPayloadError:
+                    self.lost += 1
+                    self._warn_too_small(client)
             if self._changed:
                 self._has_work.set()
             elif self._is_leaving:
                 await client.flush(SILENCE_SECONDS)
                 self._all_said.set()
 
-    def _together(self) -> bytes:
-        """The payload of the first message that waits, and of those behind it for the same subject."""
+    def _next(self, client: Client) -> bytes:
+        """Take the first message that waits, and with it those behind it for the same subject."""
+        # The sizes of the messages in a batch take less than these.
+        max_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
         first = self._waiting.popleft()
         payloads, size = [first.payload], len(first.payload)
         while not first.reply and self._waiting:
             following = self._waiting[0]
             size += len(following.payload)
-            if following.reply or following.subject != first.subject or size > MOST_TOGETHER:
+            if following.reply or following.subject != first.subject or size > max_bytes:
                 break
             payloads.append(self._waiting.popleft().payload)
         self._waiting_bytes -= sum(map(len, payloads))
@@ -227,6 +242,16 @@ class NatsBus:
                     "NATS is unreachable: this node serves only its own peers until the connection is back"
                 )
                 _safely(self.listener.down)
+
+    def _warn_too_small(self, client: Client) -> None:
+        if not self._is_too_small:
+            self._is_too_small = True
+            _log.warn(
+                "NATS takes {most} bytes a message (max_payload), less than --max-message-bytes {needed} needs:"
+                " longer messages don't reach other nodes",
+                most=client.max_payload,
+                needed=self._settings.max_message_bytes,
+            )
 
     def _say(self, problem: str) -> None:
         # It is tried every second, and an operator needs to be told once.

@@ -7,11 +7,12 @@ what), ``Claims`` (who may have it), ``Relay`` (what peers send), ``Members`` (w
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 
 from ma_signaling.cluster.bus import ALL_NODES, Bus, Fields, node_subject, unpack
 from ma_signaling.cluster.claims import Claims
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.questions import TraceQuestions
@@ -105,39 +106,39 @@ class Node:
 
     def up(self) -> None:
         """As ``bus.Listener`` has it."""
+        registrations = self._directory.registrations
         self._members.give_time()
-        self._members.send_beat()
-        self._directory.registrations.announce_all()
-        self._directory.tend()
+        run_all((self._members.send_beat, registrations.announce_all, self._directory.tend))
 
     def down(self) -> None:
         """As ``bus.Listener`` has it."""
-        self._claims.down()
-        self._directory.down()
+        run_all((self._claims.down, self._directory.down))
 
     def _met(self, node: str) -> None:
         # This node may have given it up, and forgotten its sessions.
         self._context.send(node, "met-again")
 
     def _lost(self, node: str, goodbye: bool) -> None:
-        self._directory.lose_node(node)
-        self._relay.lose_node(node, goodbye=goodbye)
+        run_all(
+            (partial(self._directory.lose_node, node), partial(self._relay.lose_node, node, goodbye=goodbye))
+        )
 
     def _tick(self) -> None:
         self._timer = self._context.clock.callLater(BEAT_SECONDS, self._tick)
         now, before = self._context.clock.seconds(), self._ticked_at
         self._ticked_at = now
-        self._relay.tend()
         if not self._context.bus.is_up:
-            self._directory.tend()
-            return
-        if now - before >= SUSPENDED_SECONDS:
-            self.up()
-            return
-        self._members.send_beat()
-        self._members.give_up_silent()
-        self._directory.tend()
-        self._directory.registrations.repeat(BEAT_SECONDS)
+            due: tuple[Callable[[], None], ...] = (self._directory.tend,)
+        elif now - before >= SUSPENDED_SECONDS:
+            due = (self.up,)
+        else:
+            due = (
+                self._members.send_beat,
+                self._members.give_up_silent,
+                self._directory.tend,
+                partial(self._directory.registrations.repeat, BEAT_SECONDS),
+            )
+        run_all((self._relay.tend, *due))
 
     # Blocks and seniority, which all nodes share
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.verdicts import describe
 
@@ -55,9 +56,9 @@ class HolderQuestions:
 
     def give_up(self) -> None:
         """Nobody can answer any more."""
-        for number in list(self._open):
-            self._open[number][2].cancel()
-            self._no_answer(number)
+        for _, _, timer in self._open.values():
+            timer.cancel()
+        run_all(partial(self._no_answer, number) for number in list(self._open))
 
     def _nobody(self, number: int) -> None:
         remote_id, told = self._cancel(number)

@@ -8,9 +8,10 @@ trust each other: what the sender's node has parsed and charged is delivered as 
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.core.connection import Connection
@@ -257,19 +258,20 @@ class Relay:
 
     def lose_node(self, node: str, *, goodbye: bool) -> None:
         """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and homes aren't told."""
+        lost = [session for session in self._context.hub.sessions.remote.all() if session.node == node]
+        run_all(partial(self._lose, session, goodbye=goodbye) for session in lost)
+
+    def _lose(self, session: RemoteSession, *, goodbye: bool) -> None:
+        if session.negotiation is Negotiation.ANSWERED and not goodbye:
+            # The home isn't told: should that node live, it must not hear of the session again.
+            self._lost.append((self._context.clock.seconds(), session.home, session.id))
+        else:
+            self._announced.pop(session.id, None)
         remote = self._context.hub.sessions.remote
-        for session in remote.all():
-            if session.node != node:
-                continue
-            if session.negotiation is Negotiation.ANSWERED and not goodbye:
-                # The home isn't told: should that node live, it must not hear of the session again.
-                self._lost.append((self._context.clock.seconds(), session.home, session.id))
-            else:
-                self._announced.pop(session.id, None)
-            if goodbye:
-                remote.detach(session.home, session.id)
-            else:
-                remote.client_lost(session)
+        if goodbye:
+            remote.detach(session.home, session.id)
+        else:
+            remote.client_lost(session)
 
     def tend(self) -> None:
         """Forget lost sessions that aren't announced again."""

@@ -56,6 +56,34 @@ class ClusterTestCase(SynchronousTestCase):
         play(scenario, self.servers)
 
 
+class SmallPayloadTest(ClusterTestCase):
+    """NATS takes less than the longest message of a peer."""
+
+    configuration = "max_payload: 16384\n"
+
+    def test_long_message(self) -> None:
+        """It is lost, and logged once; the connection to NATS is not."""
+        first, second = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, first)
+            client = await ask(stack, second)
+            session_id = await meet(owner, client)
+            for _ in range(2):
+                await client.send("offer", data="x" * 40_000)
+            for number in range(20):
+                # Together they are longer than what NATS takes.
+                await client.send("ice-candidate", data=[number, "x" * 2000])
+            await eventually(lambda: len(owner.heard("ice-candidate")) == 20, "what is short enough")
+            assert not owner.heard("offer")
+            await talk(owner, client, session_id, "short")
+
+        self.play(scenario)
+        log = second.log()
+        assert log.count("NATS takes 16384 bytes a message") == 1, log
+        assert "NATS is unreachable" not in log + first.log(), log
+
+
 class FaultTest(ClusterTestCase):
     """One thing breaks, and is mended."""
 
