@@ -14,6 +14,7 @@ from tests.support.markdown_parts import PAGES, anchors, links, prose
 FOLDERS = r"ma_signaling|tests|contrib|benchmarks|docs|twisted|\.github|\.ci"
 # Of this server's own programs: everything else on a line, as `pip install --require-hashes`, is not ours.
 OWN_COMMAND = re.compile(r"(?:^|\s|bin/)ma-signaling ((?:check )?-(?:\\\n|[^`|>&#\n])*)", re.MULTILINE)
+MAX_COLUMNS = 120
 OF_TWISTD = {"help", "version", "config", "check-config"}
 OF_CHECK = {"url", "webrtc", "json", "warning", "timeout", "help"}
 
@@ -48,6 +49,17 @@ class LinkTest(SynchronousTestCase):
             todo += [path for path in paths if path.suffix == ".md" and path.exists()]
         pages = {page for page in PAGES if ".github" not in page.parts}
         assert not pages - reached, pages - reached
+
+
+class LineTest(SynchronousTestCase):
+    """Lines that a side by side view of a change shows whole."""
+
+    def test_length(self) -> None:
+        """Of everything but code, which stays as it is typed or printed."""
+        pages = [*PAGES, *(ROOT / "changelog.d").glob("*.md")]
+        for page in pages:
+            for line in prose(page).splitlines():
+                assert len(line) <= MAX_COLUMNS, f"{page.relative_to(ROOT)}: {len(line)} columns: {line}"
 
 
 class NamesTest(SynchronousTestCase):
