@@ -290,7 +290,7 @@ class Settings:
     fast_path: bool = setting(
         "on",
         values.switch,
-        "Handle usual messages and handshakes on the fast path; off: Autobahn handles all of them",
+        "Handle usual messages on the fast path; off: Autobahn handles all of them",
         unit="on or off",
     )
     stun_urls: tuple[str, ...] = setting(

@@ -32,6 +32,7 @@ class Event(StrEnum):
     PEER_CLOSED = "peer closed"
     PEER_DROPPED = "peer dropped"
     FORWARDING_IGNORED = "forwarding header ignored"
+    WRONG_PROTOCOL = "wrong protocol"
 
 
 class Report(Protocol):

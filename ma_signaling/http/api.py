@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.web.resource import IResource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET
 
 from ma_signaling.core import remote_id
 from ma_signaling.core.errors import Refused, WireError
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import NotFound, Page, client_of, refuse, reply
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.http_reply import refusal
@@ -25,12 +26,12 @@ class Named(Page):
         self._addresses = addresses
         self._name = name
 
-    def getChild(self, path: bytes, request: Request) -> IResource:
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         if self._name is not None:
             return NotFound()
         return type(self)(self._hub, self._addresses, path.decode("latin-1"))
 
-    def render_GET(self, request: Request) -> bytes | int:
+    def render_GET(self, request: HttpRequest) -> bytes | int:
         if self._name is None:
             return super().render_GET(request)
         try:
@@ -38,7 +39,7 @@ class Named(Page):
         except Refused as refused:
             return refuse(request, refusal(refused.error))
 
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+    def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
         """The reply; raises ``Refused`` for one who has asked too often."""
         raise NotImplementedError
 
@@ -46,7 +47,7 @@ class Named(Page):
 class Answer:
     """The reply to a question that is answered at once, or when other nodes have been asked."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self._body: bytes | None = None
         self._is_late = self._is_gone = False
@@ -82,7 +83,7 @@ class Answer:
 class Check(Named):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+    def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
         try:
             wanted = remote_id.normalise(name)
         except Refused:
@@ -103,7 +104,7 @@ class Check(Named):
 class SessionStory(Named):
     """``/api/sessions/S``: what happened in the session S."""
 
-    def answer(self, request: Request, name: str, client: ClientAddress) -> bytes | int:
+    def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
         answer = Answer(request)
 
         def told(story: dict[str, Any] | None) -> None:

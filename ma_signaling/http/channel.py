@@ -1,27 +1,36 @@
-"""HTTP as strangers may speak it: bounded heads, no bodies, JSON for what isn't understood, no version banner."""
+"""HTTP as strangers may speak it: bounded heads, no bodies, JSON for what isn't understood, no version banner.
+
+Twisted's channel and its requests send the replies. Heads are read by the same ``HeadReader`` as a connection's first.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
+from zope.interface import implementer
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.capacity import Capacity, SocketPlace
+from ma_signaling.core.events import Event, Report
 from ma_signaling.monitoring.silence import SILENCE
-from ma_signaling.transport.http_reply import COMMON_HEADERS, json_reply
+from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply
+from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
 
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
 
 
-class _Request(Request):
-    """A request whose reply has this server's headers."""
+class HttpRequest(Request):
+    """A request, with the head that it was read from; its reply has this server's headers."""
+
+    head: RequestHead
 
     def process(self) -> None:
         for name, value in {**COMMON_HEADERS, **self.channel.factory.hsts(self.channel.transport)}.items():
@@ -29,9 +38,6 @@ class _Request(Request):
         if self.path == b"*":
             # Twisted would answer ``OPTIONS *`` by itself.
             self.path = b"/*"
-        elif not self.path.startswith(b"/"):
-            # A request may name the whole URL (RFC 9112 section 3.2.2); its host is not ours to judge.
-            self.path = b"/" + self.path.partition(b"://")[2].partition(b"/")[2]
         super().process()
 
     def write(self, data: bytes) -> None:
@@ -39,38 +45,85 @@ class _Request(Request):
         super().write(data)
 
 
-class _Channel(http.HTTPChannel):
+@implementer(IHalfCloseableProtocol)
+class HttpChannel(http.HTTPChannel):
     """One connection, from its first request that isn't a WebSocket's to its last."""
 
     factory: HttpSite
-    requestFactory = _Request
     _log = SILENCE
     transport: Any
     place: SocketPlace | None = None
     """Its share of all sockets; a trusted proxy's has none."""
     _is_refused = False
+    _is_reading = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = HeadReader()
+
+    def begin(self, head: RequestHead, rest: bytes) -> None:
+        """Answer a connection's first request, and go on with what followed it."""
+        self.reader.feed(rest)
+        self._serve(head)
+        self._serve_more()
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._is_refused:
-            super().dataReceived(data)
+        if self._is_refused or not self.persistent:
+            return
+        self.reader.feed(data)
+        self._serve_more()
+        if self._handlingRequest and self.persistent and len(self.reader) > HEAD_BYTES:
+            # Until the reply is out; ``requestDone`` resumes.
+            self._networkProducer.pauseProducing()
 
-    def resetTimeout(self) -> None:
-        """Bytes that trickle in buy no time: the deadline is for the whole head."""
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """Go on with the next request: Twisted calls this when one is done."""
+        self._serve_more()
 
-    def lineReceived(self, line: bytes) -> None:
-        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self._refuse(431, "Request header fields too large")
-        else:
-            super().lineReceived(line)
+    def _serve_more(self) -> None:
+        """Answer requests for as long as each is answered at once."""
+        if self._is_reading:
+            return
+        self._is_reading = True
+        while not (self._handlingRequest or self._is_refused):
+            head = self.reader.next()
+            if isinstance(head, RequestHead):
+                self._serve(head)
+            elif isinstance(head, Refusal):
+                self._refuse(head)
+            elif isinstance(head, WrongProtocol):
+                self._is_refused = True
+                self.factory.report(Event.WRONG_PROTOCOL, mistake=head.mistake)
+                self.loseConnection()
+            else:
+                break
+        self._is_reading = False
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        self._refuse(431, "Request header fields too large")
+    def _serve(self, head: RequestHead) -> None:
+        self._handlingRequest = True
+        self._savedTimeOut = self.setTimeout(None)
+        request = HttpRequest(self, len(self.requests))
+        self.requests.append(request)
+        request.head = head
+        request.requestHeaders = Headers(head.fields)
+        # What was pipelined while nobody reads the replies isn't answered; it ends the connection.
+        self.persistent = (
+            head.minor_version > 0
+            and not head.lists(b"connection", b"close")
+            and not self._waitingForTransport
+        )
+        if not self.persistent:
+            request.setHeader(b"Connection", b"close")
+        request.gotLength(0)
+        request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor_version)
 
-    def allHeadersReceived(self) -> None:
-        if self.length == 0:
-            super().allHeadersReceived()
-        else:
-            self._refuse(413, "Requests have no body here")
+    def readConnectionLost(self) -> None:
+        """No more requests follow: close once what was asked is answered."""
+        self.persistent = False
+        if not self._handlingRequest:
+            self.loseConnection()
+
+    def writeConnectionLost(self) -> None: ...
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.capacity.closed(self.place)
@@ -80,23 +133,20 @@ class _Channel(http.HTTPChannel):
         """Close: somebody else needs the place."""
         self.forceAbortClient()
 
-    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
-        """Twisted goes on with what was pipelined while nobody reads the replies; here, that ends the connection."""
-        return not self._waitingForTransport and super().checkPersistence(request, version)
+    def resetTimeout(self) -> None:
+        """Bytes that trickle in buy no time: the deadline is for the whole head."""
 
     def loseConnection(self) -> None:
-        """Whoever reads no reply does not keep the connection by that."""
+        """Close, and abort if the client doesn't read its replies in time."""
         if self._abortingCall is None:
             self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
         super().loseConnection()
 
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        self._refuse(400, "Bad request")
-
-    def _refuse(self, status: int, error: str) -> None:
+    def _refuse(self, refused: Refusal) -> None:
         """Answer at once, and listen no more."""
-        self.transport.write(json_reply(status, {"error": error}, self.factory.hsts(self.transport)))
         self._is_refused = True
+        hsts = self.factory.hsts(self.transport)
+        self.transport.write(raw_reply(refused, hsts, is_head=self.reader.is_head))
         self.loseConnection()
 
 
@@ -107,10 +157,16 @@ class HttpSite(Site):
     noisy = False
 
     def __init__(
-        self, root: IResource, capacity: Capacity, settings: Settings, reactor: IReactorTime
+        self,
+        root: IResource,
+        capacity: Capacity,
+        settings: Settings,
+        report: Report,
+        reactor: IReactorTime,
     ) -> None:
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
+        self.report = report
         self._settings = settings
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
@@ -120,7 +176,7 @@ class HttpSite(Site):
         return {}
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        channel: Any = _Channel()
+        channel: Any = HttpChannel()
         channel.factory = channel.site = self
         channel.callLater = self.reactor.callLater
         channel.timeOut = self.timeOut

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.web.server import Request
-
 from ma_signaling import __version__
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.proof import availability
+from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import Page, reply
 from ma_signaling.monitoring.readiness import Readiness
 
@@ -18,7 +17,7 @@ class Health(Page):
         super().__init__()
         self._hub = hub
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: HttpRequest) -> bytes:
         proof = availability(self._hub.prover.obstacle)
         return reply(
             request, 200, {"status": "ok", "version": __version__, **self._hub.counts(), "proof": proof}
@@ -32,7 +31,7 @@ class Ready(Page):
         super().__init__()
         self._readiness = readiness
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: HttpRequest) -> bytes:
         obstacle = self._readiness.obstacle()
         if obstacle is None:
             return reply(request, 200, {"ready": True})

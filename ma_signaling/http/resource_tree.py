@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from twisted.web.server import Request
-
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
 from ma_signaling.http import web_pages
 from ma_signaling.http.api import Check, SessionStory
+from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.health import Health, Ready
 from ma_signaling.http.metrics_page import MetricsPage
 from ma_signaling.http.resource import NotFound, client_of
 from ma_signaling.http.websocket_entry import WebSocketEntry
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
-from ma_signaling.transport import request_head
 from ma_signaling.transport.client_address import ClientAddresses
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -28,7 +26,7 @@ def make_root(
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = web_pages.Root(hub)
 
-    def may_read_metrics(request: Request) -> bool:
+    def may_read_metrics(request: HttpRequest) -> bool:
         client = client_of(request, addresses)
         allowed = (*LOOPBACK, *settings.metrics_allow)
         is_allowed = not client.shared and any(ip_address(client.text) in network for network in allowed)
@@ -44,5 +42,5 @@ def make_root(
     api.putChild(b"sessions", SessionStory(hub, addresses))
     root.putChild(b"api", api)
     entry = WebSocketEntry()
-    root.putChild(request_head.WEBSOCKET_PATH.lstrip(b"/"), entry)
+    root.putChild(b"ws", entry)
     return root, entry

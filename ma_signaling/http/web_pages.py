@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
@@ -9,13 +10,13 @@ from importlib.resources.abc import Traversable
 from string import Template
 from typing import NamedTuple
 
-from twisted.web.http import CACHED
 from twisted.web.resource import IResource
-from twisted.web.server import Request
 
 from ma_signaling import __version__
 from ma_signaling.core.hub import Hub
-from ma_signaling.http.resource import NotFound, Page
+from ma_signaling.http.channel import HttpRequest
+from ma_signaling.http.resource import NotFound, Page, without_content
+from ma_signaling.transport.request_head import RequestHead
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -27,6 +28,9 @@ _HEADERS = {b"Content-Security-Policy": _POLICY, b"Cross-Origin-Opener-Policy": 
 
 _ASSETS = ("root.js", "style.css", "icon.svg", "doctor")
 """What is served below ``/assets``: files, and directories of files."""
+
+_TAG = re.compile(rb'"[!#-~\x80-\xff]*"')
+"""An entity tag, without the mark that says it is weak (RFC 9110 section 8.8.3)."""
 
 _TYPES = {
     ".html": b"text/html; charset=utf-8",
@@ -46,10 +50,10 @@ class Root(Page):
         self._hub = hub
         self._html = Template(read("root.html").body.decode())
 
-    def getChild(self, path: bytes, request: Request) -> IResource:
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self if path == b"" and not request.postpath else super().getChild(path, request)
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: HttpRequest) -> bytes:
         counts = self._hub.counts()
         lines = [
             "Music Assistant Signaling Server",
@@ -96,10 +100,20 @@ class File(Page):
         super().__init__()
         self._file = file
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: HttpRequest) -> bytes | int:
         _set_page_headers(request, self._file.type)
         request.setHeader(b"Cache-Control", b"no-cache")
-        return b"" if request.setETag(self._file.etag) is CACHED else self._file.body
+        request.setHeader(b"ETag", self._file.etag)
+        if is_known(request.head, self._file.etag):
+            request.setResponseCode(304, b"Not Modified")
+            return without_content(request)
+        return self._file.body
+
+
+def is_known(head: RequestHead, etag: bytes) -> bool:
+    """Return whether If-None-Match names ``etag``: tags compare weakly there (RFC 9110 section 13.1.2)."""
+    tags = b",".join(head.header(b"if-none-match"))
+    return tags == b"*" or etag in _TAG.findall(tags)
 
 
 def folder(entries: Mapping[str, PageFile | Mapping[str, PageFile]]) -> Page:
@@ -120,7 +134,7 @@ def read_assets() -> dict[str, PageFile | dict[str, PageFile]]:
     return {name: _read_tree(_PAGES.joinpath(name)) for name in _ASSETS}
 
 
-def _set_page_headers(request: Request, type: bytes) -> None:
+def _set_page_headers(request: HttpRequest, type: bytes) -> None:
     request.setHeader(b"Content-Type", type)
     for name, value in _HEADERS.items():
         request.setHeader(name, value)

@@ -53,6 +53,7 @@ _LINES = {
         "ignored the forwarding headers of a peer that is no trusted proxy; if it is your proxy, name it with"
         " --trusted-proxies, and its header with --client-ip-header (logged once)",
     ),
+    Event.WRONG_PROTOCOL: (LogLevel.warn, "closed a socket: {mistake}"),
     Event.PEER_DROPPED: (LogLevel.info, "{connection}: dropped, {reason}"),
 }
 

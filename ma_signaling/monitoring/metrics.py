@@ -53,6 +53,7 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
     "blocks": ("Addresses whose lookups were blocked for guessing", None),
     "closed": ("Connections closed by this server, by close code", "code"),
     "dropped": ("Connections dropped by this server without a close frame, by reason", "reason"),
+    "wrong_protocol": ("Sockets closed because their client spoke another protocol, by mistake", "mistake"),
 }
 """By name: the help text, and the label."""
 
@@ -83,6 +84,7 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
     Event.LIMIT_HIT: ("limits_hit", "limit"),
     Event.PEER_CLOSED: ("closed", "code"),
     Event.PEER_DROPPED: ("dropped", "reason"),
+    Event.WRONG_PROTOCOL: ("wrong_protocol", "mistake"),
 }
 """By event: the counter, and the detail whose value is its label."""
 

@@ -68,7 +68,9 @@ def make_service(
     files.load()
     factory = make_factory(hub, settings, report, reactor, metrics, readiness)
     certificates = _certificates(settings, reactor)
-    ports = Ports(settings, factory, certificates, make_metrics_site(metrics, settings, reactor), reactor)
+    ports = Ports(
+        settings, factory, certificates, make_metrics_site(metrics, settings, report, reactor), reactor
+    )
     lag = LoopLag(reactor)
     notifier = Notifier.from_environment(os.environ, reactor)
 
@@ -141,7 +143,7 @@ def make_factory(
     root, entry = make_root(hub, addresses, metrics, readiness, settings)
     readiness.add("draining", lambda: not hub.is_draining)
     readiness.add("full", lambda: not hub.capacity.is_full)
-    site = HttpSite(root, hub.capacity, settings, reactor)
+    site = HttpSite(root, hub.capacity, settings, report, reactor)
     metrics.watch(lambda: state_of(hub))
     entry.factory = SignalingFactory(hub, settings, site, addresses, report, reactor)
     return entry.factory

@@ -62,14 +62,11 @@ class SignalingFactory(WebSocketServerFactory):
         most = self.settings.max_message_bytes
         # All of them at once: Autobahn takes some back to their defaults where they aren't named.
         self.setProtocolOptions(
-            versions=[13],
-            webStatus=False,
             maxFramePayloadSize=most,
             maxMessagePayloadSize=most,
             failByDrop=False,
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
-            allowNullOrigin=True,
         )
         self.hub.capacity.allow(max_sockets(self.settings.max_connections))
         self.addresses.reconfigure()

@@ -5,24 +5,19 @@ What it skips, and why that is safe:
 - **A new connection**: Autobahn gives each some 70 attributes, options copied from the factory among them, and formats
   them for a debug line. Here they belong to the class, as Autobahn itself sets them on a connection made for that
   purpose; those that could change in place have a stand-in (``_STAND_INS``).
-- **The opening handshake**: a request in the form in which browsers, aiohttp and OkHttp write it, with nothing in it
-  that Autobahn could refuse, is answered at once (RFC 6455 section 4.2.2).
 - **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
   frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
   close frame, Autobahn's ``onCloseFrame`` judges code and reason.
 - **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
 
 Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
-halves of frames, what comes after a close, requests in any other form. A test compares the two paths.
+halves of frames, what comes after a close. A test compares the two paths.
 """
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from contextlib import suppress
 from functools import cached_property
-from hashlib import sha1
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
@@ -33,7 +28,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.sockets import cork
 
 FIN = MASKED = 0x80
@@ -45,22 +39,6 @@ FIN_TEXT = FIN | TEXT
 # Names of this module: a look-up in the classes of either costs several times as much, for every frame.
 OPEN = WebSocketServerProtocol.STATE_OPEN
 _number = int.from_bytes
-
-_HEAD = re.compile(rb"GET /ws(?:\?[\w.~=&%+-]*)? HTTP/1\.1(?:\r\n[!-9;-~]+:[ -~]*)*\r\n\r\n")
-_HOST = re.compile(rb"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_ORIGIN = re.compile(rb"https?://[a-z0-9.-]+(?::[0-9]{1,4})?")
-_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
-_CONNECTION = re.compile(rb"(?i:upgrade|keep-alive, ?upgrade)")
-_EXTENSIONS = {b"permessage-deflate", b"permessage-deflate; client_max_window_bits"}
-_KEY_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-_ACCEPTED = (
-    b"HTTP/1.1 101 Switching Protocols\r\n"
-    b"Upgrade: WebSocket\r\n"
-    b"Connection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: %b\r\n"
-    b"\r\n"
-)
 
 _log = Logger(namespace="ma_signaling")
 
@@ -84,13 +62,21 @@ _STAND_INS: dict[str, object] = {
 
 
 class AutobahnPath(WebSocketServerProtocol):
-    """Handshakes and messages as Autobahn handles them."""
+    """Frames and messages as Autobahn handles them."""
 
     transport: Any
+    # What Autobahn sets when it shakes hands.
+    websocket_version = 13
+    inside_message = False
+    current_frame: Any = None
 
-    def shake_hands(self, head: RequestHead, received: bytes) -> None:
-        """Answer the request for a WebSocket at the start of ``received``, and go on with what follows it."""
-        super().dataReceived(received)
+    def begin(self, reply: bytes, rest: bytes) -> None:
+        """Send the reply that opens the WebSocket, and go on with what followed the request."""
+        self.transport.write(reply)
+        self.state = self.STATE_OPEN
+        self.onOpen()
+        if rest:
+            self.dataReceived(rest)
 
     def send_text(self, payload: bytes) -> None:
         """Send one message, on a connection that is open."""
@@ -146,18 +132,6 @@ class FastPath(AutobahnPath):
                 break
             start = end
         return data[start:] if start else data
-
-    def shake_hands(self, head: RequestHead, received: bytes) -> None:
-        end = received.find(b"\r\n\r\n") + 4
-        if not _is_usual(head, received, end):
-            super().shake_hands(head, received)
-            return
-        accept = b64encode(sha1(head.header(b"sec-websocket-key")[0] + _KEY_SUFFIX).digest())  # noqa: S324
-        self.transport.write(_ACCEPTED % accept)
-        self.state = self.STATE_OPEN
-        self.onOpen()
-        if len(received) > end:
-            self.dataReceived(received[end:])
 
     def send_text(self, payload: bytes) -> None:
         self.transport.write(text_frame(payload))
@@ -229,32 +203,8 @@ def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnP
     attributes.update(
         CONFIG_ATTRS=(),
         max_fast_bytes=min(size or 65535 for size in limits),
-        # Set by a handshake.
-        websocket_version=13,
-        inside_message=False,
-        current_frame=None,
     )
     return type(protocol.__name__, (protocol, FastPath), attributes)
-
-
-def _is_usual(head: RequestHead, received: bytes, end: int) -> bool:
-    """Whether Autobahn could only accept this request."""
-
-    def only(name: bytes) -> bytes:
-        values = head.header(name)
-        return values[0] if len(values) == 1 else b""
-
-    return (
-        _HEAD.fullmatch(received, 0, end) is not None
-        and only(b"upgrade").lower() == b"websocket"
-        and _CONNECTION.fullmatch(only(b"connection")) is not None
-        and only(b"sec-websocket-version") == b"13"
-        and _KEY.fullmatch(only(b"sec-websocket-key")) is not None
-        and _HOST.fullmatch(only(b"host")) is not None
-        and (not head.header(b"origin") or _ORIGIN.fullmatch(only(b"origin")) is not None)
-        and (not head.header(b"sec-websocket-extensions") or only(b"sec-websocket-extensions") in _EXTENSIONS)
-        and not head.header(b"sec-websocket-protocol")
-    )
 
 
 def _is_utf8(payload: bytes) -> bool:

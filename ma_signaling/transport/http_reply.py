@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -39,16 +40,18 @@ def refusal(error: WireError) -> Refusal:
     return reply
 
 
-def json_reply(status: int, body: Mapping[str, object], headers: Mapping[bytes, bytes]) -> bytes:
-    """A whole HTTP/1.1 reply that ends its connection, for requests that the HTTP server never sees."""
-    content = orjson.dumps(body)
+def raw_reply(refused: Refusal, more_headers: Mapping[bytes, bytes], *, is_head: bool) -> bytes:
+    """Return a whole reply that ends its connection; the reply to a HEAD has no content (RFC 9110 section 9.3.2)."""
+    content = orjson.dumps(refused.body)
     fields = {
         **COMMON_HEADERS,
+        b"Date": formatdate(usegmt=True).encode(),
         b"Content-Type": b"application/json",
         b"Content-Length": b"%d" % len(content),
         b"Connection": b"close",
-        **headers,
+        **more_headers,
+        **refused.headers,
     }
-    lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
+    lines = [b"HTTP/1.1 %d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())]
     lines += [b"%b: %b" % field for field in fields.items()]
-    return b"\r\n".join([*lines, b"", content])
+    return b"\r\n".join([*lines, b"", b"" if is_head else content])

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ma_signaling.core import messages
 from ma_signaling.core.capacity import SocketPlace
@@ -22,7 +24,6 @@ from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.silence import SILENCE
 from ma_signaling.transport.fast_path import OPEN, AutobahnPath
-from ma_signaling.transport.http_reply import json_reply
 from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
 from ma_signaling.transport.timers import Waiting
 
@@ -41,6 +42,7 @@ MOST_STEPS_AFTER_CLOSE = 100
 _log = Logger(namespace="ma_signaling")
 
 
+@implementer(IHalfCloseableProtocol)
 class SignalingProtocol(AutobahnPath):
     """A peer, as the heart sees it, on a transport, as Twisted sees it."""
 
@@ -62,6 +64,15 @@ class SignalingProtocol(AutobahnPath):
     _backlog: Backlog | None = None
 
     # From Twisted
+
+    def readConnectionLost(self) -> None:
+        """Treat the end of what the peer sends as the end of the connection, but let what is being sent go out."""
+        if self.connection is not None:
+            self.factory.hub.end(self.connection, BREAK)
+        self._set_deadline(LINGER_SECONDS)
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None: ...
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
@@ -136,7 +147,8 @@ class SignalingProtocol(AutobahnPath):
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
         self._in_close_frame = True
-        stop: bool | None = super().onCloseFrame(code, reasonRaw)
+        # Autobahn doesn't know 1014 (Bad Gateway), which was registered after RFC 6455.
+        stop: bool | None = super().onCloseFrame(1000 if code == 1014 else code, reasonRaw)
         self._in_close_frame = False
         if is_first and self.connection is not None:
             self.factory.hub.end(self.connection, GOODBYE if code in (None, 1000, 1001) else BREAK)
@@ -171,14 +183,6 @@ class SignalingProtocol(AutobahnPath):
                 self._set_deadline(LINGER_SECONDS)
         else:
             super().sendCloseFrame(code, reasonUtf8, isReply)
-
-    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
-        # Autobahn's only use of a header: it names the versions that are spoken (RFC 6455 section 4.4).
-        headers = {name.encode(): value.encode() for name, value in responseHeaders or ()}
-        body = {"error": f"Bad WebSocket handshake: {reason}"}
-        status = 426 if headers else code
-        self.transport.write(json_reply(status, body, {**headers, **self.factory.site.hsts(self.transport)}))
-        self._set_deadline(LINGER_SECONDS)
 
     # From the heart and the keep-alive
 

@@ -1,46 +1,165 @@
-"""The first bytes of a connection: is this a WebSocket for us, or any other HTTP request?"""
+"""HTTP request heads: found in a stream however it is cut, and judged before anything acts on them (RFC 9112)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-WEBSOCKET_PATH = b"/ws"
+from ma_signaling.transport.http_reply import Refusal
+
+HEAD_BYTES = 16 * 1024
+
+WEBSOCKET_PATHS = (b"/ws", b"/ws/")
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/(\d)\.(\d)" % _TOKEN)
+_FIELDS = re.compile(rb"(?:\r\n%b:[^\r\n\0]*)*" % _TOKEN)
+_STRAY = re.compile(rb"\0|(?<!\r)\n|\r[^\n]")
+"""What no head may have: NUL, and CR or LF without the other (RFC 9112 section 2.2, RFC 9110 section 5.5)."""
+
+_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]+)")
+"""How a target in absolute form begins (RFC 9112 section 3.2.2)."""
+
+_HOST = re.compile(
+    rb"(?:\[[0-9A-Za-z:.%~_!$&'()*+,;=-]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?"
+)
+"""A Host field's value (RFC 9110 section 7.2): host and port may both be empty."""
+
+_BAD_REQUEST = Refusal(400, {"error": "Bad request"}, {})
+_TOO_LARGE = Refusal(431, {"error": "Request header fields too large"}, {})
+
+_TLS_HANDSHAKE = b"\x16"
+_PROXY_V1 = b"PROXY "
+_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+class WrongProtocol(NamedTuple):
+    """What the client speaks is no HTTP; ``mistake`` says to an operator what was probably meant."""
+
+    mistake: str
+
+
+_TLS = WrongProtocol("TLS at an unencrypted port")
+_PROXY = WrongProtocol("the PROXY protocol at a port whose endpoint doesn't begin with haproxy:")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """Request line and headers (names in lower case)."""
+    """A request line and header fields, in order and without fault."""
 
     method: bytes
-    path: bytes
-    headers: dict[bytes, list[bytes]]
+    target: bytes
+    """In origin form: a path, and a query after a question mark; ``*`` for the server as a whole."""
+    minor_version: int
+    """0 for HTTP/1.0, 1 for HTTP/1.1 and all that is compatible with it."""
+    fields: Mapping[bytes, Sequence[bytes]]
+    """Every value of each field, by the field's lower-case name."""
 
     def header(self, name: bytes) -> Sequence[bytes]:
-        """Every value of a header, given its lower-case name."""
-        return self.headers.get(name, ())
+        """Return every value of a field, given its lower-case name."""
+        return self.fields.get(name, ())
+
+    def lists(self, name: bytes, token: bytes) -> bool:
+        """Return whether a field that is a list of tokens has this one (in lower case)."""
+        return any(token == each.strip().lower() for value in self.header(name) for each in value.split(b","))
 
     @property
-    def wants_websocket(self) -> bool:
-        """Whether this is ``GET /ws`` with an upgrade to WebSocket (RFC 6455 section 4.2.1)."""
-        protocols = (token for value in self.header(b"upgrade") for token in value.split(b","))
-        return (
-            self.method == b"GET"
-            and self.path == WEBSOCKET_PATH
-            and any(protocol.strip().lower() == b"websocket" for protocol in protocols)
-        )
+    def is_for_websocket(self) -> bool:
+        """Whether this is a GET where WebSockets are; whether it asks for one is another question."""
+        return self.method == b"GET" and self.target.partition(b"?")[0] in WEBSOCKET_PATHS
 
 
-def parse(head: bytes) -> RequestHead | None:
-    """The request head in ``head``, or None for what only an HTTP server should judge."""
+class HeadReader:
+    """Finds one request head after the other in what ``feed`` is given; the outcome is the same however it was cut."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._checked = 0
+        self._has_good_line = False
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received."""
+        self._buffer += data
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the request that is being read is a HEAD, whose reply has no content."""
+        return self._buffer.startswith(b"HEAD ")
+
+    def take_rest(self) -> bytes:
+        """Return what follows the last head, for whoever goes on with the connection."""
+        rest, self._buffer = bytes(self._buffer), bytearray()
+        return rest
+
+    def next(self) -> RequestHead | Refusal | WrongProtocol | None:
+        """Return the next head, None if more must come first, or what is wrong with it: then there is no next."""
+        buffer = self._buffer
+        if not self._checked:
+            if _PROXY_V2.startswith(buffer[: len(_PROXY_V2)]):
+                return _PROXY if len(buffer) >= len(_PROXY_V2) else None
+            if buffer.startswith(b"\r\n"):
+                # One empty line in front is ignored (RFC 9112 section 2.2).
+                del buffer[:2]
+        if buffer.startswith(_TLS_HANDSHAKE):
+            return _TLS
+        if buffer.startswith(_PROXY_V1):
+            return _PROXY
+        end = buffer.find(b"\r\n\r\n", max(0, self._checked - 3))
+        if 0 <= end <= HEAD_BYTES:
+            found = _parse(bytes(buffer[:end]))
+            if isinstance(found, RequestHead):
+                del buffer[: end + 4]
+                self._checked, self._has_good_line = 0, False
+            return found
+        return self._early_fault()
+
+    def _early_fault(self) -> Refusal | None:
+        """Return what can be told to be wrong before all of a head is there."""
+        buffer, start = self._buffer, max(0, self._checked - 1)
+        self._checked = len(buffer)
+        if _STRAY.search(buffer, start, HEAD_BYTES):
+            return _BAD_REQUEST
+        if not self._has_good_line:
+            line_end = buffer.find(b"\r\n", start, HEAD_BYTES)
+            if line_end >= 0 and not _REQUEST_LINE.fullmatch(buffer, 0, line_end):
+                return _BAD_REQUEST
+            self._has_good_line = line_end >= 0
+        return _TOO_LARGE if len(buffer) > HEAD_BYTES else None
+
+
+def _parse(head: bytes) -> RequestHead | Refusal:
     request_line, *lines = head.split(b"\r\n")
-    parts = request_line.split(b" ")
-    if len(parts) != 3:
-        return None
-    headers: dict[bytes, list[bytes]] = {}
+    parts = _REQUEST_LINE.fullmatch(request_line)
+    if parts is None or not _FIELDS.fullmatch(head, len(request_line)):
+        return _BAD_REQUEST
+    method, target, major, minor = parts.groups()
+    if major != b"1":
+        return Refusal(505, {"error": "HTTP version not supported"}, {})
+    fields: dict[bytes, list[bytes]] = {}
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name != name.strip():
-            return None
-        headers.setdefault(name.lower(), []).append(value.strip())
-    return RequestHead(parts[0], parts[1].partition(b"?")[0], headers)
+        name, _, value = line.partition(b":")
+        fields.setdefault(name.lower(), []).append(value.strip(b" \t"))
+    if not target.startswith(b"/") and target != b"*":
+        authority = _AUTHORITY.match(target)
+        if authority is None or not _HOST.fullmatch(authority[1]):
+            return _BAD_REQUEST
+        target = b"/" + target[authority.end() :].removeprefix(b"/")
+    hosts = fields.get(b"host", [])
+    if len(hosts) > 1 or (not hosts and minor != b"0") or not all(map(_HOST.fullmatch, hosts)):
+        return Refusal(400, {"error": "Bad Host header"}, {})
+    return _refuse_content(fields) or RequestHead(method, target, min(int(minor), 1), fields)
+
+
+def _refuse_content(fields: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
+    """Nothing here takes content, and whoever announces some must not have it taken for the next request or frame."""
+    lengths = fields.get(b"content-length", ())
+    if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+        return _BAD_REQUEST
+    if b"transfer-encoding" in fields or (lengths and lengths[0].strip(b"0")):
+        return Refusal(400 if b"upgrade" in fields else 413, {"error": "Requests have no body here"}, {})
+    return None

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocol
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Port, Server
 from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
 
 
 class Cork:
@@ -72,6 +73,13 @@ class DirectServer(Server):
             self.stopReading()
             self.startWriting()
         return outcome
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        if self.disconnecting and not self._is_waiting():
+            # What ``doRead`` ended, not the peer: protocols that outlive their peer's last byte needn't hear of it.
+            self.connectionLost(reason)
+        else:
+            super().readConnectionLost(reason)
 
     def loseConnection(self) -> None:
         self.send_collected()

@@ -218,7 +218,7 @@ class RefusalTest(RequestTestCase):
         for path in ("/health", CHECK):
             self.ask(server, path, 413, name="A", body="x")
             self.ask(server, path, 431, name="A", headers={"X-Long": "x" * 20000})
-            self.ask(server, path, 400, name="A", headers={"Transfer-Encoding": "nonsense"})
+            self.ask(server, path, 400, name="A", headers={"Content-Length": "nonsense"})
 
     def test_too_many_sockets_of_a_neighbour(self) -> None:
         server = self.enter(ServerProcess("--silent-connections-per-address=1", "--trusted-proxies=none"))

@@ -41,8 +41,8 @@ KEYS = {
     "pong": {"type"},
 }
 CLOSED_FOR_MESSAGES = {1007, 1008, 1013, 4008, 4029}
-# 100 is for whoever expects it (and has no body to send), 101 for a handshake that survived its mutation.
-STATUSES = {100, 101, 200, 204, 400, 404, 405, 413, 426, 429, 431, 503, 505}
+# 101 for a handshake that survived its mutation.
+STATUSES = {101, 200, 204, 400, 404, 405, 413, 426, 429, 431, 503, 505}
 
 MOST_BYTES = 1024
 NO_FLOOD = 49

@@ -71,7 +71,7 @@ class Server:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
-        metrics = Metrics()
+        metrics = self.metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
         self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay")
         self.readiness = Readiness()

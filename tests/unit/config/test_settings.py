@@ -10,7 +10,7 @@ from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
 from ma_signaling.core import charging, home, session_table, session_trace
-from ma_signaling.transport import first_request
+from ma_signaling.transport import first_request, request_head
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
 from tests import ROOT
@@ -108,7 +108,7 @@ class DocumentationTest(SynchronousTestCase):
         """Each of these sentences is in the protocol, and the program keeps to its numbers."""
         text = " ".join((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").split())
         for sentence, *kept in (
-            ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, first_request.HEAD_BYTES),
+            ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, request_head.HEAD_BYTES),
             ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
             ("or a message in more than 256 fragments", websocket.MOST_FRAGMENTS),
             ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),

@@ -50,7 +50,8 @@ class PagesTest(WebTestCase):
             "/api/check/",
             "/api/check/A/B",
             "//ws",
-            "/ws/",
+            "/ws/x",
+            "/ws//",
         ):
             reply = self.ask(path)
             expected = 404 if path != "/api/check/" else 200
@@ -94,10 +95,13 @@ class PagesTest(WebTestCase):
             assert "server" not in reply.headers
 
     def test_no_upgrade(self) -> None:
-        reply = self.ask("/ws")
-        assert reply.status_line == "HTTP/1.1 426 Upgrade Required"
-        assert reply.headers["upgrade"] == "websocket"
-        assert reply.json == {"error": "Expected WebSocket"}
+        for path in ("/ws", "/ws/", "/ws?x"):
+            reply = self.ask(path)
+            assert reply.status_line == "HTTP/1.1 426 Upgrade Required"
+            assert reply.headers["upgrade"] == "websocket"
+            assert reply.headers["connection"] == "Upgrade, close"
+            assert reply.headers["sec-websocket-version"] == "13"
+            assert reply.json == {"error": "Expected WebSocket"}
 
     def test_upgrade_elsewhere(self) -> None:
         client = self.server.accept()
@@ -185,7 +189,6 @@ class ConnectionTest(WebTestCase):
 
     def test_garbage(self) -> None:
         for garbage in (
-            b"\x16\x03\x01\x02\r\n\r\n",
             b"hello\r\n\r\n",
             b"GET /health\r\n\r\n",
             b"\r\n\r\n\r\n\r\n",

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.events import Event
 from ma_signaling.monitoring.metrics import Metrics
-from tests.support.memory_server import CLOSE, PING, PONG, TEXT, Server, Socket, frame
+from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 from tests.support.metrics_text import Samples, parse
 
 
@@ -136,7 +136,7 @@ class CountingTest(SynchronousTestCase):
         self._assert("limits_hit_total", "messages", is_=10)
         for _ in range(1201):
             socket = self.server.accept("203.0.113.3")
-            socket.send(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+            socket.send(UPGRADE + b"\r\n")
             socket.lose()
         self._assert("limits_hit_total", "connections in a minute", is_=1)
 

@@ -199,9 +199,12 @@ class HttpTest(SynchronousTestCase):
 
     def test_odd_targets(self) -> None:
         for target, status in (
-            (b"http://[::1", b"200"),
-            (b"http://", b"200"),
-            (b"x", b"200"),
+            (b"http://[::1", b"400"),
+            (b"http://", b"400"),
+            (b"x", b"400"),
+            (b"h:443", b"400"),
+            (b"http://h", b"200"),
+            (b"https://h:8787?x", b"200"),
             (b"http://h/nowhere", b"404"),
         ):
             client = self.server.accept()

@@ -7,8 +7,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.first_request import HEAD_BYTES, HEAD_SECONDS
+from ma_signaling.transport.first_request import HEAD_SECONDS
 from ma_signaling.transport.protocol import LINGER_SECONDS
+from ma_signaling.transport.request_head import HEAD_BYTES
 from ma_signaling.transport.timers import TICK_SECONDS
 from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
 
@@ -63,7 +64,7 @@ class HandshakeTest(SynchronousTestCase):
             (b"Version: 13", b"Version: 8", b"426 Upgrade Required"),
             (b"Version: 13", b"Version: x", b"400 Bad Request"),
             (b"dGhl", b"\x80Ghl", b"400 Bad Request"),
-            (b"Connection: Upgrade", b"Connection: close", b"400 Bad Request"),
+            (b"Connection: Upgrade", b"Connection: close", b"426 Upgrade Required"),
         ]
         for good, bad, status in cases:
             client = self.server.accept()
