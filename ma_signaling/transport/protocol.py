@@ -7,7 +7,8 @@ keep-alive, and the translation between a socket and the heart (a ``Peer``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
@@ -40,6 +41,24 @@ MOST_STEPS_AFTER_CLOSE = 100
 """What is still looked at once a close was sent, to find the reply; each frame is a step or two."""
 
 _log = Logger(namespace="ma_signaling")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def guarded(method: Method) -> Method:
+    """Let an exception in ``method`` end the connection that it happens on, and nothing else.
+
+    Whoever calls it, Autobahn, Twisted or a timer, would leave the connection open, or others without their turn.
+    """
+
+    @wraps(method)
+    def call(self: SignalingProtocol, *arguments: Any) -> Any:
+        try:
+            return method(self, *arguments)
+        except Exception:  # noqa: BLE001 - whatever it is
+            self.fail(method.__name__)
+
+    return cast("Method", call)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -75,16 +94,20 @@ class SignalingProtocol(AutobahnPath):
     def writeConnectionLost(self) -> None: ...
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._clear_deadline()
-        self._clear_backlog()
-        self.factory.hub.capacity.closed(self.place)
-        super().connectionLost(reason)
+        try:
+            self._clear_deadline()
+            self._clear_backlog()
+            self.factory.hub.capacity.closed(self.place)
+        finally:
+            super().connectionLost(reason)
 
+    @guarded
     def pauseProducing(self) -> None:
         if self._backlog is None and self.state == self.STATE_OPEN:
             self._backlog = Backlog(self.transport, self.factory.hub.capacity)
             self._set_deadline(STALL_SECONDS)
 
+    @guarded
     def resumeProducing(self) -> None:
         if self._backlog is not None and self.state == self.STATE_OPEN:
             self._clear_backlog()
@@ -95,6 +118,7 @@ class SignalingProtocol(AutobahnPath):
 
     # From Autobahn
 
+    @guarded
     def onOpen(self) -> None:
         self._clear_deadline()
         self.connection = self.factory.hub.connected(self, self.address, self.place)
@@ -105,9 +129,8 @@ class SignalingProtocol(AutobahnPath):
         assert self.connection is not None
         try:
             self.factory.hub.received(self.connection, payload)
-        except Exception:  # noqa: BLE001 - a bug here must not reach another connection
-            _log.failure("{connection}: a message failed", connection=self.connection.id)
-            self.factory.hub.end(self.connection, FAULT)
+        except Exception:  # noqa: BLE001 - as ``guarded``, without a call more for each message
+            self.fail("onMessage")
 
     def onMessageBegin(self, isBinary: bool) -> None:
         self._fragments = 0
@@ -128,10 +151,12 @@ class SignalingProtocol(AutobahnPath):
         more: bool = super().processData()
         return more
 
+    @guarded
     def onPing(self, payload: bytes) -> None:
         if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
             self.sendPong(payload)
 
+    @guarded
     def onPong(self, payload: bytes) -> None:
         self._awaiting_pong = False
         self._ping_payload = b""
@@ -144,6 +169,7 @@ class SignalingProtocol(AutobahnPath):
             return
         self.factory.hub.pong(self.connection, payload)
 
+    @guarded
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
         self._in_close_frame = True
@@ -164,6 +190,7 @@ class SignalingProtocol(AutobahnPath):
         # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
         super()._closeConnection(abort and not self._in_close_frame)
 
+    @guarded
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:
             self.factory.hub.end(self.connection, BREAK)
@@ -186,6 +213,7 @@ class SignalingProtocol(AutobahnPath):
 
     # From the heart and the keep-alive
 
+    @guarded
     def give_way(self) -> None:
         if self.connection is None:
             self.dropConnection(abort=True)
@@ -222,6 +250,7 @@ class SignalingProtocol(AutobahnPath):
     def drop(self) -> None:
         self.dropConnection(abort=True)
 
+    @guarded
     def keep_alive(self) -> None:
         if self._awaiting_pong:
             self._cut("no answer to a ping")
@@ -232,6 +261,18 @@ class SignalingProtocol(AutobahnPath):
             self.send(messages.PING)
 
     # Within
+
+    def fail(self, where: str) -> None:
+        """End the connection for a fault of this server, while the exception is being handled."""
+        name = "a connection" if self.connection is None else self.connection.id
+        _log.failure("{connection}: {where} failed", connection=name, where=where)
+        try:
+            if self.connection is not None:
+                self.factory.hub.end(self.connection, FAULT)
+        except Exception:  # noqa: BLE001 - most likely the same one
+            self.dropConnection(abort=True)
+        if self.state == OPEN:
+            self.dropConnection(abort=True)
 
     def _clear_backlog(self) -> None:
         if self._backlog is not None:
@@ -249,6 +290,7 @@ class SignalingProtocol(AutobahnPath):
     def _clear_deadline(self) -> None:
         self.factory.deadlines.clear(self)
 
+    @guarded
     def deadline_passed(self) -> None:
         """What the connection is in, it has been in for too long."""
         if self.state != self.STATE_OPEN:

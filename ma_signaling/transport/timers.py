@@ -102,7 +102,7 @@ class Deadlines(Periodic):
 
     def _tick(self) -> None:
         self._now += TICK_SECONDS
-        for queue in self._queues.values():
+        for queue in list(self._queues.values()):
             while queue:
                 waiting, due = next(iter(queue.items()))
                 if due > self._now:

@@ -76,6 +76,15 @@ class DeadlinesTest(SynchronousTestCase):
         assert [each.calls for each in failing] == [1, 1, 1]
         assert len(self.flushLoggedErrors(RuntimeError)) == 3
 
+    def test_a_deadline_that_sets_another(self) -> None:
+        """Of a length that there was none of before."""
+        first, second = Failing(), Failing()
+        self.deadlines.set(first, 2)
+        first.deadline_passed = lambda: self.deadlines.set(second, 1)  # type: ignore[method-assign]
+        self.clock.pump([TICK_SECONDS] * 10)
+        assert second.calls == 1
+        assert len(self.flushLoggedErrors(RuntimeError)) == 1
+
     def test_never_early(self) -> None:
         self.clock.advance(TICK_SECONDS / 2)
         failing = Failing()
