@@ -63,15 +63,18 @@ class HomesTestCase(SynchronousTestCase):
 
 
 class DoctorTestCase(HomesTestCase):
-    """And a browser."""
+    """And a browser, which the tests of a class share: each visit has a fresh profile."""
 
-    def setUp(self) -> None:
+    browser: BrowserThread
+
+    @classmethod
+    def setUpClass(cls) -> None:
         if not CHROMIUM.exists():
             raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
-        self.browser = BrowserThread()
-        self.addCleanup(self.browser.stop)
-        self.browser.start()
-        super().setUp()
+        super().setUpClass()
+        cls.browser = BrowserThread()
+        cls.addClassCleanup(cls.browser.stop)
+        cls.browser.start()
 
     def stun(self) -> str:
         """The address of a STUN server that works."""
