@@ -1,11 +1,11 @@
 """The bus on a real NATS server, by nats-py, on the asyncio loop of Twisted's reactor.
 
-The heart publishes and subscribes in passing; a task brings it to the server. What comes is handed over at once, in the
-order in which the server has sent it.
+``publish`` and ``subscribe`` only queue; a task sends what waits to the server. What comes is delivered at once, in the
+order in which the server sent it.
 
 nats-py's own reconnecting is not used: it notices a server that stands still only when everything was written to it,
-keeps what was said before an outage for after it, and gives up for good at most errors. A connection that fails is
-dropped here, with all that waits, and another one is made.
+keeps messages from before an outage for after it, and gives up for good at most errors. A connection that fails is
+dropped here, with all that waits, and a new one is made.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ma_signaling.cluster.nats_options import nats_options
 from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
-"""Between two tries to reach a server."""
+"""Between two attempts to reach a server."""
 
 PING_SECONDS = 2.0
 SILENCE_SECONDS = 4
-"""A server that doesn't answer a ping for so long is gone."""
+"""A server that answers no ping for so long is gone."""
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 """Bytes that may wait to be sent to the server; beyond them messages are lost, as NATS itself would lose them."""
@@ -44,10 +44,11 @@ MAX_BATCH_BYTES = 256 * 1024
 HEAD_BYTES = 2048
 """What a node's own fields take at most beside a peer's message."""
 
-FAREWELL_SECONDS = 2.0
+FLUSH_SECONDS = 2.0
+"""How long sending what waits may take in the end."""
 
 _NOBODY = "503"
-"""The status of NATS's answer where nobody hears a subject that was published to with a reply."""
+"""The status of NATS's answer to a message with a reply subject that nobody has subscribed to."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -73,8 +74,8 @@ class NatsBus:
         self._waiting_bytes = 0
         self._wanted: set[str] = set()
         self._changed: set[str] = set()
-        """Subjects that are wanted now, or no more."""
-        self._has_work, self._is_leaving, self._all_said = asyncio.Event(), False, asyncio.Event()
+        """Subjects to subscribe to, or to unsubscribe from."""
+        self._has_work, self._is_ending, self._all_sent = asyncio.Event(), False, asyncio.Event()
         self._problem = ""
         self._is_too_small = False
         """The server takes smaller messages than some that were to be sent to it, which was logged."""
@@ -93,7 +94,7 @@ class NatsBus:
         self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
-        """As ``bus.Bus`` has it; what is published afterwards comes after it."""
+        """As ``bus.Bus`` has it; the server gets it before what is published afterwards."""
         self._wanted.add(subject)
         self._changed.add(subject)
         self._has_work.set()
@@ -107,20 +108,20 @@ class NatsBus:
     # On the loop
 
     def begin(self) -> None:
-        """Reach a server, now or whenever there is one."""
-        self._task = asyncio.ensure_future(self._live())
+        """Connect to a server, as soon as one can be reached."""
+        self._task = asyncio.ensure_future(self._run())
 
     async def end(self) -> None:
-        """Bring to the server what waits, and go."""
-        self._is_leaving = True
+        """Send what waits, and close the connection."""
+        self._is_ending = True
         if self.is_up:
             self._has_work.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_said.wait(), FAREWELL_SECONDS)
+                await asyncio.wait_for(self._all_sent.wait(), FLUSH_SECONDS)
         if self._task is not None:
             await _cancel(self._task)
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         while True:
             closed = asyncio.Event()
             client = Client()
@@ -128,8 +129,8 @@ class NatsBus:
                 await self._connect(client, closed)
                 await self._serve(client, closed)
             except (NatsError, OSError, TimeoutError) as problem:
-                self._say(f"{type(problem).__name__} {problem}")
-            except Exception:  # noqa: BLE001 - whatever it is, the next try may go well
+                self._warn_unreachable(f"{type(problem).__name__} {problem}")
+            except Exception:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 _log.failure("NATS: the connection failed")
             finally:
                 self._drop(client)
@@ -141,7 +142,7 @@ class NatsBus:
 
         async def on_error(problem: Exception) -> None:
             if not self.is_up:
-                self._say(f"{type(problem).__name__} {problem}")
+                self._warn_unreachable(f"{type(problem).__name__} {problem}")
 
         await client.connect(
             list(self._settings.nats_url),
@@ -158,11 +159,11 @@ class NatsBus:
         )
 
     async def _serve(self, client: Client, closed: asyncio.Event) -> None:
-        """Go on until the connection is lost."""
+        """Use a connection until it is lost."""
         subscriptions: dict[str, Subscription] = {}
         self._client, self._problem = client, ""
         self._changed = set(self._wanted)
-        every = _Every(lambda message: self._take(client, message))
+        deliver = _EachMessage(lambda message: self._take(client, message))
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
         self._is_too_small = False
@@ -173,7 +174,7 @@ class NatsBus:
         self._has_work.set()
         working: list[asyncio.Task[Any]] = [
             asyncio.ensure_future(each)
-            for each in (closed.wait(), self._watch(client), self._work(client, every, subscriptions))
+            for each in (closed.wait(), self._watch(client), self._send(client, deliver, subscriptions))
         ]
         try:
             done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
@@ -183,19 +184,21 @@ class NatsBus:
             await _cancel(*working)
 
     async def _watch(self, client: Client) -> None:
-        """Return when the server doesn't answer any more, whatever else there is to be written to it."""
+        """Raise when the server doesn't answer any more, however much is still to be written to it."""
         while True:
             await asyncio.sleep(PING_SECONDS)
             await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
 
-    async def _work(self, client: Client, every: _Every, subscriptions: dict[str, Subscription]) -> None:
+    async def _send(
+        self, client: Client, deliver: _EachMessage, subscriptions: dict[str, Subscription]
+    ) -> None:
         while True:
             await self._has_work.wait()
             self._has_work.clear()
             while self._changed:
                 subject = self._changed.pop()
                 if subject in self._wanted and subject not in subscriptions:
-                    subscriptions[subject] = await client.subscribe(subject, future=every)
+                    subscriptions[subject] = await client.subscribe(subject, future=deliver)
                 elif subject not in self._wanted and subject in subscriptions:
                     await subscriptions.pop(subject).unsubscribe()
             while self._waiting and not self._changed:
@@ -207,9 +210,9 @@ class NatsBus:
                     self._warn_too_small(client)
             if self._changed:
                 self._has_work.set()
-            elif self._is_leaving:
+            elif self._is_ending:
                 await client.flush(SILENCE_SECONDS)
-                self._all_said.set()
+                self._all_sent.set()
 
     def _next(self, client: Client) -> bytes:
         """Take the first message that waits, and with it those behind it for the same subject."""
@@ -227,7 +230,7 @@ class NatsBus:
         return payloads[0] if len(payloads) == 1 else pack_batch(payloads)
 
     def _drop(self, client: Client) -> None:
-        """Have nothing more to do with a connection; what it has not written by now is lost."""
+        """Abandon a connection; what it hasn't written by now is lost."""
         writer: Any = getattr(getattr(client, "_transport", None), "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
@@ -237,7 +240,7 @@ class NatsBus:
             self.lost += len(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
-            if not self._is_leaving:
+            if not self._is_ending:
                 _log.warn(
                     "NATS is unreachable: this node serves only its own peers until the connection is back"
                 )
@@ -253,9 +256,9 @@ class NatsBus:
                 needed=self._settings.max_message_bytes,
             )
 
-    def _say(self, problem: str) -> None:
-        # It is tried every second, and an operator needs to be told once.
-        if problem != self._problem and not self._is_leaving:
+    def _warn_unreachable(self, problem: str) -> None:
+        # Once for each reason: it is tried every second.
+        if problem != self._problem and not self._is_ending:
             self._problem = problem
             _log.warn("NATS cannot be reached: {problem}", problem=problem)
 
@@ -267,15 +270,15 @@ class NatsBus:
         if headers is not None and headers.get("Status") == _NOBODY:
             _safely(partial(self.listener.no_subscribers, message.subject))
         else:
-            _safely(partial(self._hand_on, message.data))
+            _safely(partial(self._deliver, message.data))
 
-    def _hand_on(self, data: bytes) -> None:
+    def _deliver(self, data: bytes) -> None:
         for payload in unpack_batch(data):
             _safely(partial(self.listener.received, payload))
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """End tasks, however often it takes: nats-py ignores a cancellation in some places."""
+    """End tasks, in several attempts if need be: nats-py ignores a cancellation in some places."""
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
@@ -290,10 +293,11 @@ def _safely(call: Callable[[], None]) -> None:
         _log.failure("a message of another node failed")
 
 
-class _Every(asyncio.Future[Msg]):
-    """What a subscription brings its one message to, says nats-py; this takes each of them, and is never done.
+class _EachMessage(asyncio.Future[Msg]):
+    """Takes every message of a subscription.
 
-    Otherwise there would be a task and a queue to go through for each home.
+    nats-py sets a subscription's future for one message; this future is never done. Otherwise each home would cost a
+    task and a queue.
     """
 
     def __init__(self, take: Callable[[Msg], None]) -> None:

@@ -1,4 +1,4 @@
-"""Joining a cluster: a node and its bus, as a service."""
+"""A node of a cluster and its bus, as a service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def make_bus(settings: Settings) -> NatsBus:
-    """The way to the other nodes. Raises ``CannotStart`` where something that it needs is missing."""
+    """Return the bus. Raises ``CannotStart`` if something that it needs is missing."""
     try:
         from ma_signaling.cluster.nats_bus import NatsBus  # noqa: PLC0415 - it needs an extra
     except ImportError:
@@ -32,10 +32,10 @@ def make_bus(settings: Settings) -> NatsBus:
 
 
 class ClusterService(Service):
-    """Starts with the server, and goes when its peers have been told goodbye."""
+    """Starts with the server, and stops when its peers' connections have been closed."""
 
     def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
-        """Raises ``CannotStart`` where a cluster cannot be joined in this way."""
+        """Raises ``CannotStart`` if a cluster can't be joined in this way."""
         if not isinstance(reactor, AsyncioSelectorReactor):
             raise CannotStart(
                 "--nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
@@ -47,7 +47,7 @@ class ClusterService(Service):
 
     def startService(self) -> None:
         super().startService()
-        # Its loop does not run yet when a reactor starts its services.
+        # The loop doesn't run yet when a reactor starts its services.
         self._reactor.callLater(0, self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -56,7 +56,7 @@ class ClusterService(Service):
         return Deferred.fromFuture(asyncio.ensure_future(self.bus.end()))
 
     def metrics(self) -> Iterator[Metric]:
-        """What an operator wants to see of it."""
+        """Return the metrics of the cluster."""
         counts: Any = self.node.counts()["cluster"]
         yield gauge("cluster_reachable", "Whether this node hears NATS", float(self.bus.is_up))
         yield gauge("cluster_nodes", "Nodes that this one knows of, itself included", counts["nodes"])
