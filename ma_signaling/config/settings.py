@@ -135,6 +135,13 @@ class Settings:
         unit="sockets",
         live=True,
     )
+    requests_per_minute: int = setting(
+        "1200",
+        values.whole(0),
+        "HTTP requests from one address within a minute; at most this many are answered",
+        unit="requests",
+        live=True,
+    )
     silent_connections_per_address: int = setting(
         "100",
         values.whole(0),

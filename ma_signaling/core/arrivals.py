@@ -1,4 +1,4 @@
-"""What each address may begin within a minute: sockets and WebSockets (docs/protocol.md, *Limits*).
+"""What each address may begin within a minute: sockets, WebSockets, HTTP requests (docs/protocol.md, *Limits*).
 
 Sockets of trusted proxies are exempt; their requests are charged to the address that they report.
 """
@@ -11,12 +11,13 @@ from ma_signaling.core.sliding_window import SlidingWindow
 
 
 class Arrivals:
-    """Two windows for each address. Each method returns the seconds until one more is allowed, 0 if it counted one."""
+    """Three windows for each address; each method returns the seconds until one more is allowed, or 0."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sockets = LruTable(SlidingWindow, settings.remembered_addresses)
         self._websockets = LruTable(SlidingWindow, settings.remembered_addresses)
+        self._requests = LruTable(SlidingWindow, settings.remembered_addresses)
 
     def __len__(self) -> int:
         return len(self._websockets)
@@ -29,7 +30,11 @@ class Arrivals:
         """Count a request for a WebSocket."""
         return self._websockets[key].admit(now, self._settings.connections_per_minute)
 
+    def request(self, key: str, now: float) -> float:
+        """Count any other HTTP request."""
+        return self._requests[key].admit(now, self._settings.requests_per_minute)
+
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""
-        for windows in (self._sockets, self._websockets):
+        for windows in (self._sockets, self._websockets, self._requests):
             windows.prune(now)

@@ -99,6 +99,13 @@ class Hub:
             return None
         return self.capacity.take(key, socket, is_returning=self.registry.expected.is_expecting(key))
 
+    def request(self, address: ClientAddress) -> float:
+        """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
+        wait = self.limits.arrivals.request(address.key, self._clock.seconds())
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="HTTP requests in a minute")
+        return wait
+
     def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
         """Return why a WebSocket of ``address`` may not open, or None.
 

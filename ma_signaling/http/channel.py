@@ -5,6 +5,7 @@ Twisted's channel and its requests send the replies. Heads are read by the same 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime, ISSLTransport
@@ -18,9 +19,10 @@ from zope.interface import implementer
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.capacity import Capacity, SocketPlace
+from ma_signaling.core.errors import rate_limited
 from ma_signaling.core.events import Event, Report
 from ma_signaling.monitoring.silence import SILENCE
-from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply
+from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply, refusal
 from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
 
 IDLE_SECONDS = 30
@@ -100,6 +102,10 @@ class HttpChannel(http.HTTPChannel):
         self._is_reading = False
 
     def _serve(self, head: RequestHead) -> None:
+        wait = self.factory.charge(self.transport, head)
+        if wait > 0:
+            self._exhausted(wait)
+            return
         self._handlingRequest = True
         self._savedTimeOut = self.setTimeout(None)
         request = HttpRequest(self, len(self.requests))
@@ -116,6 +122,14 @@ class HttpChannel(http.HTTPChannel):
             request.setHeader(b"Connection", b"close")
         request.gotLength(0)
         request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor_version)
+
+    def _exhausted(self, wait: float) -> None:
+        """Close without an answer; the client of a trusted proxy gets one, for the proxy would be blamed."""
+        if self.place is None:
+            self._refuse(refusal(rate_limited(wait)))
+        else:
+            self._is_refused = True
+            self.transport.abortConnection()
 
     def readConnectionLost(self) -> None:
         """No more requests follow: close once what was asked is answered."""
@@ -162,11 +176,14 @@ class HttpSite(Site):
         capacity: Capacity,
         settings: Settings,
         report: Report,
+        charge: Callable[[Any, RequestHead], float],
         reactor: IReactorTime,
     ) -> None:
+        """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may."""
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
         self.report = report
+        self.charge = charge
         self._settings = settings
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:

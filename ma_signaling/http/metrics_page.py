@@ -36,4 +36,4 @@ def make_metrics_site(
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
     # With a count of its own: whoever asks here takes no place of a home's.
-    return HttpSite(root, Capacity(UNLIMITED), settings, report, reactor)
+    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, reactor)

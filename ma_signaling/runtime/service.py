@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +34,8 @@ from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
 from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
+from ma_signaling.transport.request_head import RequestHead
+from ma_signaling.transport.sockets import peer_address
 from ma_signaling.transport.timers import Periodic
 
 if TYPE_CHECKING:
@@ -143,7 +145,11 @@ def make_factory(
     root, entry = make_root(hub, addresses, metrics, readiness, settings)
     readiness.add("draining", lambda: not hub.is_draining)
     readiness.add("full", lambda: not hub.capacity.is_full)
-    site = HttpSite(root, hub.capacity, settings, report, reactor)
+
+    def charge(transport: Any, head: RequestHead) -> float:
+        return hub.request(addresses.of(peer_address(transport), head.header))
+
+    site = HttpSite(root, hub.capacity, settings, report, charge, reactor)
     metrics.watch(lambda: state_of(hub))
     entry.factory = SignalingFactory(hub, settings, site, addresses, report, reactor)
     return entry.factory

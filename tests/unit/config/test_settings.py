@@ -28,6 +28,7 @@ class LoadTest(SynchronousTestCase):
             "trusted-proxies": "127.0.0.0/8,::1/128",
             "connections-per-minute": "1200",
             "sockets-per-minute": "2400",
+            "requests-per-minute": "1200",
             "silent-connections-per-address": "100",
             "lookups-per-minute": "100",
             "connect-requests-per-minute": "600",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from ma_signaling import __version__
 from ma_signaling.http.channel import IDLE_SECONDS
 from tests.support.fake_prover import FakeProver
@@ -196,3 +198,31 @@ class ConnectionTest(WebTestCase):
             client = self.server.accept()
             client.send(garbage)
             assert client.transport.value().startswith(b"HTTP/1.1 400 "), garbage
+
+
+class RequestBudgetTest(SynchronousTestCase):
+    """HTTP requests that cost their sender next to nothing."""
+
+    REQUEST = b"HEAD / HTTP/1.1\r\nHost: h\r\n"
+
+    def test_pipelined(self) -> None:
+        """Those beyond the budget end the connection, and the next one too, without an answer."""
+        server = Server(requests_per_minute=3)
+        client = server.accept("192.0.2.1")
+        client.send((self.REQUEST + b"\r\n") * 10)
+        assert client.transport.value().count(b"HTTP/1.1 200") == 3
+        assert client.transport.aborted
+        again = server.accept("192.0.2.1")
+        again.send(self.REQUEST + b"\r\n")
+        assert (again.transport.value(), again.transport.aborted) == (b"", True)
+        other = server.accept("192.0.2.2")
+        other.send(self.REQUEST + b"\r\n")
+        assert other.transport.value().startswith(b"HTTP/1.1 200")
+
+    def test_behind_a_trusted_proxy(self) -> None:
+        """The address that is reported pays, and hears why; nobody else behind the proxy does."""
+        server = Server(requests_per_minute=1)
+        for address, status in ((b"1", b"200"), (b"1", b"429"), (b"2", b"200")):
+            client = server.accept("127.0.0.1")
+            client.send(self.REQUEST + b"X-Forwarded-For: 198.51.100.%b\r\n\r\n" % address)
+            assert client.read_head().startswith(b"HTTP/1.1 " + status)

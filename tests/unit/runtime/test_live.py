@@ -241,6 +241,7 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
         6,
         {},
     ),
+    "requests_per_minute": (lambda server: most(b"200", lambda _: status(server, b"/")), 3, 6, {}),
     "silent_connections_per_address": (lambda server: len(silent_connections(server)), 3, 6, {}),
     "lookups_per_minute": (
         lambda server: most(b"200", lambda _: status(server, b"/api/check/HOME")),
