@@ -32,8 +32,8 @@ unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seco
 real: .venv/tested build/libdatachannel ## Run the tests that start processes or look around the program
 	$(PYTEST) -m real
 
-# All units, and of each other folder the module that has most of Twisted in it.
-UNDER_TRIAL = tests.unit tests.model.test_leaving_model tests.integration.test_reload tests.project.test_hosting
+# All units, and a part of each other folder, one with Twisted in it.
+UNDER_TRIAL = tests.unit tests.model.test_games.LeavingModelTest tests.integration.test_reload tests.project.test_hosting
 trial: .venv/tested ## Run those tests that `make test` runs under trial
 	$(BIN)/trial $(UNDER_TRIAL)
 
@@ -61,7 +61,7 @@ fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each t
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
 
 model: .venv/tested ## Play other games against the models than the tests do; GAMES=500 of each kind
-	MODEL_GAMES=$(GAMES) $(PYTEST) --timeout=0 $(wildcard tests/model/test_*_model.py)
+	MODEL_GAMES=$(GAMES) $(PYTEST) --timeout=0 tests/model/test_games.py
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from unittest import TestCase
-
 from tests.model.hub_game import Player
-from tests.model.machine import play
-from tests.model.test_hub_model import HubMachine
+from tests.model.hub_machine import HubMachine
 from tests.support.memory_hub import Message
 
 NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "client-disconnected"}
@@ -63,10 +60,3 @@ class LeavingMachine(HubMachine):
             player.breaks()
         world.advance(3600)
         assert not world.clock.timers, f"left behind: {world.clock.timers}"
-
-
-class LeavingModelTest(TestCase):
-    """Bounded, as the model's own test."""
-
-    def test_any_order(self) -> None:
-        play(LeavingMachine, 100, steps=40)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest import TestCase
-
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -15,7 +13,7 @@ from hypothesis.strategies import booleans, integers, lists, sampled_from, tuple
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Player
 from tests.model.cluster_moves import MOST_NODES, MOST_PLAYERS, Match
-from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the, play
+from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import address
 
@@ -274,20 +272,3 @@ class FaultyMachine(PeersMachine):
     @rule()
     def peace(self) -> None:
         self.match.judge_peace()
-
-
-class ClusterModelTest(TestCase):
-    """Bounded, so that it can run with the others; more examples find more.
-
-    Promised whatever the bus does: nobody hears of another's session; letters arrive once at most, and in order; a
-    request is answered within 25 s, a newcomer within 24 s; 4000 only for one who is entitled, 1012 for the loser where
-    two hold the same. Promised 70 s after the last fault: one holder, found from everywhere; calls that were not
-    without their home or their bus for too long go on. Promised in the end: nothing stays.
-    Letters that are under way in a fault may be lost.
-    """
-
-    def test_any_order(self) -> None:
-        play(PeersMachine, 80, steps=25)
-
-    def test_any_faults(self) -> None:
-        play(FaultyMachine, 200, steps=25)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest import TestCase
 
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,7 +23,7 @@ from hypothesis.strategies import (
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, House, Player
 from tests.model.hub_moves import Match
-from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the, play
+from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
 from tests.support.memory_hub import World, address
 
 LIMITED: dict[str, Any] = {
@@ -240,13 +239,3 @@ class LimitedMachine(HubMachine):
     """The same where limits are met."""
 
     settings = LIMITED
-
-
-class HubModelTest(TestCase):
-    """Bounded, so that it can run with the others; more examples find more."""
-
-    def test_any_order(self) -> None:
-        play(HubMachine, 200, steps=40)
-
-    def test_any_order_within_limits(self) -> None:
-        play(LimitedMachine, 50, steps=40)
