@@ -255,9 +255,9 @@ class Settings:
     )
     proof_address: str = setting(
         "",
-        values.ip_or_none,
-        "Public address that a proof offers where a NAT that keeps ports maps it to this machine",
-        unit="IP address",
+        values.ipv4_or_none,
+        "Public IPv4 address that a proof offers where a NAT that keeps ports maps it to this machine",
+        unit="IPv4 address",
         live=True,
     )
     ping_interval: float = setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 Network = IPv4Network | IPv6Network
 
@@ -83,12 +83,12 @@ def networks(text: str) -> tuple[Network, ...]:
         raise ValueError("a list of networks such as 10.0.0.0/8,fd00::/8, or none") from None
 
 
-def ip_or_none(text: str) -> str:
-    """Return an IP address as it is usually written, or nothing. Raises ValueError."""
+def ipv4_or_none(text: str) -> str:
+    """Return an IPv4 address, or nothing. Raises ValueError."""
     try:
-        return str(ip_address(text)) if text else ""
+        return str(IPv4Address(text)) if text else ""
     except ValueError:
-        raise ValueError("an IP address such as 198.51.100.7") from None
+        raise ValueError("an IPv4 address such as 198.51.100.7") from None
 
 
 def header_name(text: str) -> str:

@@ -25,6 +25,10 @@ IDLE_SECONDS = 60.0
 """After which the child process ends, when nothing is asked any more."""
 
 
+FRESH_SECONDS = 5.0
+"""How long an obstacle is known without looking again: anybody may ask ``/health`` for it, as often as they like."""
+
+
 def obstacle(settings: Settings, ice_servers: IceServers) -> str | None:
     """Return why no proof can be had with these settings, on this machine; None: it can."""
     if settings.proof == "off":
@@ -59,11 +63,17 @@ class ChildProver(Service):
         self._reactor = reactor
         self._wall = wall
         self._process: ProofProcess | None = None
+        self._obstacle: str | None = None
+        self._fresh_until = 0.0
 
     @property
     def obstacle(self) -> str | None:
         """Why no proof can be had."""
-        return obstacle(self._settings, self._ice_servers())
+        now = self._reactor.seconds()
+        if now >= self._fresh_until:
+            self._obstacle = obstacle(self._settings, self._ice_servers())
+            self._fresh_until = now + FRESH_SECONDS
+        return self._obstacle
 
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof."""

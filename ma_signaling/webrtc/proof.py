@@ -108,7 +108,7 @@ class Proof:
 
     def _hidden(self, ours: Description) -> Description:
         """Return our offer without addresses that are nobody's business. Raises ``NotProved`` where none is left."""
-        candidates = list(_shown(ours.candidates, self._destinations, self._means.address))
+        candidates = list(shown(ours.candidates, self._destinations, self._means.address))
         if not candidates:
             raise NotProved("no public UDP address was found")
         return ours.with_candidates(candidates)
@@ -163,7 +163,7 @@ class Proof:
             self._exhausted.set_result(None)
 
 
-def _shown(
+def shown(
     candidates: Iterable[Candidate], destinations: Destinations, public: Address | None
 ) -> Iterator[Candidate]:
     """Yield our candidates as our offer may name them: ``public`` in the place of a private address."""

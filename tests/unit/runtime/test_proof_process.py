@@ -17,7 +17,7 @@ from ma_signaling.runtime.proof_process import (
     MAX_PROOFS,
     RETIRE_SECONDS,
 )
-from ma_signaling.runtime.prover import IDLE_SECONDS, ChildProver
+from ma_signaling.runtime.prover import FRESH_SECONDS, IDLE_SECONDS, ChildProver
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from tests.support.fake_process import FakeChild, FakeReactor
 from tests.support.fake_prover import FakeAsked
@@ -252,3 +252,18 @@ class ProcessTest(SynchronousTestCase):
         self.child.end()
         self.successResultOf(stopping)
         assert contender.heard == ["the process that asks for proofs has ended"]
+
+    def test_obstacle(self) -> None:
+        """It is looked for again after a while: a setting has changed, or an address."""
+        self.settings.proof = "off"
+        assert self.prover.obstacle == "off"
+        self.settings.proof = "relay"
+        assert self.prover.obstacle == "off"
+        self.reactor.advance(FRESH_SECONDS)
+        assert self.prover.obstacle == "no relay by UDP is set (--turn-urls)"
+        self.settings.turn_urls = ("turns:t.example", "turn:t.example?transport=tcp")
+        self.reactor.advance(FRESH_SECONDS)
+        assert self.prover.obstacle == "no relay by UDP is set (--turn-urls)"
+        self.settings.turn_urls = ("turn:t.example",)
+        self.reactor.advance(FRESH_SECONDS)
+        assert self.prover.obstacle is None
