@@ -25,8 +25,10 @@ from ma_signaling import __version__
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.events import Report
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.runtime.tls import Certificates
+from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.sockets import write_directly
 
 BACKLOG = 4096
@@ -66,12 +68,14 @@ class Ports(Service):
         factory: IProtocolFactory,
         certificates: Certificates | None,
         metrics: IProtocolFactory,
+        report: Report,
         reactor: Reactor,
     ) -> None:
         self._settings = settings
         self._factory = factory
         self._certificates = certificates
         self._metrics = metrics
+        self._report = report
         self._reactor = reactor
         self._sharing = SharingReactor(reactor) if settings.reuse_port else None
         self._ports: list[IListeningPort] = []
@@ -121,6 +125,8 @@ class Ports(Service):
         results: list[IListeningPort | Failure] = []
         if (path := parse_endpoint(text).path) is not None:
             _remove_stale_socket(path)
+        if parse_endpoint(text).is_proxied:
+            factory = ProxyFactory(factory, self._report, self._reactor)
         make_endpoint(text, reactor).listen(factory).addBoth(results.append)
         if not results:
             raise _cannot_listen(text, "it does not start at once")
@@ -153,9 +159,12 @@ class Ports(Service):
 
 
 def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
-    """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``."""
+    """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``.
+
+    Of ``haproxy:…``, of what comes after it: ``ProxyFactory`` takes its place.
+    """
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text.removeprefix("haproxy:"))
     except OSError as problem:
         raise _cannot_listen(text, problem) from None
     except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it

@@ -70,9 +70,8 @@ def make_service(
     files.load()
     factory = make_factory(hub, settings, report, reactor, metrics, readiness)
     certificates = _certificates(settings, reactor)
-    ports = Ports(
-        settings, factory, certificates, make_metrics_site(metrics, settings, report, reactor), reactor
-    )
+    metrics_site = make_metrics_site(metrics, settings, report, reactor)
+    ports = Ports(settings, factory, certificates, metrics_site, report, reactor)
     lag = LoopLag(reactor)
     notifier = Notifier.from_environment(os.environ, reactor)
 

@@ -1,0 +1,174 @@
+"""The PROXY protocol, versions 1 and 2: a load balancer's first bytes on a connection say for whom it speaks.
+
+https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from ma_signaling.core.events import Event, Report
+from ma_signaling.transport.sockets import hand_over
+
+HEADER_SECONDS = 10.0
+"""What a connection has for its header."""
+
+_V1_BYTES = 107
+"""The longest header of version 1, its CRLF included."""
+
+_V1_START = b"PROXY "
+_V1 = re.compile(rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|(TCP[46]) (\S+) \S+ (\d{1,5}) \d{1,5})\r\n")
+_V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_V2_BYTES = 16
+"""A header of version 2 up to its addresses, whose length is in its last two bytes."""
+
+_V2_LOCAL, _V2_PROXY = 0x20, 0x21
+_V2_ADDRESS_BYTES = {0x00: 0, 0x11: 12, 0x21: 36, 0x31: 216}
+"""By family and transport: unspecified, TCP over IPv4, TCP over IPv6, a Unix stream."""
+
+
+class MalformedHeader(Exception):
+    """The bytes are no PROXY header."""
+
+
+class ProxyHeader(NamedTuple):
+    """A whole header."""
+
+    size: int
+    """In bytes."""
+    client: IPv4Address | IPv6Address | None
+    """For whom the load balancer speaks; None: for itself, as for a health check, or it doesn't know."""
+
+
+def parse(received: bytes | bytearray) -> ProxyHeader | None:
+    """Return the header at the start of a connection, None while more of it must come.
+
+    Raises ``MalformedHeader`` as soon as what was received can't begin one.
+    """
+    if received.startswith(_V1_START):
+        return _parse_v1(received)
+    if received.startswith(_V2_SIGNATURE):
+        return _parse_v2(received)
+    if _V1_START.startswith(received) or _V2_SIGNATURE.startswith(received):
+        return None
+    raise MalformedHeader
+
+
+def _parse_v1(received: bytes | bytearray) -> ProxyHeader | None:
+    end = received.find(b"\n", 0, _V1_BYTES) + 1
+    if not end and len(received) < _V1_BYTES:
+        return None
+    fields = _V1.fullmatch(received, 0, end)
+    if fields is None:
+        raise MalformedHeader
+    if fields[1] is None:
+        return ProxyHeader(end, None)
+    return ProxyHeader(
+        end, _client(fields[2].decode("latin-1"), int(fields[3]), is_ipv6=fields[1] == b"TCP6")
+    )
+
+
+def _parse_v2(received: bytes | bytearray) -> ProxyHeader | None:
+    if len(received) < _V2_BYTES:
+        return None
+    command, family, length = received[12], received[13], int.from_bytes(received[14:16])
+    if command not in (_V2_LOCAL, _V2_PROXY):
+        raise MalformedHeader
+    if command == _V2_PROXY and length < _V2_ADDRESS_BYTES.get(family, 1 << 16):
+        raise MalformedHeader
+    end = _V2_BYTES + length
+    if len(received) < end:
+        return None
+    addresses = bytes(received[_V2_BYTES:end])
+    if command == _V2_PROXY and family == 0x11:
+        return ProxyHeader(end, _packed_client(addresses[:4], addresses[8:10], is_ipv6=False))
+    if command == _V2_PROXY and family == 0x21:
+        return ProxyHeader(end, _packed_client(addresses[:16], addresses[32:34], is_ipv6=True))
+    return ProxyHeader(end, None)
+
+
+def _packed_client(address: bytes, port: bytes, *, is_ipv6: bool) -> IPv4Address | IPv6Address:
+    return _client(str(ip_address(address)), int.from_bytes(port), is_ipv6=is_ipv6)
+
+
+def _client(text: str, port: int, *, is_ipv6: bool) -> IPv4Address | IPv6Address:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise MalformedHeader from None
+    if address.version != (6 if is_ipv6 else 4) or port > 0xFFFF:
+        raise MalformedHeader
+    return (IPv6Address if is_ipv6 else IPv4Address)("TCP", text, port)
+
+
+class ProxyFactory(Factory):
+    """Reads a PROXY header from each connection, then lets ``factory`` go on with it as its client's."""
+
+    noisy = False
+
+    def __init__(self, factory: IProtocolFactory, report: Report, reactor: IReactorTime) -> None:
+        self.factory = factory
+        self.report = report
+        self.reactor = reactor
+
+    def doStart(self) -> None:
+        self.factory.doStart()
+        super().doStart()
+
+    def doStop(self) -> None:
+        self.factory.doStop()
+        super().doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        return _HeaderReader(self)
+
+
+class _HeaderReader(Protocol):
+    """Reads the header; its successor on the same transport reads all else."""
+
+    transport: Any
+    _is_closing = False
+
+    def __init__(self, proxies: ProxyFactory) -> None:
+        self._proxies = proxies
+        self._received = bytearray()
+
+    def connectionMade(self) -> None:
+        self._timer = self._proxies.reactor.callLater(HEADER_SECONDS, self._too_slow)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_closing:
+            return
+        self._received += data
+        try:
+            header = parse(self._received)
+        except MalformedHeader:
+            self._is_closing = True
+            self._proxies.report(Event.WRONG_PROTOCOL, mistake="no valid PROXY header at a haproxy: endpoint")
+            self.transport.loseConnection()
+            return
+        if header is None:
+            return
+        self._timer.cancel()
+        if header.client is not None:
+            # From here on the connection is its client's, for whatever asks the transport.
+            client = header.client
+            self.transport.getPeer = lambda: client
+        successor: Any = self._proxies.factory.buildProtocol(self.transport.getPeer())
+        hand_over(self, successor)
+        if rest := bytes(self._received[header.size :]):
+            successor.dataReceived(rest)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+
+    def _too_slow(self) -> None:
+        self.transport.abortConnection()
