@@ -6,7 +6,7 @@ RUN python -m venv --without-pip /opt/ma-signaling \
         --requirement requirements.txt \
     && python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.txt
 COPY . .
-# Twisted keeps a list of its plugins, which the user below could not write.
+# twistd --help writes Twisted's cache of plugins, which the user below can't.
 RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m pip --python /opt/ma-signaling install --no-cache-dir --no-deps /wheels/*.whl \
     && /opt/ma-signaling/bin/twistd --help >/dev/null \
@@ -14,7 +14,7 @@ RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-di
 
 FROM python:3.13-slim
 COPY --from=build /opt/ma-signaling /opt/ma-signaling
-# For --state-file; a volume there takes its owner over.
+# For --state-file; a volume mounted there inherits this owner.
 COPY --from=build --chown=10001:10001 /var/lib/ma-signaling /var/lib/ma-signaling
 USER 10001:10001
 WORKDIR /var/lib/ma-signaling

@@ -1,6 +1,6 @@
-"""A cluster to try, on this machine: NATS and two nodes, until Ctrl-C. ``make cluster`` runs it.
+"""Run a cluster on this machine, NATS and two nodes, until Ctrl-C. ``make cluster`` runs it.
 
-Ports: 8787 and 8788 for the nodes, 4222 for NATS; ``PORT`` and ``NATS_PORT`` say otherwise.
+The nodes use the ports 8787 and 8788 (``PORT``), NATS uses 4222 (``NATS_PORT``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STARTS_WITHIN = 20.0
 
 
 def main() -> int:
-    """Start everything, say where it is, and wait; returns the exit status."""
+    """Start everything, print the addresses, and wait; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     nats_port, port = int(os.environ.get("NATS_PORT", "4222")), int(os.environ.get("PORT", "8787"))
     ports = range(port, port + NODES)
@@ -38,7 +38,7 @@ def main() -> int:
         running += [subprocess.Popen(command, process_group=0) for command in commands]
         if not all(_is_ready(each, running) for each in ports):
             return 1
-        print("\nTwo nodes, one cluster: a home at one is found from the other.", flush=True)
+        print("\nTwo nodes in one cluster. A client at one finds a home at the other.", flush=True)
         for each in ports:
             print(f"  http://localhost:{each}/ and ws://localhost:{each}/ws", flush=True)
         while all(process.poll() is None for process in running):
@@ -59,7 +59,7 @@ def _is_ready(port: int, running: list[subprocess.Popen[bytes]]) -> bool:
         with suppress(OSError), direct.open(f"http://localhost:{port}/ready", timeout=2):
             return True
         time.sleep(0.1)
-    print(f"The node at port {port} did not get ready.", file=sys.stderr)
+    print(f"The node at port {port} did not become ready.", file=sys.stderr)
     return False
 
 

@@ -86,7 +86,9 @@ class Call:
                 await trickling
             await opening
         except ConnectionFailed:
-            critical("no way between you: both networks hide their ports, and no relay (TURN) helps")
+            critical(
+                "no way between you: both networks use a NAT that changes ports, and no relay (TURN) helps"
+            )
         finally:
             opening.cancel()
             trickling.cancel()

@@ -8,25 +8,25 @@ from ma_signaling.core.candidates import named
 from ma_signaling.core.session_trace import End, SessionTrace, Side
 
 VERDICTS = {
-    "waiting": "The home has been told, and has not answered yet.",
+    "waiting": "The session was announced to the home, which has not answered yet.",
     "home-away": "The home's connection to this server is broken; the session waits for its return.",
     "home-did-not-return": "The home's connection to this server broke, and it did not return in time: look at the "
     "home's internet connection.",
     "home-left": "The home ended its connection to this server, as it does when it is stopped or restarted.",
-    "home-busy": "The home has as many sessions as it may have, and this one made way for another.",
+    "home-busy": "The home has as many sessions as it may have, and this one was closed for another.",
     "server-stopped": "This server was stopped or restarted: try again in half a minute.",
     "client-gave-up": "The client left before the home had answered.",
-    "no-offer": "The client was told to go ahead, and has not sent an offer.",
-    "home-silent": "The home has said nothing at all, although its connection stands: restart its remote access.",
-    "no-answer": "The home was ready, got the client's offer, and has not answered it: look at the home's log.",
+    "no-offer": "The client was sent connected, but has not sent an offer.",
+    "home-silent": "The home is connected, but has sent nothing: turn its Remote Access off and on again.",
+    "no-answer": "The home was ready and got the client's offer, but has not answered it: look at the home's log.",
     "no-client-candidates": "The client has offered no address to connect to: something on its side, such as a VPN or "
     "a browser extension, blocks WebRTC.",
     "no-home-candidates": "The home has offered no address to connect to: look at its network and its firewall.",
     "only-local": "Both sides have exchanged addresses of their own networks only, so this works within one network: "
     "elsewhere, see why the STUN servers cannot be reached.",
     "no-relay": "Both sides have exchanged all they need. Neither offered a relay (TURN): if they cannot connect, both "
-    "networks hide their ports.",
-    "negotiated": "Both sides have exchanged all they need, a relay included; what follows goes between them.",
+    "networks use a NAT that changes ports.",
+    "negotiated": "Both sides have exchanged all they need, a relay included; the rest happens between them.",
 }
 """By code, which is for programs and stays: the sentence for people."""
 

@@ -1,4 +1,4 @@
-"""What a browser is shown: ``/``, and the files in ``pages/``, read once."""
+"""The pages for browsers: ``/``, and the files in ``pages/``, read once."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Root(Page):
             "Endpoints:",
             "  /ws - WebSocket connection",
             "  /health - Health check",
-            "  /ready - Whether newcomers are welcome",
+            "  /ready - Readiness check",
             "  /api/check/REMOTE-ID - Check if a Remote ID is online",
-            "  /doctor - Why doesn't it connect? (for a browser)",
+            "  /doctor - Connection check (for a browser)",
             "",
         ]
         request.setHeader(b"Vary", b"Accept")

@@ -30,9 +30,12 @@ OF_RFC_6455 = {1002, 1007, 1009, 1011}
 
 
 def wire_errors() -> Iterator[WireError]:
-    """Every error that a WebSocket may hear, with T for a type and N for a number in those that are made."""
+    """Every error that a WebSocket may hear, with T for a type and 7 for a number in those that are made.
+
+    The others are answered before the upgrade.
+    """
     for value in vars(errors).values():
-        if isinstance(value, WireError) and value is not errors.RESTARTING:
+        if isinstance(value, WireError) and value not in (errors.RESTARTING, errors.FULL):
             yield value
         elif inspect.isfunction(value) and inspect.signature(value).return_annotation == "WireError":
             make: Callable[..., WireError] = value

@@ -125,7 +125,7 @@ class CheckTests(DoctorTestCase):
     def test_silent_home(self) -> None:
         home = self.home(SilentHome)
         found = self.wait_in_vain(home)
-        self.assert_stops_at("answer", found, "says nothing", "Remote Access")
+        self.assert_stops_at("answer", found, "did not answer within", "Remote Access")
         assert found[1]["ready"] == "warn", found
 
     def test_deaf_home(self) -> None:
