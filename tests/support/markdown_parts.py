@@ -46,7 +46,8 @@ def prose(page: Path) -> str:
 
 def documented_errors() -> list[tuple[str, str]]:
     """Code and text of each error in docs/protocol.md."""
-    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    text = page.partition("\n## Errors\n")[2].partition("\n### ")[0]
     items = re.findall(r"^- `([a-z-]+)`,\s+(`[^`]+`(?:\s+or\s+`[^`]+`)?):", text, re.MULTILINE)
     return [(code, wording) for code, wordings in items for wording in re.findall("`([^`]+)`", wordings)]
 
