@@ -9,15 +9,11 @@ COPY . .
 # twistd --help writes Twisted's cache of plugins, which the user below can't.
 RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m pip --python /opt/ma-signaling install --no-cache-dir --no-deps /wheels/*.whl \
-    && /opt/ma-signaling/bin/twistd --help >/dev/null \
-    && mkdir -p /var/lib/ma-signaling
+    && /opt/ma-signaling/bin/twistd --help >/dev/null
 
 FROM python:3.13-slim
 COPY --from=build /opt/ma-signaling /opt/ma-signaling
-# For --state-file; a volume mounted there inherits this owner.
-COPY --from=build --chown=10001:10001 /var/lib/ma-signaling /var/lib/ma-signaling
 USER 10001:10001
-WORKDIR /var/lib/ma-signaling
 EXPOSE 8787
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
     CMD ["/opt/ma-signaling/bin/python", "-m", "ma_signaling.healthcheck"]

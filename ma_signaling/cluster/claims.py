@@ -148,14 +148,14 @@ class Claims:
         if claim is not None:
             self._finish(claim)
             if claim.newcomer.claim == claim.remote_id:
-                self._context.hub.registry.takeovers.refuse(claim.newcomer)
+                self._context.hub.registry.contests.refuse(claim.newcomer)
             self._directory.sync(claim.remote_id)
 
     def _on_wait(self, fields: Fields) -> None:
         """There is somebody who will decide."""
         claim = self._by_question.get(fields["question"])
         if claim is not None:
-            claim.is_doubtful, claim.is_judged = False, True
+            claim.is_doubtful, claim.is_judged, claim.tries = False, True, 1
             self._wait(claim, self._context.settings.takeover_timeout + SLACK_SECONDS)
 
     def _on_no_objection(self, fields: Fields) -> None:
@@ -190,9 +190,7 @@ class Claims:
     def _won_by_silence(self, claim: Claim) -> None:
         """Nobody has decided: as where a holder gives no sign of life."""
         home = self._context.hub.registry.find(claim.remote_id)
-        is_held = home is not None and home.connection is not None
-        is_owners = home is not None and claim.newcomer.address.is_surely(home.owner)
-        self._won(claim, evicting=is_held and not is_owners)
+        self._won(claim, evicting=home is not None and home.connection is not None)
 
     def _won(self, claim: Claim, *, evicting: bool = False) -> None:
         self._finish(claim)
@@ -203,7 +201,7 @@ class Claims:
             if home is None or home.connection is not claim.newcomer:
                 self._context.send_to_watchers(claim.remote_id, "lost", connection=claim.newcomer.id)
         elif home is not None and home.state is HomeState.LOCAL:
-            registry.contend(claim.newcomer, claim.remote_id, registry.takeovers.release(claim.newcomer))
+            registry.contend(claim.newcomer, claim.remote_id, registry.contests.release(claim.newcomer))
         else:
             registry.award(claim.newcomer, evicting=evicting)
         self._directory.registrations.disinherit(claim.remote_id)
@@ -247,9 +245,9 @@ class Claims:
 
     def _on_withdrawn(self, fields: Fields) -> None:
         """A newcomer elsewhere has left: its check is over, and those who gave way to it ask again."""
-        for newcomer in self._context.hub.registry.takeovers.newcomers(fields["remote_id"]):
+        for newcomer in self._context.hub.registry.contests.newcomers(fields["remote_id"]):
             if isinstance(newcomer, RemoteHome) and newcomer.is_of(fields["node"], fields["connection"]):
-                self._context.hub.registry.takeovers.withdraw(newcomer)
+                self._context.hub.registry.contests.withdraw(newcomer)
         for claim in list(self._claims.get(fields["remote_id"], {}).values()):
             # Not those that wait for nobody: they would begin anew as often as somebody comes and goes.
             if claim.is_judged:
@@ -267,7 +265,7 @@ class Claims:
 
     def _newcomer(self, fields: Fields) -> RemoteHome:
         """What stands here for a newcomer elsewhere: always the same, however often its node asks."""
-        for newcomer in self._context.hub.registry.takeovers.newcomers(fields["remote_id"]):
+        for newcomer in self._context.hub.registry.contests.newcomers(fields["remote_id"]):
             if isinstance(newcomer, RemoteHome) and newcomer.is_of(fields["node"], fields["connection"]):
                 newcomer.question = fields["question"]
                 return newcomer

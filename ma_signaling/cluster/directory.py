@@ -47,7 +47,6 @@ class Directory:
         context.on("holder", self._on_holder)
         context.on("away", self._on_away)
         context.on("registered", self._on_registered)
-        context.on("evicted", self._on_evicted)
         context.on("lost", self._on_lost)
         context.on("left", self._on_left)
 
@@ -130,14 +129,14 @@ class Directory:
         remote_id = registration.remote_id
         registry = self._context.hub.registry
         home = registry.find(remote_id)
-        if home is None and remote_id not in registry.evicted:
+        if home is None:
             return
-        if home is not None and home.state is HomeState.LOCAL:
+        if home.state is HomeState.LOCAL:
             self._settle_conflict(home, registration, fields)
             return
         known = self._remote_homes.get(remote_id)
         is_same = known is not None and known.is_of(registration.node, registration.connection)
-        if known is not None and home is not None and home.connection is not None and is_same:
+        if known is not None and home.connection is not None and is_same:
             known.heard_at = self._context.clock.seconds()
             self._terms.note(remote_id, registration.term)
             if "ice" in fields:
@@ -162,8 +161,7 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        home = self._context.hub.registry.moved(holder, remote_id, _ice(fields), evicting=evicting)
-        home.held_since = self._context.clock.seconds() - (self._context.wall() - registration.held_since)
+        self._context.hub.registry.moved(holder, remote_id, _ice(fields), evicting=evicting)
         if evicting:
             # Its node may know about sessions of this node that aren't its own any more.
             self.messages.attach(holder, always=True)
@@ -174,18 +172,9 @@ class Directory:
         mine = self.registrations.get(home.remote_id)
         assert mine is not None
         if theirs.beats(mine):
-            self._follow(theirs, fields, evicting=not theirs.client_address.is_surely(home.owner))
+            self._follow(theirs, fields, evicting=True)
         else:
             self.registrations.insist(home, mine, theirs.term)
-
-    def _on_evicted(self, fields: Fields) -> None:
-        """A connection of another node has lost a Remote ID to a newcomer, which must not see its sessions."""
-        holder = self._sender(fields)
-        if holder is not None:
-            del self._remote_homes[holder.home_id]
-            home = self._context.hub.registry.held_by(holder)
-            if home is not None:
-                self._context.hub.registry.evict(home)
 
     def _on_lost(self, fields: Fields) -> None:
         holder = self._sender(fields)
@@ -234,7 +223,7 @@ class Directory:
         is_here = home is not None and home.state is HomeState.LOCAL
         is_expected = home is not None and home.state is HomeState.AWAY
         self._context.subscribe(home_subject(remote_id), is_here or is_expected or self.is_claimed(remote_id))
-        is_watched = not is_here and (home is not None or remote_id in registry.evicted)
+        is_watched = not is_here and home is not None
         self._context.subscribe(watch_subject(remote_id), is_watched)
         if is_watched:
             self._watched.add(remote_id)
@@ -267,8 +256,7 @@ class Directory:
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP)
-        is_evicted = home.remote_id in self._context.hub.registry.evicted
-        return is_elsewhere and not is_evicted and not self._is_used(home)
+        return is_elsewhere and not self._is_used(home)
 
     def _is_used(self, home: Home) -> bool:
         return bool(self._context.hub.sessions.of(home))

@@ -23,7 +23,7 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
-from ma_signaling.core.peer import ClientAddress, Clock, Timer
+from ma_signaling.core.peer import Clock, Timer
 
 SUSPENDED_SECONDS = 5.0
 """A tick that comes so late means that this node stood still, and that others may have given it up."""
@@ -48,7 +48,6 @@ class Node:
         self._directory.messages, self._directory.verdicts = self._relay, self._claims
         self._directory.is_claimed = self._claims.__contains__
         context.on("block", self._on_block)
-        context.on("senior", self._on_senior)
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
         self.elsewhere = Elsewhere(
@@ -140,7 +139,7 @@ class Node:
             )
         run_all((self._relay.tend, *due))
 
-    # Blocks and seniority, which all nodes share
+    # Blocks, which all nodes share
 
     def _share_block(self, key: str, seconds: float) -> None:
         self._context.send_to_all("block", address=key, seconds=seconds)
@@ -148,14 +147,6 @@ class Node:
     def _on_block(self, fields: Fields) -> None:
         until = self._context.clock.seconds() + fields["seconds"]
         self._context.hub.limits.guessing.block(fields["address"], until)
-
-    def senior(self, remote_id: str, owner: ClientAddress) -> None:
-        """As ``elsewhere.Announcements`` has it."""
-        self._context.send_to_all("senior", remote_id=remote_id, address=owner.key)
-
-    def _on_senior(self, fields: Fields) -> None:
-        now = self._context.clock.seconds()
-        self._context.hub.registry.seniority.learn(fields["remote_id"], fields["address"], now)
 
     # Announcements of the core
 

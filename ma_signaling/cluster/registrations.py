@@ -1,8 +1,7 @@
 """Registrations: which connection holds a Remote ID, as its node announces it; and those of this node.
 
-Where two nodes find that both hold a Remote ID (after a partition, or a lost message), one of the two registrations
-stays. Of two from the same address it is the newer one: the home has moved. Otherwise it is the senior one
-(docs/protocol.md, *Takeover*), otherwise the elder one. Both nodes judge by the same facts.
+Where two nodes find that both hold a Remote ID (after a partition, or a lost message), the elder registration stays.
+Both nodes judge by the same facts.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.seniority import TENURE
 
 REPEAT_SECONDS = 60.0
 """How often each registration is announced again, so that whatever got lost is found out."""
@@ -33,11 +31,9 @@ class Registration:
     term: float
     """Greater than that of any registration before, as far as its node knew: the latest news wins."""
     granted_at: float
-    held_since: float
     address: str
     """What its client address is counted by."""
     shared: bool
-    senior: bool
 
     @property
     def client_address(self) -> ClientAddress:
@@ -46,15 +42,7 @@ class Registration:
 
     def beats(self, other: Registration) -> bool:
         """Whether this one stays where there are both."""
-        if self.client_address.is_surely(other.client_address):
-            return (self.granted_at, self.node) > (other.granted_at, other.node)
-        if self.senior != other.senior:
-            return self.senior
-        return (self.held_since, self.granted_at, self.node) < (
-            other.held_since,
-            other.granted_at,
-            other.node,
-        )
+        return (self.granted_at, self.node) < (other.granted_at, other.node)
 
     def fields(self) -> Fields:
         """Return it as JSON."""
@@ -95,8 +83,7 @@ class Registrations:
         self._registrations: dict[str, Registration] = {}
         self._announced_at: OrderedDict[str, float] = OrderedDict()
         """When each was announced, the longest ago first."""
-        self._senior_told_at: dict[str, float] = {}
-        self._inherited: dict[str, Fields] = {}
+        self._inherited: dict[str, float] = {}
         context.on("outdated", self._on_outdated)
 
     def get(self, remote_id: str) -> Registration | None:
@@ -104,8 +91,8 @@ class Registrations:
         return self._registrations.get(remote_id)
 
     def inherit(self, remote_id: str, fields: Fields) -> None:
-        """Keep what the previous holder's node said about it; the next grant here goes on from it."""
-        self._inherited[remote_id] = fields
+        """Keep the previous holder's term; the next grant here goes on from it."""
+        self._inherited[remote_id] = fields["term"]
 
     def disinherit(self, remote_id: str) -> None:
         """Nobody is left here who could go on from it."""
@@ -113,23 +100,14 @@ class Registrations:
 
     def legacy(self, remote_id: str) -> Fields:
         """Return what ``inherit`` takes, about a home that this node has just given away."""
-        home = self._context.hub.registry.find(remote_id)
-        assert home is not None
-        return {
-            "term": self._terms.of(remote_id),
-            "address": home.owner.key,
-            "shared": home.owner.shared,
-            "held_since": self._context.wall() - (self._context.clock.seconds() - home.held_since),
-        }
+        return {"term": self._terms.of(remote_id)}
 
     def begin(self, home: Home) -> None:
         """A connection of this node holds a Remote ID; nothing is announced yet."""
         now, wall = self._context.clock.seconds(), self._context.wall()
         before = self._inherited.pop(home.remote_id, None)
         if before is not None:
-            self._terms.note(home.remote_id, before["term"])
-            if home.owner.is_surely(ClientAddress("", before["address"], before["shared"])):
-                home.held_since = min(home.held_since, now - (wall - before["held_since"]))
+            self._terms.note(home.remote_id, before)
         assert home.connection is not None
         registration = Registration(
             remote_id=home.remote_id,
@@ -137,15 +115,12 @@ class Registrations:
             connection=home.connection.id,
             term=max(wall, self._terms.of(home.remote_id) + 1),
             granted_at=wall,
-            held_since=wall - (now - home.held_since),
-            address=home.owner.key,
-            shared=home.owner.shared,
-            senior=False,
+            address=home.connection.address.key,
+            shared=home.connection.address.shared,
         )
         self._terms.note(home.remote_id, registration.term)
         self._announced_at[home.remote_id] = now
         self._announced_at.move_to_end(home.remote_id)
-        self._senior_told_at.pop(home.remote_id, None)
         self._registrations[home.remote_id] = registration
 
     def announce(self, home: Home, *, evicting: bool = False, with_ice: bool = True) -> None:
@@ -159,11 +134,7 @@ class Registrations:
     def describe(self, home: Home, evicting: bool = False) -> Fields:
         """Return what is announced about a home of this node."""
         ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
-        registration, now = self._registrations[home.remote_id], self._context.clock.seconds()
-        # As it is announced, so that both sides of a conflict judge by the same.
-        is_senior = self._context.hub.registry.seniority.is_senior(home.remote_id, home.owner, now)
-        registration.senior = not home.owner.shared and (is_senior or now - home.held_since >= TENURE)
-        return {**registration.fields(), "evicting": evicting, "ice": ice}
+        return {**self._registrations[home.remote_id].fields(), "evicting": evicting, "ice": ice}
 
     def announce_all(self) -> None:
         """Announce all registrations."""
@@ -189,10 +160,6 @@ class Registrations:
         self._announced_at.move_to_end(remote_id)
         # The ICE servers are most of it, and known to those who need them.
         self.announce(home, with_ice=False)
-        is_due = now - self._senior_told_at.get(remote_id, 0.0) >= TENURE
-        if now - home.held_since >= TENURE and is_due and not home.owner.shared:
-            self._senior_told_at[remote_id] = now
-            self._context.send_to_all("senior", remote_id=remote_id, address=home.owner.key)
 
     def vacated(self, home: Home, connection: str, *, goodbye: bool) -> None:
         """A connection of this node doesn't hold a Remote ID any more."""
@@ -203,7 +170,7 @@ class Registrations:
         """The holder here gave no sign of life, and a newcomer elsewhere gets its Remote ID, if it is still there."""
         registration = self._registrations.get(home.remote_id)
         if registration is not None:
-            self._context.send_to_watchers(home.remote_id, "evicted", connection=registration.connection)
+            self._context.send_to_watchers(home.remote_id, "lost", connection=registration.connection)
 
     def insist(self, home: Home, registration: Registration, term: float) -> None:
         """Announce a registration as if it had begun after ``term``."""
@@ -219,7 +186,6 @@ class Registrations:
         """This node has forgotten a home."""
         self._registrations.pop(remote_id, None)
         self._announced_at.pop(remote_id, None)
-        self._senior_told_at.pop(remote_id, None)
 
     def _on_outdated(self, fields: Fields) -> None:
         """Another node knows a later term than that of a registration here: announce it again if it holds."""

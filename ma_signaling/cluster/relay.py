@@ -176,14 +176,14 @@ class Relay:
             case "client-connected":
                 self._announce(home, home.connection, fields)
             case "client-disconnected":
-                home.connection.peer.send(payload)
+                home.forward(session_id, fields["type"], payload)
                 self._on_detach(fields)
-            case _ if not home.has_room(len(payload)):
+            case kind if not home.has_room(len(payload), session_id, kind):
                 self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
                 session.client_sent(kind)
-                home.connection.peer.send(payload)
+                home.forward(session_id, kind, payload)
 
     def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
         session_id, node = fields["session"], fields["node"]

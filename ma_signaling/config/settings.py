@@ -84,11 +84,8 @@ class Settings:
     remembered_addresses: int = setting(
         "50000",
         values.whole(1),
-        "Addresses and Remote IDs that limits and seniority remember; the oldest are forgotten first",
+        "Addresses and Remote IDs that limits remember; the oldest are forgotten first",
         unit="addresses",
-    )
-    state_file: str = setting(
-        "", str, "File that keeps seniority over a restart, as keyed hashes; empty: not kept", unit="path"
     )
     allow_remote_ids: str = setting(
         "",
@@ -244,6 +241,13 @@ class Settings:
         "auto",
         values.choice("auto", "relay", "off"),
         "Ask contenders for a Remote ID to prove by UDP that they hold its key; relay: only through --turn-urls",
+        live=True,
+    )
+    proofs_per_minute: int = setting(
+        "120",
+        values.whole(0),
+        "Proofs of possession that are asked for within a minute",
+        unit="proofs",
         live=True,
     )
     proof_networks: tuple[Network, ...] = setting(

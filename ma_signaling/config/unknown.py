@@ -11,6 +11,7 @@ REMOVED = {
     "environment": "log_format sets the format of the log",
     "session_stories": "it is now session_traces",
     "short_path": "it is now fast_path",
+    "state_file": "nothing is kept over a restart, since a Remote ID belongs to whoever proves possession of its key",
     "turn_in_all": "it is now turn_total",
 }
 """Settings that were removed or renamed, and what to use instead."""

@@ -14,6 +14,7 @@ from ma_signaling.core import messages
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock, Peer, Timer
 from ma_signaling.core.proof import Prover
+from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
 
 OFFER_SECONDS = 3.0
@@ -48,9 +49,12 @@ class Asking:
         ``ended`` is called once, and not before this returns: with None for a proof, else with why there is none. It
         is not called once the proof was cancelled.
         """
+        self.remote_id = remote_id
         self.session_id = token_hex(16)
         self.stage = Stage.ANNOUNCED
         self.budget = Budget(allowance, clock.seconds())
+        self.place: Place[Asking] | None = None
+        """Its share of the proofs that are under way."""
         self._peer = peer
         self._ended = ended
         self._offer: bytes | None = None
@@ -70,6 +74,12 @@ class Asking:
                 self._session.answer(message.get("data"))
             case "ice-candidate" if self.stage is Stage.OFFERED:
                 self._session.candidate(message.get("data"))
+
+    def fail(self, reason: str) -> None:
+        """End it without a proof; does nothing once it has ended."""
+        if self.stage is not Stage.ENDED:
+            self._session.cancel()
+            self._conclude(reason)
 
     def cancel(self) -> None:
         """End it without an outcome; does nothing once it has ended."""
@@ -113,9 +123,7 @@ class Asking:
         self._peer.after_reading(self._too_late)
 
     def _too_late(self) -> None:
-        if self.stage is not Stage.ENDED:
-            self._session.cancel()
-            self._conclude("no proof in time")
+        self.fail("no proof in time")
 
     def _conclude(self, reason: str | None) -> None:
         if self.stage is not Stage.ENDED:
@@ -128,4 +136,6 @@ class Asking:
             if timer is not None:
                 timer.cancel()
         self._wait = self._deadline = None
+        if self.place is not None:
+            self.place.release()
         self._peer.send(messages.client_disconnected(self.session_id))

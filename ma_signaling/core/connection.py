@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
+from ma_signaling.core.asking import Asking
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.peer import ClientAddress, Peer
 from ma_signaling.core.sliding_window import SlidingWindow
@@ -44,11 +46,21 @@ class SilentConnections:
             self._by_key.pop(connection.address.key, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof of possession that a connection gave."""
+
+    at: float
+    in_contest: bool
+    """As the holder in a contest: only that one counts later."""
+
+
 class Connection:
     """One peer. ``Registry`` has the home of a connection that holds a Remote ID, ``Sessions`` a client's session."""
 
     __slots__ = (
         "address",
+        "asking",
         "bad_messages",
         "budget",
         "claim",
@@ -58,6 +70,7 @@ class Connection:
         "is_remote",
         "peer",
         "place",
+        "proof",
         "remote_id",
         "role",
         "silent",
@@ -81,6 +94,10 @@ class Connection:
         """The Remote ID that it holds."""
         self.claim: str | None = None
         """The Remote ID that it has asked for; the verdict is pending."""
+        self.asking: Asking | None = None
+        """The latest proof of possession that it was asked for."""
+        self.proof: Proof | None = None
+        """The latest that it gave."""
         self.ended_session: str | None = None
         """A client's latest session that has ended."""
         self.bad_messages: SlidingWindow | None = None

@@ -143,7 +143,7 @@ class Contest:
 
     def leave(self, newcomer: Contender) -> None:
         """A newcomer is gone, or wants something else; to leave when asked is to fail."""
-        del self._contenders[newcomer]
+        self._contenders.pop(newcomer, None)
         if newcomer in self._asked:
             newcomer.stop_asking()
             self._failed(newcomer)
@@ -157,7 +157,11 @@ class Contest:
     def holder_left(self) -> None:
         """The holder is gone, or holds something else: the first newcomer gets what it held."""
         self.probe.cancel()
-        self._pass_on(How.VACANCY)
+        if self._contenders:
+            self._pass_on(How.VACANCY)
+        else:
+            # The last one was just refused, which gave the holder what it wanted.
+            self.resolve(None)
 
     def resolve(self, winner: Contender | None, why: Why = Why.LOST) -> None:
         """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused."""

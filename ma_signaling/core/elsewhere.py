@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
-from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.session import RemoteSession, Session
 
 
@@ -35,7 +34,8 @@ class Announcements(Protocol):
     def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
         """``home.connection`` holds a Remote ID from now on.
 
-        ``evicting``: the previous holder's sessions weren't handed on; ``is_new``: no holder was known here.
+        ``evicting``: the holder before gave no sign of life, and this one has not proved itself; ``is_new``: no holder
+        was known here.
         """
 
     def refreshed(self, home: Home) -> None:
@@ -46,9 +46,6 @@ class Announcements(Protocol):
 
     def dropped(self, home: Home) -> None:
         """This node has forgotten a home."""
-
-    def senior(self, remote_id: str, owner: ClientAddress) -> None:
-        """An address has held a Remote ID for long enough to be its senior."""
 
 
 class Claims(Protocol):
@@ -105,8 +102,6 @@ class NoAnnouncements:
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None: ...
 
     def dropped(self, home: Home) -> None: ...
-
-    def senior(self, remote_id: str, owner: ClientAddress) -> None: ...
 
 
 class NoClaims:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import Enum
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.crowd import Crowd
+from ma_signaling.core.outbox import Buffered, Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
-
-HELD_BYTES = 256 * 1024
-"""What clients may send to a home that is away."""
-
-HELD_BYTES_IN_ALL = 32 * 1024 * 1024
-"""What may be held for all homes that are away."""
 
 ICE_SERVERS_BYTES = 8 * 1024
 """The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
-
-Buffered = tuple[str, str, bytes]
-"""A message to a home that is away: its session's ID, its type and payload."""
-
-
-class Held:
-    """How much is held for all homes together."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
 
 
 class HomeState(Enum):
@@ -40,37 +26,30 @@ class HomeState(Enum):
     """It is connected to another node."""
     AWAY = "away"
     """Its connection is gone, and it is expected back until its timer ends."""
-    EVICTED = "evicted"
-    """Another home got its Remote ID: its sessions wait for it until its timer ends."""
 
 
 class Home:
     """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
 
-    Its sessions outlive a connection: what clients send while it is away is held, and delivered in order on its return.
+    Its sessions outlive a connection: what clients send while it is away is buffered, and delivered in order when it
+    is back.
     """
 
     __slots__ = (
-        "_all_held",
-        "_held",
-        "_held_bytes",
+        "_outbox",
+        "are_offers_held",
         "askers",
         "connection",
         "crowd",
-        "held_since",
         "ice_servers",
-        "owner",
         "remote_id",
         "state",
+        "suspended",
         "timer",
     )
 
-    def __init__(self, remote_id: str, owner: ClientAddress, now: float, all_held: Held) -> None:
+    def __init__(self, remote_id: str, all_buffered: Buffered) -> None:
         self.remote_id = remote_id
-        self.owner = owner
-        """Where its latest connection came from."""
-        self.held_since = now
-        """Since when the owner has held the Remote ID, short absences included."""
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
         """While it is local or remote."""
@@ -79,12 +58,14 @@ class Home:
         self.askers: dict[str, ClientAddress] | None = None
         """While it is looked up: who has asked for it, whether they still wait or not."""
         self.timer: Timer | None = None
-        """While it is away or evicted: the end of the grace time, unless this server is going down."""
+        """While it is away: the end of the grace time, unless this server is going down."""
         self.crowd: Crowd | None = None
         """Who talks to it; most homes are idle most of the time, and have none."""
-        self._held: list[Buffered] = []
-        self._held_bytes = 0
-        self._all_held = all_held
+        self.are_offers_held = False
+        """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
+        self.suspended: Set[str] = frozenset()
+        """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
+        self._outbox = Outbox(all_buffered)
 
     def connect(self, connection: Connection) -> None:
         """Be held by this connection."""
@@ -100,11 +81,6 @@ class Home:
         connection.remote_id = None
         self.state = HomeState.AWAY
         return connection
-
-    def evict(self) -> None:
-        """Be evicted: it is away, and another home gets its Remote ID."""
-        self.stop_timer()
-        self.state = HomeState.EVICTED
 
     def its_crowd(self) -> Crowd:
         """Return who talks to it, to count one more."""
@@ -127,29 +103,43 @@ class Home:
             self.ice_servers = None
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
-        """Send the home a message of type ``kind``, in one of its sessions; while it is away, keep the message."""
-        if self.connection is not None:
-            self.connection.forward(session_id, kind, payload)
+        """Send the home a message of type ``kind``, in one of its sessions, or buffer it while it must wait."""
+        if self.connection is None or self._must_wait(session_id, kind):
+            self._outbox.add((session_id, kind, payload))
         else:
-            self._held.append((session_id, kind, payload))
-            self._held_bytes += len(payload)
-            self._all_held.bytes += len(payload)
+            self.connection.forward(session_id, kind, payload)
 
     def client_left(self, session_id: str) -> None:
         """Tell the home that a session's client is gone."""
         self.forward(session_id, "client-disconnected", messages.client_disconnected(session_id))
 
-    def has_room(self, size: int) -> bool:
+    def has_room(self, size: int, session_id: str = "", kind: str = "") -> bool:
         """Whether ``size`` more bytes from a client would not be too much for the home."""
-        if self.connection is not None:
-            return not self.connection.peer.congested
-        return self._held_bytes + size <= HELD_BYTES and self._all_held.bytes + size <= HELD_BYTES_IN_ALL
+        if self.connection is None or self._must_wait(session_id, kind):
+            return self._outbox.has_room(size)
+        return not self.connection.peer.congested
 
-    def take_held(self) -> list[Buffered]:
-        """What was held, in order; it is held no longer."""
-        self._all_held.bytes -= self._held_bytes
-        held, self._held, self._held_bytes = self._held, [], 0
-        return held
+    def flush(self) -> None:
+        """Send what need not wait any more."""
+        if self.connection is not None and not self.are_offers_held:
+            for message in self._outbox.take(lambda session_id, _: session_id not in self.suspended):
+                self.connection.forward(*message)
+
+    def session_ended(self, session_id: str) -> None:
+        """Forget what is buffered of a session, but its end."""
+        if self._outbox.holds(session_id):
+            self._outbox.take(lambda each, kind: each == session_id and kind != "client-disconnected")
+
+    def forget_messages(self, of: Set[str] | None = None) -> None:
+        """Forget what is buffered, of these sessions or of all."""
+        self._outbox.take(lambda session_id, _: of is None or session_id in of)
+
+    def _must_wait(self, session_id: str, kind: str) -> bool:
+        return (
+            (self.are_offers_held and kind == "offer")
+            or session_id in self.suspended
+            or self._outbox.holds(session_id)
+        )
 
     def stop_timer(self) -> None:
         """Cancel the end of the grace time."""

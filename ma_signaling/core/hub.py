@@ -78,7 +78,15 @@ class Hub:
             settings, clock, report, self.limits, self.ice_servers, wall, elsewhere.relay
         )
         self.registry = Registry(
-            settings, clock, report, access, self.sessions, self, elsewhere.announcements, elsewhere.claims
+            settings,
+            clock,
+            report,
+            access,
+            self.sessions,
+            self,
+            elsewhere.announcements,
+            elsewhere.claims,
+            prover or Unavailable("off"),
         )
         traces = self.sessions.traces
         self.lookups = Lookups(clock, report, self.limits, self.registry, access, traces, elsewhere)
@@ -202,7 +210,9 @@ class Hub:
     def pong(self, connection: Connection, payload: bytes) -> None:
         """Take a WebSocket pong."""
         if not connection.gone:
-            self.registry.takeovers.pong(connection, payload)
+            contest = self.registry.contests.by_remote_id.get(connection.remote_id or "")
+            if contest is not None:
+                contest.probe.pong(payload)
 
     def enforce_access(self) -> int:
         """End what ``access`` doesn't allow any more; returns how many connections were closed."""
@@ -231,8 +241,12 @@ class Hub:
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
-        if not connection.gone:
-            self._router.route(connection, payload)
+        if connection.gone:
+            return
+        contests = self.registry.contests.by_remote_id
+        if contests and connection.remote_id in contests:
+            contests[connection.remote_id].probe.message()
+        self._router.route(connection, payload)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said. Raises ``Refused`` with the answer for the home."""
@@ -242,14 +256,6 @@ class Hub:
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
         return not connection.gone and self._charges.charge_control_frame(connection)
-
-    def snapshot(self, wall: float) -> bytes:
-        """What should outlive this process (keyed hashes only); ``wall`` is the time by the calendar."""
-        return self.registry.snapshot(wall)
-
-    def restore(self, data: bytes, wall: float) -> None:
-        """Go on from a snapshot. Raises ValueError for anything else."""
-        self.registry.restore(data, wall)
 
     def connections_by_role(self) -> dict[str, int]:
         """Count the connections by role; the cost grows with their number."""

@@ -56,7 +56,7 @@ class Lookups:
             return None
         home = self._registry.find(remote_id)
         if home is None and self._directory.is_clustered:
-            home = self._registry.expect(remote_id, address)
+            home = self._registry.expect(remote_id)
             self._directory.look_up(remote_id)
         if home is None:
             self.count_guess(address, remote_id)

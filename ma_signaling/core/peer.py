@@ -26,7 +26,7 @@ class ClientAddress:
     """Who a connection comes from, as far as this server can tell.
 
     ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
-    everybody looks the same from here, so that an equal key proves nothing.
+    everybody looks the same from here, so that an equal key says nothing.
     """
 
     text: str

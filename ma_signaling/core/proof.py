@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_AT_ONCE = 32
+"""Proofs that a prover can have under way."""
+
 
 class Asked(Protocol):
     """The contender that is asked for a proof, as the prover knows it.

@@ -1,4 +1,4 @@
-"""Who holds which Remote ID: registering, loss and grace; ``takeover`` has those who want what another one holds.
+"""Who holds which Remote ID: registering, loss and grace; ``contests`` has those who want what another one holds.
 
 Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* and *Loss and grace* in
 docs/protocol.md.
@@ -7,24 +7,25 @@ docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
+from ma_signaling.core.contests import Contests
 from ma_signaling.core.elsewhere import Announcements, Claims
 from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.evicted import Evicted
 from ma_signaling.core.expected_homes import ExpectedHomes
-from ma_signaling.core.home import Held, Home, HomeState
-from ma_signaling.core.peer import ClientAddress, Clock
-from ma_signaling.core.seniority import TENURE, Seniority
+from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.outbox import Buffered
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.proof import Prover
+from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.takeover import Takeovers
+from ma_signaling.core.suspension import Suspension
 
 
 class Registry:
@@ -40,6 +41,7 @@ class Registry:
         closer: Closer,
         announcements: Announcements,
         claims: Claims,
+        prover: Prover,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -50,11 +52,10 @@ class Registry:
         self._announcements = announcements
         self._claims = claims
         self._homes: dict[str, Home] = {}
-        self.evicted = Evicted(sessions)
-        """Homes whose sessions wait for the return of somebody who lost the Remote ID."""
-        self.takeovers = Takeovers(settings, clock, report, closer, self)
-        self.seniority = Seniority(settings.remembered_addresses)
-        self._held = Held()
+        self._proofs = Proofs(settings, clock, report, prover)
+        self.contests = Contests(settings, clock, report, closer, self, sessions.is_busy, self._proofs)
+        self._suspension = Suspension(clock, sessions, self._ask_holder, self._wait_is_over)
+        self._buffered = Buffered()
         self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
@@ -94,7 +95,7 @@ class Registry:
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
         elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
-            self.takeovers.wait(connection, remote_id, ice_servers)
+            self.contests.wait(connection, remote_id, ice_servers)
             self._claims.claim(remote_id, connection)
         else:
             self.contend(connection, remote_id, ice_servers)
@@ -104,47 +105,43 @@ class Registry:
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self.grant(newcomer, remote_id, ice_servers)
-        elif (right := self._right(newcomer, home)) is not None:
-            self._replace(home, newcomer, ice_servers, right)
         else:
-            self.takeovers.challenge(home, home.connection, newcomer, ice_servers)
+            self.contests.challenge(home, home.connection, newcomer, ice_servers)
 
     # What other nodes say
 
-    def expect(self, remote_id: str, asker: ClientAddress) -> Home:
+    def expect(self, remote_id: str) -> Home:
         """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
-        home = self._homes[remote_id] = Home(remote_id, asker, self._clock.seconds(), self._held)
+        home = self._homes[remote_id] = Home(remote_id, self._buffered)
         return home
 
     def award(self, newcomer: Connection, *, evicting: bool = False) -> None:
         """No other node holds what ``newcomer`` waits for: it gets it.
 
-        ``evicting``: its holder elsewhere gave no sign of life, so that its sessions wait for its return.
+        ``evicting``: its holder elsewhere gave no sign of life.
         """
         assert newcomer.claim is not None
         remote_id = newcomer.claim
-        home = self._homes.get(remote_id)
-        if home is not None and evicting and home.state is not HomeState.LOOKED_UP:
-            self.evict(home)
-        ice_servers = self.takeovers.release(newcomer)
-        self.grant(newcomer, remote_id, ice_servers, evicting=evicting)
+        self.grant(newcomer, remote_id, self.contests.release(newcomer), evicting=evicting)
 
     def moved(
         self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, evicting: bool = False
     ) -> Home:
-        """``holder``, on another node, holds a Remote ID; the sessions here go on with it, unless ``evicting``."""
+        """``holder``, on another node, holds a Remote ID.
+
+        ``evicting``: it was taken from another holder, and ``holder`` has not proved itself.
+        """
         home = self._homes.get(remote_id)
         if home is not None and home.state is HomeState.LOCAL:
             self._surrender(home)
-        if home is not None and evicting and home.state is not HomeState.LOOKED_UP:
-            self.evict(home)
-        self.grant(holder, remote_id, ice_servers)
-        return self._homes[remote_id]
+        return self.grant(holder, remote_id, ice_servers, has_proved=not evicting)
 
     def _surrender(self, home: Home) -> None:
-        """Close the holder here, for a better one elsewhere; not with 4000, for it may well be the owner."""
-        self.takeovers.settle(home.remote_id)
-        holder = self._detach(home)
+        """Close the holder here, for a better one elsewhere."""
+        contest = self.contests.by_remote_id.get(home.remote_id)
+        if contest is not None:
+            contest.resolve(None)
+        holder = self.dispossess(home)
         self._closer.end(holder, closed(CloseCode.RESTARTING, RESTARTING.text))
 
     def forget(self, home: Home) -> None:
@@ -152,6 +149,7 @@ class Registry:
         if home.connection is not None:
             self._detach(home)
         home.stop_timer()
+        self._suspension.forget(home)
         self._drop(home)
 
     def homes(self) -> Iterator[Home]:
@@ -171,7 +169,7 @@ class Registry:
 
     def _withdraw(self, connection: Connection) -> None:
         remote_id = connection.claim
-        self.takeovers.withdraw(connection)
+        self.contests.withdraw(connection)
         if remote_id is not None and not connection.is_remote:
             self._claims.withdraw(remote_id, connection)
 
@@ -180,45 +178,24 @@ class Registry:
         for home in list(self._homes.values()):
             if home.connection is None and not self._access.may_register(home.remote_id):
                 home.stop_timer()
-                self._dissolve(home, End.HOME_LOST)
-        for home in self.evicted:
-            if not self._access.may_register(home.remote_id):
-                self.evicted.expire(home)
+                if home.suspended:
+                    self._suspension.expire(home)
+                else:
+                    self._dissolve(home, End.HOME_LOST)
 
     def drain(self) -> None:
         """This server is going down: nobody registers any more, nor loses a Remote ID.
 
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
-        for home in chain(self._homes.values(), self.evicted):
+        for home in self._homes.values():
             home.stop_timer()
-        for remote_id, newcomer in self.takeovers.drain():
+            self._suspension.forget(home)
+        for remote_id, newcomer in self.contests.drain():
             if not newcomer.is_remote:
                 self._claims.withdraw(remote_id, newcomer)
 
-    def snapshot(self, wall: float) -> bytes:
-        """Who is senior, the present holders included, for ``restore`` after a restart."""
-        now = self._clock.seconds()
-        for home in self._homes.values():
-            if home.state is HomeState.LOCAL:
-                self.seniority.note(home.remote_id, home.owner, home.held_since, now)
-        return self.seniority.snapshot(now, wall)
-
-    def restore(self, data: bytes, wall: float) -> None:
-        """Remember who was senior. Raises ValueError."""
-        self.seniority.restore(data, self._clock.seconds(), wall)
-
     # Granting
-
-    def _right(self, newcomer: Connection, home: Home) -> str | None:
-        """By what right ``newcomer`` gets it without a check: an owner who restarts, or the senior who returns."""
-        if newcomer.address.is_surely(home.owner):
-            return "address"
-        now = self._clock.seconds()
-        is_young = now - home.held_since < TENURE
-        if is_young and self.seniority.is_senior(home.remote_id, newcomer.address, now):
-            return "seniority"
-        return None
 
     def grant(
         self,
@@ -226,60 +203,75 @@ class Registry:
         remote_id: str,
         ice_servers: bytes | None,
         *,
+        has_proved: bool = False,
         evicting: bool = False,
-        replacing: bool = False,
-    ) -> None:
+    ) -> Home:
         """Make ``connection`` the holder of a Remote ID that no other connection holds.
 
-        ``evicting``: it was taken from another holder; ``replacing``: together with the sessions, which is reported.
+        ``has_proved``: it holds the key; ``evicting``: the holder before gave no sign of life, and it has no proof.
         """
         held = self.held_by(connection)
         if held is not None:
             self._vacate(held, Meaning.GOODBYE)
         self.expected.discard(remote_id)
-        home = self._homes.get(remote_id) or self.expect(remote_id, connection.address)
+        home = self._homes.get(remote_id) or self.expect(remote_id)
         was_known = home.state is not HomeState.LOOKED_UP
+        event = Event.HOME_REGISTERED if home.timer is None else Event.HOME_RETURNED
         if home.connection is not None:
             self._detach(home)
-        if not was_known or not connection.address.is_surely(home.owner):
-            home.owner, home.held_since = connection.address, self._clock.seconds()
         home.connect(connection)
         home.keep_ice_servers(ice_servers)
         if not connection.is_remote:
             self.online += 1
-            if not replacing:
-                event = Event.HOME_RETURNED if was_known else Event.HOME_REGISTERED
-                self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
+            self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        buffered = self.evicted.adopt(home) + home.take_held()
         self._announcements.granted(home, evicting=evicting, is_new=not was_known)
+        self._go_on(home, was_known, has_proved)
+        return home
+
+    def _go_on(self, home: Home, was_known: bool, has_proved: bool) -> None:
+        """Begin the sessions of a home anew with its connection; those that were answered go on, or wait."""
+        connection = home.connection
+        assert connection is not None
+        can_prove = self._proofs.can_be_had(home.remote_id) and not connection.is_remote
+        suspended = set()
         for session in self._sessions.of(home):
-            self._sessions.home_connected(session, is_first=not was_known)
-        for message in buffered:
-            home.forward(*message)
+            if session.answered_by is None:
+                self._sessions.home_connected(session, is_first=not was_known)
+            elif has_proved or (not can_prove and connection.address.is_surely(session.answered_by)):
+                self._sessions.resume(session, connection.address)
+            else:
+                self._sessions.suspend(session)
+                suspended.add(session.id)
+        self._suspension.suspend(home, suspended)
+        home.flush()
+        if suspended:
+            self._ask_holder(home)
 
-    # Takeover
+    def resume(self, connection: Connection) -> None:
+        """Let the sessions go on that waited for this holder's proof."""
+        home = self.held_by(connection)
+        assert home is not None
+        for session in self._sessions.of(home):
+            if session.id in home.suspended:
+                self._sessions.resume(session, connection.address)
+        self._suspension.forget(home)
+        home.flush()
 
-    def _replace(self, home: Home, newcomer: Connection, ice_servers: bytes | None, right: str) -> None:
-        """Give a held Remote ID, with its sessions, to ``newcomer`` at once."""
-        holder = self._detach(home)
-        self._report(Event.HOME_REPLACED, connection=newcomer.id, remote_id=home.remote_id, right=right)
-        self._closer.end(holder, closed(CloseCode.REPLACED, "Replaced by new connection"))
-        self.takeovers.withdraw(newcomer)
-        self.grant(newcomer, home.remote_id, ice_servers, replacing=True)
-        self.takeovers.settle(home.remote_id)
+    def dispossess(self, home: Home) -> Connection:
+        """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
+        return self._detach(home)
 
-    def evict(self, home: Home) -> Connection | None:
-        """Take a home from its holder, who is returned; its sessions wait for the holder's return."""
-        holder = None if home.connection is None else self._detach(home)
-        home.evict()
-        self._drop(home)
-        if self._sessions.of(home):
-            self.evicted.add(home)
-            self._await_return(home, self._evicted_expired)
-        else:
-            home.take_held()
-        return holder
+    def _ask_holder(self, home: Home) -> None:
+        """Ask a home's connection for proof, since sessions wait for it."""
+        connection = home.connection
+        if connection is not None and not connection.is_remote and self._proofs.can_be_had(home.remote_id):
+            self.contests.ask_holder(connection, connection.address.key)
+
+    def _wait_is_over(self, home: Home) -> None:
+        """No session of a home waits any more: a home that is kept for them alone is forgotten."""
+        if home.state is HomeState.AWAY and home.timer is None:
+            self._dissolve(home, End.HOME_LOST)
 
     # Loss and grace
 
@@ -304,7 +296,7 @@ class Registry:
                 # How a grace ends is told by the node on which it was begun.
                 self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
         if not holder.is_remote:
-            self.takeovers.award(home.remote_id)
+            self.contests.vacated(home.remote_id)
 
     def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
         if not self._closer.is_draining:
@@ -321,17 +313,19 @@ class Registry:
         self._dissolve(home, End.HOME_LOST)
 
     def _dissolve(self, home: Home, end: End) -> None:
-        """A home has said goodbye, or as good as."""
+        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""
+        sessions = self._sessions.of(home)
+        ended = [session for session in sessions if session.id not in home.suspended]
+        is_over = len(ended) == len(sessions)
         try:
-            self._drop(home)
+            if is_over:
+                self._suspension.forget(home)
+                self._drop(home)
         finally:
-            for session in self._sessions.of(home):
+            for session in ended:
                 self._sessions.home_left(session, end)
-            home.take_held()
-
-    def _evicted_expired(self, home: Home) -> None:
-        home.timer = None
-        self.evicted.expire(home)
+            if is_over:
+                home.forget_messages()
 
     def _drop(self, home: Home) -> None:
         self.expected.discard(home.remote_id)
@@ -341,9 +335,8 @@ class Registry:
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""
         holder = home.disconnect()
+        if holder.asking is not None:
+            holder.asking.cancel()
         if not holder.is_remote:
             self.online -= 1
-            now = self._clock.seconds()
-            if self.seniority.note(home.remote_id, home.owner, home.held_since, now):
-                self._announcements.senior(home.remote_id, home.owner)
         return holder

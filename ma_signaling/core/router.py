@@ -171,7 +171,19 @@ class Router:
             raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
 
+    def _answers_asking(self, connection: Connection, message: Message, payload: bytes) -> bool:
+        """Take what a connection sends in the session that asks it for proof; False: it is none of that."""
+        asking = connection.asking
+        if asking is None or message.get("sessionId") != asking.session_id:
+            return False
+        if not asking.budget.spend(self._clock.seconds(), len(payload)):
+            raise OverBudget(asking.budget)
+        asking.received(message)
+        return True
+
     def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
+        if self._answers_asking(connection, message, payload):
+            return
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
@@ -187,6 +199,8 @@ class Router:
             self._sessions.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
+        if self._answers_asking(connection, message, payload):
+            return
         if connection.remote_id is not None:
             self._forward_to_client(connection, message, payload)
         elif connection.role is _CLIENT:
@@ -208,9 +222,9 @@ class Router:
         if session.state is not _OPEN:
             raise Refused(SESSION_NOT_FOUND)
         home = session.home
-        if not home.has_room(size):
-            self._refuse_busy()
         kind: str = message["type"]
+        if not home.has_room(size, session.id, kind):
+            self._refuse_busy()
         home.forward(session.id, kind, messages.with_session_id(message, payload, session.id))
         if session.negotiation is _NOTHING:
             session.client_sent(kind)
@@ -223,14 +237,14 @@ class Router:
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._charge_remote(remote, payload)
             self._relay.forward(remote, message["type"], payload, candidates.places(message))
-            remote.home_sent(message["type"])
+            remote.home_sent(message["type"], connection.address)
             return
         now = self._charge_session(connection, session, session_id, payload)
         if now is None and self._sessions.ended.lately(session_id, connection.remote_id):
             return
         if session is None or now is None or session.state is not _OPEN:
             raise Refused(CLIENT_NOT_FOUND)
-        self._send_client(session, message["type"], payload, candidates.places(message), now)
+        self._send_client(connection, session, message["type"], payload, candidates.places(message), now)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said: that node has parsed it, and charged the home.
@@ -239,17 +253,21 @@ class Router:
         """
         session = self._sessions.get(session_id)
         if session is not None and session.home.connection is home and session.state is _OPEN:
-            self._send_client(session, kind, payload, places, self._clock.seconds())
+            self._send_client(home, session, kind, payload, places, self._clock.seconds())
         elif not self._sessions.ended.lately(session_id, home.remote_id):
             raise Refused(CLIENT_NOT_FOUND)
 
-    def _send_client(self, session: Session, kind: str, payload: bytes, places: bytes, now: float) -> None:
+    def _send_client(
+        self, home: Connection, session: Session, kind: str, payload: bytes, places: bytes, now: float
+    ) -> None:
+        if session.id in session.home.suspended:
+            return
         peer = session.client.peer
         if peer.congested:
             self._refuse_busy()
         peer.send(payload)
         if session.negotiation is not _ANSWERED:
-            session.home_sent(kind)
+            session.home_sent(kind, home.address)
         if session.trace is not None:
             session.trace.home.sent(kind, places, now)
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
-from ma_signaling.core.peer import Timer
+from ma_signaling.core.peer import ClientAddress, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -30,8 +30,6 @@ class Negotiation(Enum):
     NOTHING = "nothing"
     OFFERED = "offered"
     """The client's offer was delivered, or waits for the home."""
-    TRICKLED = "trickled"
-    """The home has sent something, but no answer yet."""
     ANSWERED = "answered"
     """The home's answer was delivered: the call is probably up, and ICE tells both sides when it isn't."""
 
@@ -39,10 +37,12 @@ class Negotiation(Enum):
 class Negotiating:
     """What a session of a client here and one of a client elsewhere have in common."""
 
-    __slots__ = ("negotiation", "place")
+    __slots__ = ("answered_by", "negotiation", "place")
 
     def __init__(self) -> None:
         self.negotiation = Negotiation.NOTHING
+        self.answered_by: ClientAddress | None = None
+        """Where the home is that answered it, or goes on with it."""
         self.place: Place[Session | RemoteSession] | None = None
         """Its share of the home."""
 
@@ -51,12 +51,10 @@ class Negotiating:
         if type == "offer" and self.negotiation is Negotiation.NOTHING:
             self.negotiation = Negotiation.OFFERED
 
-    def home_sent(self, type: str) -> None:
-        """The home has sent a message of this type."""
+    def home_sent(self, type: str, home: ClientAddress) -> None:
+        """The home has sent a message of this type, from this address."""
         if type == "answer":
-            self.negotiation = Negotiation.ANSWERED
-        elif self.negotiation is not Negotiation.ANSWERED:
-            self.negotiation = Negotiation.TRICKLED
+            self.negotiation, self.answered_by = Negotiation.ANSWERED, home
 
 
 class Session(Negotiating):

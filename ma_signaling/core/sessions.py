@@ -6,6 +6,7 @@ The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from secrets import token_hex
 
 from ma_signaling.config.settings import Settings
@@ -19,7 +20,7 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
-from ma_signaling.core.peer import Clock
+from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.session_table import EndedSessions, SessionTable
@@ -105,7 +106,10 @@ class Sessions(SessionTable[Session]):
         """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
         if session.state is SessionState.PARKED:
             session.state = SessionState.ANNOUNCED
-        session.home.forward(session.id, "client-connected", messages.client_connected(session.id))
+        home = session.home.connection
+        assert home is not None
+        # Before what waits for the home: it must know the session first.
+        home.forward(session.id, "client-connected", messages.client_connected(session.id))
         if session.trace is not None:
             session.trace.announced(self._clock.seconds())
         if session.state is not SessionState.OPEN:
@@ -125,17 +129,37 @@ class Sessions(SessionTable[Session]):
         if session.state is not SessionState.OPEN:
             self._park(session)
 
+    def is_busy(self, home: Home) -> bool:
+        """Whether one of a home's sessions waits for an answer."""
+        return any(
+            session.negotiation is Negotiation.OFFERED
+            for session in chain(self.of(home), self.remote.of(home))
+        )
+
     def home_connected(self, session: Session, *, is_first: bool) -> None:
-        """A session's home is connected, maybe again; ``is_first``: until now it was looked up."""
+        """A session's home is connected, maybe again; ``is_first``: until now it was looked up.
+
+        As long as it is unanswered, it begins anew: it may be unknown to a home that has restarted.
+        """
         if is_first:
             self._report_request(session)
         elif session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
-        # As long as no home has said anything in it, it may be unknown to one that has restarted.
-        if session.negotiation in (Negotiation.NOTHING, Negotiation.OFFERED):
+        if session.negotiation is not Negotiation.ANSWERED:
             if not is_first and session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_REVIVED, session=session.id)
             self._announce(session)
+
+    def suspend(self, session: Session) -> None:
+        """An answered session waits until the connection that got its home has proved itself."""
+        if session.trace is not None:
+            session.trace.home_lost(self._clock.seconds())
+
+    def resume(self, session: Session, home: ClientAddress) -> None:
+        """An answered session goes on with its home, which is at this address now."""
+        session.answered_by = home
+        if session.trace is not None:
+            session.trace.home_returned(self._clock.seconds())
 
     def _park(self, session: Session) -> None:
         """Let a pending session wait for its home."""
@@ -183,11 +207,8 @@ class Sessions(SessionTable[Session]):
                 self.home_left(session, End.SERVER_STOPPED)
 
     def expire(self, session: Session) -> None:
-        """End a session whose home was evicted: in silence, unless its client still waits for an answer."""
-        if session.state is SessionState.OPEN:
-            self._end(session, End.HOME_LOST)
-        else:
-            self.home_left(session, End.HOME_LOST)
+        """End an answered session in silence: nobody came who could go on with it, and the call may well be up."""
+        self._end(session, End.HOME_LOST)
 
     def fail(self, session: Session, error: WireError, end: End) -> None:
         """End a session with an error for its client; the home is told that the client is gone."""
@@ -243,6 +264,7 @@ class Sessions(SessionTable[Session]):
         session.cancel_timer()
         self.remove(session)
         del self.by_client[session.client]
+        session.home.session_ended(session.id)
         session.client.ended_session = session.id
         self.ended.add(session.id, session.home.remote_id)
         if before is SessionState.OPEN:

@@ -22,25 +22,18 @@ _LINES = {
     Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left"),
     Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, its grace time begins"),
     Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return within its grace time"),
-    Event.HOME_REPLACED: (
-        LogLevel.info,
-        "{connection}: home {remote_id} registered again and replaces its old connection",
-    ),
     Event.HOME_NOT_ALLOWED: (
         LogLevel.warn,
         "{connection} ({address}): home {remote_id} is not allowed here",
     ),
-    Event.TAKEOVER_TRIED: (
+    Event.TAKEOVER: (
         LogLevel.warn,
-        "{connection} ({address}): registers home {remote_id}, which another address holds",
+        "{connection} ({address}): registers home {remote_id}, which another connection holds: {verdict}",
     ),
-    Event.TAKEOVER_REFUSED: (
+    Event.CERTIFICATE_SHARED: (
         LogLevel.warn,
-        "{connection}: refused, the holder of home {remote_id} answered the probe",
-    ),
-    Event.TAKEOVER_WON: (
-        LogLevel.warn,
-        "the holder of home {remote_id} did not answer the probe, a newcomer gets it",
+        "{connection}: another server has the certificate of home {remote_id} as well, maybe from a backup: each takes"
+        " the Remote ID from the other (said once a day)",
     ),
     Event.SESSION_OPENED_UNREADY: (
         LogLevel.info,
@@ -64,7 +57,6 @@ _HOME_EVENTS = frozenset(
     {
         Event.HOME_REGISTERED,
         Event.HOME_RETURNED,
-        Event.HOME_REPLACED,
         Event.HOME_LEFT,
         Event.HOME_LOST,
         Event.HOME_EXPIRED,

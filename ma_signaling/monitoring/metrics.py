@@ -60,14 +60,10 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
 _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.HOME_REGISTERED: [("registrations", "new")],
     Event.HOME_RETURNED: [("registrations", "returned"), ("graces", "returned")],
-    Event.HOME_REPLACED: [("registrations", "replaced")],
     Event.HOME_NOT_ALLOWED: [("registrations_refused", None)],
     Event.HOME_LEFT: [("homes_gone", "goodbye")],
     Event.HOME_LOST: [("homes_gone", "lost"), ("graces", "started")],
     Event.HOME_EXPIRED: [("graces", "expired")],
-    Event.TAKEOVER_TRIED: [("takeovers", "checked")],
-    Event.TAKEOVER_REFUSED: [("takeovers", "refused")],
-    Event.TAKEOVER_WON: [("takeovers", "won by silence")],
     Event.SESSION_REQUESTED: [("sessions_started", None)],
     Event.SESSION_OPENED: [("sessions_opened", "yes")],
     Event.SESSION_OPENED_UNREADY: [("sessions_opened", "no")],
@@ -79,7 +75,7 @@ _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
 }
 
 _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
-    Event.HOME_REPLACED: ("takeovers", "right"),
+    Event.TAKEOVER: ("takeovers", "outcome"),
     Event.SESSION_FAILED: ("sessions_failed", "reason"),
     Event.LIMIT_HIT: ("limits_hit", "limit"),
     Event.PEER_CLOSED: ("closed", "code"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +55,6 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     if settings.nats_url:
         make_bus(settings)
     _load_files(settings, reactor)
-    if settings.state_file and Path(settings.state_file).is_dir():
-        raise CannotStart(f"{settings.state_file} is a directory")
-    directory = Path(settings.state_file).parent
-    if settings.state_file and not (directory.is_dir() and os.access(directory, os.W_OK)):
-        raise CannotStart(f"{settings.state_file}: nothing can be written in {directory}")
 
 
 def _load_files(settings: Settings, reactor: IReactorSocket) -> Hub:

@@ -20,14 +20,11 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ma_signaling.core.proof import Asked
+from ma_signaling.core.proof import MAX_AT_ONCE, Asked
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from ma_signaling.webrtc.means import SECONDS, Means
 
 MODULE = "ma_signaling.webrtc.child"
-
-MAX_PROOFS = 32
-"""Under way at once; beyond it nobody is asked."""
 
 HANG_SECONDS = SECONDS + 15.0
 """After which a proof must have ended, with all that it has opened; or else the process hangs."""
@@ -155,7 +152,7 @@ class ProofProcess(ProcessProtocol):
         if not self.takes_proofs:
             self._fail_soon(proof, "the process that asks for proofs can't be started")
             return proof
-        if len(self._proofs) >= MAX_PROOFS:
+        if len(self._proofs) >= MAX_AT_ONCE:
             self._fail_soon(proof, "too many proofs at once")
             return proof
         self._proofs[number] = proof

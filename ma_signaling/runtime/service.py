@@ -29,7 +29,6 @@ from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.reload import LiveSettings, Reload
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.shutdown import Connections, one_by_one
-from ma_signaling.runtime.state_file import StateFile
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
 from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.client_address import ClientAddresses
@@ -111,7 +110,6 @@ def make_service(
         {"reload": reload},
         # Whoever connects from now on reaches another process, or waits for the next.
         {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
-        {"state-file": StateFile(Path(settings.state_file), hub, reactor) if settings.state_file else None},
         {"status": Status(notifier, reactor)},
     )
 

@@ -294,8 +294,6 @@ class NodesTest(SynchronousTestCase):
 
     def test_template(self) -> None:
         """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
-        state = self.directory()
-        (state / "ma-signaling").mkdir(parents=True)
         port, nodes = free_port(), []
         for instance in ("1", "2"):
             metrics_port = free_port()
@@ -304,7 +302,6 @@ class NodesTest(SynchronousTestCase):
                 {
                     "/opt/ma-signaling/bin/ma-signaling": SERVER,
                     "910%i": str(metrics_port),
-                    "%S": str(state),
                     "MA_SIGNALING_PORT=8787": f"MA_SIGNALING_PORT={port}",
                     "%i": instance,
                 },
@@ -318,7 +315,3 @@ class NodesTest(SynchronousTestCase):
         assert "Reloading" not in nodes[1].log()
         for node in nodes:
             node.stop()
-        assert {path.name for path in (state / "ma-signaling").glob("seniority-?")} == {
-            "seniority-1",
-            "seniority-2",
-        }

@@ -108,15 +108,6 @@ class ActivationTest(SynchronousTestCase):
             client = self.ask("127.0.0.1", unit.port, proxy_v2("198.51.100.1") + HEALTH)
             assert self.answer(client) == b"HTTP/1.1 200 OK"
 
-    def test_seniority_is_kept_where_the_unit_says(self) -> None:
-        with Unit(unit_environment(), everywhere()) as unit:
-            unit.start()
-            unit.signal(signal.SIGTERM)
-            unit.wait()
-            unit.start()
-            assert "cannot be" not in unit.log(), unit.log()
-            assert unit.log().count("is not there yet") == 1, unit.log()
-
     def test_ipv4_only(self) -> None:
         """On a machine without IPv6, systemd makes an IPv4 socket of the same unit."""
         with Unit(unit_environment(), socket.create_server(("127.0.0.1", 0))) as unit:

@@ -47,8 +47,6 @@ class PeersMachine(RuleBasedStateMachine):
         nodes=sampled_from([2, 3, 3, 4]),
         seed=integers(0, 1000),
         latency=LATENCIES,
-        senior=ADDRESSES,
-        is_known=SELDOM,
         is_silent=SELDOM,
         calls=lists(tuples(NODES, booleans()), min_size=1, max_size=3),
     )
@@ -57,15 +55,11 @@ class PeersMachine(RuleBasedStateMachine):
         nodes: int,
         seed: int,
         latency: tuple[float, float],
-        senior: ClientAddress,
-        is_known: bool,
         is_silent: bool,
         calls: list[tuple[int, bool]],
     ) -> None:
         cluster = Cluster(nodes, seed=seed, latency=latency, **UNLIMITED)
-        self.match = Match(cluster, {"ONE": senior} if is_known and not senior.shared else {})
-        for world in cluster.worlds:
-            self.match.teach(world)
+        self.match = Match(cluster)
         home = self.match.connect(0, address("192.0.2.1"), is_silent=is_silent)
         self.match.register(home, "ONE")
         self.match.advance(1)

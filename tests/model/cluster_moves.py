@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from ma_signaling.cluster.bus import ALL_NODES, node_subject
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.suspension import WAIT_SECONDS
 from tests.model.cluster_game import Call, Letter, Player
 from tests.model.cluster_referee import GRACE, QUIET_SETTLING, RIPPLE, SETTLING, Referee
 from tests.model.game import same_place
@@ -198,14 +199,8 @@ class Match(Referee):
     def add(self) -> World:
         """There is another node."""
         world = self.cluster.add(f"n{len(self.cluster.worlds)}", **self.cluster.settings)
-        self.teach(world)
         self.fault()
         return world
-
-    def teach(self, world: World) -> None:
-        """Let a node know who held what a day ago."""
-        for remote_id, senior in self.seniors.items():
-            world.hub.registry.seniority.learn(remote_id, senior.key, self.cluster.clock.seconds())
 
     def mend_everything(self) -> None:
         """No more faults from now on."""
@@ -286,14 +281,16 @@ class Match(Referee):
         for number, player in enumerate(self.players):
             if player.is_there:
                 self.leave(player, goodbye=number % 2 == 0)
-        self.advance(SETTLING + self.cluster.worlds[0].settings.grace)
+        is_waiting = any(len(self.cluster.worlds[node].hub.registry._suspension) for node in self.live())
+        self.advance(SETTLING + (WAIT_SECONDS if is_waiting else self.cluster.worlds[0].settings.grace))
         for number in self.live():
             world, node = self.cluster.worlds[number], self.cluster.lines[number].node
             registry, directory = world.hub.registry, node._directory
             left = {
                 "homes": registry._homes,
-                "newcomers": registry.takeovers._claims,
-                "evicted": list(registry.evicted),
+                "contests": registry.contests.by_remote_id,
+                "newcomers": registry.contests._newcomers,
+                "suspended": registry._suspension._waits,
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
                 "silent": world.hub._silent._by_key,
@@ -305,7 +302,6 @@ class Match(Referee):
                 "terms": directory._terms._latest,
                 "inherited": directory.registrations._inherited,
                 "watched": directory._watched,
-                "seniors": directory.registrations._senior_told_at,
                 "announced": node._relay._announced,
             }
             for name, what in left.items():

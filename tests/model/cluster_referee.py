@@ -9,6 +9,7 @@ from __future__ import annotations
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.probe import BUSY_SECONDS
 from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
@@ -33,11 +34,11 @@ SETTLING = REPEAT_SECONDS + 10
 class Referee(BaseReferee[Player, Call, Letter]):
     """Judges what players hear."""
 
-    def __init__(self, cluster: Cluster, seniors: dict[str, ClientAddress]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__()
         self.cluster = cluster
-        self.seniors = seniors
-        """Who held a Remote ID a day ago, and may have it back."""
+        self.held_from: dict[str, ClientAddress] = {}
+        """Where the latest holder of a Remote ID is."""
         self.events: list[Event] = []
         self.is_faulty = False
         self.last_fault = float("-inf")
@@ -57,8 +58,9 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     @property
     def newcomer_seconds(self) -> float:
-        """The longest wait of a newcomer: each try may be answered with "wait", and then by nothing."""
-        return MOST_TRIES * (self.cluster.worlds[0].settings.takeover_timeout + SLACK_SECONDS) + 0.001
+        """The longest wait of a newcomer: a busy holder has 20 s, and then each try may be answered by nothing."""
+        one_try = self.cluster.worlds[0].settings.takeover_timeout + SLACK_SECONDS
+        return BUSY_SECONDS + (MOST_TRIES + 1) * one_try + 0.001
 
     def homes(self, remote_id: str) -> list[Player]:
         """Who holds a Remote ID, as far as they know."""
@@ -87,7 +89,9 @@ class Referee(BaseReferee[Player, Call, Letter]):
         homes = self.homes(remote_id)
         before = [event.at for event in self.events if event.remote_id == remote_id]
         is_in_time = bool(homes) or self.now - max(before, default=self.now) <= GRACE
-        is_orderly = is_in_time and all(same_place(other.address, player.address) for other in homes)
+        # Where proof can't be had, answered calls go on with the same address only.
+        is_orderly = is_in_time and same_place(self.held_from.get(remote_id, player.address), player.address)
+        self.held_from[remote_id] = player.address
         player.remote_id, player.registered_at, player.waits_for = remote_id, self.now, ""
         player.held[remote_id] = self.now
         self.event(remote_id, is_orderly=is_orderly)
@@ -107,7 +111,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
         """A home hears of a call: it must be entitled to that."""
         assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
         before = call.home
-        if before is not None and before.dropped and self.last_fault < call.at:
+        if before is not None and before.dropped and call.answered and self.last_fault < call.at:
             assert same_place(before.address, player.address), f"{player} hears of {call} with {before}"
         call.home = player
 
@@ -163,12 +167,6 @@ class Referee(BaseReferee[Player, Call, Letter]):
     def closed(self, player: Player, code: int) -> None:
         """A player's connection is closed."""
         match code:
-            case 4000:
-                assert any(
-                    same_place(rival.address, player.address)
-                    or self._is_senior(rival.address, player.remote_id)
-                    for rival in self._rivals(player)
-                ), f"nobody may replace {player}"
             case 1012:
                 others = [other for other in self.players if other is not player]
                 is_beaten = any(self._beats(other, player) for other in others)
@@ -177,7 +175,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
                 assert player.refused, f"{player} is sent away, and was not refused"
             case _:
                 raise AssertionError(f"{player} is closed with {code}")
-        self.gone(player, is_orderly=code == 4000 or player.node in self.stopped)
+        self.gone(player, is_orderly=player.node in self.stopped)
 
     def dropped(self, player: Player) -> None:
         """A player's connection is cut: it did not answer a ping."""
@@ -211,22 +209,6 @@ class Referee(BaseReferee[Player, Call, Letter]):
         return [other for other in others if other.asked.get(player.remote_id, since - 1) >= since]
 
     def _beats(self, player: Player, other: Player) -> bool:
-        """Whether a player may stay instead of another one, where both hold a Remote ID."""
-        remote_id = other.remote_id
-        if remote_id not in player.held:
-            return False
-        if same_place(player.address, other.address):
-            return player.held[remote_id] >= other.held[remote_id]
-        is_senior = self._is_senior(player.address, remote_id)
-        if is_senior != self._is_senior(other.address, remote_id):
-            return is_senior
-        # It may have held it before, on another connection.
-        return any(
-            same_place(each.address, player.address) or each is player
-            for each in self.players
-            if each.held.get(remote_id, self.now) <= other.held[remote_id]
-        )
-
-    def _is_senior(self, address: ClientAddress, remote_id: str) -> bool:
-        senior = self.seniors.get(remote_id)
-        return senior is not None and same_place(senior, address)
+        """Whether a player stays instead of another one, where both hold a Remote ID: the elder registration does."""
+        now, remote_id = self.now, other.remote_id
+        return player.held.get(remote_id, now) <= other.held[remote_id] and remote_id in player.held

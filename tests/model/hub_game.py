@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ma_signaling.core.asking import Asking, Stage
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.seniority import MEMORY, TENURE
-from tests.model.game import BaseCall, BasePlayer, BaseReferee, Brief, Watcher, same_place
+from ma_signaling.core.remote_id import is_fingerprint
+from tests.model.game import BaseCall, BasePlayer, BaseReferee, Brief, Watcher
 from tests.support.memory_hub import Message, World
 
 
 class Player(BasePlayer["Call"]):
     """A peer that plays."""
 
-    def __init__(self, hub: Hub, address: ClientAddress, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        address: ClientAddress,
+        watcher: Game,
+        *,
+        has_key: bool = False,
+        is_prompt: bool = False,
+    ) -> None:
         self.house: House | None = None
         self.ice: dict[str, Any] = {}
         """The ICE servers that it last asked to register with, by Remote ID."""
+        self.has_key = has_key
+        """It holds the keys of all Remote IDs that can be proved."""
+        self.is_prompt = is_prompt
+        """It proves what it can as soon as it is asked."""
+        self.asked_since: dict[str, float] = {}
+        """When it asked for a Remote ID that another one held."""
+        self.proof_sessions: list[str] = []
+        """Sessions that ask it for proof, and have not ended."""
+        self._game = watcher
         super().__init__(hub, address, watcher)
+
+    @property
+    def asking(self) -> Asking | None:
+        """The proof that it is asked for."""
+        asking = self.connection.asking
+        return asking if asking is not None and asking.stage is not Stage.ENDED else None
+
+    def is_asked_for(self, remote_id: str) -> bool:
+        """Whether it is asked to prove this Remote ID."""
+        return self.asking is not None and self.asking.remote_id == remote_id
+
+    def after_reading(self, call: Callable[[], None]) -> None:
+        self._game.judge_after_reading(call)
 
 
 @dataclass(eq=False)
@@ -27,19 +59,20 @@ class House(Brief):
     """The holders of a Remote ID, each of whom inherits from the one before, and their calls."""
 
     remote_id: str
-    owner: ClientAddress
-    since: float
     holder: Player | None = None
     ice: Any = None
-    granted_in: int = 0
-    """The turn in which the holder got it."""
     away_since: float | None = None
-    evicted: bool = False
+    suspended_at: float = 0.0
+    """When its calls began to wait for a proof."""
     over: bool = False
     calls: list[Call] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return f"<{self.remote_id} of {self.owner.text}>"
+        return f"<{self.remote_id}>"
+
+    @property
+    def is_provable(self) -> bool:
+        return is_fingerprint(self.remote_id)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -50,7 +83,11 @@ class Call(BaseCall[Player]):
     told: Player | None = None
     """Who heard client-connected last, and when."""
     told_at: float = 0.0
-    spoken: bool = False
+    answered_at: ClientAddress | None = None
+    """Where the home is that answered it, or goes on with it."""
+    offered: bool = False
+    suspended: bool = False
+    """It waits until its home has proved itself."""
     to_home: list[int] = field(default_factory=list)
     """Accepted letters that the home has yet to hear."""
     to_client: list[int] = field(default_factory=list)
@@ -60,13 +97,14 @@ class Call(BaseCall[Player]):
 
 @dataclass(eq=False)
 class Challenge:
-    """A takeover in the balance."""
+    """A contest in the balance."""
 
     holder: Player
-    at: float
+    probed_at: float
     payload: bytes
     newcomers: list[Player] = field(default_factory=list)
-    proved: bool = False
+    lives: bool = False
+    """The holder has given a sign of life since."""
 
 
 @dataclass(eq=False)
@@ -78,7 +116,7 @@ class Letter:
     to_home: bool
 
 
-class Game(BaseReferee[Player, Call, Letter]):
+class Game(BaseReferee[Player, Call, Letter], Watcher):
     """What the players did and what came of it, as far as the rules allow it."""
 
     def __init__(self, world: World) -> None:
@@ -86,8 +124,6 @@ class Game(BaseReferee[Player, Call, Letter]):
         self.world = world
         self.houses: dict[str, House] = {}
         """The latest one of each Remote ID."""
-        self.all_houses: list[House] = []
-        """Those of calls that wait for an evicted holder, too."""
         self.challenges: dict[str, Challenge] = {}
         self.acting: Player | None = None
         """Who is sending a message right now."""
@@ -95,31 +131,55 @@ class Game(BaseReferee[Player, Call, Letter]):
         self.readying: tuple[Call | None, Any] = None, None
         self.replies: list[str] = []
         """The codes of the errors that it got."""
-        self._seniors: dict[str, tuple[str, float]] = {}
+        self.proving: Player | None = None
+        """Who is giving a proof right now."""
+        self.failing: Player | None = None
+        """Who is failing to."""
+        self.proved_at: dict[Player, float] = {}
+        """When holders proved themselves in a contest."""
+        self.failures: dict[tuple[str, str], float] = {}
+        """When an address failed last to prove a Remote ID."""
+        self._freed: set[str] = set()
+        """Remote IDs whose holder left or lost them in this turn."""
+        self._stalled: list[Callable[[], None]] | None = None
+        """While the loop stands still: the verdicts that wait until it goes on."""
 
     @property
     def now(self) -> float:
         return self.world.clock.seconds()
 
+    def judge_after_reading(self, call: Callable[[], None]) -> None:
+        """Make a verdict wait until what has come was read."""
+        if self._stalled is not None:
+            self._stalled.append(call)
+        else:
+            self.world.clock.callLater(0, call)
+
     def say(self, player: Player, type: str, **fields: object) -> list[str]:
         """Let a player send a message; the codes of the errors that it gets for it."""
+        self.lives(player)
         self.acting, self.replies = player, []
         player.say(type, **{key: value for key, value in fields.items() if value is not None})
         self.acting = None
         return self.replies
 
+    def lives(self, player: Player) -> None:
+        """A player gives a sign of life."""
+        for challenge in self.challenges.values():
+            if challenge.holder is player:
+                challenge.lives = True
+
+    def is_kept(self, house: House) -> bool:
+        """Whether a house without a holder is kept for calls that wait."""
+        home = self.world.hub.registry.find(house.remote_id)
+        return house.holder is None and home is not None and bool(home.suspended) and home.timer is None
+
     def is_over(self, house: House) -> bool:
         """Whether nobody can inherit a house any more."""
         grace = self.world.settings.grace
-        return house.over or (house.away_since is not None and self.now >= house.away_since + grace)
-
-    def is_entitled(self, player: Player, house: House) -> bool:
-        """Whether a newcomer gets a held Remote ID at once."""
-        if same_place(player.address, house.owner):
-            return True
-        key, since = self._seniors.get(house.remote_id, ("", 0.0))
-        is_senior = player.address.key == key and self.now - since < MEMORY and not player.address.shared
-        return is_senior and self.now - house.since < TENURE
+        return house.over or (
+            house.away_since is not None and self.now >= house.away_since + grace and not self.is_kept(house)
+        )
 
     def leaves(self, player: Player, *, goodbye: bool) -> None:
         """A player is as good as gone."""
@@ -127,26 +187,32 @@ class Game(BaseReferee[Player, Call, Letter]):
             self.withdraw(challenge, remote_id, player)
         if player.call is not None:
             self.hang_up(player.call, tell=goodbye or not player.call.answered)
-        house, player.house = player.house, None
-        if house is not None and house.holder is player:
-            self.vacate(house)
-            house.over = goodbye or self.world.settings.grace == 0
-            house.away_since = self.now
+        if player.house is not None and player.house.holder is player:
+            self._freed.add(player.house.remote_id)
+            self.vacate(player.house, goodbye=goodbye)
+        player.house = None
 
     def hang_up(self, call: Call, *, tell: bool) -> None:
-        """A call is over for its client; its home deserves to hear of it, or not."""
+        """A call is over for its client; its home deserves to hear of it, or not; what it didn't hear yet is void."""
         self.end(call)
-        call.bye_owed = tell and call.told is not None
+        call.to_home.clear()
+        call.bye_owed = tell and call.told is not None and not call.suspended
 
-    def vacate(self, house: House) -> None:
+    def vacate(self, house: House, *, goodbye: bool) -> None:
         """A house has no holder any more."""
         house.holder = None
-        if self.now - house.since >= TENURE and not house.owner.shared:
-            self._seniors[house.remote_id] = house.owner.key, self.now
+        house.away_since = self.now - (self.world.settings.grace if goodbye else 0)
 
     def withdraw(self, challenge: Challenge, remote_id: str, player: Player) -> None:
-        """A newcomer waits no longer."""
+        """A newcomer waits no longer; to leave when asked is to fail."""
         if player in challenge.newcomers:
+            if player.is_asked_for(remote_id) and self.proving is not player:
+                self.fails(player, remote_id)
             challenge.newcomers.remove(player)
+            del player.asked_since[remote_id]
             if not challenge.newcomers:
                 del self.challenges[remote_id]
+
+    def fails(self, player: Player, remote_id: str) -> None:
+        """A player fails to prove a Remote ID."""
+        self.failures[player.address.key, remote_id] = self.now

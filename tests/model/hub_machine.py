@@ -17,13 +17,13 @@ from hypothesis.strategies import (
     none,
     one_of,
     sampled_from,
-    tuples,
 )
 
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, House, Player
 from tests.model.hub_moves import Match
 from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
+from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import World, address
 
 LIMITED: dict[str, Any] = {
@@ -44,7 +44,8 @@ ADDRESSES = sampled_from(
         address("192.0.2.3", shared=True),
     ]
 )
-REMOTE_IDS = sampled_from(["ONE", "ONE", "TWO", "THREE"])
+PROVABLE = [letter * 26 for letter in "AB"]
+REMOTE_IDS = sampled_from(["ONE", "ONE", "TWO", *PROVABLE, PROVABLE[0]])
 ICE = none() | integers(1, 9).map(lambda port: [{"urls": f"stun:192.0.2.9:{port}"}])
 # Eighths of a second add up exactly.
 SECONDS = one_of(
@@ -53,7 +54,8 @@ SECONDS = one_of(
     just(3600.0),
 )
 
-TENURES = tuples(sampled_from([0, 1]), sampled_from([0, 24]), sampled_from([0, 1]))
+ADVERSARIES = ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"]
+OWNER = address("192.0.2.99")
 
 
 class HubMachine(RuleBasedStateMachine):
@@ -64,7 +66,8 @@ class HubMachine(RuleBasedStateMachine):
 
     @initialize(grace=sampled_from([45.0, 45.0, 8.0, 0.0]))
     def begin(self, grace: float) -> None:
-        self.match = Match(World(grace=grace, **self.settings), is_limited=self.settings is LIMITED)
+        world = World(grace=grace, prover=FakeProver(), **self.settings)
+        self.match = Match(world, is_limited=self.settings is LIMITED)
 
     def teardown(self) -> None:
         if hasattr(self, "match") and self.match.is_sound:
@@ -73,9 +76,11 @@ class HubMachine(RuleBasedStateMachine):
                     self.match.leave(player, goodbye=number % 2 == 0)
             self.match.judge_end()
 
-    @rule(address=ADDRESSES, remote_id=REMOTE_IDS, ice=ICE)
-    def new_home(self, address: ClientAddress, remote_id: str, ice: object) -> None:
-        self._appear(address, remote_id, ice)
+    @rule(address=ADDRESSES, remote_id=REMOTE_IDS, ice=ICE, has_key=booleans(), is_prompt=booleans())
+    def new_home(
+        self, address: ClientAddress, remote_id: str, ice: object, has_key: bool, is_prompt: bool
+    ) -> None:
+        self._appear(address, remote_id, ice, has_key=has_key, is_prompt=is_prompt)
 
     @rule(address=ADDRESSES, remote_id=REMOTE_IDS)
     def new_client(self, address: ClientAddress, remote_id: str) -> None:
@@ -105,6 +110,19 @@ class HubMachine(RuleBasedStateMachine):
     @rule(pong=one_of_the(Match.pongs))
     def pong(self, pong: tuple[Player, bytes]) -> None:
         self.match.pong(*pong)
+
+    @if_any(Match.asked)
+    @rule(player=one_of_the(Match.asked))
+    def prove(self, player: Player) -> None:
+        self.match.prove(player)
+
+    @rule(
+        seconds=sampled_from([0.5, 6.0, 12.0, 21.0]),
+        numbers=lists(integers(0, 50), max_size=3),
+    )
+    def stall(self, seconds: float, numbers: list[int]) -> None:
+        pongs = self.match.pongs()
+        self.match.stall(seconds, [pongs[number % len(pongs)] for number in numbers if pongs])
 
     @if_any(Match.home_calls)
     @rule(home_call=one_of_the(Match.home_calls), ice=ICE)
@@ -182,9 +200,9 @@ class HubMachine(RuleBasedStateMachine):
         self.match.advance(self.match.world.settings.takeover_timeout)
 
     @if_any(Match.away)
-    @rule(house=one_of_the(Match.away), ice=ICE)
-    def come_back(self, house: House, ice: object) -> None:
-        self._appear(house.owner, house.remote_id, ice)
+    @rule(house=one_of_the(Match.away), address=ADDRESSES, ice=ICE, has_key=booleans())
+    def come_back(self, house: House, address: ClientAddress, ice: object, has_key: bool) -> None:
+        self._appear(address, house.remote_id, ice, has_key=has_key, is_prompt=True)
 
     @if_any(Match.away)
     @rule(
@@ -199,7 +217,7 @@ class HubMachine(RuleBasedStateMachine):
             self.match.advance(seconds)
             if not patient and client.is_there:
                 self.match.leave(client, goodbye=True)
-            self._appear(house.owner, house.remote_id)
+            self._appear(address, house.remote_id)
             self.match.advance(10.0)
 
     @if_any(Match.homes)
@@ -210,19 +228,35 @@ class HubMachine(RuleBasedStateMachine):
                 self.match.register(newcomer, holder.house.remote_id, None)
 
     @if_any(Match.homes)
-    @rule(home=one_of_the(Match.homes), goodbye=booleans(), squatter=ADDRESSES, hours=TENURES)
-    def find_a_squatter(
-        self, home: Player, goodbye: bool, squatter: ClientAddress, hours: tuple[int, int, int]
-    ) -> None:
+    @rule(
+        home=one_of_the(Match.homes),
+        adversaries=lists(sampled_from(ADVERSARIES), max_size=4, unique=True),
+        moves=lists(sampled_from(["pong", "leave", "come", "wait"]), max_size=8),
+        seconds=sampled_from([0.0, 4.0, 9.0, 16.0]),
+    )
+    def besiege(self, home: Player, adversaries: list[str], moves: list[str], seconds: float) -> None:
+        """Somebody with several addresses wants a Remote ID when its owner comes; whatever they do, it gets it."""
         assert home.house is not None
-        owner, remote_id = home.house.owner, home.house.remote_id
-        self.match.advance(hours[0] * 3600.0)
-        if home.is_there:
-            self.match.leave(home, goodbye=goodbye)
-        self.match.advance(hours[1] * 3600.0)
-        self._appear(squatter, remote_id)
-        self.match.advance(hours[2] * 3600.0)
-        self._appear(owner, remote_id)
+        remote_id = home.house.remote_id
+        for text in adversaries:
+            self._appear(address(text), remote_id)
+        self.match.advance(seconds)
+        owner = self._appear(OWNER, remote_id, has_key=True, is_prompt=True)
+        for move in moves:
+            challenge = self.match.challenges.get(remote_id)
+            if challenge is None:
+                break
+            strangers = [player for player in challenge.newcomers if player is not owner]
+            match move:
+                case "pong":
+                    self.match.pong(challenge.holder, challenge.payload)
+                case "leave" if challenge.holder is not owner:
+                    self.match.leave(challenge.holder, goodbye=False)
+                case "come":
+                    self._appear(address(ADVERSARIES[len(strangers) % 4]), remote_id)
+                case "wait":
+                    self.match.advance(3.0)
+        self.match.advance(30.0)
 
     @if_any(Match.home_calls)
     @rule(home_call=one_of_the(Match.home_calls), kind=KINDS, goodbye=booleans())
@@ -230,9 +264,19 @@ class HubMachine(RuleBasedStateMachine):
         self.match.home_says(*home_call, kind)
         self.match.leave(home_call[1].client, goodbye=goodbye)
 
-    def _appear(self, address: ClientAddress, remote_id: str, ice: object = None) -> None:
-        if player := self.match.connect(address):
+    def _appear(
+        self,
+        address: ClientAddress,
+        remote_id: str,
+        ice: object = None,
+        *,
+        has_key: bool = False,
+        is_prompt: bool = False,
+    ) -> Player | None:
+        player = self.match.connect(address, has_key=has_key, is_prompt=is_prompt)
+        if player is not None:
             self.match.register(player, remote_id, ice)
+        return player
 
 
 class LimitedMachine(HubMachine):

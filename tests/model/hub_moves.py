@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ma_signaling.core.peer import ClientAddress
@@ -28,7 +29,7 @@ class Match(Referee):
 
     def away(self) -> list[House]:
         """Houses that may still be taken over."""
-        return [house for house in self.all_houses if house.holder is None and not house.over]
+        return [house for house in self.houses.values() if house.holder is None and not house.over]
 
     def all_calls(self) -> list[Call]:
         """All calls that there ever were."""
@@ -48,19 +49,21 @@ class Match(Referee):
         answers = [(player, payload) for player in self.players for payload in player.pings]
         return answers + [(challenge.holder, b"") for challenge in self.challenges.values()]
 
-    def is_newcomer(self, player: Player) -> bool:
-        """Whether a player waits for a Remote ID."""
-        return any(player in challenge.newcomers for challenge in self.challenges.values())
+    def asked(self) -> list[Player]:
+        """Players who are asked for proof."""
+        return [player for player in self.there() if player.asking is not None]
 
     # Coming and going
 
-    def connect(self, address: ClientAddress) -> Player | None:
+    def connect(
+        self, address: ClientAddress, *, has_key: bool = False, is_prompt: bool = False
+    ) -> Player | None:
         """A player comes, unless the limits are against it."""
         with self.turn():
             if self.world.hub.admit(address, None) is not None:
                 assert self.is_limited
                 return None
-            self.players.append(Player(self.world.hub, address, self))
+            self.players.append(Player(self.world.hub, address, self, has_key=has_key, is_prompt=is_prompt))
         return self.players[-1]
 
     def leave(self, player: Player, *, goodbye: bool) -> None:
@@ -81,11 +84,26 @@ class Match(Referee):
             due = min((timer.due for timer in clock.timers), default=end)
             with self.turn():
                 clock.advance(min(due, end) - clock.seconds())
+            self.prove_promptly()
+
+    def stall(self, seconds: float, pongs: list[tuple[Player, bytes]]) -> None:
+        """The loop stands still: timers are due before it reads the pongs that came meanwhile."""
+        with self.turn():
+            verdicts: list[Callable[[], None]] = []
+            self._stalled = verdicts
+            self.world.advance(seconds)
+            for player, payload in pongs:
+                self._pong(player, payload)
+            for verdict in verdicts:
+                verdict()
+            self._stalled = None
+        self.prove_promptly()
 
     # Homes
 
     def register(self, player: Player, remote_id: str, ice: Any) -> None:
         """A player asks for a Remote ID."""
+        self._stir(player)
         with self.turn():
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None
@@ -97,30 +115,71 @@ class Match(Referee):
             player.ice[remote_id], self.registering = ice, remote_id
             player.forget()
             pings = list(holder.pings) if holder is not None else []
+            challenge = self.challenges.get(remote_id)
+            if holder not in {None, player} and not is_client and challenge is None:
+                assert holder is not None
+                challenge = self.challenges[remote_id] = Challenge(holder, self.now, b"")
+            is_rival = challenge is not None and holder is not player and not is_client
+            if challenge is not None and is_rival and player not in challenge.newcomers:
+                challenge.newcomers.append(player)
+                player.asked_since[remote_id] = self.now
             replies = self.say(player, "register-server", remoteId=remote_id, iceServers=ice)
             assert replies == (["wrong-role"] if is_client else [])
             if is_client or player.refused:
                 return
-            if house is None or holder in {None, player} or self.is_entitled(player, house):
+            if challenge is None or holder is player:
                 assert player.heard_of("registered"), f"{player} must get it at once"
-            elif challenge := self.challenges.get(remote_id):
-                assert challenge.holder.pings == pings, "one check is enough"
-                if player not in challenge.newcomers:
-                    challenge.newcomers.append(player)
-            else:
-                assert holder is not None and len(holder.pings) == len(pings) + 1
-                self.challenges[remote_id] = Challenge(holder, self.now, holder.pings[-1], [player])
+            elif not challenge.payload:
+                assert challenge.holder.pings[:-1] == pings, "it was not probed"
+                challenge.payload = challenge.holder.pings[-1]
+            elif challenge.holder is holder:
+                assert challenge.holder.pings == pings, "one probe is enough"
+        self.prove_promptly()
 
     def pong(self, player: Player, payload: bytes) -> None:
         """A player answers a ping, whenever it was."""
         with self.turn():
-            for challenge in self.challenges.values():
-                if challenge.holder is player and challenge.payload == payload:
-                    challenge.proved = True
-            player.pong(payload)
+            self._pong(player, payload)
+        self.prove_promptly()
+
+    def _pong(self, player: Player, payload: bytes) -> None:
+        for challenge in self.challenges.values():
+            if challenge.holder is player and challenge.payload == payload:
+                challenge.lives = True
+        player.pong(payload)
+
+    def _stir(self, player: Player) -> None:
+        """Let a player show that it lives before it does more: that alone may give it another Remote ID."""
+        if any(challenge.holder is player and not challenge.lives for challenge in self.challenges.values()):
+            with self.turn():
+                self.say(player, "pong")
+            self.prove_promptly()
+
+    def prove(self, player: Player) -> None:
+        """A player who is asked proves that it holds the key, or fails to."""
+        asking = player.asking
+        assert asking is not None
+        with self.turn():
+            if not player.has_key:
+                asking.failed("another certificate")
+                return
+            if asking.remote_id == player.connection.claim:
+                self.proving = player
+            else:
+                self.holder_proved(player)
+            asking.proved()
+            self.proving = None
+
+    def prove_promptly(self) -> None:
+        """Let those prove themselves who do so at once."""
+        while prompt := [player for player in self.asked() if player.is_prompt and player.has_key]:
+            self.prove(prompt[0])
 
     def ready(self, home: Player, call: Call, ice: Any) -> None:
         """A home is ready for a call of its own."""
+        self._stir(home)
+        if call.over:
+            return
         with self.turn():
             self.readying = call, ice
             replies = self.say(home, "session-ready", sessionId=call.id, iceServers=ice)
@@ -129,14 +188,19 @@ class Match(Referee):
 
     def home_says(self, home: Player, call: Call, kind: str) -> None:
         """A home speaks in a call of its own."""
+        self._stir(home)
+        if call.over:
+            return
         with self.turn():
             if call.is_open:
-                self._send(home, kind, call, call.id, "home-busy" if call.client.congested else "")
+                is_deaf = call.client.congested and not call.suspended
+                self._send(home, kind, call, call.id, "home-busy" if is_deaf else "")
             else:
                 self._send(home, kind, None, call.id, "client-not-found")
 
     def meddle(self, player: Player, call: Call, kind: str) -> None:
         """No client speaks in somebody else's call as if it were its home, or in one that is over."""
+        self._stir(player)
         if player in self.clients() or (player is call.house.holder and not call.over):
             return
         with self.turn():
@@ -155,6 +219,7 @@ class Match(Referee):
 
     def request(self, player: Player, remote_id: str) -> None:
         """A player asks for a home."""
+        self._stir(player)
         with self.turn():
             house = self.houses.get(remote_id)
             call = self.requesting = Call(player, self.now, house=house) if house is not None else None
@@ -188,7 +253,9 @@ class Match(Referee):
             call = player.call
             if call is not None and call.is_open:
                 holder = call.house.holder
-                is_congested = holder is not None and holder.congested
+                is_held = kind == "offer" and self.are_asked(call.house.remote_id)
+                must_wait = is_held or call.suspended or bool(call.to_home)
+                is_congested = holder is not None and holder.congested and not must_wait
                 self._send(player, kind, call, session_id, "home-busy" if is_congested else "")
             elif call is not None:
                 self._send(player, kind, None, session_id, "session-not-found")
@@ -204,11 +271,13 @@ class Match(Referee):
         to_home = call is not None and call.client is player
         self.letters.append(Letter(fields, call, to_home))
         queue = [] if call is None else call.to_home if to_home else call.to_client
-        queue.append(number)
+        if call is None or to_home or not call.suspended:
+            queue.append(number)
         got = self.say(player, **fields)
         assert "".join(got) in replies, f"{got} and not one of {replies}"
         if got:
             queue.remove(number)
-        elif call is not None:
-            call.answered = call.answered or (kind == "answer" and not to_home)
-            call.spoken = call.spoken or not to_home
+        elif call is not None and to_home:
+            call.offered = call.offered or kind == "offer"
+        elif call is not None and kind == "answer" and not call.suspended and not call.answered:
+            call.answered, call.answered_at = True, player.address

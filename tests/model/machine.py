@@ -29,6 +29,7 @@ UNLIMITED: dict[str, Any] = dict.fromkeys(
         "control_rate",
         "home_sessions_per_minute",
         "home_sessions",
+        "proofs_per_minute",
     ),
     0,
 )

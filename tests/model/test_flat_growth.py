@@ -170,7 +170,7 @@ class FlatGrowthTest(SynchronousTestCase):
 
         def walk(town: Town) -> Callable[[], object]:
             registry = town.server.hub.registry
-            return lambda: registry.snapshot(0.0)
+            return lambda: [home.state for home in registry.homes()]
 
         few, many = (lines_of(walk(Town(others))) for others in (FEW, MANY))
         self.assertGreater(many - few, MANY - FEW)

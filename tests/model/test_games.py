@@ -24,7 +24,7 @@ class ClusterModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more.
 
     Promised whatever the bus does: nobody hears of another's session; letters arrive once at most, and in order; a
-    request is answered within 25 s, a newcomer within 24 s; 4000 only for one who is entitled, 1012 for the loser where
+    request is answered within 25 s, a newcomer within 52 s; 1012 for the younger one where
     two hold the same. Promised 70 s after the last fault: one holder, found from everywhere; calls that were not
     without their home or their bus for too long go on. Promised in the end: nothing stays.
     Letters that are under way in a fault may be lost.

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.home import HELD_BYTES, HELD_BYTES_IN_ALL, ICE_SERVERS_BYTES
+from ma_signaling.core.home import ICE_SERVERS_BYTES
 from ma_signaling.core.limits import Limits
+from ma_signaling.core.outbox import MAX_BYTES, MAX_BYTES_IN_ALL
 from ma_signaling.transport.send_buffer import STALLED_BYTES, UNSENT_BYTES
 from tests.support.memory_hub import World
 from tests.support.memory_server import Server, Socket
@@ -51,7 +52,7 @@ class MemoryTest(SynchronousTestCase):
             message_bytes_burst=0, message_burst=0, connections_per_minute=0, connect_requests_per_minute=0
         )
         clients = []
-        for number in range(HELD_BYTES_IN_ALL // HELD_BYTES + 10):
+        for number in range(MAX_BYTES_IN_ALL // MAX_BYTES + 10):
             home = world.home(f"HOME{number}", f"192.0.2.{number % 100}")
             clients.append(world.client(f"HOME{number}", f"198.51.100.{number % 100}"))
             world.session(home, clients[-1])
@@ -59,8 +60,8 @@ class MemoryTest(SynchronousTestCase):
         for client in clients:
             for _ in range(5):
                 client.say("offer", data="x" * 60_000)
-        held = world.hub.registry._held
-        assert HELD_BYTES_IN_ALL - 2 * HELD_BYTES < held.bytes <= HELD_BYTES_IN_ALL
+        held = world.hub.registry._buffered
+        assert MAX_BYTES_IN_ALL - 2 * MAX_BYTES < held.bytes <= MAX_BYTES_IN_ALL
         assert clients[-1].heard[0]["code"] == "home-busy"
         world.advance(45)
         assert held.bytes == 0

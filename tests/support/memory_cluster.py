@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ma_signaling.cluster.bus import unpack
 from ma_signaling.cluster.node import Node
@@ -178,13 +179,13 @@ class Cluster:
             self.add(f"n{number}", **settings)
         self.settle()
 
-    def add(self, name: str, **settings: object) -> World:
+    def add(self, name: str, **settings: Any) -> World:
         """Another node."""
         line = Line(self.server)
         clock = NodeClock(self.clock)
-        values = Settings(**settings)  # type: ignore[arg-type]
+        values = Settings(**settings)
         node = line.node = Node(line, values, clock, self._wall, name)
-        world = World(clock, node.elsewhere, **settings)  # type: ignore[arg-type]
+        world = World(clock, node.elsewhere, **settings)
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)

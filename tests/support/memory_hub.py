@@ -23,6 +23,7 @@ from ma_signaling.core.ending import BREAK, GOODBYE, MAKE_WAY
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.proof import Prover
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.transport.client_address import describe, parse
 
@@ -196,6 +197,7 @@ class World:
         clock: FakeClock | None = None,
         elsewhere: Elsewhere | None = None,
         capacity: int = UNLIMITED,
+        prover: Prover | None = None,
         **settings: Any,
     ) -> None:
         self.clock = clock or FakeClock()
@@ -210,6 +212,7 @@ class World:
             self.TURN_SECRET,
             self.wall,
             elsewhere,
+            prover=prover,
             capacity=Capacity(capacity),
         )
 

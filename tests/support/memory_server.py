@@ -16,6 +16,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.proof import Prover
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
@@ -67,13 +68,13 @@ class Transport(StringTransport):
 class Server:
     """The server side; ``clock`` stands still unless a test advances it."""
 
-    def __init__(self, **overrides: Any) -> None:
+    def __init__(self, prover: Prover | None = None, **overrides: Any) -> None:
         self.clock = Clock()
         self.settings = Settings(**overrides)
         reactor: Any = self.clock
         metrics = self.metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay")
+        self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay", prover=prover)
         self.readiness = Readiness()
         self.factory = make_factory(self.hub, self.settings, report, reactor, metrics, self.readiness)
         self.factory.keepalive.startService()

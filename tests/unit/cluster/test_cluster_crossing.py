@@ -6,7 +6,6 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import node_subject
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
 
@@ -156,17 +155,3 @@ class CrossingTest(SynchronousTestCase):
             pass
         cluster.settle(2)
         assert younger.types() == ["registered"]
-
-    def test_bus_goes_and_one_claim_ends_another(self) -> None:
-        """Whoever is replaced may be a newcomer itself."""
-        cluster = Cluster(2)
-        cluster.home(1, "ANOTHER", text=OTHER)
-        cluster.server.lose = lambda op, subject: op in {"wait", "refused", "claim"}
-        first, second = (newcomer(cluster, 0, OWNER) for _ in range(2))
-        node = cluster.lines[0].node
-        node.no_subscribers(node_subject("n0", min(node._claims._by_question)))
-        first.say("register-server", remoteId="ANOTHER")
-        cluster.lines[0].cut()
-        assert first.closed == (4000, "Replaced by new connection")
-        assert second.types() == ["registered"]
-        assert not node._claims._by_question

@@ -116,16 +116,16 @@ class BusTest(SynchronousTestCase):
         assert self.client.heard == [{"type": "peer-disconnected"}]
 
     def test_home_moves_meanwhile(self) -> None:
-        """A node is cut off and does not notice; the home moves; afterwards the newer connection stays."""
+        """A node is cut off and does not notice; the home moves; afterwards the elder registration stays."""
         self.cluster.lines[0].cut()
         moved = self.cluster.home(1)
         assert moved.heard[0] == REGISTERED
         assert self.cluster.holders() == [0, 1]
         self.cluster.lines[0].mend()
         self.cluster.settle(3)
-        assert self.cluster.holders() == [1]
-        assert self.home.closed == (1012, "Server is restarting")
-        assert moved.is_there
+        assert self.cluster.holders() == [0]
+        assert moved.closed == (1012, "Server is restarting")
+        assert self.home.is_there
 
     def test_squatter_meanwhile(self) -> None:
         """Behind a partition a stranger gets it; afterwards the one who was there before stays."""
@@ -137,9 +137,6 @@ class BusTest(SynchronousTestCase):
         assert self.cluster.holders() == [0]
         assert stranger.closed == (1012, "Server is restarting")
         assert self.home.is_there
-        owned = self.cluster.worlds[0].hub.registry.find("HOME")
-        assert owned is not None
-        assert not self.cluster.worlds[0].hub.sessions.remote.of(owned), "they went to the stranger"
 
     def test_node_stands_still(self) -> None:
         """For a while nothing is heard of a node that lives: its homes are found again."""

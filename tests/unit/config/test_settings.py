@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
-from ma_signaling.core import charging, home, session_table, session_trace
+from ma_signaling.core import charging, home, outbox, session_table, session_trace
 from ma_signaling.transport import first_request, request_head
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
@@ -114,8 +114,8 @@ class DocumentationTest(SynchronousTestCase):
             ("or a message in more than 256 fragments", websocket.MOST_FRAGMENTS),
             ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),
             ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
-            ("For lost homes 32 MiB are buffered", home.HELD_BYTES_IN_ALL),
-            ("is buffered (256 KiB a home", home.HELD_BYTES),
+            ("For lost homes 32 MiB are buffered", outbox.MAX_BYTES_IN_ALL),
+            ("is buffered (256 KiB a home", outbox.MAX_BYTES),
             ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
             ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),

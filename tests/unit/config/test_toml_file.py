@@ -28,7 +28,7 @@ log_format = "json"
 grace = 60
 message_rate = 12.5
 message_burst = 1_000
-state_file = ""
+deny = ""
 """
 
 
@@ -122,8 +122,8 @@ class MistakeTest(FileTestCase):
             ("grace = [60]", "grace must be a number"),
             ("message_burst = 1.0", "message_burst must be a whole number"),
             ("message_burst = true", "message_burst must be a whole number"),
-            ("state_file = 1", "state_file must be a string"),
-            ('state_file = ["x"]', "state_file must be a string"),
+            ("deny = 1", "deny must be a string"),
+            ('deny = ["x"]', "deny must be a string"),
             ("grace = 2026-01-01", "grace must be a number"),
             ("port = 8787.5", "port must be a number, a string, or an array of these"),
             ("port = [true]", "port must be a number, a string, or an array of these"),
@@ -175,12 +175,12 @@ class DescribeTest(FileTestCase):
 
     def test_it_is_a_file_itself(self) -> None:
         self.write(EVERYTHING)
-        loaded = load({"park": ["2.5"]}, {"MA_SIGNALING_STATE_FILE": '/tmp/"ünï\\code"'}, self.file)
+        loaded = load({"park": ["2.5"]}, {"MA_SIGNALING_DENY": '/tmp/"ünï\\code"'}, self.file)
         text = describe(loaded)
         assert list(tomllib.loads(text)) == [each.name for each in declarations()]
         assert "\npark = 2.5  # --park\n" in text
         assert f"\ngrace = 60  # {self.file}\n" in text
         assert "\ncontrol_rate = 5  # default\n" in text
-        assert "  # MA_SIGNALING_STATE_FILE\n" in text
+        assert "  # MA_SIGNALING_DENY\n" in text
         self.write(text)
         assert load({}, {}, self.file).settings == loaded.settings

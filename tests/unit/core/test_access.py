@@ -263,9 +263,11 @@ class EnforceTest(AccessTestCase):
         assert client.heard == [{"type": "peer-disconnected"}]
         assert not self.world.clock.timers
 
-    def test_a_home_that_was_evicted(self) -> None:
+    def test_a_home_that_another_connection_holds(self) -> None:
         home, client = self.world.home(), self.world.client()
-        self.world.session(home, client)
+        session_id = self.world.session(home, client)
+        home.say("answer", sessionId=session_id)
+        client.forget()
         squatter = self.world.connect(STRANGER)
         squatter.say("register-server", remoteId="HOME")
         self.world.advance(5)

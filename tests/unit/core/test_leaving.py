@@ -119,12 +119,3 @@ class HeartTest(SynchronousTestCase):
         other.breaks()
         self.world.advance(3600)
         assert [client.heard for client in clients] == [[], []]
-
-    def test_seniority_is_kept(self) -> None:
-        self.world.advance(3600)
-        self.leave()
-        after = World()
-        after.hub.restore(self.world.hub.snapshot(0), 0)
-        squatter = after.home(text=STRANGER)
-        after.connect(HOME).say("register-server", remoteId="HOME")
-        assert squatter.closed is not None

@@ -1,9 +1,12 @@
-"""Takeover: who gets a Remote ID that another one holds."""
+"""Takeover: who gets a Remote ID that another connection holds. Where proof can't be had, a holder that lives stays."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core.events import Event
 from tests.support.memory_hub import FakePeer, World
 
 OWNER, STRANGER, THIRD = "192.0.2.1", "203.0.113.1", "203.0.113.2"
@@ -13,24 +16,32 @@ TAKEN = [
 REGISTERED = [{"type": "registered", "remoteId": "HOME"}]
 
 
+def takeovers(world: World) -> list[object]:
+    """The outcomes of the takeovers that were reported."""
+    return [details["outcome"] for event, details in world.events if event is Event.TAKEOVER]
+
+
 class TakeoverTestCase(SynchronousTestCase):
-    """A home with a client whose call is up."""
+    """A home whose client has a session with it."""
+
+    remote_id = "HOME"
+    prover: Any = None
 
     def setUp(self) -> None:
-        self.world = World()
-        self.home = self.world.home(text=OWNER)
-        self.client = self.world.client()
+        self.world = World(prover=self.prover)
+        self.home = self.world.home(self.remote_id, OWNER)
+        self.client = self.world.client(self.remote_id)
         self.session_id = self.world.session(self.home, self.client)
 
-    def newcomer(self, text: str, *, shared: bool = False) -> FakePeer:
+    def newcomer(self, text: str = STRANGER, *, shared: bool = False) -> FakePeer:
         """A connection that asks for the home's Remote ID."""
         peer = self.world.connect(text, shared=shared)
-        peer.say("register-server", remoteId="HOME")
+        peer.say("register-server", remoteId=self.remote_id)
         return peer
 
     def assert_refused(self, *newcomers: FakePeer) -> None:
         for newcomer in newcomers:
-            assert newcomer.heard == TAKEN
+            assert newcomer.heard_of("error") == TAKEN
             assert newcomer.closed == (1013, "Remote ID is in use")
 
     def call_up(self) -> None:
@@ -39,95 +50,12 @@ class TakeoverTestCase(SynchronousTestCase):
         self.client.forget()
 
 
-class EntitledTest(TakeoverTestCase):
-    """The same address, or the senior one: at once."""
-
-    def test_same_address(self) -> None:
-        self.call_up()
-        newcomer = self.newcomer(OWNER)
-        assert self.home.closed == (4000, "Replaced by new connection")
-        assert newcomer.heard == REGISTERED
-        self.home.breaks()
-        self.client.say("ice-candidate", data=1)
-        assert newcomer.heard[-1]["sessionId"] == self.session_id
-        assert self.client.heard == []
-
-    def test_pending_sessions_are_announced_again(self) -> None:
-        """Defect 12."""
-        waiting = self.world.client()
-        pending_id = self.home.heard[-1]["sessionId"]
-        self.call_up()
-        newcomer = self.newcomer(OWNER)
-        assert newcomer.heard == [*REGISTERED, {"type": "client-connected", "sessionId": pending_id}]
-        newcomer.say("session-ready", sessionId=pending_id)
-        assert waiting.types() == ["connected"]
-
-    def test_open_sessions_in_which_no_home_spoke_are_announced_again(self) -> None:
-        newcomer = self.newcomer(OWNER)
-        assert newcomer.heard == [*REGISTERED, {"type": "client-connected", "sessionId": self.session_id}]
-        newcomer.say("session-ready", sessionId=self.session_id)
-        assert self.client.heard == []
-
-    def test_same_ipv6_network(self) -> None:
-        home = self.world.home("SIX", "2001:db8::1")
-        newcomer = self.world.connect("2001:db8::2")
-        newcomer.say("register-server", remoteId="SIX")
-        assert home.closed == (4000, "Replaced by new connection")
-
-    def test_senior_finds_a_squatter(self) -> None:
-        self.world.advance(3600)
-        self.home.goodbye()
-        squatter = self.newcomer(STRANGER)
-        assert squatter.heard == REGISTERED
-        self.world.advance(3599)
-        owner = self.newcomer(OWNER)
-        assert owner.heard == REGISTERED
-        assert squatter.closed == (4000, "Replaced by new connection")
-
-    def test_seniority_is_forgotten_after_a_day(self) -> None:
-        self.world.advance(3600)
-        self.home.goodbye()
-        self.world.advance(86400 - 10)
-        squatter = self.newcomer(STRANGER)
-        self.world.advance(10)
-        owner = self.newcomer(OWNER)
-        assert owner.heard == []
-        squatter.pong()
-        self.assert_refused(owner)
-
-    def test_less_than_an_hour_is_no_seniority(self) -> None:
-        self.world.advance(3599)
-        self.home.goodbye()
-        squatter = self.newcomer(STRANGER)
-        self.newcomer(OWNER)
-        assert squatter.closed is None
-
-    def test_who_held_it_for_an_hour_since_is_the_senior(self) -> None:
-        self.world.advance(3600)
-        self.home.goodbye()
-        heir = self.newcomer(STRANGER)
-        self.world.advance(3600)
-        self.newcomer(OWNER)
-        assert heir.closed is None
-        assert heir.pings
-
-    def test_short_absences_count_as_holding(self) -> None:
-        for _ in range(4):
-            self.world.advance(900)
-            self.home.breaks()
-            self.home = self.newcomer(OWNER)
-        self.home.goodbye()
-        squatter = self.newcomer(STRANGER)
-        assert self.newcomer(OWNER).heard == REGISTERED
-        assert squatter.closed is not None
-
-
-class CheckedTest(TakeoverTestCase):
-    """Another address: the holder is asked for a sign of life."""
+class ProbeTest(TakeoverTestCase):
+    """The holder is asked for a sign of life, whatever address the newcomer comes from."""
 
     def test_live_holder(self) -> None:
         """Defect 2: a stranger can't close an owner with 4000."""
-        newcomer = self.newcomer(STRANGER)
+        newcomer = self.newcomer()
         assert newcomer.heard == []
         assert len(self.home.pings[0]) == 8
         self.home.pong()
@@ -135,29 +63,51 @@ class CheckedTest(TakeoverTestCase):
         assert self.home.is_there
         self.client.say("offer", data={})
         assert self.home.types() == ["offer"]
+        assert takeovers(self.world) == ["refused: holder lives"]
 
-    def test_holder_that_answers_at_the_last_moment(self) -> None:
-        newcomer = self.newcomer(STRANGER)
-        self.world.advance(4.99)
-        assert newcomer.heard == []
+    def test_an_address_is_no_right(self) -> None:
+        """Everybody behind a carrier's NAT has it."""
+        newcomer = self.newcomer(OWNER)
+        assert self.home.is_there
         self.home.pong()
         self.assert_refused(newcomer)
-        self.world.advance(60)
-        assert self.home.is_there
 
-    def test_only_an_answer_to_this_ping_counts(self) -> None:
-        newcomer = self.newcomer(STRANGER)
+    def test_tenure_is_no_right(self) -> None:
+        """Who held it for an hour must show more than that."""
+        self.world.advance(7200)
+        self.home.goodbye()
+        squatter = self.newcomer()
+        owner = self.newcomer(OWNER)
+        squatter.pong()
+        self.assert_refused(owner)
+
+    def test_silent_holder(self) -> None:
+        """It is dropped without a close frame, and never with 4000."""
+        newcomer = self.newcomer()
+        self.world.advance(4.99)
+        assert newcomer.heard == []
+        self.world.advance(0.01)
+        assert self.home.dropped
+        assert self.home.closed is None
+        assert newcomer.heard[:1] == REGISTERED
+        assert takeovers(self.world) == ["won by silence"]
+
+    def test_any_message_is_a_sign_of_life(self) -> None:
+        newcomer = self.newcomer()
+        self.home.say("pong")
+        self.assert_refused(newcomer)
+
+    def test_only_the_pong_to_this_probe_counts(self) -> None:
+        newcomer = self.newcomer()
         self.home.pong(b"")
-        self.home.say("ping")
         self.client.connection.peer.ping(self.home.pings[0])
         self.client.pong()
         assert newcomer.heard == []
         self.world.advance(5)
-        assert newcomer.heard == REGISTERED
+        assert newcomer.heard[:1] == REGISTERED
 
-    def test_each_check_has_a_payload_of_its_own(self) -> None:
-        """An answer to an earlier one proves nothing."""
-        first = self.newcomer(STRANGER)
+    def test_each_probe_has_a_payload_of_its_own(self) -> None:
+        first = self.newcomer()
         self.home.pong()
         self.assert_refused(first)
         second = self.newcomer(THIRD)
@@ -168,123 +118,209 @@ class CheckedTest(TakeoverTestCase):
         self.home.pong(latest)
         self.assert_refused(second)
 
-    def test_frozen_holder(self) -> None:
-        """It is dropped without a close frame, never with 4000; the newcomer doesn't see its sessions."""
-        newcomer = self.newcomer(STRANGER)
-        self.world.advance(5)
-        assert self.home.dropped
-        assert self.home.closed is None
-        assert newcomer.heard == REGISTERED
-        self.client.say("offer", data="secret")
-        newcomer.say("answer", sessionId=self.session_id, data={})
-        assert newcomer.heard[1]["code"] == "client-not-found"
-        assert len(newcomer.heard) == 2
-        assert self.client.heard == []
-        self.world.advance(45)
-        assert self.client.heard == []
-        assert self.world.hub.counts()["clients"] == 0
+    def test_holder_with_an_offer_to_answer(self) -> None:
+        """Its gateway handles one message at a time, and answers no ping meanwhile."""
+        self.client.say("offer", data={})
+        newcomer = self.newcomer()
+        self.world.advance(19.9)
+        assert newcomer.heard == []
+        self.world.advance(0.1)
+        assert newcomer.heard[:1] == REGISTERED
 
-    def test_frozen_holder_thaws(self) -> None:
-        """Its owner is back within the grace time, wins by seniority, and finds its sessions and what was held."""
-        self.world.advance(3600)
+    def test_holder_that_has_answered_its_offers(self) -> None:
+        self.client.say("offer", data={})
         self.call_up()
-        newcomer = self.newcomer(STRANGER)
+        newcomer = self.newcomer()
         self.world.advance(5)
-        self.client.say("ice-candidate", data="held")
-        waiting = self.world.client()
-        self.world.advance(10)
-        owner = self.newcomer(OWNER)
-        assert newcomer.closed == (4000, "Replaced by new connection")
-        assert owner.types() == ["registered", "client-connected", "ice-candidate"]
-        owner.say("session-ready", sessionId=owner.heard[1]["sessionId"])
-        assert waiting.types() == ["connected"]
-        owner.say("answer", sessionId=self.session_id, data={})
-        assert self.client.types() == ["answer"]
-
-    def test_request_pending_at_a_frozen_holder(self) -> None:
-        waiting = self.world.client()
-        self.newcomer(STRANGER)
-        self.world.advance(5)
-        assert waiting.heard == []
-        self.world.advance(15)
-        assert [message["code"] for message in waiting.heard] == ["server-not-found"]
+        assert newcomer.heard[:1] == REGISTERED
 
     def test_two_newcomers_share_a_refusal(self) -> None:
-        first, second = self.newcomer(STRANGER), self.newcomer(THIRD)
+        first, second = self.newcomer(), self.newcomer(THIRD)
         assert len(self.home.pings) == 1
         self.home.pong()
         self.assert_refused(first, second)
 
     def test_first_of_two_newcomers_wins(self) -> None:
-        first = self.newcomer(STRANGER)
+        first = self.newcomer()
         self.world.advance(3)
         second = self.newcomer(THIRD)
         self.world.advance(2)
-        assert first.heard == REGISTERED
+        assert first.heard[:1] == REGISTERED
+        first.pong()
         self.assert_refused(second)
 
     def test_newcomer_leaves(self) -> None:
-        first, second = self.newcomer(STRANGER), self.newcomer(THIRD)
+        first, second = self.newcomer(), self.newcomer(THIRD)
         first.goodbye()
         self.world.advance(5)
-        assert second.heard == REGISTERED
+        assert second.heard[:1] == REGISTERED
+        assert takeovers(self.world) == ["withdrawn", "won by silence"]
 
     def test_last_newcomer_leaves(self) -> None:
-        self.newcomer(STRANGER).breaks()
+        self.newcomer().breaks()
         self.world.advance(60)
         assert self.home.is_there
-
-    def test_holder_says_goodbye_meanwhile(self) -> None:
-        first, second = self.newcomer(STRANGER), self.newcomer(THIRD)
-        self.home.goodbye()
-        assert first.heard == REGISTERED
-        self.assert_refused(second)
-        assert self.client.heard == [{"type": "peer-disconnected"}]
-
-    def test_holder_breaks_meanwhile(self) -> None:
-        newcomer = self.newcomer(STRANGER)
-        self.home.breaks()
-        assert newcomer.types() == ["registered", "client-connected"]
-        assert self.client.heard == []
-
-    def test_holder_moves_to_another_id_meanwhile(self) -> None:
-        newcomer = self.newcomer(STRANGER)
-        self.home.say("register-server", remoteId="ELSEWHERE")
-        assert newcomer.heard == REGISTERED
-        assert self.home.types() == ["registered"]
-
-    def test_owner_restarts_meanwhile(self) -> None:
-        newcomer = self.newcomer(STRANGER)
-        owner = self.newcomer(OWNER)
-        assert owner.types() == ["registered", "client-connected"]
-        self.assert_refused(newcomer)
+        assert self.world.clock.timers == []
 
     def test_newcomer_who_asks_twice(self) -> None:
-        newcomer = self.newcomer(STRANGER)
-        newcomer.say("register-server", remoteId="HOME")
-        self.home.pong()
-        self.assert_refused(newcomer)
+        """It is registered with what it said last."""
+        newcomer = self.newcomer()
+        newcomer.say("register-server", remoteId="HOME", iceServers=[{"urls": "stun:192.0.2.9"}])
+        self.world.advance(5)
+        assert newcomer.heard[:1] == REGISTERED
+        waiting = self.world.client()
+        self.world.advance(10)
+        assert waiting.heard[0]["iceServers"] == [{"urls": "stun:192.0.2.9"}]
 
     def test_newcomer_has_a_role(self) -> None:
-        newcomer = self.newcomer(STRANGER)
+        newcomer = self.newcomer()
         newcomer.say("connect-request", remoteId="HOME")
-        assert newcomer.heard[0]["code"] == "wrong-role"
+        assert newcomer.codes() == ["wrong-role"]
 
     def test_newcomer_keeps_its_old_id_until_the_new_one_is_granted(self) -> None:
         newcomer = self.world.home("OLD", STRANGER)
         newcomer.say("register-server", remoteId="HOME")
         assert self.world.hub.counts()["servers"] == 2
         self.world.advance(5)
-        assert newcomer.heard == REGISTERED
+        assert newcomer.heard[:1] == REGISTERED
         assert self.world.hub.counts()["servers"] == 1
 
-    def test_where_everybody_looks_the_same(self) -> None:
-        """An equal address proves nothing behind a proxy that isn't trusted."""
-        world = World()
-        home = world.connect(OWNER, shared=True)
-        home.say("register-server", remoteId="HOME")
-        newcomer = world.connect(OWNER, shared=True)
-        newcomer.say("register-server", remoteId="HOME")
-        assert home.closed is None
-        home.pong()
-        self.assert_refused(newcomer)
+    def test_newcomer_that_wants_another_one_instead(self) -> None:
+        newcomer = self.newcomer()
+        newcomer.say("register-server", remoteId="OTHER")
+        assert newcomer.heard == [{"type": "registered", "remoteId": "OTHER"}]
+        self.world.advance(60)
+        assert self.home.is_there
+
+    def test_server_goes_down_meanwhile(self) -> None:
+        newcomer = self.newcomer()
+        while self.world.hub.drain(10):
+            pass
+        assert newcomer.closed is not None
+        assert newcomer.closed[0] == 1012
+        assert newcomer.heard == []
+
+
+class VacancyTest(TakeoverTestCase):
+    """The holder leaves meanwhile: the first newcomer gets what it held."""
+
+    def test_goodbye(self) -> None:
+        first, second = self.newcomer(), self.newcomer(THIRD)
+        self.home.goodbye()
+        assert first.heard == REGISTERED
+        assert self.client.heard == [{"type": "peer-disconnected"}]
+        first.pong()
+        self.assert_refused(second)
+        assert takeovers(self.world) == ["won by vacancy", "refused: holder lives"]
+
+    def test_break(self) -> None:
+        newcomer = self.newcomer()
+        self.home.breaks()
+        assert newcomer.types() == ["registered", "client-connected"]
+        assert self.client.heard == []
+
+
+class SessionsTest(TakeoverTestCase):
+    """What becomes of the sessions: those that are pending or unanswered begin anew, answered ones wait."""
+
+    def test_pending_and_unanswered_sessions_begin_anew(self) -> None:
+        """Defect 12."""
+        self.client.say("offer", data="lost with the old connection")
+        self.home.say("ice-candidate", sessionId=self.session_id, data={})
+        waiting = self.world.client()
+        pending_id = self.home.heard[-1]["sessionId"]
+        newcomer = self.newcomer()
+        self.world.advance(20)
+        announced = [message["sessionId"] for message in newcomer.heard_of("client-connected")]
+        assert announced == [self.session_id, pending_id]
+        assert waiting.types() == ["connected"]
+        newcomer.say("session-ready", sessionId=pending_id)
+        assert waiting.types() == ["connected"]
+
+    def test_answered_session_goes_on_from_the_same_address(self) -> None:
+        self.call_up()
+        newcomer = self.newcomer(OWNER)
+        self.client.say("ice-candidate", data="before")
+        self.world.advance(5)
+        assert newcomer.types() == ["registered"]
+        assert self.client.heard == []
+        self.client.say("ice-candidate", data="after")
+        newcomer.say("answer", sessionId=self.session_id, data=1)
+        assert [message["data"] for message in newcomer.heard_of("ice-candidate")] == ["after"]
+        assert self.client.types() == ["answer"]
+
+    def test_answered_session_waits_at_another_address(self) -> None:
+        """A squatter sees nothing of it, and its client hears nothing of that."""
+        self.call_up()
+        squatter = self.newcomer()
+        self.world.advance(5)
+        self.client.say("offer", data="secret")
+        for type in ("answer", "offer", "ice-candidate"):
+            squatter.say(type, sessionId=self.session_id, data={})
+        assert squatter.heard == REGISTERED
+        assert self.client.heard == []
+
+    def test_answered_session_goes_on_when_its_home_is_back(self) -> None:
+        self.call_up()
+        squatter = self.newcomer()
+        self.world.advance(5)
+        self.client.say("ice-candidate", data=1)
+        squatter.goodbye()
+        assert self.client.heard == []
+        self.client.say("ice-candidate", data=2)
+        self.world.advance(500)
+        home = self.newcomer(OWNER)
+        assert [message.get("data") for message in home.heard] == [None, 1, 2]
+        home.say("ice-candidate", sessionId=self.session_id, data=3)
+        assert self.client.types() == ["ice-candidate"]
+        self.world.advance(600)
+        assert self.world.clock.timers == []
+
+    def test_where_everybody_looks_the_same_no_address_is_the_same(self) -> None:
+        """Behind a proxy that isn't trusted."""
+        self.call_up()
+        newcomer = self.newcomer(OWNER, shared=True)
+        self.world.advance(5)
+        self.client.say("offer", data="secret")
+        assert newcomer.heard == REGISTERED
+
+    def test_answered_session_ends_in_silence(self) -> None:
+        self.call_up()
+        squatter = self.newcomer()
+        self.world.advance(604.9)
+        assert self.world.hub.counts()["clients"] == 1
+        self.world.advance(0.1)
+        assert self.world.hub.counts()["clients"] == 0
+        assert self.client.heard == []
+        assert squatter.heard == REGISTERED
+        assert self.world.clock.timers == []
+
+    def test_client_of_a_waiting_session_leaves(self) -> None:
+        """The squatter hears nothing; the owner would."""
+        self.call_up()
+        squatter = self.newcomer()
+        self.world.advance(5)
+        self.client.goodbye()
+        assert squatter.heard == REGISTERED
+        self.world.advance(60)
+        assert self.world.clock.timers == []
+        assert squatter.heard == REGISTERED
+
+    def test_what_waits_is_bounded(self) -> None:
+        self.call_up()
+        self.newcomer()
+        self.world.advance(5)
+        for _ in range(5):
+            self.client.say("offer", data="x" * 60_000)
+        assert self.client.codes() == ["home-busy"]
+
+    def test_waiting_sessions_of_a_home_that_nobody_holds(self) -> None:
+        """The home is forgotten with the last of them."""
+        self.call_up()
+        squatter = self.newcomer()
+        self.world.advance(5)
+        squatter.goodbye()
+        assert self.world.hub.registry.find("HOME") is not None
+        self.world.advance(600)
+        assert self.world.hub.registry.find("HOME") is None
+        assert self.world.clock.timers == []

@@ -57,5 +57,5 @@ class EntangledTest(SynchronousTestCase):
             homes[number].say("register-server", remoteId=f"R{number - 1}")
         homes[0].goodbye()
         assert world.hub.counts()["servers"] == 399
-        assert not world.hub.registry.takeovers._claims
+        assert not world.hub.registry.contests.by_remote_id
         assert all(home.heard[-1]["type"] == "registered" for home in homes[1:])

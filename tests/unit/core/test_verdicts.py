@@ -100,17 +100,6 @@ class VerdictsTest(StoryTestCase):
         home.goodbye()
         assert self.verdict(session_id) == "home-left"
 
-    def test_evicted_home(self) -> None:
-        """A holder that didn't answer a check keeps its sessions for a while, and then they end."""
-        home = self.world.home()
-        _, session_id = self.asked(home)
-        home.say("session-ready", sessionId=session_id)
-        self.world.connect("192.0.2.99").say("register-server", remoteId="HOME")
-        self.world.advance(self.world.settings.takeover_timeout)
-        assert self.verdict(session_id) == "home-away"
-        self.world.advance(self.world.settings.grace)
-        assert self.verdict(session_id) == "home-did-not-return"
-
     def test_crowded_out(self) -> None:
         self.world = World(home_sessions=2)
         home = self.world.home()

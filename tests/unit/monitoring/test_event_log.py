@@ -58,25 +58,27 @@ class LogTest(SynchronousTestCase):
         """And is not said by the error either."""
         self._observe(as_json=False)
         bad = ClientAddress("2001:db8::no-address", "key")
-        self.log(Event.TAKEOVER_TRIED, connection="c7", address=bad, remote_id="HOME")
+        self.log(Event.TAKEOVER, connection="c7", address=bad, remote_id="HOME", verdict="won by proof")
         assert "ValueError" in self.file.getvalue()
         assert "no-address" not in self.file.getvalue()
 
     def test_json(self) -> None:
         self._observe(as_json=True)
         self.log(
-            Event.TAKEOVER_TRIED,
+            Event.TAKEOVER,
             connection="c8",
             address=network_address("2001:db8:1:2::3"),
             remote_id="MA-X7K9-P2M4",
+            verdict="won by proof after 10.1 s",
         )
         line = json.loads(self.file.getvalue())
         self.assertRegex(line.pop("time"), f"^{TIME}$")
         self.assertRegex(line.pop("remote_id"), r"^MA-X…[0-9a-f]{8}$")
         self.assertIn("registers home MA-X…", line.pop("message"))
+        self.assertEqual(line.pop("verdict"), "won by proof after 10.1 s")
         self.assertEqual(
             line,
-            {"level": "warn", "event": "takeover tried", "connection": "c8", "address": "2001:db8:1::/48"},
+            {"level": "warn", "event": "takeover", "connection": "c8", "address": "2001:db8:1::/48"},
         )
 
     def test_events_without_a_line_are_silent(self) -> None:

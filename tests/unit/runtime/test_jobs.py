@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime import tls
 from ma_signaling.runtime.shutdown import BATCH_SECONDS, Connections
-from ma_signaling.runtime.state_file import SAVE_SECONDS, StateFile
 from ma_signaling.runtime.systemd import Notifier, make_watchdog
 from ma_signaling.runtime.tls import POLL_SECONDS, Certificates
 from tests.support.certificates import make_certificate
@@ -38,12 +37,6 @@ class JobsTest(SynchronousTestCase):
             self.clock.advance(seconds)
             assert called.call_count == 2
         assert len(self.flushLoggedErrors(RuntimeError)) == 1
-
-    def test_state_file(self) -> None:
-        hub = Server().hub
-        self.assert_goes_on(
-            StateFile(self.directory / "state", hub, self.clock), SAVE_SECONDS, hub, "snapshot"
-        )
 
     def test_watchdog(self) -> None:
         notifier = Notifier(self.clock, "/nowhere", 30)

@@ -18,7 +18,7 @@ from ma_signaling.config.values import networks
 from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.shutdown import Connections
 from tests.support.fake_process import FakeReactor
-from tests.support.fake_prover import FakeAsked
+from tests.support.fake_prover import FakeAsked, FakeProver
 from tests.support.memory_server import TEXT, UPGRADE, Server, Socket, frame
 
 GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n"
@@ -145,6 +145,17 @@ def takeover(server: Server) -> float:
     stranger = server.connect("198.51.100.1")
     stranger.say(type="register-server", remoteId="HOME")
     return seconds_until(server, heard(stranger, "registered"))
+
+
+def proofs(server: Server) -> int:
+    """How many homes are asked for proof, of ten that somebody else wants to be."""
+    asked = 0
+    for number in range(10):
+        remote_id = number * "A" + "B" * (26 - number)
+        holder = server.home(remote_id)
+        server.connect("198.51.100.1").say(type="register-server", remoteId=remote_id)
+        asked += heard(holder, "client-connected")()
+    return asked
 
 
 def grace(server: Server) -> float:
@@ -284,6 +295,7 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
     "ready_timeout": (ready, 3, 6, {}),
     "takeover_timeout": (takeover, 3, 6, {}),
     "proof": (means, "auto", "relay", {}),
+    "proofs_per_minute": (proofs, 2, 5, {"prover": FakeProver()}),
     "proof_networks": (means, (), (ip_network("10.0.0.0/8"),), {}),
     "proof_address": (means, "", "198.51.100.7", {}),
     "grace": (grace, 3, 6, {}),
@@ -311,7 +323,8 @@ class EffectTest(SynchronousTestCase):
             for index, (old, new) in enumerate(((after, before), (before, after))):
                 server = Server(**{name: old}, **others)
                 server.factory.addresses.neighbour_key("192.0.2.1")  # remembered, with whether it is trusted
-                server.live.adopt(Settings(**{name: new}, **others))
+                said = {key: value for key, value in others.items() if key != "prover"}
+                server.live.adopt(Settings(**{name: new}, **said))
                 assert probe(server) == fresh[index], f"{name}: {old} stays, though {new} is set"
 
     def test_what_is_not_live_stays(self) -> None:

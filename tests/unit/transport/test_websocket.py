@@ -197,16 +197,6 @@ class CloseCodesTest(SynchronousTestCase):
         assert [opcode for opcode, _ in frames] == [TEXT, CLOSE]
         assert json.loads(frames[0][1])["code"] == "bad-message"
 
-    def test_replaced(self) -> None:
-        server = Server()
-        old = server.home()
-        server.home()
-        assert old.frames() == [(CLOSE, (4000).to_bytes(2) + b"Replaced by new connection")]
-        old.send(frame(CLOSE, (4000).to_bytes(2)))
-        assert old.transport.disconnecting
-        old.lose(clean=True)
-        assert server.counts()["servers"] == 1
-
 
 class GoodbyeTest(SynchronousTestCase):
     """A goodbye is a close frame that the peer sent first, with 1000, 1001 or no code; anything else is a break."""

@@ -1,0 +1,189 @@
+"""Who may get a Remote ID that another player holds, and who must: the rule of takeover, as players see it."""
+
+from __future__ import annotations
+
+from ma_signaling.core.contenders import TRUSTED_SECONDS
+from ma_signaling.core.failures import LONGEST_WAIT
+from ma_signaling.core.probe import BUSY_SECONDS
+from tests.model.game import same_place
+from tests.model.hub_game import Call, Challenge, Game, House, Player
+from tests.support.memory_hub import World
+
+OWNER_SECONDS = 30.0
+"""In which whoever holds the key has its Remote ID."""
+
+NEWCOMER_SECONDS = 70.0
+"""In which every newcomer has a verdict, where all holders live: all addresses of the game are asked."""
+
+
+class Contests(Game):
+    """Judges who gets what."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._proved: dict[str, Player] = {}
+        """Newcomers that got a Remote ID by proof in this turn."""
+        self._heirs: set[Player] = set()
+        """Players who got a Remote ID in this turn that others still want."""
+        self._moving: list[tuple[Player, House]] = []
+        """Whose Remote ID somebody else got in this turn; they must have another one by its end."""
+        self._answered_for: set[Player] = set()
+        """Players whose proof session has ended in this turn."""
+
+    def is_newcomer(self, player: Player) -> bool:
+        """Whether a player waits for a Remote ID."""
+        return any(player in challenge.newcomers for challenge in self.challenges.values())
+
+    def are_asked(self, remote_id: str) -> bool:
+        """Whether newcomers are asked to prove a Remote ID."""
+        newcomers = self.challenges[remote_id].newcomers if remote_id in self.challenges else []
+        return any(player.is_asked_for(remote_id) for player in newcomers)
+
+    # What is read from the wire
+
+    def _gets(self, player: Player, remote_id: str) -> None:
+        """A player has got a Remote ID: it was free, or it is the turn of this newcomer."""
+        house, challenge = self.houses.get(remote_id), self.challenges.get(remote_id)
+        has_proved = self.proving is player
+        if house is not None and house.holder is not None:
+            # It must be about to get another Remote ID itself.
+            self._moving.append((house.holder, house))
+            self._freed.add(remote_id)
+            self.vacate(house, goodbye=True)
+        if challenge is not None and player in challenge.newcomers:
+            is_first = challenge.newcomers[0] is player and remote_id in self._freed
+            assert has_proved or is_first, f"{player} was not the first"
+            challenge.newcomers.remove(player)
+            del player.asked_since[remote_id]
+            challenge.holder = player
+            self._heirs.add(player)
+        else:
+            assert self.acting is player and self.registering == remote_id, f"{player} never asked for that"
+        if house is not None and self.is_over(house):
+            house.over = True
+        if house is None or house.over:
+            house = self.houses[remote_id] = House(remote_id)
+        if player.house is not None and player.house.holder is player:
+            self._freed.add(player.house.remote_id)
+            self.vacate(player.house, goodbye=True)
+        if has_proved:
+            self._proved[remote_id] = player
+        self._move_in(player, house, has_proved=has_proved)
+
+    def _move_in(self, player: Player, house: House, *, has_proved: bool) -> None:
+        house.holder, house.away_since, house.ice = player, None, player.ice[house.remote_id]
+        player.house = house
+        for call in house.calls:
+            if not call.answered or call.over:
+                continue
+            at = call.answered_at
+            is_there = not house.is_provable and at is not None and same_place(player.address, at)
+            call.suspended = not (has_proved or is_there)
+            if call.suspended:
+                house.suspended_at = self.now
+            else:
+                call.answered_at = player.address
+
+    def holder_proved(self, player: Player) -> None:
+        """A holder has proved itself: calls that waited for that go on."""
+        assert player.house is not None
+        if player.house.remote_id in self.challenges:
+            self.proved_at[player] = self.now
+        for call in player.house.calls:
+            if call.suspended:
+                call.suspended, call.answered_at = False, player.address
+
+    def _refused(self, player: Player) -> None:
+        """A newcomer is refused: somebody else has more right, or it has failed."""
+        ((remote_id, challenge),) = [
+            (name, each) for name, each in self.challenges.items() if player in each.newcomers
+        ]
+        house = self.houses[remote_id]
+        trusted_at = self.proved_at.get(challenge.holder, float("-inf"))
+        has_failed = player in self._answered_for
+        by_proof = remote_id in self._proved or self.now - trusted_at < TRUSTED_SECONDS
+        may_not_ask = not house.is_provable or self._has_failed_lately(player, remote_id)
+        assert by_proof or has_failed or (challenge.lives and may_not_ask), (
+            f"{player} is refused, and nobody has more right to {remote_id}"
+        )
+        if by_proof:
+            winner = self._proved.get(remote_id, challenge.holder)
+            assert winner.has_key, f"{winner} has proved what it can't"
+        elif has_failed:
+            self.fails(player, remote_id)
+        player.refused = True
+        self.leaves(player, goodbye=False)
+
+    def _has_failed_lately(self, player: Player, remote_id: str) -> bool:
+        failed_at = self.failures.get((player.address.key, remote_id), float("-inf"))
+        return self.now - failed_at < LONGEST_WAIT
+
+    def _displaced(self, player: Player) -> None:
+        """A holder is closed: a newcomer has proved that it holds the key."""
+        house, winner = player.house, self.proving
+        assert house is not None and house.holder is player and winner is not None and winner.has_key
+        assert winner in self.challenges[house.remote_id].newcomers, f"{winner} did not ask for {house}"
+        self._lose(player, house)
+
+    def dropped(self, player: Player) -> None:
+        """A player was cut off: a holder that gave no sign of life."""
+        house = player.house
+        assert house is not None and house.holder is player
+        challenge = self.challenges[house.remote_id]
+        assert not challenge.lives, f"{player} has answered"
+        waited = self.now - challenge.probed_at
+        assert waited >= self.world.settings.takeover_timeout
+        assert waited >= BUSY_SECONDS or self._stalled is not None or not self._is_busy(house)
+        self._lose(player, house)
+
+    def _lose(self, player: Player, house: House) -> None:
+        self.leaves(player, goodbye=False)
+        house.away_since = None
+
+    def _is_busy(self, house: House) -> bool:
+        return any(call.offered and not call.answered and not call.over for call in house.calls)
+
+    # What players deserve
+
+    def _judge_contests(self) -> None:
+        for player, house in self._moving:
+            assert player.house is not house, f"{player} is not the only holder of {house}"
+        self._moving = []
+        for remote_id in self._freed & self.challenges.keys():
+            assert self.houses[remote_id].holder is not None, f"nobody got {remote_id}"
+        for remote_id, challenge in list(self.challenges.items()):
+            if not challenge.newcomers:
+                del self.challenges[remote_id]
+                continue
+            if challenge.holder in self._heirs:
+                challenge.probed_at, challenge.lives = self.now, False
+                challenge.payload = challenge.holder.pings[-1]
+            self._judge_contest(remote_id, challenge)
+        self._freed, self._proved, self._heirs, self._answered_for = set(), {}, set(), set()
+
+    def _judge_contest(self, remote_id: str, challenge: Challenge) -> None:
+        house, holder = self.houses[remote_id], challenge.holder
+        assert house.holder is holder
+        waited = self.now - challenge.probed_at
+        soon = self.world.settings.takeover_timeout
+        may_be_busy = waited < BUSY_SECONDS and (waited > soon or self._is_busy(house))
+        assert challenge.lives or waited < soon or may_be_busy, f"{holder} is silent"
+        assert house.is_provable or not challenge.lives, f"{holder} lives, and newcomers wait"
+        for player in challenge.newcomers:
+            assert player.is_there
+            patience = NEWCOMER_SECONDS + BUSY_SECONDS * len(self.players)
+            assert self.now - player.asked_since[remote_id] < patience, f"{player} is not answered"
+            is_owner = player.has_key and player.is_prompt and house.is_provable
+            if is_owner and not self._has_failed_lately(player, remote_id):
+                assert self.now - player.asked_since[remote_id] <= OWNER_SECONDS, (
+                    f"{player} holds the key of {remote_id}, and hasn't got it"
+                )
+
+    def _judge_suspended(self, call: Call) -> bool:
+        """Whether a call that waits for its home's proof still does."""
+        home = self.world.hub.registry.find(call.house.remote_id)
+        waits = home is not None and call.id in home.suspended
+        if not waits and not call.over:
+            assert self.now >= call.house.suspended_at + 600, f"{call} ends too early"
+            self.hang_up(call, tell=False)
+        return waits
