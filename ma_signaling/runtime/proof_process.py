@@ -111,8 +111,8 @@ class _Proof:
         if asked is not None:
             asked.failed(reason)
 
-    def ended(self, reason: str) -> None:
-        """Nothing is left of it; where it had no outcome, it failed for this ``reason``."""
+    def end(self, reason: str) -> None:
+        """Say that nothing is left of it; where it had no outcome, it failed for this ``reason``."""
         if self.deadline is not None and self.deadline.active():
             self.deadline.cancel()
         self.fail(reason)
@@ -180,7 +180,9 @@ class ProofProcess(ProcessProtocol):
     # From Twisted
 
     def outReceived(self, data: bytes) -> None:
-        """Take what the process says."""
+        """Take what the process says, unless it was killed for what it has said."""
+        if not self.takes_proofs:
+            return
         *lines, self._line = (self._line + data).split(b"\n")
         try:
             for line in lines:
@@ -207,7 +209,7 @@ class ProofProcess(ProcessProtocol):
             )
         proofs, self._proofs = list(self._proofs.values()), {}
         for proof in proofs:
-            proof.ended("the process that asks for proofs has ended")
+            proof.end("the process that asks for proofs has ended")
         self.ended.callback(None)
 
     # Within
@@ -221,7 +223,7 @@ class ProofProcess(ProcessProtocol):
             case {"failed": int(number), "reason": str(reason)}:
                 self._proofs[number].fail(reason[:MAX_REASON])
             case {"ended": int(number)}:
-                self._proofs.pop(number).ended("no verdict")
+                self._proofs.pop(number).end("no verdict")
                 if not self._proofs:
                     self._timer = self._reactor.callLater(self._idle_seconds, self._retire)
             case _:

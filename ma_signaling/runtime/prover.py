@@ -24,7 +24,6 @@ _log = Logger(namespace="ma_signaling")
 IDLE_SECONDS = 60.0
 """After which the child process ends, when nothing is asked any more."""
 
-
 FRESH_SECONDS = 5.0
 """How long an obstacle is known without looking again: anybody may ask ``/health`` for it, as often as they like."""
 

@@ -85,6 +85,8 @@ def _say(**message: object) -> None:
 async def _serve() -> None:
     """Do what the server says until it closes the pipe."""
     loop = asyncio.get_running_loop()
+    # What a packet breaks within aiortc fails its proof, and nothing else: nobody would read of it.
+    loop.set_exception_handler(lambda *_: None)
     reader = asyncio.StreamReader(limit=MAX_LINE)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     child = Child()

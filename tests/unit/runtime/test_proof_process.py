@@ -223,6 +223,8 @@ class ProcessTest(SynchronousTestCase):
             _, contender = self.ask()
             self.child.protocol.outReceived(said)
             assert self.child.is_killed, said
+            self.child.say(proved=1)
+            assert contender.heard == [], "who breaks the rules is believed no more"
             self.child.end()
             assert contender.heard == ["the process that asks for proofs has ended"], said
 
