@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from argparse import ArgumentError, ArgumentParser
-from pathlib import Path
 
 from twisted.scripts.twistd import run
 
-from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
-from ma_signaling.config.toml_file import read_file
+from ma_signaling.options import Options
 
 
 def main() -> None:
@@ -19,21 +15,12 @@ def main() -> None:
         from ma_signaling.check import command  # noqa: PLC0415 - it brings asyncio, and the server does without
 
         raise SystemExit(command.main(sys.argv[2:]))
-    reactor = ["--reactor=asyncio"] if _joins_a_cluster(sys.argv[1:]) else []
+    options = Options()
+    options.parseOptions(sys.argv[1:])
+    # NATS' client runs on asyncio, so a node of a cluster needs another reactor.
+    reactor = ["--reactor=asyncio"] if options.configuration.settings.nats_url else []
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", *reactor, "ma-signaling", *sys.argv[1:]]
     run()
-
-
-def _joins_a_cluster(arguments: list[str]) -> bool:
-    """Whether this server is to be a node of a cluster, which takes another reactor."""
-    parser = ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--nats-url", default=os.environ.get("MA_SIGNALING_NATS_URL"))
-    parser.add_argument("--config", default=os.environ.get(FILE_VARIABLE))
-    try:
-        given, _ = parser.parse_known_args(arguments)
-        return bool(given.nats_url or (given.config and read_file(Path(given.config)).get("nats_url")))
-    except (ArgumentError, SettingError):
-        return False  # said better when the options are read in earnest
 
 
 if __name__ == "__main__":

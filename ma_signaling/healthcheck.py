@@ -1,7 +1,7 @@
-"""``python -m ma_signaling.healthcheck``: does the server that has this environment answer? Docker's HEALTHCHECK.
+"""``python -m ma_signaling.healthcheck``: ask the server with this environment for ``/health``. Docker's HEALTHCHECK.
 
-Exits with 0 if it does, else with 1 and one line. It asks the first port that it can reach from inside, one for plain
-text before one for TLS; settings on the server's command line are unknown here.
+Exits with 0 if it answers, else with 1 and one line. It asks the first port that it can connect to, one without TLS
+before one with TLS. It doesn't know settings on the server's command line.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def _address(port: str) -> str | None:
 
 
 def check() -> str | None:
-    """What is wrong, None where all is well."""
+    """Return why the server doesn't answer, None if it does."""
     try:
         file = os.environ.get(FILE_VARIABLE)
         url = health_url(load({}, os.environ, Path(file) if file else None).settings)
         if url is None:
-            return "no port can be asked: say --http-port as well"
-        # It is this very container, whatever name its certificate is for; and no proxy leads to it.
+            return "no port can be asked: set --http-port as well"
+        # The server is in this container, whatever name its certificate is for, and not behind a proxy.
         trusting = ssl.create_default_context()
         trusting.check_hostname = False
         trusting.verify_mode = ssl.CERT_NONE

@@ -50,6 +50,12 @@ class Options(usage.Options):
         """
         return load(self.given, os.environ, Path(self._file) if self._file else None)
 
+    def getSynopsis(self) -> str:
+        if self.parent is None:
+            return "Usage: ma-signaling [options], or ma-signaling check [options] REMOTE-ID"
+        synopsis: str = super().getSynopsis()
+        return synopsis
+
     def opt_config(self, path: str) -> None:
         """File of settings, TOML; the command line and the environment override it"""
         self._file = path

@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.files import read_regular
 from ma_signaling.config.settings import Settings
 
 _BLOCK = re.compile(r"-{3,}BEGIN ([A-Z ]+)-{3,}\s*(\S+)\s*-{3,}END [A-Z ]+-{3,}")
@@ -73,6 +74,8 @@ def nats_options(settings: Settings) -> dict[str, Any]:
 
 def _read(option: str, path: str) -> str:
     try:
-        return Path(path).read_text("ascii").strip()
-    except (OSError, ValueError) as problem:
-        raise CannotStart(f"{option}: {path} cannot be read: {problem}") from None
+        return read_regular(Path(path)).decode("ascii").strip()
+    except OSError as problem:
+        raise CannotStart(f"{option}: {path} cannot be read: {problem.strerror}") from None
+    except ValueError:
+        raise CannotStart(f"{option}: {path} is not ASCII text") from None
