@@ -86,7 +86,7 @@ class Hub:
             self,
             elsewhere.announcements,
             elsewhere.claims,
-            prover or Unavailable("off"),
+            self.prover,
         )
         traces = self.sessions.traces
         self.lookups = Lookups(clock, report, self.limits, self.registry, access, traces, elsewhere)

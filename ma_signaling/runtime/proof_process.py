@@ -26,6 +26,9 @@ from ma_signaling.webrtc.means import SECONDS, Means
 
 MODULE = "ma_signaling.webrtc.child"
 
+MAX_PROOFS = 2 * MAX_AT_ONCE
+"""Those that core waits for, and as many that are hanging up; beyond it nobody is asked."""
+
 HANG_SECONDS = SECONDS + 15.0
 """After which a proof must have ended, with all that it has opened; or else the process hangs."""
 
@@ -152,7 +155,7 @@ class ProofProcess(ProcessProtocol):
         if not self.takes_proofs:
             self._fail_soon(proof, "the process that asks for proofs can't be started")
             return proof
-        if len(self._proofs) >= MAX_AT_ONCE:
+        if len(self._proofs) >= MAX_PROOFS:
             self._fail_soon(proof, "too many proofs at once")
             return proof
         self._proofs[number] = proof

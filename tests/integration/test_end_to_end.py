@@ -32,6 +32,9 @@ Scenario = Callable[[ServerProcess], Awaitable[None]]
 class EndToEndTestCase(SynchronousTestCase):
     """Plays a scenario against a server of its own, and shows that server's log when it fails."""
 
+    options: tuple[str, ...] = ()
+    """Of the server."""
+
     def play(self, scenario: Scenario) -> None:
         """Run `scenario` to its end."""
 
@@ -39,7 +42,7 @@ class EndToEndTestCase(SynchronousTestCase):
             async with asyncio.timeout(SCENARIO_WITHIN):
                 await scenario(server)
 
-        with ServerProcess() as server:
+        with ServerProcess(*self.options) as server:
             try:
                 with loopback_only():
                     asyncio.run(bounded(server))

@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.proof import MAX_AT_ONCE
 from ma_signaling.runtime.proof_process import (
     HANG_SECONDS,
     MAX_LINE,
+    MAX_PROOFS,
     RETIRE_SECONDS,
 )
 from ma_signaling.runtime.prover import FRESH_SECONDS, IDLE_SECONDS, ChildProver
@@ -136,7 +136,7 @@ class ProcessTest(SynchronousTestCase):
         assert len(self.child.heard) == 1 + MAX_CANDIDATES
 
     def test_one_process_for_all(self) -> None:
-        contenders = [self.ask()[1] for _ in range(MAX_AT_ONCE)]
+        contenders = [self.ask()[1] for _ in range(MAX_PROOFS)]
         assert len(self.reactor.children) == 1
         _, late = self.ask()
         assert late.heard == []
