@@ -277,6 +277,12 @@ class Settings:
         unit="seconds",
         live=True,
     )
+    start_grace: float = setting(
+        "75",
+        values.number(0, 3600),
+        "How long after a start connect-requests wait for homes that have not registered yet; 0: not at all",
+        unit="seconds",
+    )
     park: float = setting(
         "20",
         values.number(0, 25),

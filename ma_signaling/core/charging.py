@@ -59,13 +59,18 @@ class Charges:
         else:
             self.charge(connection)
 
-    def exceeded(self, connection: Connection, budget: Budget) -> None:
-        """Tell a connection, at most once a second, that a message was dropped; close it after too many."""
+    def exceeded(self, connection: Connection, budget: Budget, *, is_silent: bool = False) -> None:
+        """Tell a connection, at most once a second, that a message was dropped; close it after too many.
+
+        ``is_silent``: tell it nothing, since an ``error`` would do harm.
+        """
         self._report(Event.LIMIT_HIT, limit="messages")
         now = self._clock.seconds()
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
         if budget.drops >= MAX_DROPS and (connection.remote_id is None or budget is connection.budget):
-            self._closer.end(connection, closed(CloseCode.RATE_LIMITED, "Rate limited", error))
-        elif budget.may_tell(now):
+            self._closer.end(
+                connection, closed(CloseCode.RATE_LIMITED, "Rate limited", None if is_silent else error)
+            )
+        elif not is_silent and budget.may_tell(now):
             connection.peer.send(messages.error(error))

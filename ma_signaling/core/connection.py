@@ -11,6 +11,9 @@ from ma_signaling.core.peer import ClientAddress, Peer
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
 
+MAX_EARLIER = 8
+"""Sessions of a client that are remembered after their end."""
+
 
 class Role(Enum):
     """What a connection is: set by its first opening message that isn't answered with an error, and kept."""
@@ -64,8 +67,9 @@ class Connection:
         "bad_messages",
         "budget",
         "claim",
-        "ended_session",
+        "earlier_sessions",
         "gone",
+        "hears_errors",
         "id",
         "is_remote",
         "peer",
@@ -98,10 +102,16 @@ class Connection:
         """The latest proof of possession that it was asked for."""
         self.proof: Proof | None = None
         """The latest that it gave."""
-        self.ended_session: str | None = None
-        """A client's latest session that has ended."""
+        self.earlier_sessions: tuple[str, ...] = ()
+        """The IDs of a client's latest sessions that have ended, the latest last."""
+        self.hears_errors = True
+        """False once a client's session was answered: an ``error`` would end the call in the mobile app."""
         self.bad_messages: SlidingWindow | None = None
         self.gone = False
+
+    def session_ended(self, session_id: str) -> None:
+        """Remember a session that has ended."""
+        self.earlier_sessions = (*self.earlier_sessions[-MAX_EARLIER + 1 :], session_id)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         """Send a home a message of type ``kind``, in one of its sessions."""

@@ -25,6 +25,7 @@ class Event(StrEnum):
     RELAY_OFFERED = "relay offered"
     SESSION_FAILED = "session failed"
     SESSION_ENDED = "session ended"
+    MESSAGE_DROPPED = "message dropped in silence"
     LIMIT_HIT = "limit hit"
     ADDRESS_BLOCKED = "address blocked"
     PEER_CLOSED = "peer closed"

@@ -125,6 +125,10 @@ class Home:
             for message in self._outbox.take(lambda session_id, _: session_id not in self.suspended):
                 self.connection.forward(*message)
 
+    def is_waiting(self, session_id: str) -> bool:
+        """Return whether messages of this session wait for delivery."""
+        return self._outbox.holds(session_id)
+
     def session_ended(self, session_id: str) -> None:
         """Forget what is buffered of a session, but its end."""
         if self._outbox.holds(session_id):

@@ -89,7 +89,7 @@ class Hub:
             self.prover,
         )
         traces = self.sessions.traces
-        self.lookups = Lookups(clock, report, self.limits, self.registry, access, traces, elsewhere)
+        self.lookups = Lookups(settings, clock, report, self.limits, self.registry, access, traces, elsewhere)
         self._charges = Charges(clock, report, self)
         self._router = Router(
             clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
@@ -155,6 +155,14 @@ class Hub:
         """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
         home = self.registry.find(remote_id)
         if home is None or home.state is not HomeState.LOOKED_UP:
+            return
+        grace = self.lookups.start_grace
+        if (
+            is_sure
+            and grace.is_on()
+            and any(grace.may_wait(session.key) for session in self.sessions.of(home))
+        ):
+            self.registry.await_first(remote_id, grace.ends_in())
             return
         blocked = set()
         for asker in (home.askers or {}).values() if is_sure else ():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
@@ -15,6 +16,7 @@ from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.session_trace import SessionTraces
+from ma_signaling.core.start_grace import StartGrace
 from ma_signaling.core.verdicts import describe
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
@@ -26,6 +28,7 @@ class Lookups:
 
     def __init__(
         self,
+        settings: Settings,
         clock: Clock,
         report: Report,
         limits: Limits,
@@ -35,6 +38,7 @@ class Lookups:
         elsewhere: Elsewhere,
     ) -> None:
         self._clock = clock
+        self.start_grace = StartGrace(settings, clock)
         self._report = report
         self._limits = limits
         self._registry = registry
@@ -58,6 +62,10 @@ class Lookups:
         if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id)
             self._directory.look_up(remote_id)
+        if home is None and self.start_grace.is_on():
+            if not self.start_grace.may_wait(address.key):
+                return None
+            home = self._registry.await_first(remote_id, self.start_grace.ends_in())
         if home is None:
             self.count_guess(address, remote_id)
         elif home.state is HomeState.LOOKED_UP:
@@ -67,6 +75,8 @@ class Lookups:
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
         now = self._clock.seconds()
+        if self.start_grace.is_on():
+            return
         if self._limits.guessing.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
             self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))

@@ -23,6 +23,7 @@ from ma_signaling.core.outbox import Buffered
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import Prover
 from ma_signaling.core.proofs import Proofs
+from ma_signaling.core.session import SessionState
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.suspension import Suspension
@@ -113,6 +114,15 @@ class Registry:
     def expect(self, remote_id: str) -> Home:
         """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
         home = self._homes[remote_id] = Home(remote_id, self._buffered)
+        return home
+
+    def await_first(self, remote_id: str, seconds: float) -> Home:
+        """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
+        home = self._homes.get(remote_id) or self.expect(remote_id)
+        home.state = HomeState.AWAY
+        home.timer = self._clock.callLater(seconds + self._settings.park, self._lost_for_good, home)
+        for session in self._sessions.of(home):
+            self._sessions.home_lost(session)
         return home
 
     def award(self, newcomer: Connection, *, evicting: bool = False) -> None:
@@ -288,8 +298,10 @@ class Registry:
                 self._report(event, connection=holder.id, remote_id=home.remote_id)
                 self._announcements.vacated(home, holder, goodbye=over)
         finally:
-            if over:
-                self._dissolve(home, End.HOME_LEFT if meaning is Meaning.GOODBYE else End.HOME_LOST)
+            if meaning is Meaning.GOODBYE:
+                self._dissolve(home, End.HOME_LEFT)
+            elif over:
+                self._lost_for_good(home)
             else:
                 if not holder.is_remote:
                     self.expected.add(home.remote_id, holder.address.key)
@@ -309,8 +321,21 @@ class Registry:
         self._lost_for_good(home)
 
     def _lost_for_good(self, home: Home) -> None:
+        """The grace time is over. Answered sessions are kept in silence, for the calls are probably up.
+
+        Requests that are parked have their own deadline: the home may still come in time.
+        """
         home.timer = None
-        self._dissolve(home, End.HOME_LOST)
+        sessions = self._sessions.of(home)
+        self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
+        pending = [each for each in sessions if each.state is not SessionState.OPEN]
+        for session in sessions:
+            if session.answered_by is None and session.state is SessionState.OPEN:
+                self._sessions.home_left(session, End.HOME_LOST)
+        if pending and self._settings.grace:
+            home.timer = self._clock.callLater(self._settings.park, self._lost_for_good, home)
+        else:
+            self._dissolve(home, End.HOME_LOST)
 
     def _dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""

@@ -41,7 +41,7 @@ from ma_signaling.core.sessions import Sessions
 # Module names, for speed: every message would pay for a lookup in an enum's class.
 _CLIENT = Role.CLIENT
 _OPEN = SessionState.OPEN
-_NOTHING, _ANSWERED = Negotiation.NOTHING, Negotiation.ANSWERED
+_ANSWERED = Negotiation.ANSWERED
 
 _Handler = Callable[[Connection, Message, bytes], None]
 
@@ -111,6 +111,7 @@ class Router:
 
     def route(self, connection: Connection, payload: bytes) -> None:
         """Handle one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
+        kind = ""
         try:
             try:
                 message = messages.parse(payload)
@@ -118,13 +119,17 @@ class Router:
                 self._other[1].count(connection.remote_id is not None, len(payload))
                 self._charges.unreadable(connection, refused.error)
                 raise
-            handle, traffic = self._routes.get(message["type"], self._other)
+            kind = message["type"]
+            handle, traffic = self._routes.get(kind, self._other)
             traffic.count(connection.remote_id is not None, len(payload))
             handle(connection, message, payload)
         except Refused as refused:
-            connection.peer.send(messages.error(refused.error))
+            if _hears(connection, kind):
+                connection.peer.send(messages.error(refused.error))
+            else:
+                self._report(Event.MESSAGE_DROPPED, reason=refused.error.code)
         except OverBudget as over:
-            self._charges.exceeded(connection, over.budget)
+            self._charges.exceeded(connection, over.budget, is_silent=not _hears(connection, kind))
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
         """Yield the traffic by message type; "other": unknown types, and what isn't a message."""
@@ -210,24 +215,24 @@ class Router:
             raise Refused(NOT_REGISTERED)
 
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
-        session, size = self._session_of(client), len(payload)
+        session = self._session_of(client)
+        if client.earlier_sessions and message.get("sessionId") in client.earlier_sessions:
+            return
         if session is None:
-            if self._sessions.ended.lately(client.ended_session):
+            if client.earlier_sessions and self._sessions.ended.lately(client.earlier_sessions[-1]):
                 return
             self._charge(client)
             raise Refused(SESSION_NOT_FOUND)
         now = self._clock.seconds()
-        if not session.from_client.spend(now, size):
+        if not session.from_client.spend(now, len(payload)):
             raise OverBudget(session.from_client)
         if session.state is not _OPEN:
             raise Refused(SESSION_NOT_FOUND)
-        home = session.home
         kind: str = message["type"]
-        if not home.has_room(size, session.id, kind):
+        if not session.client_sends(kind, messages.with_session_id(message, payload, session.id)):
             self._refuse_busy()
-        home.forward(session.id, kind, messages.with_session_id(message, payload, session.id))
-        if session.negotiation is _NOTHING:
-            session.client_sent(kind)
+        if kind == "offer":
+            self._sessions.offered(session)
         if session.trace is not None:
             session.trace.client.sent(kind, candidates.places(message), now)
 
@@ -254,6 +259,8 @@ class Router:
         session = self._sessions.get(session_id)
         if session is not None and session.home.connection is home and session.state is _OPEN:
             self._send_client(home, session, kind, payload, places, self._clock.seconds())
+        elif kind == "ice-candidate":
+            self._report(Event.MESSAGE_DROPPED, reason=CLIENT_NOT_FOUND.code)
         elif not self._sessions.ended.lately(session_id, home.remote_id):
             raise Refused(CLIENT_NOT_FOUND)
 
@@ -306,3 +313,11 @@ class Router:
         if connection.remote_id is None or not self._sessions.ended.lately(session_id, connection.remote_id):
             self._charge(connection)
         return None
+
+
+def _hears(connection: Connection, kind: str) -> bool:
+    """Return whether a connection hears of an error about a message that it sent.
+
+    Not where it would do harm: an ``error`` ends the call in the mobile app (protocol.md, *Errors*).
+    """
+    return kind != "ice-candidate" and (connection.hears_errors or kind == "connect-request")

@@ -6,6 +6,7 @@ from enum import Enum
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
+from ma_signaling.core.kept import Kept, KeptBytes
 from ma_signaling.core.peer import ClientAddress, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
@@ -61,6 +62,7 @@ class Session(Negotiating):
     """A session with a client of this node."""
 
     __slots__ = (
+        "_kept",
         "client",
         "from_client",
         "from_home",
@@ -80,6 +82,7 @@ class Session(Negotiating):
         home: Home,
         allowance: Allowance,
         now: float,
+        all_kept: KeptBytes,
         trace: SessionTrace | None = None,
     ) -> None:
         super().__init__()
@@ -92,7 +95,9 @@ class Session(Negotiating):
         self.from_client = Budget(allowance, now)
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
-        """While the session is pending: the deadline of its answer."""
+        """While pending: the deadline of ``connected``. Once the offer was delivered: that of the home's answer."""
+        self._kept = Kept(id, client.address.key, all_kept)
+        """Until it is answered: what the client has sent, since it begins anew with the home's next connection."""
         self.gives_role = False
         """The client took its role by this request; it loses it if the answer is an error."""
 
@@ -100,6 +105,44 @@ class Session(Negotiating):
     def key(self) -> str:
         """The key by which its client's address is counted."""
         return self.client.address.key
+
+    def client_sends(self, kind: str, payload: bytes) -> bool:
+        """Deliver what the client has sent, or let it wait for the home; False: there is no room for it."""
+        home = self.home
+        if self.negotiation is Negotiation.ANSWERED:
+            if not home.has_room(len(payload), self.id, kind):
+                return False
+            home.forward(self.id, kind, payload)
+            return True
+        if home.connection is None:
+            if not self._kept.add(kind, payload):
+                return False
+        else:
+            if not home.has_room(len(payload), self.id, kind):
+                return False
+            self._kept.add(kind, payload)
+            home.forward(self.id, kind, payload)
+        self.client_sent(kind)
+        return True
+
+    def begin_anew(self) -> None:
+        """Deliver what was kept, in order, to a home that has just been told of the session."""
+        if self.home.is_waiting(self.id):
+            self.home.forget_messages({self.id})
+        for kind, payload in self._kept:
+            self.home.forward(self.id, kind, payload)
+
+    def home_sent(self, type: str, home: ClientAddress) -> None:
+        super().home_sent(type, home)
+        if self.negotiation is Negotiation.ANSWERED:
+            self.cancel_timer()
+            self._kept.forget()
+            self.client.hears_errors = False
+
+    def forget(self) -> None:
+        """End: no deadline is due any more, and nothing is kept."""
+        self.cancel_timer()
+        self._kept.forget()
 
     def cancel_timer(self) -> None:
         """Cancel the deadline, if there is one."""

@@ -21,6 +21,7 @@ class End(StrEnum):
     HOME_LOST = "home-lost"
     PARK_EXPIRED = "park-expired"
     UNKNOWN_HOME = "unknown-home"
+    UNANSWERED = "unanswered"
     CROWDED_OUT = "crowded-out"
     SERVER_STOPPED = "server-stopped"
 

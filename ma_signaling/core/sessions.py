@@ -19,6 +19,7 @@ from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Wire
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.core.kept import KeptBytes
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
@@ -27,8 +28,11 @@ from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
 from ma_signaling.core.token_bucket import Allowance, Budget
 
-ANSWER_DEADLINE = 25.0
+CONNECTED_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
+
+ANSWER_SECONDS = 35.0
+"""What a home has to answer an offer, from its latest delivery: some clients wait for ever."""
 
 
 class Sessions(SessionTable[Session]):
@@ -56,6 +60,7 @@ class Sessions(SessionTable[Session]):
         self.by_client: dict[Connection, Session] = {}
         self.ended = EndedSessions(clock)
         self.remote = RemoteSessions(self.ended)
+        self._kept = KeptBytes()
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
         self.open = 0
@@ -71,9 +76,10 @@ class Sessions(SessionTable[Session]):
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
         trace = self.traces.begin(session_id, now)
-        session = Session(session_id, client, home, self._allowance, now, trace)
+        session = Session(session_id, client, home, self._allowance, now, self._kept, trace)
         session.gives_role = client.role is Role.NONE
         client.take_role(Role.CLIENT)
+        client.hears_errors = True
         self.by_client[client] = session
         self.add(session)
         if home.state is not HomeState.LOOKED_UP:
@@ -113,7 +119,7 @@ class Sessions(SessionTable[Session]):
         if session.trace is not None:
             session.trace.announced(self._clock.seconds())
         if session.state is not SessionState.OPEN:
-            deadline = ANSWER_DEADLINE - self._age(session)
+            deadline = CONNECTED_DEADLINE - self._age(session)
             self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
 
     def _report_request(self, session: Session) -> None:
@@ -128,6 +134,8 @@ class Sessions(SessionTable[Session]):
                 self._report(Event.SESSION_PARKED, session=session.id)
         if session.state is not SessionState.OPEN:
             self._park(session)
+        elif session.negotiation is not Negotiation.ANSWERED:
+            session.cancel_timer()
 
     def is_busy(self, home: Home) -> bool:
         """Whether one of a home's sessions waits for an answer."""
@@ -148,7 +156,13 @@ class Sessions(SessionTable[Session]):
         if session.negotiation is not Negotiation.ANSWERED:
             if not is_first and session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_REVIVED, session=session.id)
+            if session.state is not SessionState.PARKED:
+                home = session.home.connection
+                assert home is not None
+                home.forward(session.id, "client-disconnected", messages.client_disconnected(session.id))
             self._announce(session)
+            session.begin_anew()
+            self.offered(session)
 
     def suspend(self, session: Session) -> None:
         """An answered session waits until the connection that got its home has proved itself."""
@@ -160,6 +174,31 @@ class Sessions(SessionTable[Session]):
         session.answered_by = home
         if session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
+
+    def offered(self, session: Session) -> None:
+        """Give the home its time to answer, if it has got the offer of an unanswered session."""
+        if session.negotiation is Negotiation.OFFERED and session.home.connection is not None:
+            self._set_timer(session, ANSWER_SECONDS, self._answer_due)
+
+    def _answer_due(self, session: Session) -> None:
+        session.timer = None
+        home = session.home.connection
+        if home is None:
+            return
+        if session.home.is_waiting(session.id):
+            self.offered(session)
+        else:
+            home.peer.after_reading(lambda: self._give_up(session))
+
+    def _give_up(self, session: Session) -> None:
+        """End a session whose home did not answer the offer in time, for both sides."""
+        if (
+            session.state is SessionState.OPEN
+            and session.negotiation is Negotiation.OFFERED
+            and not session.timer
+        ):
+            session.client.peer.send(messages.PEER_DISCONNECTED)
+            self.leave(session, End.UNANSWERED)
 
     def _park(self, session: Session) -> None:
         """Let a pending session wait for its home."""
@@ -261,11 +300,11 @@ class Sessions(SessionTable[Session]):
         """End a session; ``home_knows``: as far as it was announced, its home hasn't been told of its end."""
         now = self._clock.seconds()
         before, session.state = session.state, SessionState.ENDED
-        session.cancel_timer()
+        session.forget()
         self.remove(session)
         del self.by_client[session.client]
         session.home.session_ended(session.id)
-        session.client.ended_session = session.id
+        session.client.session_ended(session.id)
         self.ended.add(session.id, session.home.remote_id)
         if before is SessionState.OPEN:
             self.open -= 1

@@ -50,6 +50,10 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
     "relays_offered": ("Sessions whose client was given TURN credentials", None),
     "parked": ("Connect requests that waited for a lost home: started, resumed at its return", "outcome"),
     "limits_hit": ("Refusals by a limit", "limit"),
+    "messages_dropped": (
+        "Messages dropped in silence, where an error would do harm, by what it would have said",
+        "reason",
+    ),
     "blocks": ("Addresses whose lookups were blocked for guessing", None),
     "closed": ("Connections closed by this server, by close code", "code"),
     "dropped": ("Connections dropped by this server without a close frame, by reason", "reason"),
@@ -78,6 +82,7 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
     Event.TAKEOVER: ("takeovers", "outcome"),
     Event.SESSION_FAILED: ("sessions_failed", "reason"),
     Event.LIMIT_HIT: ("limits_hit", "limit"),
+    Event.MESSAGE_DROPPED: ("messages_dropped", "reason"),
     Event.PEER_CLOSED: ("closed", "code"),
     Event.PEER_DROPPED: ("dropped", "reason"),
     Event.WRONG_PROTOCOL: ("wrong_protocol", "mistake"),

@@ -10,13 +10,13 @@ from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import BUSY_SECONDS
-from ma_signaling.core.sessions import ANSWER_DEADLINE as EXACT_DEADLINE
+from ma_signaling.core.sessions import CONNECTED_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import Message
 
-ANSWER_DEADLINE = EXACT_DEADLINE + 0.001  # floats don't add up
+CONNECTED_DEADLINE = EXACT_DEADLINE + 0.001  # floats don't add up
 
 QUIET_SETTLING = 10.0
 """Seconds after which every node agrees where nothing was ever at fault: a check of a silent holder, and a look."""
@@ -73,7 +73,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
                 continue
             call = player.call
             if call is not None and not call.is_open:
-                assert self.now - call.at <= ANSWER_DEADLINE, f"{call} is not answered"
+                assert self.now - call.at <= CONNECTED_DEADLINE, f"{call} is not answered"
             if player.waits_for:
                 assert self.now - player.asked[player.waits_for] <= self.newcomer_seconds, f"{player} waits"
 
@@ -117,7 +117,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     def _connected(self, call: Call, message: Message) -> None:
         assert message["sessionId"] == call.id and message["remoteId"] == call.remote_id
-        assert self.now - call.at <= ANSWER_DEADLINE
+        assert self.now - call.at <= CONNECTED_DEADLINE
 
     def _error(self, player: Player, code: str) -> None:
         if code == "remote-id-taken":
@@ -127,7 +127,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
             assert any(other.remote_id == player.waits_for for other in others), f"{player} had no rival"
             player.refused, player.waits_for = True, ""
         elif player.call is not None and not player.call.is_open and code != "session-not-found":
-            assert self.now - player.call.at <= ANSWER_DEADLINE
+            assert self.now - player.call.at <= CONNECTED_DEADLINE
             if code == "server-not-found":
                 self._judge_not_found(player.call)
             self.hang_up(player.call)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ma_signaling.core.sessions import ANSWER_DEADLINE
+from ma_signaling.core.sessions import CONNECTED_DEADLINE
 from tests.model.hub_contests import Contests
 from tests.model.hub_game import Call, House, Letter, Player
 from tests.support.memory_hub import Message, World
@@ -82,7 +82,7 @@ class Referee(Contests):
             assert ice == call.house.ice
 
     def _unready_at(self, call: Call) -> float:
-        return min(call.told_at + self.world.settings.ready_timeout, call.at + ANSWER_DEADLINE)
+        return min(call.told_at + self.world.settings.ready_timeout, call.at + CONNECTED_DEADLINE)
 
     def _error(self, player: Player, code: str) -> None:
         if code == "remote-id-taken":

@@ -202,7 +202,7 @@ class World:
     ) -> None:
         self.clock = clock or FakeClock()
         self.events: list[tuple[Event, dict[str, object]]] = []
-        self.settings = Settings(**settings)
+        self.settings = Settings(**{"start_grace": 0, **settings})
         self._log = EventLog("network", FakeClock())
         self.hub = Hub(
             self.settings,

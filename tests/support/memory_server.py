@@ -70,7 +70,7 @@ class Server:
 
     def __init__(self, prover: Prover | None = None, **overrides: Any) -> None:
         self.clock = Clock()
-        self.settings = Settings(**overrides)
+        self.settings = Settings(**{"start_grace": 0, **overrides})
         reactor: Any = self.clock
         metrics = self.metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)

@@ -163,7 +163,7 @@ class SessionTest(SynchronousTestCase):
         session_id = self.cluster.session(self.home, client)
         other = self.cluster.home(0, "OTHER", STRANGER)
         other.forget()
-        other.say("ice-candidate", sessionId=session_id, data={})
+        other.say("offer", sessionId=session_id, data={})
         self.cluster.settle()
         assert [message["code"] for message in other.heard] == ["client-not-found"]
         assert client.heard == []

@@ -182,7 +182,7 @@ class LeavingTest(SynchronousTestCase):
         assert refused.codes() == ["home-busy"]
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
-        listed = [[refused.connection.ended_session, STRANGER, False, False]]
+        listed = [[refused.connection.earlier_sessions[-1], STRANGER, False, False]]
         about = {"remote_id": "HOME", "node": "n1", "connection": home.connection.id, "sessions": listed}
         cluster.lines[0].node.received(pack("attach", about))
         assert not cluster.worlds[0].hub.sessions.remote.of(known)

@@ -45,6 +45,7 @@ class LoadTest(SynchronousTestCase):
             "takeover-timeout": "5",
             "ping-interval": "30",
             "grace": "45",
+            "start-grace": "75",
             "park": "20",
         }
         assert given.items() >= expected.items()

@@ -38,34 +38,34 @@ class MessageBudgetsTest(SynchronousTestCase):
     def test_flood_of_a_client(self) -> None:
         client, _ = self.open()
         for _ in range(299):
-            client.say("ice-candidate", data={})
+            client.say("offer", data={})
         assert len(self.home.heard) == 200
         assert client.codes() == ["rate-limited"]
         assert client.closed is None
-        client.say("ice-candidate", data={})
+        client.say("offer", data={})
         assert client.closed == (4029, "Rate limited")
 
     def test_told_once_a_second(self) -> None:
         client, _ = self.open()
         for _ in range(200):
-            client.say("ice-candidate", data="x")
+            client.say("offer", data="x")
         for _ in range(3):
             for _ in range(30):
-                client.say("ice-candidate", data="x")
+                client.say("offer", data="x")
             self.world.advance(1)
         assert len(client.codes()) == 3
 
     def test_bytes_of_a_session(self) -> None:
         client, _ = self.open()
         for _ in range(10):
-            client.say("ice-candidate", data="x" * 60_000)
+            client.say("offer", data="x" * 60_000)
         assert len(self.home.heard) == 8
         assert client.codes() == ["rate-limited"]
 
     def test_bytes_of_a_session_from_its_home(self) -> None:
         client, session_id = self.open()
         for _ in range(10):
-            self.home.say("ice-candidate", sessionId=session_id, data="x" * 60_000)
+            self.home.say("offer", sessionId=session_id, data="x" * 60_000)
         assert len(client.heard) == 8
         assert self.home.codes() == ["rate-limited"]
 
@@ -73,7 +73,7 @@ class MessageBudgetsTest(SynchronousTestCase):
         client, session_id = self.open()
         other, other_id = self.open()
         for _ in range(1000):
-            self.home.say("ice-candidate", sessionId=session_id, data={})
+            self.home.say("offer", sessionId=session_id, data={})
         assert len(client.heard) == 199
         assert self.home.closed is None
         self.home.say("answer", sessionId=other_id, data={})

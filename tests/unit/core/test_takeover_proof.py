@@ -242,12 +242,12 @@ class SessionTest(ProofTestCase):
     def test_it_costs_a_budget_of_its_own(self) -> None:
         self.owner.forget()
         for _ in range(200):
-            self.owner.say("ice-candidate", sessionId=self.proof_id)
+            self.owner.say("answer", sessionId=self.proof_id)
         assert self.owner.heard == []
         for _ in range(99):
-            self.owner.say("ice-candidate", sessionId=self.proof_id)
+            self.owner.say("answer", sessionId=self.proof_id)
         assert self.owner.codes() == ["rate-limited"]
-        self.owner.say("ice-candidate", sessionId=self.proof_id)
+        self.owner.say("answer", sessionId=self.proof_id)
         assert self.owner.closed is not None
 
     def test_what_comes_late_is_ignored(self) -> None:
@@ -324,7 +324,8 @@ class OffersTest(ProofTestCase):
         proof = self.asked(owner)
         owner.forget()
         proof.asked.proved()
-        assert owner.types() == ["client-disconnected", "registered", "client-connected", "offer"]
+        assert owner.types()[:2] == ["client-disconnected", "registered"]
+        assert owner.types()[2:] == ["client-disconnected", "client-connected", "offer"]
 
     def test_client_that_leaves_meanwhile(self) -> None:
         self.sides()

@@ -330,7 +330,7 @@ class EffectTest(SynchronousTestCase):
     def test_what_is_not_live_stays(self) -> None:
         server = Server()
         server.live.adopt(Settings(port=("1",), ping_interval=1.0, grace=1.0))
-        assert server.settings == Settings(grace=1.0)
+        assert server.settings == Settings(start_grace=0, grace=1.0)
 
 
 class LogTest(SynchronousTestCase):
@@ -343,7 +343,7 @@ class LogTest(SynchronousTestCase):
 
     def test_changes(self) -> None:
         server = Server(grace=45.0, ping_interval=30.0)
-        newer = Settings(grace=60.0, ping_interval=20.0, port=("1", "2"), trusted_proxies=())
+        newer = Settings(start_grace=0, grace=60.0, ping_interval=20.0, port=("1", "2"), trusted_proxies=())
         lines = self.adopted(server, lambda: newer)
         assert lines == [
             (LogLevel.info, 'port stays ["8787"]; ["1", "2"] takes effect after a restart'),
@@ -354,7 +354,7 @@ class LogTest(SynchronousTestCase):
         assert len(self.adopted(server, lambda: newer)) == 2, "what takes a restart still does"
 
     def test_no_changes(self) -> None:
-        assert self.adopted(Server(), Settings) == [(LogLevel.info, "No setting has changed")]
+        assert self.adopted(Server(start_grace=75.0), Settings) == [(LogLevel.info, "No setting has changed")]
 
     def test_mistakes_change_nothing(self) -> None:
         def read() -> Settings:
@@ -362,4 +362,4 @@ class LogTest(SynchronousTestCase):
 
         server = Server(grace=1.0)
         assert self.adopted(server, read) == [(LogLevel.error, "Settings unchanged: x.toml: graze")]
-        assert server.settings == Settings(grace=1.0)
+        assert server.settings == Settings(start_grace=0, grace=1.0)

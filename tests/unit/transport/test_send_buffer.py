@@ -21,7 +21,7 @@ class BackPressureTest(SynchronousTestCase):
     def test_past_half_its_senders_are_told(self) -> None:
         self.home.protocol.pauseProducing()
         for _ in range(5):
-            self.client.say(**self.candidate)
+            self.client.say(**{**self.candidate, "type": "offer"})
         assert [message["code"] for message in self.client.heard()] == ["home-busy"]
         assert len(self.home.heard()) == 4
         self.home.protocol.resumeProducing()

@@ -1,0 +1,34 @@
+"""The time after a start of this server, when homes are still on their way back (protocol.md, *Loss and grace*)."""
+
+from __future__ import annotations
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.shares import SharedWindow
+
+MAX_WAITING = 5000
+"""Clients that may wait at once for homes that have not come yet; as many again for addresses below their share."""
+
+
+class StartGrace:
+    """Lets clients wait for homes that were registered before a restart, as far as this server can know."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._started_at = clock.seconds()
+        self._waiting = SharedWindow(settings.park)
+
+    def ends_in(self) -> float:
+        """Return how many seconds are left of it."""
+        return self._started_at + self._settings.start_grace - self._clock.seconds()
+
+    def is_on(self) -> bool:
+        """Return whether a home that isn't registered may be on its way back."""
+        return self.ends_in() > 0
+
+    def may_wait(self, key: str) -> bool:
+        """Count a client of the address ``key`` that is to wait; False: too many wait already."""
+        now = self._clock.seconds()
+        return self._waiting.admit(blocks_of(key), now, MAX_WAITING, 2 * MAX_WAITING) == 0

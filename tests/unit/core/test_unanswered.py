@@ -1,0 +1,201 @@
+"""Sessions that the home has not answered: they begin anew with its next connection, and end if no answer comes."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core import kept
+from tests.support.memory_hub import FakePeer, World
+
+
+class UnansweredTest(SynchronousTestCase):
+    """One home, one client that has sent its offer and two candidates."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.home = self.world.home()
+        self.client = self.world.client()
+        self.session_id = self.world.session(self.home, self.client)
+        self.client.say("offer", data="offer")
+        self.client.say("ice-candidate", data=1)
+        self.client.say("ice-candidate", data=2)
+
+    def returned(self) -> FakePeer:
+        """Let the home break, and come back after ten seconds."""
+        self.home.breaks()
+        self.world.advance(10)
+        self.home = self.world.connect("192.0.2.1")
+        self.home.say("register-server", remoteId="HOME")
+        return self.home
+
+    def answer(self) -> None:
+        self.home.say("answer", sessionId=self.session_id, data="answer")
+
+    ANEW = (
+        "registered",
+        "client-disconnected",
+        "client-connected",
+        "offer",
+        "ice-candidate",
+        "ice-candidate",
+    )
+
+    def test_break_between_offer_and_answer(self) -> None:
+        home = self.returned()
+        assert tuple(home.types()) == self.ANEW
+        assert [message.get("data") for message in home.heard[3:]] == ["offer", 1, 2]
+        home.say("session-ready", sessionId=self.session_id)
+        self.answer()
+        assert self.client.types() == ["answer"], "it hears connected once"
+
+    def test_after_a_candidate_of_the_home(self) -> None:
+        """A home since 2.10 trickles before it answers."""
+        self.home.say("ice-candidate", sessionId=self.session_id, data={})
+        assert tuple(self.returned().types()) == self.ANEW
+
+    def test_what_comes_meanwhile(self) -> None:
+        self.home.breaks()
+        self.client.say("ice-candidate", data=3)
+        self.world.advance(10)
+        home = self.world.connect("192.0.2.1")
+        home.say("register-server", remoteId="HOME")
+        assert [message.get("data") for message in home.heard[3:]] == ["offer", 1, 2, 3]
+        self.client.say("ice-candidate", data=4)
+        assert home.heard[-1]["data"] == 4
+
+    def test_again_and_again(self) -> None:
+        for _ in range(3):
+            assert tuple(self.returned().types()) == self.ANEW
+
+    def test_answered_is_never_announced_again(self) -> None:
+        self.answer()
+        assert self.returned().types() == ["registered"]
+
+    def test_no_answer(self) -> None:
+        """Some clients wait for ever."""
+        self.world.advance(34.9)
+        assert self.client.heard == []
+        self.world.advance(0.1)
+        assert self.client.types() == ["peer-disconnected"]
+        assert self.home.types()[-1] == "client-disconnected"
+        assert self.world.clock.timers == []
+
+    def test_time_counts_from_the_latest_delivery(self) -> None:
+        self.world.advance(30)
+        self.returned()
+        self.world.advance(34.9)
+        assert self.client.heard == []
+        self.world.advance(0.1)
+        assert self.client.types() == ["peer-disconnected"]
+
+    def test_answer_ends_the_wait(self) -> None:
+        self.answer()
+        self.world.advance(600)
+        assert self.client.types() == ["answer"]
+        assert self.world.clock.timers == []
+
+    def test_a_second_offer_is_no_first(self) -> None:
+        """An ICE restart in a call that is up has no deadline."""
+        self.answer()
+        self.client.say("offer", data="restart")
+        self.world.advance(600)
+        assert self.client.types() == ["answer"]
+
+    def test_end_of_the_grace_time(self) -> None:
+        self.home.breaks()
+        self.world.advance(45)
+        assert self.client.types() == ["peer-disconnected"]
+
+    def test_bounded(self) -> None:
+        """What is beyond 64 KiB isn't delivered again; nothing is kept of a session that has ended."""
+        shares = self.world.hub.sessions._kept.shares
+        for _ in range(10):
+            self.client.say("ice-candidate", data="x" * 10_000)
+        assert len(self.home.heard_of("ice-candidate")) == 12
+        assert 60_000 < shares.used < kept.MAX_BYTES
+        assert len(self.returned().heard_of("ice-candidate")) == 8
+        self.client.goodbye()
+        assert shares.used == 0
+
+    def test_who_fills_it_gives_way(self) -> None:
+        """One address can't take the room of the others."""
+        all_kept = kept.KeptBytes()
+        all_kept.shares.capacity = 300_000
+        crowd = [kept.Kept(f"{number}", "203.0.113.1", all_kept) for number in range(10)]
+        kept_bytes = [each.add("offer", b"x" * 60_000) for each in crowd]
+        assert kept_bytes == [True] * 5 + [False] * 5
+        other = kept.Kept("other", "192.0.2.1", all_kept)
+        assert other.add("offer", b"x" * 60_000)
+        assert sum(bool(list(each)) for each in crowd) == 4
+
+
+class AnsweredTest(SynchronousTestCase):
+    """A call that is up: nobody hears a word, whatever becomes of signaling."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.home = self.world.home()
+        self.client = self.world.client()
+        self.session_id = self.world.session(self.home, self.client)
+        self.client.say("offer", data={})
+        self.home.say("answer", sessionId=self.session_id, data={})
+        self.client.forget()
+
+    def test_home_comes_back_after_its_grace_time(self) -> None:
+        """Its retries come after 10, 30, 70 s."""
+        self.home.breaks()
+        self.world.advance(70)
+        assert self.client.heard == []
+        waiting = self.world.client()
+        self.world.advance(12)
+        home = self.world.connect("192.0.2.1")
+        home.say("register-server", remoteId="HOME")
+        assert home.types() == ["registered", "client-connected"], "of the one that waits alone"
+        assert waiting.heard == []
+        self.client.say("offer", data="ICE restart")
+        assert home.heard[-1]["data"] == "ICE restart"
+        home.say("answer", sessionId=self.session_id, data={})
+        assert self.client.types() == ["answer"]
+
+    def test_home_that_never_comes_back(self) -> None:
+        self.home.breaks()
+        self.world.advance(700)
+        assert self.client.heard == []
+        assert len(self.world.hub.sessions) == 0
+        assert self.world.hub.registry.find("HOME") is None
+        assert self.world.clock.timers == []
+
+    def test_no_word_of_an_error(self) -> None:
+        self.client.say_bytes(b"nonsense")
+        self.client.say("unknown")
+        for _ in range(250):
+            self.client.say("offer", data={})
+        self.home.goodbye()
+        self.client.forget()
+        self.world.advance(61)
+        self.client.say("offer", data={})
+        assert self.client.heard == []
+
+    def test_a_new_request_hears_errors_again(self) -> None:
+        self.client.say("connect-request", remoteId="NOBODY")
+        assert self.client.codes() == ["server-not-found"]
+
+    def test_a_flood_is_closed_in_silence(self) -> None:
+        for _ in range(300):
+            self.client.say("offer", data={})
+        assert self.client.closed == (4029, "Rate limited")
+        assert self.client.heard == []
+
+    def test_earlier_session(self) -> None:
+        """What names an earlier session of this connection is meant for nobody."""
+        self.client.say("connect-request", remoteId="HOME")
+        self.world.session(self.home, self.client)
+        self.client.say("ice-candidate", sessionId=self.session_id, data="late")
+        self.client.say("ice-candidate", sessionId="anything", data="new")
+        assert [message["data"] for message in self.home.heard] == ["new"]
+        assert self.client.heard == []
+
+    def test_late_candidate_on_a_new_connection(self) -> None:
+        stranger = self.world.connect()
+        stranger.say("ice-candidate", data={})
+        assert stranger.heard == []
