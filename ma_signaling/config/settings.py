@@ -108,13 +108,13 @@ class Settings:
     metrics_port: str = setting(
         "",
         values.port_or_none,
-        "Separate port for /metrics, on the loopback interface, or an endpoint; the other ports then answer 404",
+        "Separate port for /metrics, on the loopback interface, or an endpoint such as unix:/run/ma-signaling/metrics",
         unit="port or endpoint",
     )
     metrics_allow: tuple[Network, ...] = setting(
         "none",
         values.networks,
-        "Networks besides this machine that may read /metrics on the main port",
+        "Networks that may read /metrics on the main port; none: it is not there",
         unit="networks, or none",
         live=True,
     )

@@ -31,6 +31,8 @@ class Event(StrEnum):
     PEER_CLOSED = "peer closed"
     PEER_DROPPED = "peer dropped"
     FORWARDING_IGNORED = "forwarding header ignored"
+    FORWARDING_UNUSABLE = "forwarding header unusable"
+    CLIENT_NOT_NAMED = "client not named"
     WRONG_PROTOCOL = "wrong protocol"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
@@ -17,8 +17,6 @@ from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.transport.client_address import ClientAddresses
 
-LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
 
 def make_root(
     hub: Hub, addresses: ClientAddresses, metrics: Metrics, readiness: Readiness, settings: Settings
@@ -28,9 +26,7 @@ def make_root(
 
     def may_read_metrics(request: HttpRequest) -> bool:
         client = client_of(request, addresses)
-        allowed = (*LOOPBACK, *settings.metrics_allow)
-        is_allowed = not client.shared and any(ip_address(client.text) in network for network in allowed)
-        return is_allowed and not settings.metrics_port
+        return not client.shared and any(ip_address(client.text) in each for each in settings.metrics_allow)
 
     root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))

@@ -46,6 +46,16 @@ _LINES = {
         "ignored the forwarding headers of a peer that is no trusted proxy; if it is your proxy, name it with"
         " --trusted-proxies, and its header with --client-ip-header (logged once)",
     ),
+    Event.FORWARDING_UNUSABLE: (
+        LogLevel.warn,
+        "a trusted proxy sent forwarding headers that are malformed or disagree, and its client counts as the proxy;"
+        " let the proxy replace those of clients, and name its own with --client-ip-header (logged once)",
+    ),
+    Event.CLIENT_NOT_NAMED: (
+        LogLevel.warn,
+        "a WebSocket came from a trusted address and no header names its client: if a proxy is there, all its clients"
+        " count as one; let it set X-Forwarded-For, or name its header with --client-ip-header (logged once)",
+    ),
     Event.WRONG_PROTOCOL: (LogLevel.warn, "closed a socket: {mistake}"),
     Event.PEER_DROPPED: (LogLevel.info, "{connection}: dropped, {reason}"),
 }

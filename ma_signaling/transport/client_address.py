@@ -1,91 +1,119 @@
-"""Who is the client: the socket's neighbour, or whom a trusted proxy reports. Decided here and nowhere else."""
+"""Who the client is: the peer address of the socket, or what a trusted proxy reports. Decided here and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.peer import ClientAddress
 
 LOCAL = "127.0.0.1"
-"""What a neighbour on a Unix socket counts as."""
+"""What the peer on a Unix socket counts as."""
 
-LONGEST_ADDRESS = 100
-"""What is longer is garbage: not worth the memory for remembering that."""
+MAX_ADDRESS_CHARACTERS = 100
+"""Longer text is no address, and not worth the memory for remembering that."""
 
 IPAddress = IPv4Address | IPv6Address
 Header = Callable[[bytes], Sequence[bytes]]
-"""Every value of a request header, given its lower-case name."""
+"""Returns every value of a request header, given its lower-case name."""
 
-LONGEST_LIST = 2048
-"""How much of a list of hops is read: more than proxies in a row ever write."""
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Well-known prefix of translated IPv4 addresses (RFC 6052 section 2.1)."""
 
 _LISTS = (b"x-forwarded-for", b"forwarded")
 
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 
+_PAIR = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|\"((?:[^\"\\]|\\.)*)\")")
+"""A parameter of Forwarded: name, and the value as a token or a quoted string (RFC 7239 section 4)."""
+
+_SPACE = re.compile(r"[ \t]*")
+
 
 class ClientAddresses:
-    """Finds the client of each request."""
+    """Finds the client of each request.
+
+    A forwarding header of a trusted proxy is read as a whole or not at all. Where it can't be read, or two of them
+    disagree, one may be the client's own: the client then counts under the proxy's address, like everybody else whose
+    address isn't known.
+    """
 
     def __init__(self, settings: Settings, report: Report) -> None:
         self._settings = settings
         self._report = report
-        self._has_warned = False
         self.reconfigure()
 
     def reconfigure(self) -> None:
-        """The settings have changed."""
+        """Take over changed settings."""
         self._look_up = lru_cache(maxsize=1024)(self._look_up_anew)
         self._local = ClientAddress(LOCAL, LOCAL), self._is_trusted(IPv4Address(LOCAL))
+        self._reported: set[Event] = set()
 
-    def of(self, neighbour: str | None, header: Header) -> ClientAddress:
-        """The client behind ``neighbour`` (an IP address as text, or None on a Unix socket).
-
-        A list of addresses is read from the right, skipping trusted proxies: what stands left of the first untrusted
-        one, or of garbage, may be anybody's invention.
-        """
-        address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
-        named = self._named_header()
-        names = [name for name in ([named] if named else _LISTS) if is_trusted and header(name)]
+    def of(self, peer_address: str | None, header: Header) -> ClientAddress:
+        """Return the client behind ``peer_address`` (an IP address as text, or None on a Unix socket)."""
+        address, is_trusted = self._peer(peer_address)
+        names = self._believed(header) if is_trusted else []
         if not names:
-            # A stranger, or a proxy that speaks for many by a header which isn't believed.
-            return _shared(address) if self._claims_to_forward(header) else address
-        found = [self._behind(address, _hops(name, header(name))) for name in names]
-        # A proxy that writes one of the two may pass the other on as a client wrote it.
-        return found[0] if all(each == found[0] for each in found) else _shared(found[0])
-
-    def _behind(self, address: ClientAddress, hops: Sequence[str]) -> ClientAddress:
-        """The client behind a trusted proxy's ``address``, by those whom it has reported, the nearest last."""
-        for hop in reversed(hops):
-            reported = self._look_up(hop) if len(hop) <= LONGEST_ADDRESS else None
-            if reported is None:
-                # It does not say who it is, so everybody may look like this.
-                return _shared(address)
-            address, is_trusted = reported
+            if not self._claims_to_forward(header):
+                return address
             if not is_trusted:
-                break
-        return address
+                self._report_once(Event.FORWARDING_IGNORED)
+            return _shared(address)
+        clients = {self._behind(name, header(name)) for name in names}
+        client = clients.pop()
+        if client is None or clients:
+            self._report_once(Event.FORWARDING_UNUSABLE)
+            return _shared(address)
+        return client
 
-    def neighbour_key(self, neighbour: str | None) -> str | None:
-        """What sockets of ``neighbour`` count by before they have said whom they speak for; None for a trusted one."""
-        address, is_trusted = self._look_up(neighbour or LOCAL) or self._local
+    def report_unnamed(self, peer_address: str | None, header: Header) -> None:
+        """Report once if the peer is a trusted proxy and names no client: then all its clients are one."""
+        if self._peer(peer_address)[1] and not self._believed(header):
+            self._report_once(Event.CLIENT_NOT_NAMED)
+
+    def socket_key(self, peer_address: str | None) -> str | None:
+        """Return what a new socket is counted by; None for one of a trusted proxy, which speaks for many."""
+        address, is_trusted = self._peer(peer_address)
         return None if is_trusted else address.key
 
+    def _peer(self, peer_address: str | None) -> tuple[ClientAddress, bool]:
+        return self._look_up(peer_address or LOCAL) or self._local
+
+    def _believed(self, header: Header) -> list[bytes]:
+        """The forwarding headers of a request that are believed if a trusted proxy sends them."""
+        named = self._named_header()
+        return [name for name in ([named] if named else _LISTS) if header(name)]
+
+    def _behind(self, name: bytes, values: Sequence[bytes]) -> ClientAddress | None:
+        """Return the client that a trusted proxy reports, None where it can't be told.
+
+        A list is read from the right, past trusted proxies: what stands left of the first other address may be
+        anybody's invention. The leftmost address is the client where all are trusted.
+        """
+        client = None
+        for hop in _hops(name, values):
+            reported = self._look_up(hop) if len(hop) <= MAX_ADDRESS_CHARACTERS else None
+            if reported is None:
+                return None
+            client, is_trusted = reported
+            if not is_trusted:
+                break
+        return client
+
     def _claims_to_forward(self, header: Header) -> bool:
-        """Whether a neighbour speaks for others by what isn't believed: then everybody behind it looks the same."""
-        if not any(header(name) for name in {*_FORWARDING, self._named_header()} - {b""}):
-            return False
-        if not self._has_warned:
-            self._has_warned = True
-            self._report(Event.FORWARDING_IGNORED)
-        return True
+        return any(header(name) for name in {*_FORWARDING, self._named_header()} - {b""})
+
+    def _report_once(self, event: Event) -> None:
+        if event not in self._reported:
+            self._reported.add(event)
+            self._report(event)
 
     def _look_up_anew(self, text: str) -> tuple[ClientAddress, bool] | None:
-        """The address in ``text``, and whether it is a trusted proxy's; None where there is none."""
+        """Return the address in ``text``, and whether it is a trusted proxy's; None where there is none."""
         address = parse(text)
         return None if address is None else (describe(address), self._is_trusted(address))
 
@@ -96,15 +124,50 @@ class ClientAddresses:
         return any(address in network for network in self._settings.trusted_proxies)
 
 
-def _hops(name: bytes, values: Sequence[bytes]) -> Sequence[str]:
-    """Whom a header's values report, the nearest last; of a very long one, its end."""
-    lines = [line[-LONGEST_LIST:].decode("latin-1") for line in values]
-    if name == b"x-forwarded-for":
-        return [hop for line in lines for hop in line.split(",")]
-    if name == b"forwarded":
-        return [_forwarded_for(element) for line in lines for element in _split(line, ",")]
-    # A header of one address: a second line can only be a forgery, and the proxy's own is the last.
-    return lines[-1:]
+def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
+    """Yield whom a header reports, the nearest first; an empty text for one who isn't named, or can't be read."""
+    lines = [value.decode("latin-1") for value in values]
+    if name not in _LISTS:
+        # One address. A second, different one is a forgery, and nothing says which.
+        yield lines[0] if len(set(lines)) == 1 else ""
+        return
+    for line in reversed(lines):
+        if name == b"forwarded":
+            hops = parse_forwarded(line)
+            yield from [""] if hops is None else reversed(hops)
+        else:
+            yield from reversed(line.split(","))
+
+
+def parse_forwarded(line: str) -> list[str] | None:
+    """Return the ``for`` of each element of a Forwarded header, empty where there is none.
+
+    None where the line breaks the grammar of RFC 7239 section 4 anywhere: a client's open quote may have swallowed
+    what a proxy appended.
+    """
+    elements: list[dict[str, str]] = [{}]
+    place = 0
+    while True:
+        place = _skip_space(line, place)
+        if pair := _PAIR.match(line, place):
+            name, token, quoted = pair.groups()
+            if name.lower() in elements[-1]:
+                return None
+            elements[-1][name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted)
+            place = _skip_space(line, pair.end())
+        if place == len(line):
+            return [element.get("for", "") for element in elements]
+        if line[place] == ",":
+            elements.append({})
+        elif line[place] != ";":
+            return None
+        place += 1
+
+
+def _skip_space(line: str, place: int) -> int:
+    space = _SPACE.match(line, place)
+    assert space is not None
+    return space.end()
 
 
 def _shared(address: ClientAddress) -> ClientAddress:
@@ -112,12 +175,16 @@ def _shared(address: ClientAddress) -> ClientAddress:
 
 
 def parse(text: str) -> IPAddress | None:
-    """The IP address in ``text``, whose port, brackets and zone are ignored; None where there is none."""
-    text = text.strip()
+    """Return the IP address in ``text``, which may have a port, brackets and a zone; None where there is none."""
+    text = text.strip(" \t")
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not _is_port(port)):
+            return None
     elif text.count(":") == 1:
-        text = text.partition(":")[0]
+        text, _, port = text.partition(":")
+        if not _is_port(":" + port):
+            return None
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -127,31 +194,28 @@ def parse(text: str) -> IPAddress | None:
     return address
 
 
+def _is_port(text: str) -> bool:
+    return re.fullmatch(r":(?:\d{1,5}|[\w.-]+)", text, re.ASCII) is not None
+
+
 def describe(address: IPAddress) -> ClientAddress:
-    """IPv6 counts by the /64: that is what one customer gets, and more than any table could remember."""
+    """Return what an address counts as: IPv6 by the /64, which is the least that a customer gets."""
+    address = _inside(address)
     text = str(address)
     key = text if isinstance(address, IPv4Address) else f"{IPv6Address(int(address) >> 64 << 64)}/64"
     return ClientAddress(text, key)
 
 
-def _forwarded_for(element: str) -> str:
-    """The ``for`` of one element of a Forwarded header (RFC 7239 section 4), empty where there is none."""
-    for pair in _split(element, ";"):
-        name, _, value = pair.partition("=")
-        if name.strip().lower() == "for":
-            return value.strip().strip('"')
-    return ""
+def _inside(address: IPAddress) -> IPAddress:
+    """Return the IPv4 address that an IPv6 address was made of: by NAT64, 6to4 or Teredo.
 
-
-def _split(text: str, separator: str) -> Iterable[str]:
-    """Split at separators outside of quotes; a quote that never ends takes the rest."""
-    part, quoted = "", False
-    for character in text:
-        if character == '"':
-            quoted = not quoted
-        if character == separator and not quoted:
-            yield part
-            part = ""
-        else:
-            part += character
-    yield part
+    Only a public one: what looks like this machine, or one of its networks, is somebody's invention.
+    """
+    if isinstance(address, IPv4Address):
+        return address
+    inside = address.sixtofour
+    if address.teredo is not None:
+        inside = address.teredo[1]
+    elif address in _NAT64:
+        inside = IPv4Address(int(address) & 0xFFFFFFFF)
+    return address if inside is None or not inside.is_global else inside

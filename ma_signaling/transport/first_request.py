@@ -47,7 +47,7 @@ class FirstRequest(Protocol):
         if not self._factory.hub.capacity.accept():
             self._refuse(refusal(FULL))
             return
-        key = self._factory.addresses.neighbour_key(peer_address(self.transport))
+        key = self._factory.addresses.socket_key(peer_address(self.transport))
         if key is not None:
             self._place = self._factory.hub.accept(key, self)
             if self._place is None:
@@ -124,6 +124,7 @@ def admit(
     if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
         return Refusal(403, {"error": "Origin not allowed"}, {})
     client = factory.addresses.of(peer_address(transport), head.header)
+    factory.addresses.report_unnamed(peer_address(transport), head.header)
     error = factory.hub.admit(client, place)
     return client if error is None else refusal(error)
 

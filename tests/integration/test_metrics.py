@@ -27,6 +27,7 @@ class ProcessTest(SynchronousTestCase):
         make_certificate(directory / "key.pem", directory / "cert.pem")
         options = ["--tls-cert", str(directory / "cert.pem"), "--tls-key", str(directory / "key.pem")]
         options += ["--port", "tcp:0:interface=127.0.0.1", "--nats-url", "nats://127.0.0.1:9"]
+        options += ["--metrics-allow", "127.0.0.1"]
         with (
             ServerProcess(*options, plain="--http-port", twistd_options=["--reactor=asyncio"]) as server,
             OPENER.open(server.http + "/metrics", timeout=5) as response,

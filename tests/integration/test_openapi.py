@@ -179,7 +179,7 @@ class PageTest(RequestTestCase):
     """What depends on who asks, and how."""
 
     def test_pages(self) -> None:
-        server = self.enter(ServerProcess())
+        server = self.enter(ServerProcess("--metrics-allow=127.0.0.1"))
         assert self.ask(server, "/", 200, headers={"Accept": "text/html"}).startswith("<!doctype html>")
         assert self.ask(server, "/", 200).startswith("Music Assistant Signaling Server")
         etag = self.session.head(f"{server.http}/doctor", timeout=5).headers["ETag"]

@@ -12,6 +12,14 @@ from ma_signaling.monitoring.metrics import Metrics
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 from tests.support.metrics_text import Samples, parse
 
+FOR_THE_LOG_ONLY = {
+    Event.CERTIFICATE_SHARED,
+    Event.CLIENT_NOT_NAMED,
+    Event.FORWARDING_IGNORED,
+    Event.FORWARDING_UNUSABLE,
+}
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
 
 def scrape(server: Server, host: str = "127.0.0.1", headers: bytes = b"") -> str:
     """The reply to GET /metrics, head and body."""
@@ -22,7 +30,7 @@ def scrape(server: Server, host: str = "127.0.0.1", headers: bytes = b"") -> str
 
 
 def samples(server: Server) -> Samples:
-    return parse(scrape(server).partition("\r\n\r\n")[2])
+    return parse(server.metrics.text().decode())
 
 
 def home(server: Server, address: str = "192.0.2.1", remote_id: str = "HOME-0123") -> Socket:
@@ -138,8 +146,8 @@ class CountingTest(SynchronousTestCase):
         for event in Event:
             metrics = Metrics()
             before = metrics.text()
-            metrics(event, code=1, reason="r", outcome="o", limit="l")
-            only_logged = event in {Event.FORWARDING_IGNORED, Event.CERTIFICATE_SHARED}
+            metrics(event, code=1, reason="r", outcome="o", limit="l", mistake="m")
+            only_logged = event in FOR_THE_LOG_ONLY
             self.assertEqual(
                 re.sub(rb"process_.*", b"", metrics.text()) == re.sub(rb"process_.*", b"", before),
                 only_logged,
@@ -151,7 +159,7 @@ class AccessTest(SynchronousTestCase):
     """This machine, and those who are allowed."""
 
     def test_others_do_not_find_it(self) -> None:
-        server = Server()
+        server = Server(metrics_allow=LOOPBACK)
         self.assertIn("HTTP/1.1 404 ", scrape(server, "192.0.2.1"))
         self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Forwarded-For: 192.0.2.1\r\n"))
         self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Forwarded-For: garbage, 192.0.2.1\r\n"))
@@ -159,8 +167,12 @@ class AccessTest(SynchronousTestCase):
         self.assertIn("HTTP/1.1 404 ", scrape(server, headers=b"X-Real-IP: 192.0.2.1\r\n"))
         self.assertIn("HTTP/1.1 200 ", scrape(server, "::1"))
 
+    def test_not_there_unless_it_is_asked_for(self) -> None:
+        self.assertIn("HTTP/1.1 404 ", scrape(Server()))
+
     def test_forged_header_of_a_stranger(self) -> None:
-        self.assertIn("HTTP/1.1 404 ", scrape(Server(), "192.0.2.1", b"X-Forwarded-For: 127.0.0.1\r\n"))
+        server = Server(metrics_allow=LOOPBACK)
+        self.assertIn("HTTP/1.1 404 ", scrape(server, "192.0.2.1", b"X-Forwarded-For: 127.0.0.1\r\n"))
 
     def test_allowed(self) -> None:
         server = Server(metrics_allow=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")))

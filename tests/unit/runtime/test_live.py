@@ -322,7 +322,7 @@ class EffectTest(SynchronousTestCase):
             assert fresh[0] != fresh[1], f"{name}: this shows nothing"
             for index, (old, new) in enumerate(((after, before), (before, after))):
                 server = Server(**{name: old}, **others)
-                server.factory.addresses.neighbour_key("192.0.2.1")  # remembered, with whether it is trusted
+                server.factory.addresses.socket_key("192.0.2.1")  # remembered, with whether it is trusted
                 said = {key: value for key, value in others.items() if key != "prover"}
                 server.live.adopt(Settings(**{name: new}, **said))
                 assert probe(server) == fresh[index], f"{name}: {old} stays, though {new} is set"

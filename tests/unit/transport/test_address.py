@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
@@ -9,16 +12,17 @@ from ma_signaling.config.sources import load
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
+from tests.support.memory_server import Server
 
 
 def nobody_hears(event: Event, /, **details: object) -> None: ...
 
 
 def seen(
-    neighbour: str | None, *lines: bytes, header: bytes = b"x-forwarded-for", **settings: str
+    neighbour: str | None, *lines: bytes, header: bytes = b"x-forwarded-for", **options: str
 ) -> ClientAddress:
     """The client of a request that came from ``neighbour`` with these lines of one header."""
-    loaded = load({name: [value] for name, value in settings.items()}, {}).settings
+    loaded = load({name: [value] for name, value in options.items()}, {}).settings
     addresses = ClientAddresses(loaded, nobody_hears)
     return addresses.of(neighbour, lambda name: lines if name == header else ())
 
@@ -75,12 +79,16 @@ class ClientAddressTest(SynchronousTestCase):
             addresses = ClientAddresses(Settings(), nobody_hears)
             return addresses.of("127.0.0.1", lambda name: headers.get(name, ()))
 
-        assert behind(b"for=198.51.100.7", b"127.0.0.1").shared
+        proxy = ClientAddress("127.0.0.1", "127.0.0.1", True)
+        assert behind(b"for=198.51.100.7", b"203.0.113.1") == proxy
+        assert behind(b"for=198.51.100.7", b"127.0.0.1") == proxy
+        assert behind(b'for=198.51.100.7;x="', b"198.51.100.7") == proxy
         assert behind(b"for=198.51.100.7", b"198.51.100.7") == ClientAddress("198.51.100.7", "198.51.100.7")
 
     def test_a_very_long_list_is_read_from_its_end(self) -> None:
-        line = b"for=192.0.2.1," * 1000 + b"for=198.51.100.7"
-        assert seen("127.0.0.1", line, header=b"forwarded").key == "198.51.100.7"
+        for header, hop in ((b"forwarded", b"for="), (b"x-forwarded-for", b"")):
+            line = (hop + b"192.0.2.1,") * 1000 + hop + b"198.51.100.7"
+            assert seen("127.0.0.1", line, header=header).key == "198.51.100.7"
 
     def test_ports_brackets_and_zones(self) -> None:
         for value in (b"198.51.100.1:4711", b"::ffff:198.51.100.1"):
@@ -101,6 +109,10 @@ class ClientAddressTest(SynchronousTestCase):
             b'proto=http; for="198.51.100.1"',
             b"for=9.9.9.9, for=198.51.100.1",
             b'for="9.9.9.9,x", for=198.51.100.1;by="a;b=,c"',
+            b'for=9.9.9.9;x="\\"a,", for="198.51.1\\00.1"',
+            b"\t for=198.51.100.1 ; proto=http\t",
+            b";;for=198.51.100.1;;",
+            b",,for=198.51.100.1",
         ):
             assert seen("127.0.0.1", value, header=b"forwarded").key == "198.51.100.1", value
         ipv6 = b'for="[2001:db8:cafe::17]:4711"'
@@ -112,11 +124,26 @@ class ClientAddressTest(SynchronousTestCase):
             b"by=1.2.3.4",
             b"",
             b";;,,==",
+            b"for=198.51.100.1,",
+            b'for="198.51.100.1',
+            b'for=198.51.100.1;x="',
+            b'for=9.9.9.9;x=", for=198.51.100.1',
+            b'for=9.9.9.9;x="\\", for=198.51.100.1',
+            b'for=9.9.9.9;x="a"b, for=198.51.100.1',
+            b"for=198.51.100.1;for=9.9.9.9",
+            b"for = 198.51.100.1",
+            b"for=[2001:db8::1]",
+            b"for=198.51.100.1:1",
+            b"198.51.100.1",
+            b"x, for=198.51.100.1",
         ):
             assert seen("127.0.0.1", value, header=b"forwarded") == ClientAddress(
                 "127.0.0.1", "127.0.0.1", True
             ), value
-        assert seen("127.0.0.1", b'for="1.2.3.4', header=b"forwarded").key == "1.2.3.4", "a quote left open"
+        assert (
+            seen("127.0.0.1", b'for=9.9.9.9;x="', b"for=198.51.100.1", header=b"forwarded").key
+            == "198.51.100.1"
+        )
 
     def test_only_one_header_is_believed(self) -> None:
         headers = {
@@ -124,8 +151,12 @@ class ClientAddressTest(SynchronousTestCase):
             b"forwarded": [b"for=9.9.9.9"],
             b"x-real-ip": [b"9.9.9.9"],
         }
-        for name, expected in (("", "198.51.100.1"), ("Forwarded", "9.9.9.9"), ("X-Real-IP", "9.9.9.9")):
-            loaded = load({"client_ip_header": [name]} if name else {}, {}).settings
+        for name, expected in (
+            ("X-Forwarded-For", "198.51.100.1"),
+            ("Forwarded", "9.9.9.9"),
+            ("X-Real-IP", "9.9.9.9"),
+        ):
+            loaded = load({"client_ip_header": [name]}, {}).settings
             addresses = ClientAddresses(loaded, nobody_hears)
             assert addresses.of("127.0.0.1", lambda name: headers.get(name, ())).key == expected
 
@@ -136,7 +167,8 @@ class ClientAddressTest(SynchronousTestCase):
             ).key
 
         assert behind_cloudflare(b"198.51.100.1") == "198.51.100.1"
-        assert behind_cloudflare(b"9.9.9.9", b"198.51.100.1") == "198.51.100.1"
+        assert behind_cloudflare(b"198.51.100.1", b"198.51.100.1") == "198.51.100.1"
+        assert behind_cloudflare(b"9.9.9.9", b"198.51.100.1") == "127.0.0.1"
         assert behind_cloudflare(b"9.9.9.9, 198.51.100.1") == "127.0.0.1"
         assert behind_cloudflare() == "127.0.0.1"
 
@@ -147,13 +179,123 @@ class ClientAddressTest(SynchronousTestCase):
         )
         assert not seen("127.0.0.1").shared
 
-    def test_ignored_headers_are_said_once(self) -> None:
+    def test_addresses_made_of_ipv4(self) -> None:
+        for text in (
+            "64:ff9b::8.8.8.8",  # NAT64
+            "2002:808:808::1",  # 6to4
+            "2001:0:4136:e378:8000:63bf:f7f7:f7f7",  # Teredo: the last 32 bits, inverted
+        ):
+            assert seen(text) == ClientAddress("8.8.8.8", "8.8.8.8"), text
+            assert seen("127.0.0.1", text.encode()).key == "8.8.8.8", text
+
+    def test_none_of_them_is_this_machine(self) -> None:
+        for text in (
+            "64:ff9b::127.0.0.1",
+            "2002:7f00:1::1",
+            "64:ff9b::10.0.0.1",
+            "2002:a00:1::",
+            "2001::f5ff:fffe",
+        ):
+            assert seen(text).key.endswith("::/64"), text
+            assert seen(text, b"9.9.9.9", trusted_proxies="127.0.0.0/8,10.0.0.0/8").text != "9.9.9.9", text
+
+    def test_what_an_operator_can_mend_is_said_once(self) -> None:
+        xff: dict[bytes, list[bytes]] = {b"x-forwarded-for": [b"9.9.9.9"]}
+        cases: list[tuple[Event, str, dict[bytes, list[bytes]]]] = [
+            (Event.FORWARDING_IGNORED, "192.0.2.1", xff),
+            (Event.FORWARDING_UNUSABLE, "127.0.0.1", {**xff, b"forwarded": [b"for=1.1.1.1"]}),
+            (Event.FORWARDING_UNUSABLE, "127.0.0.1", {b"forwarded": [b'for="']}),
+            (Event.CLIENT_NOT_NAMED, "127.0.0.1", {}),
+            (Event.CLIENT_NOT_NAMED, "127.0.0.1", {b"x-real-ip": [b"9.9.9.9"]}),
+        ]
+        for expected, peer, headers in cases:
+            assert self.reported(peer, headers) == [expected], headers
+
+    def reported(self, peer: str, headers: dict[bytes, list[bytes]]) -> list[Event]:
+        """Return what is reported of three such requests for a WebSocket."""
         events: list[Event] = []
 
         def report(event: Event, /, **details: object) -> None:
             events.append(event)
 
-        addresses = ClientAddresses(load({}, {}).settings, report)
+        addresses = ClientAddresses(Settings(), report)
         for _ in range(3):
-            addresses.of("192.0.2.1", lambda name: [b"9.9.9.9"] if name == b"x-forwarded-for" else ())
-        assert events == [Event.FORWARDING_IGNORED]
+            addresses.of(peer, lambda name: headers.get(name, ()))
+            addresses.report_unnamed(peer, lambda name: headers.get(name, ()))
+        return events
+
+    def test_a_local_client_of_the_rest_api_is_no_careless_proxy(self) -> None:
+        server = Server()
+        with capturedLogs() as logged:
+            client = server.accept("127.0.0.1")
+            client.send(
+                b"GET /health HTTP/1.1\r\nHost: h\r\n\r\nGET /api/check/X HTTP/1.1\r\nHost: h\r\n\r\n"
+            )
+            assert logged == []
+            server.connect("127.0.0.1")
+        assert "no header names its client" in str(formatEvent(logged[0]))
+
+
+class PrefixTest(SynchronousTestCase):
+    """Nothing that a client sends changes what a proxy that appends is heard to say: at worst it isn't heard."""
+
+    CLIENT = "198.51.100.7"
+    NOT_HEARD = ClientAddress("127.0.0.1", "127.0.0.1", shared=True)
+
+    def test_x_forwarded_for(self) -> None:
+        @settings(max_examples=300, deadline=None)
+        @given(PREFIXES)
+        def explore(prefix: bytes) -> None:
+            heard = ClientAddress(self.CLIENT, self.CLIENT)
+            assert seen("127.0.0.1", prefix + b", " + self.CLIENT.encode()) == heard
+            assert seen("127.0.0.1", prefix, self.CLIENT.encode()) == heard
+            # A second proxy, which is trusted, has added the first.
+            assert seen("127.0.0.1", prefix + b",198.51.100.7, 127.0.0.2") == heard
+
+        explore()
+
+    def test_forwarded(self) -> None:
+        @settings(max_examples=500, deadline=None)
+        @given(PREFIXES, st.sampled_from(APPENDED))
+        def explore(prefix: bytes, appended: bytes) -> None:
+            heard = seen("127.0.0.1", appended, header=b"forwarded")
+            assert not heard.shared
+            assert seen("127.0.0.1", prefix, appended, header=b"forwarded") == heard
+            both = seen("127.0.0.1", prefix + b", " + appended, header=b"forwarded")
+            assert both in (heard, self.NOT_HEARD), both
+
+        explore()
+
+    def test_neither_by_adding_the_other_header(self) -> None:
+        @settings(max_examples=300, deadline=None)
+        @given(PREFIXES)
+        def explore(other: bytes) -> None:
+            headers = {b"x-forwarded-for": [self.CLIENT.encode()], b"forwarded": [other]}
+            addresses = ClientAddresses(Settings(), nobody_hears)
+            client = addresses.of("127.0.0.1", lambda name: headers.get(name, ()))
+            assert client in (ClientAddress(self.CLIENT, self.CLIENT), self.NOT_HEARD)
+
+        explore()
+
+
+APPENDED = [
+    b"for=198.51.100.7",
+    b'for="[2001:db8::7]:4711"',
+    b'by=203.0.113.1;for="198.51.100.7:1";proto=https',
+    b'for=198.51.100.7;by="a\\"b";host="x, y"',
+]
+PREFIXES = st.one_of(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b"for=", b"192.0.2.9", b"[2001:db8::9]", b"127.0.0.1", b"unknown", b"x="),
+                *(b'"', b"\\", b";", b",", b" ", b"\xff"),
+            ]
+        ),
+        max_size=12,
+    ).map(b"".join),
+    st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30).map(
+        lambda text: text.encode("latin-1")
+    ),
+)
+"""What a client may have put into a header before a proxy appends to it."""
