@@ -40,10 +40,9 @@ class DockerfileTest(SynchronousTestCase):
             image = Image(ROOT, Path(directory))
             image.build()
             assert image.commands_run >= 2
-            state = image.root / "var" / "lib" / "ma-signaling"
             before = snapshot(image.root)
             port = free_port()
-            with self.container(image, state, PORT=str(port)) as process:
+            with self.container(image, image.root, PORT=str(port)) as process:
                 self.wait_until_healthy(image, process, PORT=str(port))
                 assert self.health(image, PORT=str(free_port())).returncode == 1
                 process.send_signal(signal.SIGTERM)
