@@ -56,10 +56,15 @@ class Contests:
         closer: Closer,
         registrar: Registrar,
         is_busy: Callable[[Home], bool],
+        offers_delivered: Callable[[Home], None],
         proofs: Proofs,
     ) -> None:
-        """``is_busy`` says whether a session of a home waits for its answer."""
+        """``is_busy`` says whether a session of a home waits for its answer.
+
+        ``offers_delivered`` hears that a home has got the offers that waited.
+        """
         self.is_busy = is_busy
+        self.offers_delivered = offers_delivered
         self.proofs = proofs
         self.by_remote_id: dict[str, Contest] = {}
         self._clock = clock

@@ -54,7 +54,16 @@ class Registry:
         self._claims = claims
         self._homes: dict[str, Home] = {}
         self._proofs = Proofs(settings, clock, report, prover)
-        self.contests = Contests(settings, clock, report, closer, self, sessions.is_busy, self._proofs)
+        self.contests = Contests(
+            settings,
+            clock,
+            report,
+            closer,
+            self,
+            sessions.is_busy,
+            sessions.offers_delivered,
+            self._proofs,
+        )
         self._suspension = Suspension(clock, sessions, self._ask_holder, self._wait_is_over)
         self._buffered = Buffered()
         self.expected = ExpectedHomes()

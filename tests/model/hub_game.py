@@ -90,6 +90,12 @@ class Call(BaseCall[Player]):
     """It waits until its home has proved itself."""
     to_home: list[int] = field(default_factory=list)
     """Accepted letters that the home has yet to hear."""
+    kept: list[int] = field(default_factory=list)
+    """Accepted letters of the client, until it is answered: its home's next connection hears them all."""
+    is_reset: bool = False
+    """A new connection of its home was told of its end, since it begins anew."""
+    answer_due: float | None = None
+    """When it ends without an answer."""
     to_client: list[int] = field(default_factory=list)
     bye_owed: bool = False
     bye_heard: bool = False
@@ -172,7 +178,8 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
     def is_kept(self, house: House) -> bool:
         """Whether a house without a holder is kept for calls that wait."""
         home = self.world.hub.registry.find(house.remote_id)
-        return house.holder is None and home is not None and bool(home.suspended) and home.timer is None
+        pending = any(not call.is_open and not call.over for call in house.calls)
+        return house.holder is None and home is not None and (bool(home.suspended) or pending)
 
     def is_over(self, house: House) -> bool:
         """Whether nobody can inherit a house any more."""

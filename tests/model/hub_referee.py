@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ma_signaling.core.sessions import CONNECTED_DEADLINE
+from ma_signaling.core.sessions import ANSWER_SECONDS, CONNECTED_DEADLINE
 from tests.model.hub_contests import Contests
 from tests.model.hub_game import Call, House, Letter, Player
 from tests.support.memory_hub import Message, World
@@ -58,7 +58,9 @@ class Referee(Contests):
         assert call.house.holder is player, f"{player} hears of {call}, which is for {call.house}"
         assert not call.over and not call.answered, f"{call} is announced too late"
         assert call.told is not player, f"{player} hears twice of {call}"
-        call.told, call.told_at = player, self.now
+        assert call.is_reset == (call.told is not None), f"{player} must hear first that {call} begins anew"
+        call.told, call.told_at, call.is_reset = player, self.now, False
+        call.to_home = list(call.kept)
 
     def name(self, call: Call, session_id: str) -> None:
         super().name(call, session_id)
@@ -66,6 +68,10 @@ class Referee(Contests):
 
     def _client_disconnected(self, player: Player, call: Call) -> None:
         assert call.house.holder is player and call.told is not None, f"{player} never heard of {call}"
+        if not call.over and not call.answered and call.told is not player:
+            assert not call.is_reset
+            call.is_reset = True
+            return
         assert not call.bye_heard, f"{player} hears twice that {call} is over"
         call.bye_heard = True
 
@@ -106,6 +112,10 @@ class Referee(Contests):
         self.hang_up(call, tell=code != "server-disconnected")
 
     def _peer_disconnected(self, call: Call) -> None:
+        is_late = call.answer_due is not None and self.now >= call.answer_due and not call.answered
+        if is_late and call.house.holder is not None:
+            self.hang_up(call, tell=True)
+            return
         assert not call.suspended, f"{call.client} should not notice"
         self._bereaved.append(call.house)
         self.hang_up(call, tell=False)
@@ -122,6 +132,8 @@ class Referee(Contests):
                 f"{player} hears {message} too early"
             )
             assert message == letter.fields | {"sessionId": call.id}
+            if is_offer and not call.answered:
+                call.answer_due = self.now + ANSWER_SECONDS
         else:
             assert player.call is call and not call.suspended, f"{player} hears another's {message}"
             assert message == letter.fields
@@ -159,6 +171,8 @@ class Referee(Contests):
     def _judge_house(self, house: House) -> None:
         calls = []
         for call in house.calls:
+            if house.holder is None and call.answered and not call.over and not self._is_in_grace(house):
+                call.suspended, house.suspended_at = True, self._end_of_grace(house)
             if call.suspended and not self._judge_suspended(call):
                 continue
             assert not call.to_client and (call.bye_owed or not call.bye_heard)
@@ -167,7 +181,8 @@ class Referee(Contests):
             if not call.over:
                 assert not house.over, f"{call} goes on, without a home"
                 is_left = house.holder is None and not self._is_in_grace(house)
-                assert call.suspended or not is_left or call.at > (house.away_since or 0), f"{call} goes on"
+                may_wait = call.suspended or not call.is_open
+                assert may_wait or not is_left or call.at > (house.away_since or 0), f"{call} goes on"
                 self._judge_call(call)
             if not call.over or call.bye_owed != call.bye_heard:
                 calls.append(call)
@@ -175,6 +190,9 @@ class Referee(Contests):
 
     def _is_in_grace(self, house: House) -> bool:
         return house.away_since is not None and self.now < house.away_since + self.world.settings.grace
+
+    def _end_of_grace(self, house: House) -> float:
+        return (house.away_since or 0.0) + self.world.settings.grace
 
     def _judge_delivery(self, call: Call) -> None:
         """What a home deserves to hear in a call, while it is there."""
@@ -188,6 +206,8 @@ class Referee(Contests):
         holder = call.house.holder
         if holder is not None and not call.answered:
             assert call.told is holder, f"{holder} does not hear of {call}"
+        is_late = call.answer_due is not None and self.now >= call.answer_due
+        assert holder is None or call.answered or not is_late, f"{call} has no answer"
         if not call.is_open:
             park_ends = call.at + self.world.settings.park
             assert self.now < (park_ends if holder is None else self._unready_at(call)), (
