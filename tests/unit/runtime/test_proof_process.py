@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.runtime import prover
 from ma_signaling.runtime.proof_process import (
     HANG_SECONDS,
     MAX_LINE,
@@ -269,3 +270,7 @@ class ProcessTest(SynchronousTestCase):
         self.settings.turn_urls = ("turn:t.example",)
         self.reactor.advance(FRESH_SECONDS)
         assert self.prover.obstacle is None
+
+    def test_without_the_extra(self) -> None:
+        self.patch(prover, "find_spec", lambda name: None)
+        assert self.prover.obstacle == "aiortc is not installed (extra proof)"
