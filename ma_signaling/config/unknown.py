@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from ma_signaling.config.settings import declarations
 
 REMOVED = {
+    "connections_per_address": "connections are shared between addresses; see max_connections",
     "environment": "log_format sets the format of the log",
     "session_stories": "it is now session_traces",
     "short_path": "it is now fast_path",

@@ -15,6 +15,7 @@ from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
 from ma_signaling.config.toml_file import as_toml
+from ma_signaling.config.unknown import REMOVED
 from ma_signaling.runtime.check_config import describe
 
 EVERYTHING = """
@@ -144,6 +145,9 @@ class MistakeTest(FileTestCase):
     def test_removed_settings(self) -> None:
         self.assert_mistake("environment = 'production'", "'environment' was removed: log_format sets")
         self.assert_mistake("short-path = false", "'short_path' was removed: it is now fast_path")
+
+    def test_what_was_removed_is_gone(self) -> None:
+        assert not REMOVED.keys() & {each.name for each in declarations()}
 
     def test_nested_too_deeply(self) -> None:
         self.assert_mistake("port = " + 3000 * "[", "nested too deeply")
