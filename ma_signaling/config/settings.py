@@ -1,7 +1,8 @@
 """Every setting, declared once: name, type, default, unit and a line of help.
 
-To add a setting, add a field to ``Settings``. Its command-line option (``--field-name``), its environment variable
-(``MA_SIGNALING_FIELD_NAME``), its key in a file, its validation and its entry in docs/settings.md follow from that.
+To add a setting, add a field to ``Settings``, or to ``LimitSettings`` for a limit. Its command-line option
+(``--field-name``), its environment variable (``MA_SIGNALING_FIELD_NAME``), its key in a file, its validation and its
+entry in docs/settings.md follow from that.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass, fields
 
 from ma_signaling.config import values
 from ma_signaling.config.declaration import Declaration, setting
+from ma_signaling.config.limit_settings import LimitSettings
 from ma_signaling.config.values import Network
 
 
 @dataclass(kw_only=True, slots=True)
-class Settings:
-    """The settings of one server; 0 switches a limit off.
+class Settings(LimitSettings):
+    """The settings of one server.
 
     All parts of a server share one instance and read a value when they need it, so ``adopt`` reaches them all.
     """
@@ -74,19 +76,6 @@ class Settings:
         unit="origins",
         live=True,
     )
-    max_connections: int = setting(
-        "0",
-        values.whole(0),
-        "Open connections in total; 0: as many as the descriptor limit allows",
-        unit="connections",
-        live=True,
-    )
-    remembered_addresses: int = setting(
-        "50000",
-        values.whole(1),
-        "Addresses and Remote IDs that limits remember; the oldest are forgotten first",
-        unit="addresses",
-    )
     allow_remote_ids: str = setting(
         "",
         str,
@@ -118,111 +107,6 @@ class Settings:
         unit="networks, or none",
         live=True,
     )
-    connections_per_minute: int = setting(
-        "1200",
-        values.whole(0),
-        "New connections from one address within a minute",
-        unit="connections",
-        live=True,
-    )
-    sockets_per_minute: int = setting(
-        "2400",
-        values.whole(0),
-        "Sockets accepted from one address within a minute; those beyond are closed without an answer",
-        unit="sockets",
-        live=True,
-    )
-    requests_per_minute: int = setting(
-        "1200",
-        values.whole(0),
-        "HTTP requests from one address within a minute; at most this many are answered",
-        unit="requests",
-        live=True,
-    )
-    silent_connections_per_address: int = setting(
-        "100",
-        values.whole(0),
-        "Open connections from one address that have said nothing yet",
-        unit="connections",
-        live=True,
-    )
-    lookups_per_minute: int = setting(
-        "100",
-        values.whole(0),
-        "Lookups of Remote IDs and sessions by HTTP, from one address within a minute",
-        unit="lookups",
-        live=True,
-    )
-    connect_requests_per_minute: int = setting(
-        "600",
-        values.whole(0),
-        "Requests for a home (connect-request) from one address within a minute",
-        unit="requests",
-        live=True,
-    )
-    guesses_per_minute: int = setting(
-        "10",
-        values.whole(0),
-        "Distinct unknown Remote IDs within a minute that block the lookups of an address",
-        unit="Remote IDs",
-        live=True,
-    )
-    message_rate: float = setting(
-        "20",
-        values.number(0, 1e6),
-        "Messages of one session in one direction, sustained rate",
-        unit="messages a second",
-        live=True,
-    )
-    message_burst: int = setting(
-        "200", values.whole(0), "Messages of one session in one direction at once", unit="messages", live=True
-    )
-    message_bytes_rate: float = setting(
-        "65536",
-        values.number(0, 1e9),
-        "Bytes of one session in one direction, sustained rate",
-        unit="bytes a second",
-        live=True,
-    )
-    message_bytes_burst: int = setting(
-        "524288", values.whole(0), "Bytes of one session in one direction at once", unit="bytes", live=True
-    )
-    control_rate: float = setting(
-        "5",
-        values.number(0, 1e6),
-        "All other messages of one connection, sustained rate",
-        unit="messages a second",
-        live=True,
-    )
-    control_burst: int = setting(
-        "50", values.whole(0), "All other messages of one connection at once", unit="messages", live=True
-    )
-    home_sessions_per_minute: int = setting(
-        "120",
-        values.whole(0),
-        "New sessions at one home within a minute; as many again for addresses that have had less than their share",
-        unit="sessions",
-        live=True,
-    )
-    home_sessions: int = setting(
-        "256", values.whole(0), "Open sessions at one home", unit="sessions", live=True
-    )
-    session_traces: int = setting(
-        "10000",
-        values.whole(0),
-        "Sessions whose trace is kept until ten minutes after their end; 0: none",
-        unit="sessions",
-    )
-    max_message_bytes: int = setting(
-        "65536", values.whole(1024), "Largest accepted message", unit="bytes", live=True
-    )
-    send_buffer_bytes: int = setting(
-        "1048576",
-        values.whole(65536),
-        "Unsent bytes to one peer; beyond them the connection is dropped",
-        unit="bytes",
-        live=True,
-    )
     ready_timeout: float = setting(
         "10",
         values.number(0.1, 25),
@@ -235,33 +119,6 @@ class Settings:
         values.number(0.1, 60),
         "How long a probed home may take to answer when another connection registers its Remote ID",
         unit="seconds",
-        live=True,
-    )
-    proof: str = setting(
-        "auto",
-        values.choice("auto", "relay", "off"),
-        "Ask contenders for a Remote ID to prove by UDP that they hold its key; relay: only through --turn-urls",
-        live=True,
-    )
-    proofs_per_minute: int = setting(
-        "120",
-        values.whole(0),
-        "Proofs of possession that are asked for within a minute",
-        unit="proofs",
-        live=True,
-    )
-    proof_networks: tuple[Network, ...] = setting(
-        "none",
-        values.networks,
-        "Networks besides the Internet that a proof may use: for its packets, and for the addresses in its offer",
-        unit="networks, or none",
-        live=True,
-    )
-    proof_address: str = setting(
-        "",
-        values.ipv4_or_none,
-        "Public IPv4 address that a proof offers where a NAT that keeps ports maps it to this machine",
-        unit="IPv4 address",
         live=True,
     )
     ping_interval: float = setting(
@@ -288,6 +145,34 @@ class Settings:
         values.number(0, 25),
         "How long a connect-request waits for the return of a lost home",
         unit="seconds",
+        live=True,
+    )
+    proof: str = setting(
+        "auto",
+        values.choice("auto", "relay", "off"),
+        "Ask contenders for a Remote ID to prove by UDP that they hold its key; relay: only through --turn-urls",
+        unit="auto, relay or off",
+        live=True,
+    )
+    proofs_per_minute: int = setting(
+        "120",
+        values.whole(0),
+        "Proofs of possession that are asked for within a minute",
+        unit="proofs",
+        live=True,
+    )
+    proof_networks: tuple[Network, ...] = setting(
+        "none",
+        values.networks,
+        "Networks besides the Internet that a proof may use: for its packets, and for the addresses in its offer",
+        unit="networks, or none",
+        live=True,
+    )
+    proof_address: str = setting(
+        "",
+        values.ipv4_or_none,
+        "Public IPv4 address that a proof offers where a NAT that keeps ports maps it to this machine",
+        unit="IPv4 address",
         live=True,
     )
     nats_url: tuple[str, ...] = setting(
@@ -372,6 +257,7 @@ class Settings:
 
 
 def declarations() -> Iterator[Declaration]:
-    """Yield the declaration of every setting, in order."""
-    for each in fields(Settings):
+    """Yield the declaration of every setting, the limits last."""
+    limits = {each.name for each in fields(LimitSettings)}
+    for each in sorted(fields(Settings), key=lambda each: each.name in limits):
         yield Declaration(name=each.name, **each.metadata)
