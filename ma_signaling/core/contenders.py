@@ -38,8 +38,8 @@ class Ground(Protocol):
     def is_busy(self, home: Home) -> bool:
         """Whether a session of a home waits for its answer."""
 
-    def offers_delivered(self, home: Home) -> None:
-        """Know that a home has got the offers that waited."""
+    def offers_delivered(self, session_ids: list[str]) -> None:
+        """Know that a home has got the offers of these sessions, which have waited."""
 
     def ask_holder(self, connection: Connection, payer: str) -> Asking | None:
         """Ask the holder of a Remote ID for proof, unless it is being asked."""
@@ -137,10 +137,8 @@ class Holder:
             self._asking.cancel()
 
     def hold_offers(self, held: bool) -> None:
-        was_held, self._home.are_offers_held = self._home.are_offers_held, held
-        self._home.flush()
-        if was_held and not held:
-            self._ground.offers_delivered(self._home)
+        self._home.are_offers_held = held
+        self._ground.offers_delivered(self._home.flush())
 
     def lose(self, how: How, life: Life) -> None:
         connection = self._ground.lost(self._home, how, life)

@@ -56,12 +56,12 @@ class Contests:
         closer: Closer,
         registrar: Registrar,
         is_busy: Callable[[Home], bool],
-        offers_delivered: Callable[[Home], None],
+        offers_delivered: Callable[[list[str]], None],
         proofs: Proofs,
     ) -> None:
         """``is_busy`` says whether a session of a home waits for its answer.
 
-        ``offers_delivered`` hears that a home has got the offers that waited.
+        ``offers_delivered`` hears whose offers a home has got that have waited.
         """
         self.is_busy = is_busy
         self.offers_delivered = offers_delivered

@@ -119,11 +119,14 @@ class Home:
             return self._outbox.has_room(size)
         return not self.connection.peer.congested
 
-    def flush(self) -> None:
-        """Send what need not wait any more."""
-        if self.connection is not None and not self.are_offers_held:
-            for message in self._outbox.take(lambda session_id, _: session_id not in self.suspended):
-                self.connection.forward(*message)
+    def flush(self) -> list[str]:
+        """Send what need not wait any more; returns the IDs of the sessions whose offers went out."""
+        if self.connection is None or self.are_offers_held:
+            return []
+        sent = self._outbox.take(lambda session_id, _: session_id not in self.suspended)
+        for message in sent:
+            self.connection.forward(*message)
+        return [session_id for session_id, kind, _ in sent if kind == "offer"]
 
     def is_waiting(self, session_id: str) -> bool:
         """Return whether messages of this session wait for delivery."""

@@ -180,10 +180,12 @@ class Sessions(SessionTable[Session]):
         if session.negotiation is Negotiation.OFFERED and session.home.connection is not None:
             self._set_timer(session, ANSWER_SECONDS, self._answer_due)
 
-    def offers_delivered(self, home: Home) -> None:
-        """Give a home its time to answer the offers that have waited."""
-        for session in self.of(home):
-            self.offered(session)
+    def offers_delivered(self, session_ids: list[str]) -> None:
+        """Give a home its time to answer the offers of these sessions, which have waited."""
+        for session_id in session_ids:
+            session = self.get(session_id)
+            if session is not None:
+                self.offered(session)
 
     def _answer_due(self, session: Session) -> None:
         session.timer = None

@@ -210,5 +210,5 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     def _beats(self, player: Player, other: Player) -> bool:
         """Whether a player stays instead of another one, where both hold a Remote ID: the elder registration does."""
-        now, remote_id = self.now, other.remote_id
-        return player.held.get(remote_id, now) <= other.held[remote_id] and remote_id in player.held
+        remote_id = other.remote_id
+        return remote_id in player.held and player.held[remote_id] <= other.held[remote_id]

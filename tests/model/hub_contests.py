@@ -59,7 +59,10 @@ class Contests(Game):
             self._heirs.add(player)
         else:
             assert self.acting is player and self.registering == remote_id, f"{player} never asked for that"
-        if house is not None and self.is_over(house):
+        home = self.world.hub.registry.find(remote_id)
+        if house is not None and house.home is not home:
+            grace = self.world.settings.grace
+            assert house.away_since is not None and self.now >= house.away_since + grace, f"{house} is lost"
             house.over = True
         if house is None or house.over:
             house = self.houses[remote_id] = House(remote_id)
@@ -71,6 +74,7 @@ class Contests(Game):
         self._move_in(player, house, has_proved=has_proved)
 
     def _move_in(self, player: Player, house: House, *, has_proved: bool) -> None:
+        house.home = self.world.hub.registry.find(house.remote_id)
         house.holder, house.away_since, house.ice = player, None, player.ice[house.remote_id]
         player.house = house
         for call in house.calls:
@@ -141,7 +145,11 @@ class Contests(Game):
         house.away_since = None
 
     def _is_busy(self, house: House) -> bool:
-        return any(call.offered and not call.answered and not call.over for call in house.calls)
+        # One that ends in the very moment in which the probe does may still have counted.
+        return any(
+            call.offered and not call.answered and (not call.over or call.over_at == self.now)
+            for call in house.calls
+        )
 
     # What players deserve
 

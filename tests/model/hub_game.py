@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ma_signaling.core.asking import Asking, Stage
+from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.remote_id import is_fingerprint
@@ -60,6 +61,8 @@ class House(Brief):
 
     remote_id: str
     holder: Player | None = None
+    home: Home | None = None
+    """What the hub keeps of it."""
     ice: Any = None
     away_since: float | None = None
     suspended_at: float = 0.0
@@ -88,6 +91,7 @@ class Call(BaseCall[Player]):
     offered: bool = False
     suspended: bool = False
     """It waits until its home has proved itself."""
+    over_at: float = 0.0
     to_home: list[int] = field(default_factory=list)
     """Accepted letters that the home has yet to hear."""
     kept: list[int] = field(default_factory=list)
@@ -176,10 +180,11 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
                 challenge.lives = True
 
     def is_kept(self, house: House) -> bool:
-        """Whether a house without a holder is kept for calls that wait."""
+        """Whether a house without a holder is kept for calls that wait, or that have waited a moment ago."""
         home = self.world.hub.registry.find(house.remote_id)
-        pending = any(not call.is_open and not call.over for call in house.calls)
-        return house.holder is None and home is not None and (bool(home.suspended) or pending)
+        if house.holder is not None or home is None:
+            return False
+        return bool(home.suspended) or home.timer is not None
 
     def is_over(self, house: House) -> bool:
         """Whether nobody can inherit a house any more."""
@@ -202,6 +207,7 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
     def hang_up(self, call: Call, *, tell: bool) -> None:
         """A call is over for its client; its home deserves to hear of it, or not; what it didn't hear yet is void."""
         self.end(call)
+        call.over_at = self.now
         call.to_home.clear()
         call.bye_owed = tell and call.told is not None and not call.suspended
 

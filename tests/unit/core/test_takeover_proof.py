@@ -295,6 +295,23 @@ class OffersTest(ProofTestCase):
         other.say("offer", data=5)
         assert self.home.heard[-1] == {"type": "offer", "sessionId": other_id, "data": 5}
 
+    def test_the_time_to_answer_runs_from_the_delivery(self) -> None:
+        """And not anew for those that were delivered before."""
+        late = self.world.client(REMOTE_ID)
+        self.world.session(self.home, late)
+        self.client.say("offer", data=1)
+        self.sides()
+        late.say("offer", data=2)
+        self.world.advance(15)
+        self.world.advance(9.9)
+        assert self.client.heard == []
+        self.world.advance(0.1)
+        assert self.client.types() == ["peer-disconnected"]
+        self.world.advance(24.9)
+        assert late.heard == []
+        self.world.advance(0.1)
+        assert late.types() == ["peer-disconnected"]
+
     def test_they_are_bounded(self) -> None:
         self.sides()
         for _ in range(5):
