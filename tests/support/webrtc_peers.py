@@ -9,6 +9,7 @@ import asyncio
 import base64
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -87,6 +88,8 @@ class Peer:
 
     heartbeat: float | None = None
     headers: Mapping[str, str] = {}
+    trust: ssl.SSLContext | bool = True
+    """Whose certificates are trusted for wss."""
     _session: aiohttp.ClientSession
     _socket: aiohttp.ClientWebSocketResponse
     _listener: asyncio.Task[None] | None = None
@@ -132,7 +135,7 @@ class Peer:
         try:
             async with asyncio.timeout(STEP_WITHIN):
                 self._socket = await self._session.ws_connect(
-                    self.url, heartbeat=self.heartbeat, headers=self.headers
+                    self.url, heartbeat=self.heartbeat, headers=self.headers, ssl=self.trust
                 )
         except BaseException:
             await self._session.close()
@@ -198,12 +201,12 @@ class Home(Peer):
         self.ice_servers = list(ice_servers)
         self.gathers_from: Sequence[aiortc.RTCIceServer] = []
 
-    async def start(self) -> None:
+    async def start(self, within: float = STEP_WITHIN) -> None:
         """Connect and register."""
         before = len(self.received)
         await self.open()
         await self.send("register-server", remoteId=self.remote_id, iceServers=self.ice_servers)
-        registered = await self.answer("registered", since=before)
+        registered = await self.answer("registered", since=before, within=within)
         if registered["remoteId"] != self.remote_id:
             raise SignalingError(f"{self.remote_id} was registered as {registered['remoteId']}")
 

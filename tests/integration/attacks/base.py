@@ -1,0 +1,61 @@
+"""What every attack needs: a real server, over TCP and over TLS, and a conversation with it that ends in time."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.attackers import Server
+from tests.support.certificates import make_certificate
+from tests.support.free_ports import free_port
+from tests.support.server_process import ServerProcess
+
+Attack = Callable[[Server], Awaitable[None]]
+
+ENDS_WITHIN = 120.0
+
+
+@contextmanager
+def attacked(*options: str, tls: bool = False) -> Iterator[tuple[Server, ServerProcess]]:
+    """Run a server with these options; attackers reach it by TCP or by TLS."""
+    if not tls:
+        with ServerProcess(*options) as process:
+            yield Server(process.port), process
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        key, certificate = Path(directory, "key.pem"), Path(directory, "cert.pem")
+        make_certificate(key, certificate)
+        port = free_port()
+        secure = (
+            "--tls-cert",
+            str(certificate),
+            "--tls-key",
+            str(key),
+            "--port",
+            f"tcp:{port}:interface=127.0.0.1",
+        )
+        with ServerProcess(*options, *secure, plain="--http-port") as process:
+            yield Server(port, ssl.create_default_context(cafile=certificate)), process
+
+
+class AttackTest(SynchronousTestCase):
+    """Plays attacks on the real server, first by TCP, then by TLS."""
+
+    options: tuple[str, ...] = ()
+
+    def play(self, attack: Attack, *options: str, secure: tuple[bool, ...] = (False, True)) -> None:
+        """Play ``attack`` against a new server each time."""
+
+        async def bounded(server: Server) -> None:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await attack(server)
+
+        for tls in secure:
+            with attacked(*self.options, *options, tls=tls) as (server, _):
+                asyncio.run(bounded(server))

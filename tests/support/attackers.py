@@ -1,0 +1,215 @@
+"""Peers that mean harm, and the victims that they mean it to: WebSocket by hand, over TCP or TLS, from any address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+
+WITHIN = 20.0
+"""Seconds that any single step of an attack may take."""
+
+
+def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
+    """Return a client's frame, masked with zeros."""
+    size = len(payload)
+    head = bytes([opcode | (0x80 if fin else 0)])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65536:
+        head += struct.pack("!BH", 0x80 | 126, size)
+    else:
+        head += struct.pack("!BQ", 0x80 | 127, size)
+    return head + bytes(4) + payload
+
+
+def message(kind: str, **keys: object) -> bytes:
+    """Return one JSON message in a frame."""
+    return frame(json.dumps({"type": kind, **keys}).encode())
+
+
+def upgrade_request(address: str) -> bytes:
+    """Return a request for a WebSocket that a proxy forwards for ``address``, if there is one."""
+    forwarded = f"X-Forwarded-For: {address}\r\n" if address else ""
+    return (
+        f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{forwarded}"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+
+class Flood(NamedTuple):
+    """Bytes for one connection: on a WebSocket from ``address``, or as they are where it is empty."""
+
+    address: str
+    data: bytes
+
+
+class Server:
+    """Where a server under attack listens; loopback is a trusted proxy there, so that any address can be claimed."""
+
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
+        self.port = port
+        self.context = context
+        self.url = f"{'wss' if context else 'ws'}://localhost:{port}/ws"
+
+
+class Link:
+    """A connection to the server that is dropped, not closed, at the end of its ``async with``.
+
+    One that is ``deaf`` has so small a receive buffer that the server soon notices that nothing is read. Messages other
+    than those waited for are kept in ``heard``.
+    """
+
+    def __init__(self, server: Server, address: str = "", *, deaf: bool = False) -> None:
+        self.address = address
+        self.heard: list[dict[str, Any]] = []
+        self._server = server
+        self._deaf = deaf
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def __aenter__(self) -> Self:
+        connection = socket.socket()
+        try:
+            if self._deaf:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._server.port))
+            async with asyncio.timeout(WITHIN):
+                self.reader, self.writer = await asyncio.open_connection(
+                    sock=connection,
+                    limit=4096 if self._deaf else 65536,
+                    ssl=self._server.context,
+                    server_hostname="localhost" if self._server.context else None,
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.writer.transport.abort()
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes, waiting while the server takes none."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def say(self, kind: str, **keys: object) -> None:
+        """Send one message."""
+        await self.send(message(kind, **keys))
+
+    async def upgrade(self) -> bytes:
+        """Ask for a WebSocket; return the status line of the reply."""
+        await self.send(upgrade_request(self.address))
+        async with asyncio.timeout(WITHIN):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+        return head.partition(b"\r\n")[0]
+
+    async def open(self) -> None:
+        """Become a WebSocket. Raises ConnectionRefusedError with the status line."""
+        status = await self.upgrade()
+        if b" 101 " not in status:
+            raise ConnectionRefusedError(status.decode())
+
+    async def receive(self) -> tuple[int, bytes]:
+        """Return the next frame: its opcode and payload. Pings are answered."""
+        first, second = await self.reader.readexactly(2)
+        size = second & 0x7F
+        if size == 126:
+            (size,) = struct.unpack("!H", await self.reader.readexactly(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
+        opcode, payload = first & 0x0F, await self.reader.readexactly(size)
+        if opcode == PING:
+            await self.send(frame(payload, PONG))
+        return opcode, payload
+
+    async def hear(self, *kinds: str, within: float = WITHIN) -> dict[str, Any]:
+        """Return the next message of one of these types; "closed" with its ``code`` stands for the end."""
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    opcode, payload = await self.receive()
+                except (OSError, EOFError):
+                    opcode, payload = CLOSE, b""
+                if opcode == TEXT:
+                    heard: dict[str, Any] = json.loads(payload)
+                elif opcode == CLOSE:
+                    heard = {"type": "closed", "code": int.from_bytes(payload[:2]) or None}
+                else:
+                    continue
+                if heard["type"] in kinds:
+                    return heard
+                self.heard.append(heard)
+                if heard["type"] == "closed":
+                    raise ConnectionResetError(
+                        f"closed with {heard['code']} before any of {kinds}: {self.heard}"
+                    )
+
+    async def register(self, remote_id: str) -> dict[str, Any]:
+        """Ask for a Remote ID; return the answer."""
+        await self.say("register-server", remoteId=remote_id)
+        return await self.hear("registered", "error", "closed")
+
+    async def call(self, remote_id: str) -> dict[str, Any]:
+        """Ask for a home; return the answer."""
+        await self.say("connect-request", remoteId=remote_id)
+        return await self.hear("connected", "error", "closed")
+
+    async def obey(self) -> None:
+        """Answer pings, and accept sessions as a home does, until the end."""
+        with suppress(OSError, EOFError):
+            while True:
+                opcode, payload = await self.receive()
+                if opcode == CLOSE:
+                    self.heard.append({"type": "closed", "code": int.from_bytes(payload[:2]) or None})
+                    return
+                if opcode == TEXT:
+                    self.heard.append(json.loads(payload))
+                    if self.heard[-1]["type"] == "client-connected":
+                        await self.say("session-ready", sessionId=self.heard[-1]["sessionId"])
+        self.heard.append({"type": "closed", "code": None})
+
+    def end(self) -> dict[str, Any] | None:
+        """Return the close among what ``obey`` heard, None while it is open."""
+        return next((heard for heard in self.heard if heard["type"] == "closed"), None)
+
+
+def send_floods(server: Server, floods: Sequence[Flood]) -> None:
+    """Send all floods at once, each on a connection of its own, and drop the connections. It blocks."""
+    with ExitStack() as stack:
+        waiting: list[tuple[socket.socket, memoryview]] = []
+        for flood in floods:
+            link = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), WITHIN))
+            if server.context is not None:
+                link = stack.enter_context(server.context.wrap_socket(link, server_hostname="localhost"))
+            opening = upgrade_request(flood.address) if flood.address else b""
+            waiting.append((link, memoryview(opening + flood.data)))
+        for link, _ in waiting:
+            link.setblocking(False)
+        ends = time.monotonic() + WITHIN
+        while waiting and time.monotonic() < ends:
+            waiting = [(link, rest) for link, data in waiting if (rest := _send_some(link, data))]
+
+
+def _send_some(link: socket.socket, data: memoryview) -> memoryview:
+    """Return what is left to be sent."""
+    try:
+        return data[link.send(data[:65536]) :]
+    except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        time.sleep(0.0005)
+        return data
+    except OSError:
+        return data[:0]
