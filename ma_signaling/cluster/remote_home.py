@@ -84,6 +84,9 @@ class RemoteHome(Connection):
     def ping(self, payload: bytes) -> None:
         """Do nothing: its own node pings it."""
 
+    def pause_reading(self, seconds: float) -> None:
+        """Do nothing: its own node charges it."""
+
     def after_reading(self, call: Callable[[], None]) -> None:
         raise AssertionError("whether a connection lives is judged by its own node")
 

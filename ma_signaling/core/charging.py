@@ -62,6 +62,7 @@ class Charges:
     def exceeded(self, connection: Connection, budget: Budget, *, is_silent: bool = False) -> None:
         """Tell a connection, at most once a second, that a message was dropped; close it after too many.
 
+        Until it is within its budget again, nothing more of it is taken in: parsing what is dropped costs time too.
         ``is_silent``: tell it nothing, since an ``error`` would do harm.
         """
         self._report(Event.LIMIT_HIT, limit="messages")
@@ -72,5 +73,7 @@ class Charges:
             self._closer.end(
                 connection, closed(CloseCode.RATE_LIMITED, "Rate limited", None if is_silent else error)
             )
-        elif not is_silent and budget.may_tell(now):
+            return
+        connection.peer.pause_reading(budget.wait())
+        if not is_silent and budget.may_tell(now):
             connection.peer.send(messages.error(error))

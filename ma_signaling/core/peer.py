@@ -49,7 +49,10 @@ class Peer(Protocol):
         """Send one JSON message; while the connection is closing, do nothing."""
 
     def ping(self, payload: bytes) -> None:
-        """Send a WebSocket ping; until any pong comes, later keep-alive pings carry this payload too."""
+        """Send a WebSocket ping; until it is answered, later keep-alive pings carry this payload too."""
+
+    def pause_reading(self, seconds: float) -> None:
+        """Take in nothing more for a while, for this peer has sent more than its budget allows."""
 
     def after_reading(self, call: Callable[[], None]) -> None:
         """Call ``call`` once all that has arrived from this peer by now was taken in, never before this returns.

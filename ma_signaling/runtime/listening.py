@@ -29,10 +29,13 @@ from ma_signaling.core.events import Report
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.proxy_protocol import ProxyFactory
-from ma_signaling.transport.sockets import write_directly
+from ma_signaling.transport.sockets import prepare
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
+
+MIN_SILENCE_SECONDS = 90.0
+"""After which the kernel gives up a peer that confirms nothing: pings find it before, while its connection is open."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -110,8 +113,7 @@ class Ports(Service):
             port = self._listen_everywhere(text, factory)
         else:
             port = self._share_everywhere(text, factory, sharing)
-        if self._settings.fast_path:
-            write_directly(port)
+        prepare(port, max(MIN_SILENCE_SECONDS, 3 * self._settings.ping_interval))
         self._owner(text, port).append(port)
         _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
 

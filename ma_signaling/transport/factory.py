@@ -17,7 +17,8 @@ from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.fast_path import with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
-from ma_signaling.transport.protocol import MOST_FRAGMENTS, SignalingProtocol
+from ma_signaling.transport.protocol import SignalingProtocol
+from ma_signaling.transport.send_buffer import SendBuffers
 from ma_signaling.transport.timers import Deadlines, KeepAlive
 
 
@@ -34,7 +35,6 @@ class SignalingFactory(WebSocketServerFactory):
     """Makes a reader of the first request for each connection, and a protocol for each WebSocket."""
 
     noisy = False
-    most_fragments = MOST_FRAGMENTS
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.addresses = addresses
         self.report = report
         self.deadlines = Deadlines(reactor)
+        self.send_buffers = SendBuffers(hub.capacity)
         self.open = 0
         self._all_closed: Deferred[None] | None = None
         self.reconfigure()

@@ -28,10 +28,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ma_signaling.transport.reading import PacedReading
 from ma_signaling.transport.sockets import cork
 
 FIN = MASKED = 0x80
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 """Opcodes (RFC 6455 section 5.2)."""
 
 FIN_TEXT = FIN | TEXT
@@ -61,10 +62,9 @@ _STAND_INS: dict[str, object] = {
 }
 
 
-class AutobahnPath(WebSocketServerProtocol):
+class AutobahnPath(PacedReading):
     """Frames and messages as Autobahn handles them."""
 
-    transport: Any
     # What Autobahn sets when it shakes hands.
     websocket_version = 13
     inside_message = False
@@ -100,21 +100,27 @@ class FastPath(AutobahnPath):
         why: Any = reason
         WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001 - Twisted's part of it looks for timers
 
-    def dataReceived(self, data: bytes) -> None:
+    def _take_share(self, data: bytes) -> bytes:
         if self.state == OPEN and not self.data and self.current_frame is None and not self.inside_message:
             try:
                 data = self._take_frames(data)
             finally:
                 if cork.is_in:
                     cork.pull()
-            if not data:
-                return
-        super().dataReceived(data)
+            if not data or self._steps_left <= 0:
+                return data
+        return super()._take_share(data)
 
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start, size, max_bytes = 0, len(data), self.max_fast_bytes
-        while start < size and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
+        while (
+            start < size
+            and self._steps_left > 0
+            and self.state == OPEN
+            and (found := whole_frame(data, start, max_bytes))
+        ):
+            self._steps_left -= 1
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()

@@ -36,6 +36,7 @@ class FirstRequest(Protocol):
     transport: Any
     deadline: dict[Waiting, float] | None = None
     _place: SocketPlace | None = None
+    is_put_off = False
     _is_done = False
 
     def __init__(self, factory: SignalingFactory) -> None:

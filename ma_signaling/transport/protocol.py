@@ -18,14 +18,14 @@ from zope.interface import implementer
 
 from ma_signaling.core import messages
 from ma_signaling.core.capacity import SocketPlace
-from ma_signaling.core.connection import Connection
+from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
-from ma_signaling.core.errors import BAD_MESSAGE, CloseCode
+from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.silence import SILENCE
-from ma_signaling.transport.fast_path import OPEN, AutobahnPath
-from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
+from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath
+from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import Waiting
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS = 2.0
 """How long a closing handshake may take before TCP goes."""
-
-MOST_FRAGMENTS = 256
-"""Frames that one message may come in."""
 
 MOST_STEPS_AFTER_CLOSE = 100
 """What is still looked at once a close was sent, to find the reply; each frame is a step or two."""
@@ -74,13 +71,14 @@ class SignalingProtocol(AutobahnPath):
     place: SocketPlace | None = None
     """Its share of all sockets, until it is open; then ``connection`` has it."""
     deadline: dict[Waiting, float] | None = None
-    _awaiting_pong = False
+    _is_silent = False
+    """It has not answered the latest ping of the keep-alive yet."""
     _in_close_frame = False
-    _fragments = 0
     _steps_after_close = 0
     _ping_payload = b""
+    """That of the latest ping; empty once it was answered."""
     _pongs_due = 0
-    _backlog: Backlog | None = None
+    _send_buffer: SendBuffer | None = None
 
     # From Twisted
 
@@ -96,21 +94,21 @@ class SignalingProtocol(AutobahnPath):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
             self._clear_deadline()
-            self._clear_backlog()
+            self._close_send_buffer()
             self.factory.hub.capacity.closed(self.place)
         finally:
             super().connectionLost(reason)
 
     @guarded
     def pauseProducing(self) -> None:
-        if self._backlog is None and self.state == self.STATE_OPEN:
-            self._backlog = Backlog(self.transport, self.factory.hub.capacity)
+        if self._send_buffer is None and self.state == self.STATE_OPEN:
+            self._send_buffer = self.factory.send_buffers.open(self)
             self._set_deadline(STALL_SECONDS)
 
     @guarded
     def resumeProducing(self) -> None:
-        if self._backlog is not None and self.state == self.STATE_OPEN:
-            self._clear_backlog()
+        if self._send_buffer is not None and self.state == self.STATE_OPEN:
+            self._close_send_buffer()
             self._clear_deadline()
 
     def stopProducing(self) -> None:
@@ -132,15 +130,11 @@ class SignalingProtocol(AutobahnPath):
         except Exception:  # noqa: BLE001 - as ``guarded``, without a call more for each message
             self.fail("onMessage")
 
-    def onMessageBegin(self, isBinary: bool) -> None:
-        self._fragments = 0
-        super().onMessageBegin(isBinary)
-
     def onMessageFrameBegin(self, length: int) -> None:
-        self._fragments += 1
         super().onMessageFrameBegin(length)
-        if self._fragments > self.factory.most_fragments and not self.failedByMe:
-            self._fail_connection(CloseCode.POLICY, "too many fragments")
+        if self.current_frame.opcode == CONTINUATION and self.connection is not None:
+            # The message is charged as one; but each frame costs as much time, however little is in it.
+            self.factory.hub.charge_control_frame(self.connection)
 
     def processData(self) -> bool:
         if self.state != self.STATE_OPEN:
@@ -151,25 +145,23 @@ class SignalingProtocol(AutobahnPath):
         more: bool = super().processData()
         return more
 
-    @guarded
     def onPing(self, payload: bytes) -> None:
         if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
             self.sendPong(payload)
 
-    @guarded
     def onPong(self, payload: bytes) -> None:
-        self._awaiting_pong = False
-        self._ping_payload = b""
+        if payload == self._ping_payload:
+            self._is_silent = False
+            self._ping_payload = b""
         if self.connection is None:
             return
-        # What this server has asked for costs nothing: strangers decide how many checks a home must answer.
+        # What this server has asked for costs nothing: strangers decide how many probes a home must answer.
         if self._pongs_due > 0:
             self._pongs_due -= 1
         elif not self.factory.hub.charge_control_frame(self.connection):
             return
         self.factory.hub.pong(self.connection, payload)
 
-    @guarded
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
         self._in_close_frame = True
@@ -222,18 +214,24 @@ class SignalingProtocol(AutobahnPath):
 
     @property
     def congested(self) -> bool:
-        backlog = self._backlog
-        return backlog is not None and backlog.is_beyond(self.factory.settings.send_buffer_bytes // 2)
+        buffer = self._send_buffer
+        return buffer is not None and buffer.is_beyond(self.factory.settings.send_buffer_bytes // 2)
 
     def send(self, message: bytes) -> None:
-        if self.state != OPEN:
-            return
-        if self._backlog is None or self._backlog.takes(
-            len(message), self.factory.settings.send_buffer_bytes
-        ):
+        buffer = self._send_buffer
+        if buffer is not None and not buffer.takes(len(message), self.factory.settings.send_buffer_bytes):
+            self.cut_slow()
+        if self.state == OPEN:
             self.send_text(message)
-        else:
-            self._cut("it does not read what it is sent")
+
+    # From the send buffers
+
+    @property
+    def is_home(self) -> bool:
+        return self.connection is not None and self.connection.role is Role.HOME
+
+    def cut_slow(self) -> None:
+        self._cut("it does not read what it is sent")
 
     def ping(self, payload: bytes) -> None:
         self._ping_payload = payload
@@ -241,8 +239,7 @@ class SignalingProtocol(AutobahnPath):
         self.sendPing(payload)
 
     def after_reading(self, call: Callable[[], None]) -> None:
-        # What is called from a timer's callback runs after the next look at the sockets.
-        self.factory.reactor.callLater(0, call)
+        self.factory.deadlines.after_reading(self, call)
 
     def close(self, code: int, reason: str) -> None:
         self.sendCloseFrame(code, reason.encode())
@@ -251,13 +248,13 @@ class SignalingProtocol(AutobahnPath):
         self.dropConnection(abort=True)
 
     @guarded
-    def keep_alive(self) -> None:
-        if self._awaiting_pong:
-            self._cut("no answer to a ping")
+    def keep_alive(self, payload: bytes) -> None:
+        if self._is_silent:
+            self.after_reading(self._cut_if_silent)
         elif self.state == self.STATE_OPEN:
-            self._awaiting_pong = True
-            self._pongs_due += 1
-            self.sendPing(self._ping_payload)
+            self._is_silent = True
+            # A peer may answer only the latest ping (RFC 6455 section 5.5.3), so a probe's payload goes with this one.
+            self.ping(self._ping_payload or payload)
             self.send(messages.PING)
 
     # Within
@@ -274,10 +271,19 @@ class SignalingProtocol(AutobahnPath):
         if self.state == OPEN:
             self.dropConnection(abort=True)
 
-    def _clear_backlog(self) -> None:
-        if self._backlog is not None:
-            self._backlog.clear()
-            self._backlog = None
+    def _close_send_buffer(self) -> None:
+        if self._send_buffer is not None:
+            self._send_buffer.close()
+            self._send_buffer = None
+
+    @guarded
+    def _take(self, data: bytes) -> None:
+        super()._take(data)
+
+    @guarded
+    def _cut_if_silent(self) -> None:
+        if self._is_silent and self.state == self.STATE_OPEN:
+            self._cut("no answer to a ping")
 
     def _cut(self, reason: str) -> None:
         if self.connection is not None:
@@ -295,7 +301,8 @@ class SignalingProtocol(AutobahnPath):
         """What the connection is in, it has been in for too long."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
-        elif self._backlog is not None and self._backlog.has_read():
+        elif self._send_buffer is not None and (self.is_home or self._send_buffer.has_taken()):
+            # How slow a home may be, its pings decide: it handles one message at a time.
             self._set_deadline(STALL_SECONDS)
         else:
-            self._cut("it does not read what it is sent")
+            self.cut_slow()

@@ -8,13 +8,23 @@ by one system call for each peer (``Cork``).
 
 from __future__ import annotations
 
+import socket
+from fcntl import ioctl
+from sys import byteorder
+from termios import FIONREAD, TIOCOUTQ
 from typing import Any
 
+from twisted.internet import tcp, unix
 from twisted.internet.interfaces import IListeningPort, IProtocol
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.tcp import Port, Server
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
+
+KERNEL_BYTES = 64 * 1024
+"""What the kernel takes for a peer beyond what is under way to it."""
+
+UNREAD_BYTES = 128 * 1024
+"""What the kernel keeps of what a peer has sent and was not read; it doubles this, for its own use."""
 
 
 class Cork:
@@ -40,13 +50,15 @@ cork = Cork()
 """The process's own: it has one reactor, in one thread."""
 
 
-class DirectServer(Server):
-    """One accepted connection."""
+class DirectServer(tcp.Server):
+    """One accepted connection: it sends at once what fits, and counts what it receives."""
 
     # Twisted writes the client's address into both, for its own log lines; nobody here reads them.
     logstr = repstr = "a connection"
     _collected: list[bytes] | None = None
     _is_reading = False
+    received = 0
+    """How many bytes were read."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -62,6 +74,18 @@ class DirectServer(Server):
             cork.collecting.append(self)
         else:
             self._send(data)
+
+    def unread(self) -> int:
+        """Return how many bytes its socket holds that were not read yet."""
+        return self._ask_kernel(FIONREAD)
+
+    def unsent(self) -> int:
+        """Return how many bytes wait to be sent, here or in the kernel, or for the peer's kernel to confirm them."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen + self._ask_kernel(TIOCOUTQ)
+
+    def _dataReceived(self, data: bytes | None) -> Any:
+        self.received += len(data or b"")
+        return super()._dataReceived(data)
 
     def doRead(self) -> Any:
         self._is_reading = True
@@ -96,6 +120,9 @@ class DirectServer(Server):
             del self._collected
             self._send(data)
 
+    def _ask_kernel(self, request: int) -> int:
+        return int.from_bytes(ioctl(self.fileno(), request, bytes(4)), byteorder) if self.connected else 0
+
     def _is_waiting(self) -> bool:
         """Whether something waits to be sent first, or is done of which this class knows little."""
         return bool(
@@ -116,11 +143,28 @@ class DirectServer(Server):
             super().write(data[sent:])
 
 
-def write_directly(port: IListeningPort) -> None:
-    """Let the connections that ``port`` accepts from now on send at once, if it is a TCP port."""
-    if isinstance(port, Port) and port.transport is Server:
-        accepted: Any = DirectServer
-        port.transport = accepted
+class DirectUnixServer(DirectServer, unix.Server):
+    """One that came by a Unix socket: from a proxy on this machine."""
+
+
+def prepare(port: IListeningPort, silence_seconds: float) -> None:
+    """Make the connections that ``port`` accepts from now on direct ones, if it is a port of Twisted's own.
+
+    The kernel gives them options of the listening socket: to keep only so much for a peer that doesn't read, so that
+    the rest is seen here, and to give up a peer that confirms nothing for ``silence_seconds``.
+    """
+    kept: Any = port
+    if isinstance(port, tcp.Port) and kept.transport is tcp.Server:
+        kept.transport = DirectServer
+        for option, value in (
+            (socket.TCP_NODELAY, 1),
+            (socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES),
+            (socket.TCP_USER_TIMEOUT, int(silence_seconds * 1000)),
+        ):
+            kept.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+        kept.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
+    elif isinstance(port, unix.Port) and kept.transport is unix.Server:
+        kept.transport = DirectUnixServer
 
 
 def peer_address(transport: Any) -> str | None:
@@ -130,17 +174,35 @@ def peer_address(transport: Any) -> str | None:
 
 
 def unsent(transport: Any, estimate: int) -> int:
-    """How many bytes wait to be sent, ``estimate`` where a transport doesn't know.
+    """Return how many bytes wait to be sent, ``estimate`` where a transport doesn't know.
 
     Twisted says when more than 64 KiB wait and when none do, and nothing in between.
     """
+    count = getattr(_socket_of(transport), "unsent", None)
+    return estimate if count is None else int(count())
+
+
+def received_and_unread(transport: Any) -> int | None:
+    """Return how many bytes a transport will have received once all is read that its socket holds now.
+
+    None where the socket holds nothing, or that can't be known.
+    """
+    server = _socket_of(transport)
+    unread = server.unread() if isinstance(server, DirectServer) else 0
+    return server.received + unread if unread else None
+
+
+def has_received(transport: Any, count: int) -> bool:
+    """Return whether a transport has received so many bytes, or never will."""
+    server = _socket_of(transport)
+    return not isinstance(server, DirectServer) or not server.connected or server.received >= count
+
+
+def _socket_of(transport: Any) -> Any:
+    """Return what reads and writes the socket, below TLS and the PROXY protocol."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
-    try:
-        waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen  # noqa: SLF001 - nothing public says it
-    except AttributeError:
-        return estimate
-    return waiting
+    return transport
 
 
 def hand_over(protocol: Any, successor: IProtocol) -> None:

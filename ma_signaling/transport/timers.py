@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from math import ceil
+from secrets import token_bytes
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ma_signaling.transport.sockets import cork
+from ma_signaling.transport.sockets import cork, has_received, received_and_unread
 
 TICK_SECONDS = 0.5
 """How late a deadline may be noticed."""
+
+RECENT_SECONDS = 20.0
+"""How long ago a lag may matter for a verdict: a holder of a Remote ID has so long to answer a probe, at most."""
 
 SLOTS = 30
 """Parts of the ping interval, over which connections are spread."""
@@ -69,8 +75,13 @@ class Periodic(Service):
 class Waiting(Protocol):
     """Something with a deadline."""
 
-    deadline: dict[Waiting, float] | None
+    deadline: dict[Waiting, Any] | None
     """The queue that it is in: for ``Deadlines`` only."""
+    transport: Any
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether received bytes wait to be taken."""
 
     def deadline_passed(self) -> None: ...
 
@@ -78,13 +89,20 @@ class Waiting(Protocol):
 class Deadlines(Periodic):
     """One timer for all deadlines: a queue for each length of time, in which those who came first are due first.
 
-    Ticks are counted, not seconds: a loop that stands still lets no deadline pass.
+    Ticks are counted, not seconds: while the loop stands still, none passes. And none passes before all was taken in
+    that its socket held when it was due: on a loop that lags, what is late may be this server.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
         super().__init__("deadlines", TICK_SECONDS, self._tick, reactor)
+        self._reactor = reactor
         self._queues: dict[float, dict[Waiting, float]] = {}
+        self._reading: dict[Waiting, int] = {}
+        """Those whose time is over, with how much they must have read."""
         self._now = 0.0
+        self._ticked_at = reactor.seconds()
+        self._lags: deque[tuple[float, float]] = deque()
+        """How late ticks were, with when they were."""
 
     def set(self, waiting: Waiting, seconds: float) -> None:
         """Call ``deadline_passed`` after ``seconds``, and at no time that was set before."""
@@ -100,18 +118,87 @@ class Deadlines(Periodic):
             del waiting.deadline[waiting]
             waiting.deadline = None
 
+    def after_reading(self, reader: Reader, call: Callable[[], None]) -> None:
+        """Call ``call`` once ``reader`` has taken in all that has arrived by now, and never before this returns.
+
+        By as much as the loop has lagged of late, it comes later.
+        """
+        verdict = _Verdict(reader, call)
+        lag = self._recent_lag()
+        if lag:
+            self.set(verdict, lag)
+        else:
+            self._reactor.callLater(0, self._judge, verdict)
+
     def _tick(self) -> None:
+        if (late := self._late()) >= TICK_SECONDS:
+            self._lags.append((self._reactor.seconds(), late))
+        self._ticked_at = self._reactor.seconds()
         self._now += TICK_SECONDS
-        for queue in list(self._queues.values()):
+        for waiting, count in list(self._reading.items()):
+            if has_received(waiting.transport, count) and not waiting.is_put_off:
+                self._pass(waiting)
+        for seconds, queue in list(self._queues.items()):
             while queue:
                 waiting, due = next(iter(queue.items()))
                 if due > self._now:
                     break
                 self.clear(waiting)
-                try:
-                    waiting.deadline_passed()
-                except Exception:  # noqa: BLE001 - the others have deadlines too
-                    _log.failure("a deadline: failed")
+                self._judge(waiting)
+            if not queue:
+                del self._queues[seconds]
+
+    def _judge(self, waiting: Waiting) -> None:
+        count = received_and_unread(waiting.transport)
+        if count is None and not waiting.is_put_off:
+            self._pass(waiting)
+        else:
+            self._reading[waiting] = count or 0
+            waiting.deadline = self._reading
+
+    def _pass(self, waiting: Waiting) -> None:
+        self.clear(waiting)
+        try:
+            waiting.deadline_passed()
+        except Exception:  # noqa: BLE001 - the others have deadlines too
+            _log.failure("a deadline: failed")
+
+    def _recent_lag(self) -> float:
+        """Return by how many seconds the loop has lagged of late, in whole ticks; less than one is no lag."""
+        now, late = self._reactor.seconds(), self._late()
+        while self._lags and self._lags[0][0] < now - RECENT_SECONDS:
+            self._lags.popleft()
+        seconds = sum(lag for _, lag in self._lags) + (late if late >= TICK_SECONDS else 0.0)
+        return ceil(seconds / TICK_SECONDS) * TICK_SECONDS
+
+    def _late(self) -> float:
+        """Return by how many seconds the next tick is late."""
+        return self._reactor.seconds() - self._ticked_at - TICK_SECONDS
+
+
+class Reader(Protocol):
+    """A connection that is judged."""
+
+    transport: Any
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether received bytes wait to be taken."""
+
+
+class _Verdict:
+    """A verdict that waits for what its connection has received."""
+
+    deadline: dict[Waiting, Any] | None = None
+
+    def __init__(self, reader: Reader, call: Callable[[], None]) -> None:
+        self.deadline_passed = call
+        self.transport = reader.transport
+        self._reader = reader
+
+    @property
+    def is_put_off(self) -> bool:
+        return self._reader.is_put_off
 
 
 class Pinged(Protocol):
@@ -119,7 +206,7 @@ class Pinged(Protocol):
 
     slot: int
 
-    def keep_alive(self) -> None: ...
+    def keep_alive(self, payload: bytes) -> None: ...
 
 
 class KeepAlive(Periodic):
@@ -144,10 +231,12 @@ class KeepAlive(Periodic):
 
     def _tick(self) -> None:
         self._current = (self._current + 1) % SLOTS
+        # Nobody can answer it who doesn't read.
+        payload = token_bytes(4)
         # Each is sent a WebSocket ping and a JSON ping: corked, in one packet.
         cork.put_in()
         try:
             for connection in list(self._slots[self._current]):
-                connection.keep_alive()
+                connection.keep_alive(payload)
         finally:
             cork.pull()

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.listening import BACKLOG
 from ma_signaling.runtime.shared_port import LAST_COMERS_SECONDS, SharedPort, SharedPorts, SharingReactor
-from ma_signaling.transport.sockets import DirectServer, write_directly
+from ma_signaling.transport.sockets import DirectServer, prepare
 from tests import ROOT
 from tests.support.certificates import make_certificate
 from tests.support.free_ports import free_port
@@ -105,7 +105,7 @@ class SharedPortTest(SynchronousTestCase):
     def test_who_stands_in_the_queue_is_served(self) -> None:
         """Closing the socket would reset them. And those who came last have a moment to say what they want."""
         port = self.sharing.listenTCP(0, greeters(), interface="127.0.0.1")
-        write_directly(port)
+        prepare(port, 90)
         clients = [self.connect("127.0.0.1", port) for _ in range(20)]
         ports = SharedPorts(self.reactor)
         ports.ports.append(port)

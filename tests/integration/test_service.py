@@ -225,11 +225,11 @@ async def test_protocols_of_tls(running: Running) -> None:
     """Whoever comes with the wrong one is turned away, and nobody else hears of it."""
     home = await running.connect()
     plain, tls = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\x05hello\r\n\r\n"
-    wrong, answer = (plain, b"") if running.trust else (tls, b"HTTP/1.1 400 ")
+    wrong = plain if running.trust else tls
     with socket.create_connection(("localhost", running.port)) as client:
         client.settimeout(WITHIN)
         client.sendall(wrong)
-        assert (await deferToThread(client.recv, 13)) == answer
+        assert (await deferToThread(client.recv, 13)) == b""
     home.say(type="ping")
     assert await home.next() == {"type": "pong"}
 

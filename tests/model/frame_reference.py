@@ -16,14 +16,13 @@ class Ended(Exception):
 
 
 class Reader:
-    """Reads frames; `complete` counts the messages, pings and pongs that came whole."""
+    """Reads frames; `complete` counts those that came whole."""
 
-    def __init__(self, most_bytes: int, most_fragments: int) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.complete = 0
         self._most_bytes = most_bytes
-        self._most_fragments = most_fragments
         self._inside: int | None = None
-        self._total = self._fragments = 0
+        self._total = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read(self, data: bytes) -> int | None:
@@ -67,18 +66,15 @@ class Reader:
             self._data(opcode, payload, size, last=fin and whole)
         elif whole and opcode == CLOSE:
             raise Ended(_reply(payload))
-        self.complete += fin and whole
+        self.complete += whole
 
     def _data(self, opcode: int, payload: bytes, size: int, *, last: bool) -> None:
         if self._inside is None:
-            self._inside, self._total, self._fragments = opcode, 0, 0
+            self._inside, self._total = opcode, 0
             self._decoder.reset()
         self._total += size
-        self._fragments += 1
         if self._total > self._most_bytes:
             raise Ended(1009)
-        if self._fragments > self._most_fragments:
-            raise Ended(1008)
         if self._inside == TEXT:
             self._decoder.decode(payload, last)
         if last:

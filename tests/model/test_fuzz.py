@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.http.channel import IDLE_SECONDS
-from ma_signaling.transport.protocol import LINGER_SECONDS, MOST_FRAGMENTS
+from ma_signaling.transport.protocol import LINGER_SECONDS
 from ma_signaling.transport.timers import TICK_SECONDS
 from tests.model.frame_reference import Reader
 from tests.model.fuzz_input import PROFILE, REQUESTS, SECONDS, SESSION, STREAMS, TALK, Cuts, Talk
@@ -145,12 +145,12 @@ def _check_documented(message: dict[str, Any]) -> None:
 
 def _check_frames(value: tuple[bytes, Cuts]) -> None:
     stream, cuts = value
-    reader = Reader(MOST_BYTES, MOST_FRAGMENTS)
+    reader = Reader(MOST_BYTES)
     expected = reader.read(stream)
     is_flood = reader.complete > NO_FLOOD
     outcomes = []
     for each in ([], cuts):
-        server = Server(max_message_bytes=MOST_BYTES)
+        server = Server(max_message_bytes=MOST_BYTES, ping_interval=3600)
         pair = Pair(server)
         stranger = server.connect("192.0.2.3")
         _send(stranger, stream, each)
@@ -206,3 +206,4 @@ def _send(socket: Socket, data: bytes, cuts: Cuts) -> None:
     for start, end in pairwise(sorted({0, *(cut % len(data) for cut in cuts if data), len(data)})):
         if not socket.transport.disconnecting:
             socket.send(data[start:end])
+    socket.settle()

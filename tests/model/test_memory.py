@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,9 +10,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import ICE_SERVERS_BYTES
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.outbox import MAX_BYTES, MAX_BYTES_IN_ALL
-from ma_signaling.transport.send_buffer import STALLED_BYTES, UNSENT_BYTES
 from tests.support.memory_hub import World
-from tests.support.memory_server import Server, Socket
 
 
 class MemoryTest(SynchronousTestCase):
@@ -73,24 +70,3 @@ class MemoryTest(SynchronousTestCase):
         client = world.client()
         world.advance(10)
         assert "iceServers" not in client.heard[0]
-
-    def test_unsent_bytes_of_all_peers_together(self) -> None:
-        server = Server()
-
-        def stalled() -> Iterator[Socket]:
-            for number in range(20):
-                client = server.connect(f"192.0.2.{number}")
-                client.protocol.pauseProducing()
-                yield client
-
-        peers = list(stalled())
-        assert server.hub.capacity.unsent == 20 * STALLED_BYTES
-        server.hub.capacity.unsent += UNSENT_BYTES
-        peers[0].protocol.send(b"one more")
-        assert peers[0].transport.aborted
-        server.hub.capacity.unsent -= UNSENT_BYTES
-        peers[1].protocol.send(b"one more")
-        assert not peers[1].transport.aborted
-        for peer in peers:
-            peer.lose()
-        assert server.hub.capacity.unsent == 0

@@ -19,7 +19,6 @@ from ma_signaling.transport.protocol import SignalingProtocol
 
 # A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
 SETTINGS = Settings(connections_per_minute=0, control_rate=0, max_message_bytes=16 * 1024 * 1024)
-FRAGMENTS = 16 * 1024 * 1024
 
 
 class EchoProtocol(SignalingProtocol):
@@ -37,7 +36,6 @@ def main() -> None:
     hub = Hub(SETTINGS, reactor, report, Access())
     factory = make_factory(hub, SETTINGS, report, reactor, Metrics(), Readiness())
     factory.protocol = with_fast_path(EchoProtocol, factory)
-    factory.most_fragments = FRAGMENTS
     port = reactor.listenTCP(int(sys.argv[1]), factory, interface="127.0.0.1")
     sys.stdout.write(f"listening on port {port.getHost().port}\n")
     sys.stdout.flush()

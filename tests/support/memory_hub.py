@@ -131,6 +131,9 @@ class FakePeer:
         """Make way for another connection."""
         self._hub.end(self.connection, MAKE_WAY)
 
+    def pause_reading(self, seconds: float) -> None:
+        """Be read on: a test says what it says at once."""
+
     def after_reading(self, call: Callable[[], None]) -> None:
         """Be judged after what it has said by now: at once, as far as the test's clock can tell."""
         self._hub._clock.callLater(0, call)

@@ -52,15 +52,22 @@ class Transport(StringTransport):
 
     aborted = False
     protocol: Any = None
-    dataBuffer: bytes
-    offset: int
-    _tempDataLen: int
+
+    unsent: Any
 
     def unregisterProducer(self) -> None:
         self.producer = None
 
     def abortConnection(self) -> None:
         self.aborted = self.disconnecting = True
+
+    def pauseProducing(self) -> None:
+        if not self.disconnecting:
+            super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:
+            super().resumeProducing()
 
     def setTcpNoDelay(self, enabled: bool) -> None: ...
 
@@ -135,8 +142,14 @@ class Socket:
         return self.transport.protocol
 
     def send(self, data: bytes) -> None:
-        """Bytes as they are, to whichever protocol the transport has now."""
+        """Bytes as they are, to whichever protocol the transport has now; turns of the loop follow."""
         self.transport.protocol.dataReceived(data)
+        self.server.clock.advance(0)
+
+    def settle(self) -> None:
+        """Let time pass until the server has taken all that was sent; beyond a budget, it takes its time."""
+        while getattr(self.transport.protocol, "is_put_off", False) and not self.transport.disconnecting:
+            self.server.advance(TICK_SECONDS)
 
     def say(self, **message: object) -> None:
         """One JSON message."""

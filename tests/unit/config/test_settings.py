@@ -112,7 +112,6 @@ class DocumentationTest(SynchronousTestCase):
         for sentence, *kept in (
             ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, request_head.HEAD_BYTES),
             ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
-            ("or a message in more than 256 fragments", websocket.MOST_FRAGMENTS),
             ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),
             ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
             ("For lost homes 32 MiB are buffered", outbox.MAX_BYTES_IN_ALL),
@@ -121,7 +120,7 @@ class DocumentationTest(SynchronousTestCase):
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
             ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),
             ("50 unreadable messages within a minute", charging.MAX_BAD_MESSAGES),
-            ("after 100 drops the connection is closed", charging.MAX_DROPS),
+            ("after 100 drops it is closed", charging.MAX_DROPS),
         ):
             assert sentence in text, sentence
             amounts = re.findall(r"(\d+|the last) (\w+)", sentence)

@@ -28,6 +28,8 @@ class Asked:
         """Hear a message."""
         self.heard.append(json.loads(message))
 
+    def pause_reading(self, seconds: float) -> None: ...
+
     def after_reading(self, call: Callable[[], None]) -> None:
         """Be judged a second later: the loop lags."""
         self._clock.callLater(1, call)

@@ -8,7 +8,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.protocol import LINGER_SECONDS
-from ma_signaling.transport.send_buffer import STALL_SECONDS, Backlog
+from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import TICK_SECONDS
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 
@@ -59,10 +59,10 @@ class FaultTest(SynchronousTestCase):
             socket.protocol.pauseProducing()
             self.server.advance(STALL_SECONDS + TICK_SECONDS)
 
-        self.assert_ends(Backlog, "has_read", stall)
+        self.assert_ends(SendBuffer, "has_taken", stall)
 
     def test_slow_reader(self) -> None:
-        self.assert_ends(Backlog, "clear", _stall_and_recover)
+        self.assert_ends(SendBuffer, "close", _stall_and_recover)
 
     def test_opening(self) -> None:
         self.socket.lose()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.protocol import MOST_FRAGMENTS
-from tests.support.memory_server import PING, PONG, TEXT, UPGRADE, Server, frame
+from ma_signaling.transport.reading import MAX_STEPS
+from tests.support.memory_server import BINARY, PING, PONG, TEXT, UPGRADE, Server, frame
 
 
 class SocketsTest(SynchronousTestCase):
@@ -96,38 +98,66 @@ class FramesTest(SynchronousTestCase):
         self.server = Server()
         self.client = self.server.connect()
 
+    def test_a_turn_takes_a_share(self) -> None:
+        """However much one read brings; the rest follows in later turns, with others in between."""
+        transport, protocol = self.client.transport, self.client.protocol
+        for opcode in (BINARY, TEXT, 0):
+            # Of binary frames and fragments Autobahn takes care.
+            first = frame(TEXT, b"x", fin=False) if opcode == 0 else b""
+            with (
+                mock.patch.object(protocol, "onMessage") as taken,
+                mock.patch.object(self.server.hub, "charge_control_frame") as charged,
+            ):
+                transport.protocol.dataReceived(first + frame(opcode, b"x", fin=opcode != 0) * 1000)
+                count = taken.call_count + charged.call_count
+                assert 0 < count <= MAX_STEPS
+                assert transport.producerState == "paused"
+                self.server.clock.advance(0)
+                self.client.settle()
+                assert taken.call_count + charged.call_count == 1000
+                assert transport.producerState == "producing"
+
     def test_one_byte_fragments(self) -> None:
-        """A megabyte of them costs what the first few hundred do: the rest is never looked at."""
-        steps = 0
-        process = self.client.protocol.processData
-
-        def counted() -> bool:
-            nonlocal steps
-            steps += 1
-            more: bool = process()
-            return more
-
-        self.client.protocol.processData = counted
+        """A megabyte of them: each costs as much as a ping, and beyond the budget they stay unread."""
         self.client.send(frame(TEXT, b"x", fin=False) + frame(0, b"x", fin=False) * 150_000)
-        assert self.client.close_code() == 1008
-        assert steps < 1000
+        assert self.client.transport.producerState == "paused"
+        (error,) = self.client.heard()
+        assert error["code"] == "rate-limited"
+        self.server.advance(55)
+        assert self.client.close_code() == 4029
 
-    def test_as_many_fragments_as_allowed(self) -> None:
-        parts = [b'{"type":"ping"'] + [b" "] * (MOST_FRAGMENTS - 2)
-        self.client.send(frame(TEXT, parts[0], fin=False))
-        for part in parts[1:]:
-            self.client.send(frame(0, part, fin=False))
-        self.client.send(frame(0, b"}"))
+    def test_a_few_fragments(self) -> None:
+        for part in (b'{"type":', *[b" "] * 40):
+            self.client.send(frame(TEXT if part.strip() else 0, part, fin=False))
+        self.client.send(frame(0, b'"ping"}'))
         assert self.client.heard() == [{"type": "pong"}]
 
     def test_flood_of_websocket_pings(self) -> None:
         """Defect 15."""
-        self.client.send(frame(PING, b"x") * 149)
+        self.client.send(frame(PING, b"x") * 51)
         frames = self.client.frames()
         assert frames.count((PONG, b"x")) == 50
-        assert self.client.protocol.state == self.client.protocol.STATE_OPEN
-        self.client.send(frame(PING, b"x"))
+        assert self.client.transport.producerState == "paused"
+        self.client.settle()
+        assert self.client.transport.producerState == "producing"
+        assert self.client.frames() == []
+        self.client.send(frame(PING, b"x") * 500)
+        self.server.advance(55)
         assert self.client.close_code() == 4029
+
+    def test_beyond_the_budget_pongs_are_found(self) -> None:
+        """Whoever sends more than it may is read slowly; what it has answered is read before it is judged."""
+        home = self.server.home()
+        self.server.advance(30)
+        (_, payload), _ = home.frames()
+        home.send(frame(PING) * 300 + frame(PONG, payload))
+        self.server.advance(35)
+        assert home.protocol.is_put_off, "it was read to the end before its ping was overdue"
+        assert not home.transport.aborted
+        self.server.advance(20)
+        assert not home.protocol.is_put_off
+        assert not home.transport.aborted or not home.protocol.is_put_off
+        assert home.protocol.state == home.protocol.STATE_OPEN
 
     def test_flood_after_a_close_is_not_looked_at(self) -> None:
         self.client.send(frame(3) + frame(PONG) * 100_000)

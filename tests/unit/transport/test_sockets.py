@@ -140,7 +140,7 @@ class DirectWriteTest(SynchronousTestCase):
         class Pinged:
             slot = 0
 
-            def keep_alive(self) -> None:
+            def keep_alive(self, payload: bytes) -> None:
                 server.write(b"ping")
                 server.write(b"JSON ping")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.transport.sockets import DirectServer
 from ma_signaling.transport.timers import TICK_SECONDS, Deadlines, KeepAlive, Periodic, Waiting
 from tests.support.memory_server import PING, PONG, TEXT, Server, frame
 
@@ -14,7 +18,9 @@ from tests.support.memory_server import PING, PONG, TEXT, Server, frame
 class Failing:
     """Fails at its deadline, and when it is to be pinged."""
 
-    deadline: dict[Waiting, float] | None = None
+    deadline: dict[Waiting, Any] | None = None
+    transport = None
+    is_put_off = False
     slot = 0
     calls = 0
 
@@ -23,7 +29,7 @@ class Failing:
         self.calls += 1
         raise RuntimeError("a deadline")
 
-    def keep_alive(self) -> None:
+    def keep_alive(self, payload: bytes) -> None:
         """Fail."""
         self.calls += 1
         raise RuntimeError("a ping")
@@ -102,28 +108,127 @@ class DeadlinesTest(SynchronousTestCase):
         assert failing.calls == 0
 
 
+class VerdictTest(SynchronousTestCase):
+    """Nobody is judged before what its socket holds was read."""
+
+    def setUp(self) -> None:
+        self.clock: Any = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.deadlines.startService()
+        ours, self.peer = socket.socketpair()
+        self.addCleanup(self.peer.close)
+        self.addCleanup(ours.close)
+        port = SimpleNamespace(_realPortNumber=8787)
+        reactor: Any = SimpleNamespace(addReader=id, removeReader=id, removeWriter=id)
+        self.transport: Any = DirectServer(ours, Protocol(), ("192.0.2.1", 1), port, 0, reactor)
+        self.judged = 0
+        self.is_put_off = False
+        """As a connection's."""
+
+    deadline: dict[Waiting, Any] | None = None
+
+    def deadline_passed(self) -> None:
+        """Be judged."""
+        self.judged += 1
+
+    def test_nothing_to_read(self) -> None:
+        self.deadlines.after_reading(self, self.deadline_passed)
+        assert self.judged == 0
+        self.clock.advance(0)
+        assert self.judged == 1
+
+    def test_something_to_read(self) -> None:
+        self.peer.send(b"x" * 100_000)
+        self.deadlines.after_reading(self, self.deadline_passed)
+        self.deadlines.set(self, 2)
+        self.clock.pump([TICK_SECONDS] * 10)
+        assert self.judged == 0
+        self.transport.doRead()
+        # What comes later is not waited for.
+        self.peer.send(b"x" * 50_000)
+        self.clock.advance(TICK_SECONDS)
+        assert self.judged == 0
+        self.transport.doRead()
+        self.clock.advance(TICK_SECONDS)
+        assert self.judged == 2
+
+    def test_what_was_read_in_time_counts(self) -> None:
+        """A deadline that is cleared by what was unread when it was due."""
+        self.peer.send(b"x")
+        self.deadlines.set(self, 2)
+        self.clock.pump([TICK_SECONDS] * 10)
+        self.transport.doRead()
+        self.deadlines.clear(self)
+        self.clock.pump([TICK_SECONDS] * 10)
+        assert self.judged == 0
+
+    def test_received_but_put_off(self) -> None:
+        self.is_put_off = True
+        self.deadlines.after_reading(self, self.deadline_passed)
+        self.clock.pump([TICK_SECONDS] * 10)
+        assert self.judged == 0
+        self.is_put_off = False
+        self.clock.advance(TICK_SECONDS)
+        assert self.judged == 1
+
+    def test_a_lag_before_is_added(self) -> None:
+        """As after `kill -STOP`, a minute, `kill -CONT`, also if the loop's own timers have not run yet."""
+        for is_noticed in (False, True):
+            self.judged = 0
+            self.clock.pump([TICK_SECONDS] * 50)
+            if not is_noticed:
+                self.clock.callLater(60, self.deadlines.after_reading, self, self.deadline_passed)
+            self.clock.advance(60)
+            if is_noticed:
+                self.deadlines.after_reading(self, self.deadline_passed)
+            self.clock.pump([TICK_SECONDS] * 119)
+            assert self.judged == 0
+            self.clock.pump([TICK_SECONDS] * 3)
+            assert self.judged == 1
+
+    def test_gone(self) -> None:
+        self.peer.send(b"x" * 100_000)
+        self.deadlines.after_reading(self, self.deadline_passed)
+        self.clock.advance(TICK_SECONDS)
+        self.transport.connected = 0
+        self.clock.advance(TICK_SECONDS)
+        assert self.judged == 1
+
+
 class KeepAliveTest(SynchronousTestCase):
     """Two kinds of pings, and who counts as dead."""
 
     def setUp(self) -> None:
         self.server = Server()
 
-    def advance(self, seconds: int) -> None:
-        self.server.clock.pump([1] * seconds)
+    def advance(self, seconds: float) -> None:
+        self.server.advance(seconds)
 
     def test_both_pings(self) -> None:
         client = self.server.connect()
         self.advance(29)
         assert client.frames() == []
         self.advance(1)
-        assert client.frames() == [(PING, b""), (TEXT, b'{"type":"ping"}')]
+        (ping, json_ping) = client.frames()
+        assert (ping[0], json_ping) == (PING, (TEXT, b'{"type":"ping"}'))
+        assert len(ping[1]) == 4
 
     def test_answered(self) -> None:
         client = self.server.connect()
         for _ in range(5):
             self.advance(30)
-            client.send(frame(PONG))
+            (_, payload), _ = client.frames()
+            client.send(frame(PONG, payload))
         assert not client.transport.aborted
+
+    def test_only_the_pong_that_was_asked_for_counts(self) -> None:
+        """Whoever reads nothing can't know its payload."""
+        client = self.server.connect()
+        self.advance(30)
+        for payload in (b"", b"guess"):
+            client.send(frame(PONG, payload))
+        self.advance(30)
+        assert client.transport.aborted
 
     def test_only_a_websocket_pong_counts(self) -> None:
         client = self.server.connect()
@@ -189,6 +294,7 @@ class KeepAliveTest(SynchronousTestCase):
         assert server.counts()["servers"] == 1
 
     def test_pongs_that_nobody_asked_for_cost(self) -> None:
-        client = Server().connect()
-        client.send(frame(PONG) * 150)
+        client = self.server.connect()
+        client.send(frame(PONG) * 500)
+        self.advance(55)
         assert client.close_code() == 4029
