@@ -89,7 +89,7 @@ class Check:
 
     async def _open(self, signaling: Signaling) -> tuple[Status, str]:
         try:
-            self.remote_id = remote_id.normalise(self.remote_id)
+            self.remote_id = remote_id.wanted(self.remote_id)
         except Refused as refused:
             unknown(refused.error.text)
         try:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from ma_signaling.config.values import Network
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.remote_id import normalise
+from ma_signaling.core.remote_id import wanted
 
 
 class BadEntry(ValueError):
@@ -100,7 +100,7 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
 
 def _remote_id(number: int, entry: str) -> str:
     try:
-        return normalise(entry)
+        return wanted(entry)
     except Refused:
         raise BadEntry(number, "is no Remote ID: 1 to 64 letters, digits, - and _") from None
 

@@ -7,6 +7,7 @@ JSON value, numbers of any size included.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -15,7 +16,15 @@ from ma_signaling.core.errors import BAD_MESSAGE, Refused, WireError
 
 Message = dict[str, Any]
 
-BACKSLASH = ord("\\")
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested, the message itself included: clients' parsers give up somewhere."""
+
+# Bytes are searched for by their values: a search for one is several times as fast as for a string of one.
+QUOTE, BACKSLASH, BRACKET, OPENING, CLOSING = b'"\\[{}'
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 PING = b'{"type":"ping"}'
 PONG = b'{"type":"pong"}'
@@ -23,28 +32,38 @@ PEER_DISCONNECTED = b'{"type":"peer-disconnected"}'
 
 
 def parse(payload: bytes) -> Message:
-    """Return the message in ``payload`` (UTF-8). Raises ``Refused(BAD_MESSAGE)`` for all but an object with a type."""
+    """Return the message in ``payload`` (UTF-8).
+
+    Raises ``Refused(BAD_MESSAGE)`` for all but an object with a type, and for one that is nested too deeply.
+    """
     try:
         message = orjson.loads(payload)
     except orjson.JSONDecodeError:
         raise Refused(BAD_MESSAGE) from None
     if type(message) is not dict or type(message.get("type")) is not str:
         raise Refused(BAD_MESSAGE)
+    # Without arrays each level takes four bytes at least: {"":
+    is_flat = BRACKET not in payload and payload.rfind(OPENING) < 4 * MAX_DEPTH
+    if not is_flat and _is_too_deep(payload):
+        raise Refused(BAD_MESSAGE)
     return message
 
 
-def ice_servers(message: Message) -> bytes | None:
-    """Return the list under ``iceServers`` as JSON, None where there is no list.
+def _is_too_deep(payload: bytes) -> bool:
+    """Return whether JSON is nested beyond ``MAX_DEPTH``, what a second key of the same name hides included."""
+    if payload.count(OPENING) + payload.count(BRACKET) <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", payload).translate(_BRACKETS, _OTHERS)
+    for _ in range(MAX_DEPTH):
+        # Each turn takes the innermost level away.
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
-    Raises ``Refused(BAD_MESSAGE)`` for a list nested too deeply to be written again.
-    """
+
+def ice_servers(message: Message) -> bytes | None:
+    """Return the list under ``iceServers`` as JSON, None where there is no list."""
     value = message.get("iceServers")
-    if not isinstance(value, list):
-        return None
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        raise Refused(BAD_MESSAGE) from None
+    return orjson.dumps(value) if isinstance(value, list) else None
 
 
 def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
@@ -53,21 +72,75 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
     Clients write their own ID or none, and both keep the sender's bytes; only another value costs a new encoding.
     Raises ``Refused(BAD_MESSAGE)`` where that encoding would not be the same JSON (a number beyond a double).
     """
-    if "sessionId" not in message:
-        return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
-    # The key occurs once, also where it is written with escapes: another parser might prefer the first of two. Hardly
-    # any message has a backslash, and one byte is found ten times as fast as two.
-    if (
-        message["sessionId"] == session_id
-        and payload.count(b'"sessionId"') == 1
+    if _has_keys_once(message, payload):
+        if "sessionId" not in message:
+            return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
+        if message["sessionId"] == session_id:
+            return payload
+    copy = _copy(payload)
+    copy["sessionId"] = session_id
+    return _written(copy)
+
+
+def for_client(message: Message, payload: bytes) -> bytes:
+    """Return a home's ``payload`` as its client gets it: as it came, but for one repair.
+
+    Homes since 2.10 send candidates without ``sdpMLineIndex``, which the Kotlin client can't parse; it is 0, as there
+    is one m-line. Raises ``Refused(BAD_MESSAGE)`` as ``with_session_id`` does.
+    """
+    has_keys_once = _has_keys_once(message, payload)
+    if message["type"] != "ice-candidate" or not _lacks_index(message.get("data")):
+        return payload if has_keys_once else _written(_copy(payload))
+    if has_keys_once and payload.count(b'"sdpMid"') == 1 and b'"sdpMLineIndex"' not in payload:
+        return payload.replace(b'"sdpMid"', b'"sdpMLineIndex":0,"sdpMid"')
+    copy = _copy(payload)
+    copy["data"]["sdpMLineIndex"] = 0
+    return _written(copy)
+
+
+def _lacks_index(candidate: Any) -> bool:
+    return (
+        type(candidate) is dict
+        and type(candidate.get("sdpMid")) is str
+        and candidate.get("sdpMLineIndex") is None
+    )
+
+
+def _has_keys_once(message: Message, payload: bytes) -> bool:
+    """Return whether surely no key that decides something occurs twice: parsers differ in which of two they prefer."""
+    data = message.get("data")
+    if type(data) is dict:
+        # Nearly always ``data`` is the last key, and a flat object: then quotes tell how many keys are before it.
+        start = payload.rfind(OPENING)
+        if payload.find(CLOSING, start) == len(payload) - 2:
+            quotes = payload.count(QUOTE, 0, start)
+            if (
+                quotes == (10 if type(message.get("sessionId")) is str else 6)
+                and len(message) == quotes // 4 + 1
+            ):
+                return True
+    types = 2 if type(data) is dict and "type" in data else 1
+    return (
+        payload.count(b'"type"') == types
+        and payload.count(b'"sessionId"') <= 1
+        and payload.count(b'"data"') <= 1
         and (BACKSLASH not in payload or b"\\u" not in payload)
-    ):
-        return payload
+    )
+
+
+def _copy(payload: bytes) -> Message:
+    """Parse a message again, numbers of any size included; the last of equal keys counts, as in ``parse``."""
     try:
-        faithful = json.loads(payload)
-        faithful["sessionId"] = session_id
-        return json.dumps(faithful, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except (ValueError, RecursionError):
+        copy: Message = json.loads(payload)
+    except ValueError:
+        raise Refused(BAD_MESSAGE) from None
+    return copy
+
+
+def _written(copy: Message) -> bytes:
+    try:
+        return json.dumps(copy, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except ValueError:
         raise Refused(BAD_MESSAGE) from None
 
 

@@ -31,6 +31,16 @@ def normalise(value: object) -> str:
     return token.upper()
 
 
+def wanted(value: object) -> str:
+    """Return the Remote ID of the home that ``value`` asks for, as ``normalise`` does.
+
+    Music Assistant's settings page shows today's form with hyphens, which the home's own does not have.
+    """
+    name = normalise(value)
+    plain = name.replace("-", "")
+    return plain if is_fingerprint(plain) else name
+
+
 def is_fingerprint(name: str) -> bool:
     """Whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
     return _FINGERPRINT.fullmatch(name) is not None

@@ -159,7 +159,7 @@ class Router:
         self._charge(connection)
         if connection.role is Role.HOME:
             raise Refused(ALREADY_SERVER)
-        name = remote_id.normalise(message.get("remoteId"))
+        name = remote_id.wanted(message.get("remoteId"))
         try:
             home = self._lookups.find(connection.address, name)
         except Refused as refused:
@@ -241,7 +241,8 @@ class Router:
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._charge_remote(remote, payload)
-            self._relay.forward(remote, message["type"], payload, candidates.places(message))
+            sent = messages.for_client(message, payload)
+            self._relay.forward(remote, message["type"], sent, candidates.places(message))
             remote.home_sent(message["type"], connection.address)
             return
         now = self._charge_session(connection, session, session_id, payload)
@@ -249,7 +250,8 @@ class Router:
             return
         if session is None or now is None or session.state is not _OPEN:
             raise Refused(CLIENT_NOT_FOUND)
-        self._send_client(connection, session, message["type"], payload, candidates.places(message), now)
+        sent = messages.for_client(message, payload)
+        self._send_client(connection, session, message["type"], sent, candidates.places(message), now)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said: that node has parsed it, and charged the home.

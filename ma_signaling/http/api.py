@@ -85,7 +85,7 @@ class Check(Named):
 
     def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
         try:
-            wanted = remote_id.normalise(name)
+            wanted = remote_id.wanted(name)
         except Refused:
             # No home can have such a Remote ID.
             return reply(request, 200, {"online": False})

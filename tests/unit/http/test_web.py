@@ -118,6 +118,12 @@ class CheckTest(WebTestCase):
         for name in ("HOME", "home", "%48OME", "HOME?x=y"):
             assert self.ask(f"/api/check/{name}").json == {"online": True}, name
 
+    def test_hyphens_of_the_settings_page(self) -> None:
+        home = self.server.connect("192.0.2.5")
+        home.say(type="register-server", remoteId="ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        assert self.ask("/api/check/abcdefgh-IJKLM-NOPQR-STUVWXYZ").json == {"online": True}
+        assert self.ask("/api/check/abcdefgh-IJKLM-NOPQR-STUVWXY9").json == {"online": False}
+
     def test_offline(self) -> None:
         """Defect 21: what no home can be called is offline, and a query is no part of the name."""
         for name in ("NOBODY", "A%2FB?x", "%FF", "A" * 65, "A%00"):
