@@ -223,7 +223,7 @@ class Relay:
             session.negotiation = _from_flags(offered, answered)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
-        attach = self._context.hub.sessions.attach_remote
+        attach = self._context.hub.sessions.remote.attach
         session = attach(home, session_id, fields["node"], fields["address"])
         if fields.get("answered"):
             session.negotiation = Negotiation.ANSWERED

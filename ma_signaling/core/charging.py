@@ -1,4 +1,4 @@
-"""Charging of what connections send. Messages beyond a budget are dropped; a flood closes the connection."""
+"""Counting and charging of what connections send: beyond a budget it is dropped; a flood closes the connection."""
 
 from __future__ import annotations
 
@@ -24,6 +24,32 @@ class OverBudget(Exception):
     def __init__(self, budget: Budget) -> None:
         super().__init__()
         self.budget = budget
+
+
+class Tally:
+    """A number of messages and bytes."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+
+
+class Traffic:
+    """Received messages of one type, from homes and from all others."""
+
+    __slots__ = ("from_clients", "from_homes")
+
+    def __init__(self) -> None:
+        self.from_homes = Tally()
+        self.from_clients = Tally()
+
+    def count(self, is_home: bool, size: int) -> None:
+        """Count a message of ``size`` bytes."""
+        tally = self.from_homes if is_home else self.from_clients
+        tally.messages += 1
+        tally.bytes += size
 
 
 class Charges:

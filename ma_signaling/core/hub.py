@@ -15,7 +15,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
-from ma_signaling.core.charging import Charges
+from ma_signaling.core.charging import Charges, Traffic
 from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
@@ -24,6 +24,7 @@ from ma_signaling.core.errors import (
     FULL,
     NOT_ALLOWED,
     RESTARTING,
+    SERVER_NOT_FOUND,
     CloseCode,
     Refused,
     WireError,
@@ -37,8 +38,9 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
 from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.router import Router, Traffic
+from ma_signaling.core.router import Router
 from ma_signaling.core.session import SessionState
+from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Allowance, Budget
 
@@ -88,6 +90,7 @@ class Hub:
             elsewhere.claims,
             self.prover,
         )
+        self._contests = self.registry.contests.by_remote_id
         traces = self.sessions.traces
         self.lookups = Lookups(settings, clock, report, self.limits, self.registry, access, traces, elsewhere)
         self._charges = Charges(clock, report, self)
@@ -175,7 +178,7 @@ class Hub:
                 blocked.remove(session.key)
                 self.end(session.client, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED))
             else:
-                self.sessions.unknown(session)
+                self.sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
         self.registry.forget(home)
 
     def end(self, connection: Connection, how: Ending) -> None:
@@ -218,7 +221,7 @@ class Hub:
     def pong(self, connection: Connection, payload: bytes) -> None:
         """Take a WebSocket pong."""
         if not connection.gone:
-            contest = self.registry.contests.by_remote_id.get(connection.remote_id or "")
+            contest = self._contests.get(connection.remote_id or "")
             if contest is not None:
                 contest.probe.pong(payload)
 
@@ -251,7 +254,7 @@ class Hub:
         """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
         if connection.gone:
             return
-        contests = self.registry.contests.by_remote_id
+        contests = self._contests
         if contests and connection.remote_id in contests:
             contests[connection.remote_id].probe.message()
         self._router.route(connection, payload)

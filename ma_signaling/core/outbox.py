@@ -25,12 +25,13 @@ Message = tuple[str, str, bytes]
 class Outbox:
     """Messages for one home."""
 
-    __slots__ = ("_all", "_bytes", "_messages", "_sessions")
+    __slots__ = ("_all", "_bytes", "_sessions", "messages")
 
     def __init__(self, all_buffered: Buffered) -> None:
         self._all = all_buffered
         self._bytes = 0
-        self._messages: list[Message] = []
+        self.messages: list[Message] = []
+        """What waits."""
         self._sessions: set[str] = set()
 
     def has_room(self, size: int) -> bool:
@@ -39,7 +40,7 @@ class Outbox:
 
     def add(self, message: Message) -> None:
         """Let a message wait, whether it fits or not."""
-        self._messages.append(message)
+        self.messages.append(message)
         self._sessions.add(message[0])
         self._count(len(message[2]))
 
@@ -49,9 +50,9 @@ class Outbox:
 
     def take(self, is_wanted: Callable[[str, str], bool]) -> list[Message]:
         """Remove and return the messages of which ``is_wanted`` says so, given their sessions and their types."""
-        taken = [each for each in self._messages if is_wanted(each[0], each[1])]
-        self._messages = [each for each in self._messages if not is_wanted(each[0], each[1])]
-        self._sessions = {session_id for session_id, _, _ in self._messages}
+        taken = [each for each in self.messages if is_wanted(each[0], each[1])]
+        self.messages = [each for each in self.messages if not is_wanted(each[0], each[1])]
+        self._sessions = {session_id for session_id, _, _ in self.messages}
         self._count(-sum(len(payload) for _, _, payload in taken))
         return taken
 

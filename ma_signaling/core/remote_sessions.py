@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import Home
-from ma_signaling.core.session import Negotiation, RemoteSession
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.session import Negotiation, RemoteSession, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
+from ma_signaling.core.token_bucket import Budget
 
 
 class RemoteSessions(SessionTable[RemoteSession]):
     """What this node knows of them, while their homes are connected to it."""
 
-    def __init__(self, ended: EndedSessions) -> None:
+    def __init__(self, settings: Settings, clock: Clock, ended: EndedSessions) -> None:
         super().__init__()
+        self._settings = settings
+        self._clock = clock
         self._ended = ended
 
-    def attach(self, session: RemoteSession) -> None:
-        """Begin to know of a session."""
-        self._ended.discard(session.id)
-        known = self.get(session.id)
+    def attach(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
+        """Begin to know of a session of ``home`` with a client of ``node``, with the address ``key``."""
+        self._ended.discard(session_id)
+        known = self.get(session_id)
         if known is not None:
             self.remove(known)
+        from_home = Budget(session_allowance(self._settings), self._clock.seconds())
+        session = RemoteSession(session_id, home, node, key, from_home)
         self.add(session)
+        return session
 
     def detach(self, home: Home, session_id: str) -> None:
         """A session has ended, if it was known; its home may have been told."""

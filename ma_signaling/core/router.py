@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling.core import candidates, messages, remote_id
-from ma_signaling.core.charging import Charges, OverBudget
+from ma_signaling.core.asking import Asking
+from ma_signaling.core.charging import Charges, OverBudget, Traffic
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ending import Closer, closed
@@ -44,32 +45,6 @@ _OPEN = SessionState.OPEN
 _ANSWERED = Negotiation.ANSWERED
 
 _Handler = Callable[[Connection, Message, bytes], None]
-
-
-class Tally:
-    """A number of messages and bytes."""
-
-    __slots__ = ("bytes", "messages")
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.bytes = 0
-
-
-class Traffic:
-    """Received messages of one type, from homes and from all others."""
-
-    __slots__ = ("from_clients", "from_homes")
-
-    def __init__(self) -> None:
-        self.from_homes = Tally()
-        self.from_clients = Tally()
-
-    def count(self, is_home: bool, size: int) -> None:
-        """Count a message of ``size`` bytes."""
-        tally = self.from_homes if is_home else self.from_clients
-        tally.messages += 1
-        tally.bytes += size
 
 
 class Router:
@@ -176,10 +151,9 @@ class Router:
             raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
 
-    def _answers_asking(self, connection: Connection, message: Message, payload: bytes) -> bool:
-        """Take what a connection sends in the session that asks it for proof; False: it is none of that."""
-        asking = connection.asking
-        if asking is None or message.get("sessionId") != asking.session_id:
+    def _answers_asking(self, asking: Asking, message: Message, payload: bytes) -> bool:
+        """Take what a connection sends in the session that asks it for proof; False: it isn't in that session."""
+        if message.get("sessionId") != asking.session_id:
             return False
         if not asking.budget.spend(self._clock.seconds(), len(payload)):
             raise OverBudget(asking.budget)
@@ -187,7 +161,7 @@ class Router:
         return True
 
     def _session_ready(self, connection: Connection, message: Message, payload: bytes) -> None:
-        if self._answers_asking(connection, message, payload):
+        if connection.asking is not None and self._answers_asking(connection.asking, message, payload):
             return
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
@@ -204,7 +178,7 @@ class Router:
             self._sessions.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
-        if self._answers_asking(connection, message, payload):
+        if connection.asking is not None and self._answers_asking(connection.asking, message, payload):
             return
         if connection.remote_id is not None:
             self._forward_to_client(connection, message, payload)

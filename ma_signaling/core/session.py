@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.kept import Kept, KeptBytes
@@ -165,3 +166,13 @@ class RemoteSession(Negotiating):
         self.key = key
         """The key by which its client's address is counted."""
         self.from_home = from_home
+
+
+def session_allowance(settings: Settings) -> Allowance:
+    """Return what each side may send in one session."""
+    return Allowance(
+        settings.message_rate,
+        settings.message_burst,
+        settings.message_bytes_rate,
+        settings.message_bytes_burst,
+    )

@@ -23,10 +23,9 @@ from ma_signaling.core.kept import KeptBytes
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
-from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
+from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
-from ma_signaling.core.token_bucket import Allowance, Budget
 
 CONNECTED_DEADLINE = 25.0
 """Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
@@ -56,10 +55,10 @@ class Sessions(SessionTable[Session]):
         self._ice_servers = ice_servers
         self._wall = wall
         self._relay = relay
-        self._allowance = _allowance(settings)
+        self._allowance = session_allowance(settings)
         self.by_client: dict[Connection, Session] = {}
         self.ended = EndedSessions(clock)
-        self.remote = RemoteSessions(self.ended)
+        self.remote = RemoteSessions(settings, clock, self.ended)
         self._kept = KeptBytes()
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
@@ -68,7 +67,7 @@ class Sessions(SessionTable[Session]):
 
     def reconfigure(self) -> None:
         """The settings have changed; sessions that have begun keep their budgets."""
-        self._allowance = _allowance(self._settings)
+        self._allowance = session_allowance(self._settings)
 
     def request(self, client: Connection, home: Home) -> None:
         """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
@@ -95,18 +94,7 @@ class Sessions(SessionTable[Session]):
         Raises ``Refused`` with ``home_busy``.
         """
         self._admit(home, key, self._clock.seconds())
-        self.attach_remote(home, session_id, node, key)
-
-    def attach_remote(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
-        """Begin to know of a session of another node's client, which was admitted before."""
-        from_home = Budget(self._allowance, self._clock.seconds())
-        session = RemoteSession(session_id, home, node, key, from_home)
-        self.remote.attach(session)
-        return session
-
-    def unknown(self, session: Session) -> None:
-        """Nobody knows the home that a session was to be with."""
-        self.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+        self.remote.attach(home, session_id, node, key)
 
     def _announce(self, session: Session) -> None:
         """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
@@ -354,12 +342,3 @@ class Sessions(SessionTable[Session]):
     def turn_away(self, session: Session, wait: float) -> None:
         """End a session of which the home's node says that it has no room; the home has not heard of it."""
         self._fail(session, home_busy(wait), End.CROWDED_OUT, home_knows=False)
-
-
-def _allowance(settings: Settings) -> Allowance:
-    return Allowance(
-        settings.message_rate,
-        settings.message_burst,
-        settings.message_bytes_rate,
-        settings.message_bytes_burst,
-    )
