@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, islice
 
 from ma_signaling.config.settings import Settings
@@ -23,12 +24,14 @@ from ma_signaling.core.errors import (
     BLOCKED,
     FULL,
     NOT_ALLOWED,
+    REMOTE_ID_TAKEN,
     RESTARTING,
     SERVER_NOT_FOUND,
     CloseCode,
     Refused,
     WireError,
     rate_limited,
+    whole_seconds,
 )
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import HomeState
@@ -127,17 +130,25 @@ class Hub:
             return RESTARTING
         if not self.access.may_connect(address):
             return NOT_ALLOWED
-        wait = self.limits.arrivals.websocket(address.key, self._clock.seconds())
+        now = self._clock.seconds()
+        wait = self.limits.arrivals.websocket(address.key, now)
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
-            return rate_limited(wait)
+            return rate_limited(self.limits.refusals.add(address.key, now, wait))
         if place is not None:
             return None
         is_returning = self.registry.expected.is_expecting(address.key)
         if not self.capacity.has_place(address.key, is_returning=is_returning):
             self._report(Event.LIMIT_HIT, limit="connections")
-            return FULL
+            return self.full(address.key)
         return None
+
+    def full(self, key: str | None) -> WireError:
+        """Return why there is no place for another connection of the address ``key`` (None: a trusted proxy's)."""
+        if key is None:
+            return FULL
+        wait = self.limits.refusals.add(key, self._clock.seconds(), FULL.retry_after or 0)
+        return replace(FULL, retry_after=whole_seconds(wait))
 
     def connected(
         self, peer: LocalPeer, address: ClientAddress, place: SocketPlace | None = None
@@ -186,6 +197,8 @@ class Hub:
         if connection.gone:
             return
         connection.gone = True
+        if how.error is REMOTE_ID_TAKEN:
+            self.limits.refusals.add(connection.address.key, self._clock.seconds())
         error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
         if how.code is not None and how.meaning is not Meaning.RESTART and not connection.is_remote:
             self._report(Event.PEER_CLOSED, connection=connection.id, code=int(how.code), reason=how.reason)

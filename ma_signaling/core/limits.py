@@ -11,6 +11,7 @@ from ma_signaling.core.arrivals import Arrivals
 from ma_signaling.core.credentials import CredentialLimits
 from ma_signaling.core.guessing import Guessing
 from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.refusals import Refusals
 from ma_signaling.core.sliding_window import SlidingWindow
 
 
@@ -24,6 +25,7 @@ class Limits:
         self._requests = LruTable(SlidingWindow, settings.remembered_addresses)
         self.guessing = Guessing(settings)
         self.credentials = CredentialLimits(settings)
+        self.refusals = Refusals(settings.remembered_addresses)
 
     def lookup(self, key: str, now: float) -> float:
         """Count a lookup by HTTP; otherwise return the seconds until one is allowed, a block's included."""
@@ -44,6 +46,7 @@ class Limits:
         self._requests.prune(now)
         self.guessing.prune(now)
         self.credentials.prune(now)
+        self.refusals.prune(now)
 
     def counts(self) -> dict[str, int]:
         """Return how many addresses are remembered, as ``/health`` tells it."""

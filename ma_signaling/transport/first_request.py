@@ -10,7 +10,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ma_signaling.core.capacity import SocketPlace
-from ma_signaling.core.errors import FULL
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import websocket_handshake
@@ -45,10 +44,10 @@ class FirstRequest(Protocol):
 
     def connectionMade(self) -> None:
         self._factory.deadlines.set(self, HEAD_SECONDS)
-        if not self._factory.hub.capacity.accept():
-            self._refuse(refusal(FULL))
-            return
         key = self._factory.addresses.socket_key(peer_address(self.transport))
+        if not self._factory.hub.capacity.accept():
+            self._refuse(refusal(self._factory.hub.full(key)))
+            return
         if key is not None:
             self._place = self._factory.hub.accept(key, self)
             if self._place is None:
