@@ -133,7 +133,7 @@ class ConversationTest(AsyncApiTestCase):
         assert {each["type"] for each in heard} == {message["name"] for message in said}
 
     def test_conversations(self) -> None:
-        with ServerProcess() as usual:
+        with ServerProcess("--start-grace", "0") as usual:
             for conversation in self.conversations:
                 if "settings" not in conversation:
                     self.play(conversation, usual)
@@ -145,7 +145,9 @@ class ConversationTest(AsyncApiTestCase):
             with tempfile.TemporaryDirectory() as directory:
                 path = Path(directory) / "file"
                 path.write_text(conversation.get("file", ""), encoding="utf-8")
-                settings = {name: str(value) for name, value in conversation["settings"].items()}
+                settings = {"start-grace": "0"} | {
+                    name: str(value) for name, value in conversation["settings"].items()
+                }
                 options = [
                     f"--{name}={value.replace('{file}', str(path))}" for name, value in settings.items()
                 ]
