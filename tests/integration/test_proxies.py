@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -35,12 +35,12 @@ TRUSTED = ("--trusted-proxies", "127.0.0.1/32")
 class Case:
     """One proxy before one server."""
 
-    def __init__(self, kind: str, *options: str) -> None:
+    def __init__(self, kind: str, *options: str, changes: Mapping[str, str] | None = None) -> None:
         listener = free_port()
         prefix = "haproxy:" if kind == "haproxy" else ""
         where = ("--port", f"{prefix}tcp:{listener}:interface=127.0.0.1")
         self.server = ServerProcess(*where, *TRUSTED, *options)
-        self.proxy = Proxy(kind, listener, IDLE)
+        self.proxy = Proxy(kind, listener, IDLE, changes)
 
     def play(self, conversation: Callable[[Case], Awaitable[None]]) -> None:
         """Play a conversation to its end, within bounds."""
@@ -78,6 +78,11 @@ class Client:
         async with self._session.get(url, headers=headers) as reply:
             await reply.read()
             return reply.status
+
+    async def refused(self) -> tuple[int, str]:
+        """Return what a plain request for the WebSocket's path is answered."""
+        async with self._session.get(f"https://{self._where}/ws") as reply:
+            return reply.status, await reply.text()
 
     async def connect(self, **headers: str) -> aiohttp.ClientWebSocketResponse:
         """A WebSocket. Raises ``WSServerHandshakeError``."""
@@ -158,6 +163,47 @@ class NginxTest(ProxyCase):
 
     def test_silence(self) -> None:
         self.check_silence("nginx")
+
+
+class CarelessTest(SynchronousTestCase):
+    """Proxies that were not set up as contrib's files say: what goes wrong is said to whoever can mend it."""
+
+    def test_http_1_0(self) -> None:
+        """nginx speaks HTTP/1.0 to the server unless it is told otherwise, and passes no upgrade on."""
+
+        async def conversation(case: Case) -> None:
+            async with case.client("127.0.0.5") as client:
+                status, text = await client.refused()
+                assert status == 426
+                assert "proxy_http_version 1.1" in text
+
+        changes = {"proxy_http_version 1.1;": "proxy_http_version 1.0;"}
+        Case("nginx", changes=changes).play(conversation)
+
+    def test_a_clients_own_header_is_passed_on(self) -> None:
+        """The two disagree, and neither is believed: least of all the client's."""
+
+        async def conversation(case: Case) -> None:
+            async with case.client("127.0.0.5") as client:
+                connection = await client.connect(Forwarded="for=203.0.113.9")
+                await connection.send_json({"type": "register-server", "remoteId": "HOME"})
+                assert await connection.receive_json() == {"type": "registered", "remoteId": "HOME"}
+
+        case = Case("nginx", "--log-addresses", "full", changes={'proxy_set_header Forwarded "";': ""})
+        case.play(conversation)
+        assert "203.0.113.9" not in case.server.log()
+        assert "(127.0.0.1): home HOME" in case.server.log()
+        assert "forwarding headers that are malformed or disagree" in case.server.log()
+
+    def test_no_header_at_all(self) -> None:
+        async def conversation(case: Case) -> None:
+            async with case.client("127.0.0.5") as client:
+                await client.connect()
+
+        changes = {"proxy_set_header X-Forwarded-For $remote_addr;": ""}
+        case = Case("nginx", changes=changes)
+        case.play(conversation)
+        assert case.server.log().count("no header names its client") == 1
 
 
 class HAProxyTest(ProxyCase):

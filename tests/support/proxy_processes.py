@@ -46,8 +46,10 @@ class Proxy:
     directory: Path
     certificate: Path
 
-    def __init__(self, kind: str, upstream: int, idle: int) -> None:
+    def __init__(self, kind: str, upstream: int, idle: int, changes: Mapping[str, str] | None = None) -> None:
+        """Take also what is to differ from contrib's file for a test's own sake."""
         self.port = free_port()
+        self._changes = changes or {}
         self._kind = kind
         self._upstream = upstream
         self._idle = idle
@@ -158,7 +160,8 @@ class Proxy:
 
     def _write(self, name: str, changes: Mapping[str, str]) -> Path:
         path = self.directory / name
-        path.write_text(replaced((FILES / name).read_text(encoding="utf-8"), changes), encoding="utf-8")
+        text = replaced((FILES / name).read_text(encoding="utf-8"), {**changes, **self._changes})
+        path.write_text(text, encoding="utf-8")
         return path
 
 
