@@ -1,0 +1,157 @@
+"""Who is called dead, and who isn't, where the kernel matters: a suspended server, floods, peers that read nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.memory_server import PONG, TEXT, UPGRADE, frame
+from tests.support.server_process import ServerProcess, eventually, registered, talk
+
+WITHIN = 40.0
+
+
+@contextmanager
+def websocket(port: int) -> Iterator[socket.socket]:
+    """A WebSocket made of bytes, which reads only what a test reads."""
+    with socket.create_connection(("127.0.0.1", port), WITHIN) as peer:
+        peer.sendall(UPGRADE + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            received = peer.recv(1)
+            assert received, head
+            head += received
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        yield peer
+
+
+def say(peer: socket.socket, **message: object) -> None:
+    """Send one message."""
+    peer.sendall(frame(TEXT, json.dumps(message).encode()))
+
+
+def is_cut(peer: socket.socket) -> bool:
+    """Send a pong that nobody asked for; whether the connection is gone."""
+    try:
+        peer.sendall(frame(PONG))
+    except OSError:
+        return True
+    return False
+
+
+class SuspendedTest(SynchronousTestCase):
+    """`kill -STOP`, for longer than any ping or deadline may take, and `kill -CONT`."""
+
+    def test_nobody_is_dropped(self) -> None:
+        async def conversation(session: aiohttp.ClientSession) -> None:
+            homes = [await registered(session, server.url, f"HOME{number}") for number in range(30)]
+            readers = [asyncio.create_task(self._read(home)) for home in homes]
+            # One that has just begun its request, and goes on while the server stands still.
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(UPGRADE)
+            await writer.drain()
+            os.kill(server.pid, signal.SIGSTOP)
+            writer.write(b"\r\n")
+            await writer.drain()
+            await asyncio.sleep(12)
+            os.kill(server.pid, signal.SIGCONT)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+            writer.close()
+            await asyncio.sleep(3)
+            assert server.get("/health")["servers"] == len(homes)
+            for task in readers:
+                task.cancel()
+
+        with ServerProcess("--ping-interval", "1") as server:
+            talk(conversation)
+            assert "no answer to a ping" not in server.log()
+
+    @staticmethod
+    async def _read(home: Any) -> None:
+        """Answer pings, as aiohttp does while somebody receives."""
+        async for _ in home:
+            pass
+
+
+class SilentReaderTest(SynchronousTestCase):
+    """Clients that read nothing, and pretend to live by pongs that nobody asked for."""
+
+    def test_pongs_without_reading(self) -> None:
+        with ServerProcess("--ping-interval", "1") as server, websocket(server.port) as client:
+
+            def happened() -> bool:
+                time.sleep(0.5)
+                return is_cut(client)
+
+            eventually(happened, server.log)
+            assert "no answer to a ping" in server.log()
+
+    def test_what_the_kernel_holds_counts(self) -> None:
+        """A megabyte and more fits into its queues: there it would be seen by nobody."""
+        limits = ("--message-burst", "0", "--message-bytes-burst", "0", "--ping-interval", "3600")
+        with (
+            ServerProcess(*limits) as server,
+            websocket(server.port) as home,
+            websocket(server.port) as client,
+        ):
+            say(home, type="register-server", remoteId="HOME")
+            say(client, type="connect-request", remoteId="HOME")
+            heard = b""
+            while b'"sessionId":"' not in heard or b'"}' not in heard.partition(b'"sessionId":"')[2]:
+                heard += home.recv(4096)
+            session_id = heard.partition(b'"sessionId":"')[2][:32].decode()
+            say(home, type="session-ready", sessionId=session_id)
+            # 800 KB: no send buffer is full of that, so that nothing but its stall can be what cuts it.
+            for _ in range(16):
+                say(home, type="ice-candidate", sessionId=session_id, data="x" * 50_000)
+            # What its own kernel takes counts as read, in the first ten seconds.
+            deadline = time.monotonic() + WITHIN
+            while "does not read what it is sent" not in server.log():
+                assert time.monotonic() < deadline, server.log()
+                time.sleep(0.2)
+
+
+class SlowHomeTest(SynchronousTestCase):
+    """A home that is busy for longer than a client may be."""
+
+    def test_what_clients_send_does_not_cost_it_its_connection(self) -> None:
+        limits = ("--message-burst", "0", "--message-bytes-burst", "0")
+        with (
+            ServerProcess(*limits) as server,
+            websocket(server.port) as home,
+            websocket(server.port) as client,
+        ):
+            say(home, type="register-server", remoteId="HOME")
+            say(client, type="connect-request", remoteId="HOME")
+            session_id = self._session_id(home)
+            say(home, type="session-ready", sessionId=session_id)
+            heard, deadline = b"", time.monotonic() + 14
+            client.settimeout(0.05)
+            while time.monotonic() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    say(client, type="offer", data="x" * 50_000)
+                with contextlib.suppress(TimeoutError):
+                    heard += client.recv(65536)
+                time.sleep(0.05)
+            assert b"home-busy" in heard
+            assert "does not read" not in server.log(), server.log()
+            assert server.get("/health")["servers"] == 1
+            say(home, type="ping")
+
+    @staticmethod
+    def _session_id(home: socket.socket) -> str:
+        heard = b""
+        while b"client-connected" not in heard or not heard.rstrip().endswith(b"}"):
+            heard += home.recv(4096)
+        return heard.partition(b'"sessionId":"')[2][:32].decode()
