@@ -182,6 +182,8 @@ class Sessions(SessionTable[Session]):
             return
         if session.home.is_waiting(session.id):
             self.offered(session)
+        elif home.is_remote:
+            self._give_up(session)
         else:
             home.peer.after_reading(lambda: self._give_up(session))
 

@@ -81,6 +81,8 @@ class Letter(Brief):
     is_owed: bool
     """Its call was open."""
     arrived: bool = False
+    is_delivered: bool = False
+    """It has arrived since its home was told of the call last."""
 
     def __repr__(self) -> str:
         return f"<letter {self.fields['data']} of {self.sender}>"

@@ -10,6 +10,7 @@ from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import BUSY_SECONDS
+from ma_signaling.core.sessions import ANSWER_SECONDS
 from ma_signaling.core.sessions import CONNECTED_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
@@ -100,9 +101,15 @@ class Referee(BaseReferee[Player, Call, Letter]):
         self._judge_home(player, call)
         assert player not in call.told, f"{player} hears twice of {call}"
         call.told.append(player)
+        if not call.answered:
+            # It begins anew: what its client has said so far is delivered again.
+            for letter in self.letters:
+                if letter.call is call and letter.sender is call.client:
+                    letter.is_delivered = False
 
     def _client_disconnected(self, player: Player, call: Call) -> None:
-        self._judge_home(player, call)
+        # That a call is over tells nothing of it: whoever holds the Remote ID now may hear so.
+        assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
         assert call.may_tell or not call.answered, f"{player} is to end {call}, which may be up"
         if player in call.told:
             call.told.remove(player)
@@ -141,6 +148,15 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     def _peer_disconnected(self, call: Call) -> None:
         home = call.home
+        is_unanswered = not call.answered and any(
+            letter.call is call
+            and letter.fields["type"] == "offer"
+            and self.now - letter.at >= ANSWER_SECONDS
+            for letter in self.letters
+        )
+        if is_unanswered:
+            self.hang_up(call)
+            return
         # Whoever waits for another Remote ID may just have got it.
         if home is not None and home.is_home and home.remote_id == call.remote_id and not home.waits_for:
             assert not self.is_calm(SETTLING), f"{call.client} loses {home}, which is there"
@@ -148,8 +164,8 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     def _forwarded(self, player: Player, message: Message, letter: Letter) -> None:
         call = letter.call
-        assert not letter.arrived, f"{letter} arrives twice"
-        letter.arrived = True
+        assert not letter.is_delivered, f"{letter} arrives twice"
+        letter.arrived = letter.is_delivered = True
         to_home = letter.sender is call.client
         if to_home:
             assert message == {**letter.fields, "sessionId": call.id}
@@ -160,7 +176,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
             call.answered = call.answered or message["type"] == "answer"
         for other in self.letters[message["data"] + 1 :]:
             is_of_it = other.call is call and other.sender is letter.sender
-            assert not (is_of_it and other.arrived), f"{letter} comes after {other}"
+            assert not (is_of_it and other.is_delivered), f"{letter} comes after {other}"
 
     # What becomes of players
 

@@ -42,6 +42,18 @@ class SilenceTest(SynchronousTestCase):
         cluster.settle(10)
         assert moved.types() == ["registered", "ice-candidate"]
 
+    def test_offer_that_a_home_elsewhere_does_not_answer(self) -> None:
+        """Its client hears so in time, whatever the home's node does."""
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        client = cluster.client(1)
+        cluster.session(home, client)
+        client.say("offer", data={})
+        cluster.settle(34)
+        assert client.heard == []
+        cluster.settle(2)
+        assert client.types() == ["peer-disconnected"]
+
     def test_bus_away_before_the_home_is_ready(self) -> None:
         """Its ICE servers are known again, though holds are told anew without them."""
         cluster = Cluster(2)
