@@ -82,6 +82,7 @@ class SignalingProtocol(AutobahnPath):
 
     # From Twisted
 
+    @guarded
     def readConnectionLost(self) -> None:
         """Treat the end of what the peer sends as the end of the connection, but let what is being sent go out."""
         if self.connection is not None:

@@ -112,7 +112,7 @@ class DocumentationTest(SynchronousTestCase):
         for sentence, *kept in (
             ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, request_head.HEAD_BYTES),
             ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
-            ("a peer that takes nothing for 10 s", backlog.STALL_SECONDS),
+            ("a client that takes nothing for 10 s", backlog.STALL_SECONDS),
             ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
             ("For lost homes 32 MiB are buffered", outbox.MAX_BYTES_IN_ALL),
             ("is buffered (256 KiB a home", outbox.MAX_BYTES),
