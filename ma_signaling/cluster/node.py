@@ -20,9 +20,9 @@ from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import Clock, Timer
 
 SUSPENDED_SECONDS = 5.0

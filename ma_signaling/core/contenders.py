@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ma_signaling.core.asking import Asking
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.contest import PROOF_SECONDS, Contender, Contest, How, Why
 from ma_signaling.core.ending import CUT, Ending, closed
 from ma_signaling.core.errors import REMOTE_ID_TAKEN, CloseCode
 from ma_signaling.core.home import Home
 from ma_signaling.core.probe import Life
+from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 
 REFUSED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.crowd import Crowd
+from ma_signaling.core.home_shares import Crowd
 from ma_signaling.core.outbox import Buffered, Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
 

@@ -16,9 +16,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
-from ma_signaling.core.charging import Charges, Traffic
 from ma_signaling.core.connection import Connection, Role, SilentConnections
-from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
 from ma_signaling.core.errors import (
     BLOCKED,
@@ -38,6 +36,8 @@ from ma_signaling.core.home import HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
+from ma_signaling.core.message_charges import Charges, Traffic
+from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
 from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry

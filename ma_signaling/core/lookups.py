@@ -8,11 +8,11 @@ from typing import Any
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.limits import Limits
+from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.session_trace import SessionTraces

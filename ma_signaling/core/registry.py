@@ -12,13 +12,12 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.contests import Contests
-from ma_signaling.core.elsewhere import Announcements, Claims
 from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.other_nodes import Announcements, Claims
 from ma_signaling.core.outbox import Buffered
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import Prover
@@ -26,7 +25,8 @@ from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.session import SessionState
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.suspension import Suspension
+from ma_signaling.core.suspended_sessions import Suspension
+from ma_signaling.core.takeover import Contests
 
 
 class Registry:

@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ma_signaling.core import candidates, messages, remote_id
-from ma_signaling.core.asking import Asking
-from ma_signaling.core.charging import Charges, OverBudget, Traffic
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ending import Closer, closed
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
@@ -32,8 +29,11 @@ from ma_signaling.core.errors import (
 )
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.lookups import Lookups
+from ma_signaling.core.message_charges import Charges, OverBudget, Traffic
 from ma_signaling.core.messages import Message
+from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import Clock
+from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.session_trace import End

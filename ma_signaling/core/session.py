@@ -7,7 +7,7 @@ from enum import Enum
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
-from ma_signaling.core.kept import Kept, KeptBytes
+from ma_signaling.core.kept_messages import Kept, KeptBytes
 from ma_signaling.core.peer import ClientAddress, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place

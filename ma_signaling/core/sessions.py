@@ -13,14 +13,14 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.elsewhere import Relay
 from ma_signaling.core.ending import Meaning
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.kept import KeptBytes
+from ma_signaling.core.kept_messages import KeptBytes
 from ma_signaling.core.limits import Limits
+from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
 from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance

@@ -21,7 +21,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.capacity import Capacity, SocketPlace
 from ma_signaling.core.errors import rate_limited
 from ma_signaling.core.events import Event, Report
-from ma_signaling.monitoring.silence import SILENCE
+from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply, refusal
 from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
 

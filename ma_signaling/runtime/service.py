@@ -21,6 +21,7 @@ from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
+from ma_signaling.runtime.certificate_renewal import Certificates
 from ma_signaling.runtime.listening import Ports
 from ma_signaling.runtime.listening import Reactor as ListeningReactor
 from ma_signaling.runtime.operator_files import OperatorFiles
@@ -30,7 +31,6 @@ from ma_signaling.runtime.reload import LiveSettings, Reload
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.shutdown import Connections, one_by_one
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
-from ma_signaling.runtime.tls import Certificates
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.request_head import RequestHead

@@ -23,7 +23,7 @@ from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.monitoring.silence import SILENCE
+from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath
 from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import Waiting

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ma_signaling.cluster.bus import ALL_NODES, node_subject
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.suspension import WAIT_SECONDS
+from ma_signaling.core.suspended_sessions import WAIT_SECONDS
 from tests.model.cluster_game import Call, Letter, Player
 from tests.model.cluster_referee import GRACE, QUIET_SETTLING, RIPPLE, SETTLING, Referee
 from tests.model.game import same_place

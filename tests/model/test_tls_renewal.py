@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from ma_signaling.runtime import key_pair
-from ma_signaling.runtime.tls import DAY, POLL_SECONDS, Certificates
+from ma_signaling.runtime.certificate_renewal import DAY, POLL_SECONDS, Certificates
 from tests.support.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)

@@ -18,10 +18,10 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import UNLIMITED, Capacity
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.elsewhere import Elsewhere
 from ma_signaling.core.ending import BREAK, GOODBYE, MAKE_WAY
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.proof import Prover
 from ma_signaling.monitoring.event_log import EventLog

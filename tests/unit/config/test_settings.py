@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
-from ma_signaling.core import charging, home, outbox, session_table, session_trace
+from ma_signaling.core import home, message_charges, outbox, session_table, session_trace
 from ma_signaling.transport import first_request, request_head
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
@@ -119,8 +119,8 @@ class DocumentationTest(SynchronousTestCase):
             ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
             ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),
-            ("50 unreadable messages within a minute", charging.MAX_BAD_MESSAGES),
-            ("after 100 drops it is closed", charging.MAX_DROPS),
+            ("50 unreadable messages within a minute", message_charges.MAX_BAD_MESSAGES),
+            ("after 100 drops it is closed", message_charges.MAX_DROPS),
         ):
             assert sentence in text, sentence
             amounts = re.findall(r"(\d+|the last) (\w+)", sentence)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.elsewhere import Elsewhere, NoAnnouncements, NoRelay
 from ma_signaling.core.ending import CUT, FAULT, GOODBYE, RESTART
+from ma_signaling.core.other_nodes import Elsewhere, NoAnnouncements, NoRelay
 from tests.support.memory_hub import World
 
 

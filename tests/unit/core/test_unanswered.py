@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core import kept
+from ma_signaling.core import kept_messages
 from tests.support.memory_hub import FakePeer, World
 
 
@@ -112,19 +112,19 @@ class UnansweredTest(SynchronousTestCase):
         for _ in range(10):
             self.client.say("ice-candidate", data="x" * 10_000)
         assert len(self.home.heard_of("ice-candidate")) == 12
-        assert 60_000 < shares.used < kept.MAX_BYTES
+        assert 60_000 < shares.used < kept_messages.MAX_BYTES
         assert len(self.returned().heard_of("ice-candidate")) == 8
         self.client.goodbye()
         assert shares.used == 0
 
     def test_who_fills_it_gives_way(self) -> None:
         """One address can't take the room of the others."""
-        all_kept = kept.KeptBytes()
+        all_kept = kept_messages.KeptBytes()
         all_kept.shares.capacity = 300_000
-        crowd = [kept.Kept(f"{number}", "203.0.113.1", all_kept) for number in range(10)]
+        crowd = [kept_messages.Kept(f"{number}", "203.0.113.1", all_kept) for number in range(10)]
         kept_bytes = [each.add("offer", b"x" * 60_000) for each in crowd]
         assert kept_bytes == [True] * 5 + [False] * 5
-        other = kept.Kept("other", "192.0.2.1", all_kept)
+        other = kept_messages.Kept("other", "192.0.2.1", all_kept)
         assert other.add("offer", b"x" * 60_000)
         assert sum(bool(list(each)) for each in crowd) == 4
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Protocol
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.asking import Asking
 from ma_signaling.core.connection import Connection, Proof
 from ma_signaling.core.contenders import Holder, Newcomer
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contest, How, Terms, Why
@@ -18,6 +17,7 @@ from ma_signaling.core.failures import Failures
 from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.probe import Life
+from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 
 DAY = 24 * 3600.0
