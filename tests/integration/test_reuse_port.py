@@ -143,6 +143,23 @@ class Node:
             samples = parse(reply.read().decode())
         return sum(value for (name, _), value in samples.items() if name == "connections")
 
+    def listens(self, port: int) -> bool:
+        """Return whether it listens on a port."""
+        own = {
+            os.readlink(each) for each in Path(f"/proc/{self.process.pid}/fd").iterdir() if each.is_symlink()
+        }
+        lines = [
+            line.split()
+            for table in ("tcp", "tcp6")
+            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        ]
+        return any(
+            fields[3] == "0A"
+            and int(fields[1].rpartition(":")[2], 16) == port
+            and f"socket:[{fields[9]}]" in own
+            for fields in lines
+        )
+
     def is_up(self) -> bool:
         assert self.process.poll() is None, self.log()
         try:
@@ -235,7 +252,7 @@ class NodesTest(SynchronousTestCase):
         nodes = [self.node("--port", str(port)) for _ in range(2)]
         self.upgrade_until_all_have_some(port, nodes)
         nodes[0].process.terminate()
-        self.eventually(lambda: f"(TCP Port {port} Closed)" in nodes[0].log())
+        self.eventually(lambda: not nodes[0].listens(port))
         before = nodes[1].connections()
         self.upgrade(port, 20)
         assert nodes[1].connections() == before + 20
