@@ -118,7 +118,7 @@ class FaultTest(ClusterTestCase):
         self.play(scenario)
 
     def test_home_moves_while_its_node_is_cut_off(self) -> None:
-        """Afterwards the newer connection of the same home stays; the other is closed with 1012, not 4000."""
+        """Afterwards the elder registration stays; the other is closed with 1012, so that it comes back by itself."""
         first, second, third = self.servers
 
         async def scenario(stack: AsyncExitStack) -> None:
@@ -134,12 +134,15 @@ class FaultTest(ClusterTestCase):
             await reach(moved, client)
             await talk(moved, client, session_id, "behind its back")
             self.cables[0].mend()
-            await eventually(lambda: owner.close_code is not None, "the old connection's end", HEALED_WITHIN)
-            assert owner.close_code == 1012
-            assert moved.close_code is None
+            await eventually(
+                lambda: moved.close_code is not None, "the younger connection's end", HEALED_WITHIN
+            )
+            assert moved.close_code == 1012
+            assert owner.close_code is None
             await eventually(lambda: obstacle(first) is None, "a node that is ready")
             await assert_whole(self.servers)
-            await talk(moved, client, session_id, "after")
+            await reach(owner, client)
+            await talk(owner, client, session_id, "after")
 
         self.play(scenario)
 
@@ -228,7 +231,6 @@ class NatsTest(ClusterTestCase):
                     lambda: second.get("/health")["cluster"]["servers"] == 1, "healed", HEALED_WITHIN
                 )
                 await talk(owner, client, session_id, word)
-            assert len(owner.heard("client-connected")) == 1
             await assert_whole(self.servers)
 
         self.play(scenario)

@@ -99,7 +99,7 @@ class SlowReaderTest(SynchronousTestCase):
             assert session_id is not None
             home.sendall(frame(TEXT, b'{"type":"session-ready","sessionId":"%b"}' % session_id[1]))
             # Nothing is read at the client's end.
-            big = b'{"type":"ice-candidate","sessionId":"%b","data":"%b"}' % (session_id[1], b"x" * 60_000)
+            big = b'{"type":"offer","sessionId":"%b","data":"%b"}' % (session_id[1], b"x" * 60_000)
             heard, deadline = b"", time.monotonic() + WITHIN
             while b"client-disconnected" not in heard and time.monotonic() < deadline:
                 home.sendall(frame(TEXT, big))

@@ -219,7 +219,7 @@ class TalkTest(SynchronousTestCase):
             for _ in range(14):
                 await stranger.receive_json()
 
-        with ServerProcess() as server:
+        with ServerProcess("--start-grace", "0") as server:
             talk(conversation)
             log = server.log()
         assert "SECR" in log

@@ -146,7 +146,9 @@ class Node:
     def listens(self, port: int) -> bool:
         """Return whether it listens on a port."""
         own = {
-            os.readlink(each) for each in Path(f"/proc/{self.process.pid}/fd").iterdir() if each.is_symlink()
+            str(each.readlink())
+            for each in Path(f"/proc/{self.process.pid}/fd").iterdir()
+            if each.is_symlink()
         }
         lines = [
             line.split()

@@ -98,7 +98,7 @@ class UnitTest(SynchronousTestCase):
     def test_hardened_alike(self) -> None:
         """systemd has no include: from the watchdog on, both units must say the same."""
         one, several = (
-            (UNITS / name).read_text(encoding="utf-8").partition("\n# Killed if its event loop")
+            (UNITS / name).read_text(encoding="utf-8").partition("\n# Restart it if its event loop")
             for name in ("ma-signaling.service", "ma-signaling@.service")
         )
         assert one[1:] == several[1:]

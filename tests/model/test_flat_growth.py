@@ -41,6 +41,10 @@ def lines_of(act: Callable[[], object]) -> int:
     return count
 
 
+HEAP_LINES = 12
+"""What a deeper heap may cost."""
+
+
 class Town:
     """A server with so many homes, each with a client in a call, and one home with a call of its own."""
 
@@ -151,7 +155,8 @@ class FlatGrowthTest(SynchronousTestCase):
             *(takeover, unknown_home, health),
         ):
             few, many = (lines_of(prepare(Town(others))) for others in (FEW, MANY))
-            self.assertEqual(few, many, prepare.__name__)
+            # The heap of shares is as deep as the logarithm of their number.
+            self.assertLess(abs(few - many), HEAP_LINES, prepare.__name__)
             self.assertGreater(few, 20, prepare.__name__)
 
     def test_a_home_that_leaves_costs_its_sessions(self) -> None:
@@ -170,7 +175,7 @@ class FlatGrowthTest(SynchronousTestCase):
 
         def walk(town: Town) -> Callable[[], object]:
             registry = town.server.hub.registry
-            return lambda: [home.state for home in registry.homes()]
+            return registry.enforce_access
 
         few, many = (lines_of(walk(Town(others))) for others in (FEW, MANY))
         self.assertGreater(many - few, MANY - FEW)
