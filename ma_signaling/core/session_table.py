@@ -53,13 +53,6 @@ class SessionTable(Generic[AnySession]):
         """Return the sessions of a home."""
         return list(self._by_home.get(home, {}).values())
 
-    def move(self, source: Home, target: Home) -> None:
-        """Make all sessions of one home those of another, behind its own."""
-        for session in self.of(source):
-            self.remove(session)
-            session.home = target
-            self.add(session)
-
 
 class EndedSessions:
     """Sessions that ended lately, with their homes: what still arrives for one of them is ignored."""
