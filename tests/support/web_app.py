@@ -79,8 +79,8 @@ class WebApp:
 class MusicAssistant(Home):
     """A home whose channel ``ma-api`` says what Music Assistant's own API says to whoever connects."""
 
-    def __init__(self, url: str, *, remote_id: str = "") -> None:
-        super().__init__(url, remote_id=remote_id)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
         self.commands: list[Message] = []
         """What clients have asked of the API."""
 
