@@ -265,8 +265,10 @@ class Match(Referee):
             homes = self.homes(call.remote_id)
             events = [event for event in self.events if event.remote_id == call.remote_id]
             is_orderly = all(event.is_orderly for event in events if event.at >= call.at)
-            is_known = call.is_open and not call.over and bool(call.told)
-            if is_known and homes and is_orderly and self.outage <= GRACE:
+            # A home that has yet to answer may have missed that it is called.
+            is_known = bool(call.told) if call.answered else any(home in call.told for home in homes)
+            is_up = bool(homes) and is_known and call.is_open and not call.over
+            if is_up and is_orderly and self.outage <= GRACE:
                 letters = [
                     self.home_says(homes[0], call, "ice-candidate"),
                     self.client_says(call.client, "ice-candidate"),
