@@ -115,7 +115,7 @@ class LibdatachannelTest(ProofTestCase):
             async with LibdatachannelHome() as home:
                 number = child.ask(remote_id_from_fingerprint(home.fingerprint))
                 child.say(answer=number, sdp=await home.answer(await child.offer(number)))
-                child.say(candidate=number, text=await home.candidates.get())
+                child.say(candidate=number, text=await home.candidates[""].get())
                 assert await child.outcome(number) == "proved"
                 assert home.channels == []
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.integration.test_end_to_end import EndToEndTestCase, assert_echo
 from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess
+from tests.support.trickling_home import TricklingHome
 from tests.support.webrtc_peers import (
     Client,
     Home,
     Message,
-    Peer,
     SignalingError,
     eventually,
     remote_id_from_fingerprint,
@@ -45,28 +45,7 @@ class LyingSquatter(Home):
         await super().send(kind, **values)
 
 
-class LibdatachannelOwner(Peer):
-    """A home since 2.10: it answers first, and then trickles candidates, without `sdpMLineIndex`."""
-
-    def __init__(self, url: str, home: LibdatachannelHome) -> None:
-        """Take the WebRTC of the home."""
-        super().__init__(url)
-        self.home = home
-        self.remote_id = remote_id_from_fingerprint(home.fingerprint)
-
-    async def _handle(self, message: Message) -> None:
-        session_id = message.get("sessionId", "")
-        match message["type"]:
-            case "client-connected":
-                await self.send("session-ready", sessionId=session_id, iceServers=[])
-            case "offer":
-                answer = {"type": "answer", "sdp": await self.home.answer(message["data"]["sdp"])}
-                await self.send("answer", sessionId=session_id, data=answer)
-                candidate = {"candidate": await self.home.candidates.get(), "sdpMid": "0"}
-                await self.send("ice-candidate", sessionId=session_id, data=candidate)
-
-
-async def claim(owner: Home | LibdatachannelOwner) -> None:
+async def claim(owner: Home | TricklingHome) -> None:
     """Connect and register, and wait for as long as a contest takes."""
     await owner.open()
     await owner.send("register-server", remoteId=owner.remote_id, iceServers=[])
@@ -118,7 +97,7 @@ class SquatterTests(EndToEndTestCase):
     def test_by_a_home_on_libdatachannel(self) -> None:
         async def scenario(server: ServerProcess) -> None:
             async with LibdatachannelHome() as home:
-                owner = LibdatachannelOwner(server.url, home)
+                owner = TricklingHome(server.url, home, remote_id_from_fingerprint(home.fingerprint))
                 async with Home(server.url, remote_id=owner.remote_id) as squatter, owner:
                     await squatter.start()
                     await claim(owner)

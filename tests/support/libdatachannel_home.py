@@ -1,7 +1,8 @@
 """A home on libdatachannel, as Music Assistant's since 2.10: it answers at once, and trickles its candidates.
 
-Run as a program, it is the home's WebRTC alone, in lines of JSON, on a Python that has aiolibdatachannel: it says its
-fingerprint, and takes one offer. As a module, it starts that program.
+Run as a program, it is the home's WebRTC alone, in lines of JSON, on a Python that has aiolibdatachannel. It makes a
+certificate for each session, and takes no other: it says the fingerprint of the first. As a module, it starts that
+program.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Self
 from unittest import SkipTest
@@ -19,6 +21,7 @@ from unittest import SkipTest
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = ROOT / "build" / "libdatachannel" / "bin" / "python"
 WITHIN = 20.0
+KNOWN = "--known"
 
 
 def python() -> str:
@@ -33,26 +36,44 @@ def python() -> str:
 class LibdatachannelHome:
     """The program, as a context."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_known: bool = True) -> None:
+        """``is_known``: its first session has the certificate whose ``fingerprint`` it says beforehand."""
         self.fingerprint = ""
+        self._is_known = is_known
         self.channels: list[str] = []
         """The labels of the data channels that were announced to it."""
-        self.candidates: asyncio.Queue[str] = asyncio.Queue()
+        self.candidates: defaultdict[str, asyncio.Queue[str]] = defaultdict(asyncio.Queue)
+        """By session."""
         self._answers: asyncio.Queue[str] = asyncio.Queue()
         self._process: Process
         self._listener: asyncio.Task[None]
 
-    async def answer(self, offer: str) -> str:
-        """Answer an offer, without candidates."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(offer).encode() + b"\n")
+    async def answer(self, offer: str, session: str = "") -> str:
+        """Answer an offer, without candidates; the session's earlier connection is closed."""
+        self.candidates.pop(session, None)
+        self._say(session=session, offer=offer)
         async with asyncio.timeout(WITHIN):
             return await self._answers.get()
 
+    def add(self, candidate: str, session: str) -> None:
+        """Take a client's candidate."""
+        self._say(session=session, candidate=candidate)
+
+    def close(self, session: str) -> None:
+        """Close a session's connection."""
+        self._say(session=session)
+
+    def _say(self, **line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(line).encode() + b"\n")
+
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(python(), __file__, stdin=PIPE, stdout=PIPE)
-        assert self._process.stdout is not None
-        self.fingerprint = json.loads(await self._process.stdout.readline())
+        self._process = await asyncio.create_subprocess_exec(
+            python(), __file__, *([KNOWN] if self._is_known else []), stdin=PIPE, stdout=PIPE
+        )
+        if self._is_known:
+            assert self._process.stdout is not None
+            self.fingerprint = json.loads(await self._process.stdout.readline())
         self._listener = asyncio.create_task(self._listen())
         return self
 
@@ -67,33 +88,80 @@ class LibdatachannelHome:
             match json.loads(line):
                 case {"answer": sdp}:
                     self._answers.put_nowait(sdp)
-                case {"candidate": candidate}:
-                    self.candidates.put_nowait(candidate)
+                case {"session": session, "candidate": candidate}:
+                    self.candidates[session].put_nowait(candidate)
                 case {"channel": label}:
                     self.channels.append(label)
 
 
+class Sessions:
+    """The program's connections, by session."""
+
+    def __init__(self, rtc: Any) -> None:
+        self._rtc = rtc
+        self._prepared: list[Any] = []
+        self._peers: dict[str, Any] = {}
+
+    async def prepare(self) -> None:
+        """Make the first session's connection now, and say its fingerprint."""
+        peer = new_peer(self._rtc)
+        # It shows its certificate in an offer, which the one that comes then replaces. But it stays in the role of the
+        # one who offers, so that a client which hears of two such connections is confused.
+        await peer.create_data_channel("none")
+        described = await peer.set_local_description("offer")
+        say(re.findall(r"a=fingerprint:sha-256 (\S+)", described.sdp)[0])
+        self._prepared.append(peer)
+
+    async def handle(self, line: dict[str, str]) -> None:
+        """Do what one line says."""
+        match line:
+            case {"session": session, "offer": offer}:
+                await self._answer(session, offer)
+            case {"session": session, "candidate": candidate} if session in self._peers:
+                await self._peers[session].add_remote_candidate(candidate, "0")
+            case {"session": session} if session in self._peers:
+                self._peers.pop(session).close()
+
+    async def _answer(self, session: str, offer: str) -> None:
+        if session in self._peers:
+            self._peers.pop(session).close()
+        peer = self._prepared.pop() if self._prepared else new_peer(self._rtc)
+        self._peers[session] = peer
+        await peer.set_remote_description(offer, "offer")
+        answer = await peer.set_local_description("answer")
+        candidates = re.findall(r"a=(candidate:.*?)\r?\n", peer.local_description.sdp)
+        say({"answer": re.sub(r"a=(candidate:.*|end-of-candidates)\r?\n", "", answer.sdp)})
+        for candidate in candidates:
+            say({"session": session, "candidate": candidate})
+        peer.spawn_task(self._follow(session, peer, candidates))
+
+    async def _follow(self, session: str, peer: Any, said: list[str]) -> None:
+        async for event in peer.events():
+            if isinstance(event, self._rtc.LocalCandidateEvent) and event.candidate.candidate not in said:
+                say({"session": session, "candidate": event.candidate.candidate})
+            elif isinstance(event, self._rtc.DataChannelEvent):
+                say({"channel": event.channel.label})
+                peer.spawn_task(self._echo(event.channel))
+
+    async def _echo(self, channel: Any) -> None:
+        async for text in channel:
+            await channel.send(f"home heard: {text}")
+
+
+def new_peer(rtc: Any) -> Any:
+    """Return a connection, with a new certificate."""
+    return rtc.PeerConnection(rtc.RTCConfiguration())
+
+
 async def main() -> None:
-    """Answer one offer."""
+    """Do what the lines of standard input say."""
     rtc: Any = importlib.import_module("aiolibdatachannel")
-    peer = rtc.PeerConnection(rtc.RTCConfiguration())
-    # It makes a certificate of its own, and shows it in an offer, which the one that comes then replaces.
-    await peer.create_data_channel("none")
-    described = await peer.set_local_description("offer")
-    say(re.findall(r"a=fingerprint:sha-256 (\S+)", described.sdp)[0])
+    sessions = Sessions(rtc)
+    if KNOWN in sys.argv:
+        await sessions.prepare()
     loop = asyncio.get_running_loop()
-    offer = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
-    await peer.set_remote_description(offer, "offer")
-    answer = await peer.set_local_description("answer")
-    candidates = re.findall(r"a=(candidate:.*?)\r?\n", peer.local_description.sdp)
-    say({"answer": re.sub(r"a=(candidate:.*|end-of-candidates)\r?\n", "", answer.sdp)})
-    for candidate in candidates:
-        say({"candidate": candidate})
-    async for event in peer.events():
-        if isinstance(event, rtc.LocalCandidateEvent) and event.candidate.candidate not in candidates:
-            say({"candidate": event.candidate.candidate})
-        elif isinstance(event, rtc.DataChannelEvent):
-            say({"channel": event.channel.label})
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        await sessions.handle(json.loads(line))
 
 
 def say(message: object) -> None:

@@ -293,9 +293,13 @@ class Client(Peer):
         await self._send_to_home("offer", {"sdp": sdp, "type": "offer"})
         await self.trickle()
         answer = (await self.answer("answer"))["data"]
-        check_fingerprint(answer["sdp"], self.remote_id)
+        self.check(answer["sdp"])
         await connection.setRemoteDescription(aiortc.RTCSessionDescription(**answer))
         await eventually(lambda: self.channel.readyState == "open", "an open data channel")
+
+    def check(self, sdp: str) -> None:
+        """Raise `FingerprintError` unless this answer is that of the home that was asked for."""
+        check_fingerprint(sdp, self.remote_id)
 
     async def trickle(self) -> None:
         """Send the own candidates to the home, each in a message of its own."""
