@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import sys
 
-from twisted.scripts.twistd import run
-
-from ma_signaling.options import Options
-
 
 def main() -> None:
-    """Run ``twistd --nodaemon ma-signaling`` with this process's arguments, without a PID file; or ``check``."""
+    """Run ``twistd --nodaemon ma-signaling`` with this process's arguments, without a PID file; or a command."""
     if sys.argv[1:2] == ["check"]:
         from ma_signaling.check import command  # noqa: PLC0415 - it brings asyncio, and the server does without
 
         raise SystemExit(command.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["home"]:
+        raise SystemExit(_home(sys.argv[2:]))
+    from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without
+
+    from ma_signaling.options import Options  # noqa: PLC0415
+
     options = Options()
     options.parseOptions(sys.argv[1:])
     # NATS' client runs on asyncio, so a node of a cluster needs another reactor.
     reactor = ["--reactor=asyncio"] if options.configuration.settings.nats_url else []
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", *reactor, "ma-signaling", *sys.argv[1:]]
     run()
+
+
+def _home(arguments: list[str]) -> int:
+    try:
+        from ma_signaling.home import command  # noqa: PLC0415 - it needs an extra
+    except ImportError as missing:
+        sys.stderr.write(f"ma-signaling home needs {missing.name}: pip install 'ma-signaling[home]'\n")
+        return 1
+    return command.main(arguments)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,10 @@ class Options(usage.Options):
 
     def getSynopsis(self) -> str:
         if self.parent is None:
-            return "Usage: ma-signaling [options], or ma-signaling check [options] REMOTE-ID"
+            return (
+                "Usage: ma-signaling [options], or ma-signaling check [options] REMOTE-ID,"
+                " or ma-signaling home --help"
+            )
         synopsis: str = super().getSynopsis()
         return synopsis
 

@@ -62,18 +62,7 @@ class HomeConnection:
 
     async def candidate(self, candidate: Candidate) -> None:
         """Take one more candidate of the home; only after ``answer``."""
-        await self._peer.addIceCandidate(
-            RTCIceCandidate(
-                component=1,
-                foundation=str(candidate.address),
-                ip=str(candidate.address),
-                port=candidate.port,
-                priority=candidate.priority,
-                protocol="udp",
-                type=candidate.type,
-                sdpMid=MID,
-            )
-        )
+        await self._peer.addIceCandidate(as_ice_candidate(candidate, MID))
 
     async def opened(self) -> None:
         """Wait until the data channel is open, for ever if the home is silent. Raises ``ConnectionFailed``."""
@@ -99,3 +88,17 @@ class HomeConnection:
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):
             self._failed.set()
+
+
+def as_ice_candidate(candidate: Candidate, mid: str) -> RTCIceCandidate:
+    """Return a candidate as aiortc takes it, for the section ``mid``."""
+    return RTCIceCandidate(
+        component=1,
+        foundation=str(candidate.address),
+        ip=str(candidate.address),
+        port=candidate.port,
+        priority=candidate.priority,
+        protocol="udp",
+        type=candidate.type,
+        sdpMid=mid,
+    )

@@ -22,7 +22,7 @@ MAX_CANDIDATES = 16
 """Of one peer, in its description and afterwards, all in all."""
 
 MID = "0"
-"""The name of the only section."""
+"""The name of the only section in our own descriptions, as in those of browsers."""
 
 _CANDIDATE = re.compile(
     r"(?:a=)?candidate:[A-Za-z0-9+/]{1,32} 1 udp (\d{1,10}) ([0-9A-Fa-f.:]{2,45}) (\d{1,5}) typ (host|srflx|relay)\b.*",
@@ -35,6 +35,7 @@ _HIDDEN = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing is bound: RFC 8839 sec
 _PATTERNS = {
     "ufrag": re.compile(r"a=ice-ufrag:([A-Za-z0-9+/]{4,256})", re.ASCII),
     "password": re.compile(r"a=ice-pwd:([A-Za-z0-9+/]{22,256})", re.ASCII),
+    "mid": re.compile(r"a=mid:([A-Za-z0-9._-]{1,32})", re.ASCII),
     "setup": re.compile(r"a=setup:(active|passive|actpass)", re.ASCII),
     "sctp_port": re.compile(r"a=sctp-port:(\d{1,5})", re.ASCII),
     "max_message_size": re.compile(r"a=max-message-size:(\d{1,10})", re.ASCII),
@@ -87,6 +88,8 @@ class Description:
     sctp_port: int
     max_message_size: int
     candidates: tuple[Candidate, ...]
+    mid: str = MID
+    """The name of its only section; an answer repeats that of the offer."""
 
     @classmethod
     def parse(cls, sdp: str) -> Description:
@@ -107,6 +110,7 @@ class Description:
             sctp_port=sctp_port,
             max_message_size=int(_only(lines, "max_message_size", "65536")),
             candidates=tuple(_candidates(lines)),
+            mid=_only(lines, "mid", MID),
         )
 
     def of_home(self, name: str) -> Description:
@@ -127,10 +131,10 @@ class Description:
             "o=- 1 1 IN IP4 0.0.0.0",
             "s=-",
             "t=0 0",
-            f"a=group:BUNDLE {MID}",
+            f"a=group:BUNDLE {self.mid}",
             "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
             "c=IN IP4 0.0.0.0",
-            f"a=mid:{MID}",
+            f"a=mid:{self.mid}",
             f"a=sctp-port:{self.sctp_port}",
             f"a=max-message-size:{self.max_message_size}",
             *(f"a={candidate}" for candidate in self.candidates),

@@ -1,0 +1,176 @@
+"""The home at the signaling server: it registers, comes back after every loss, and keeps a session for each client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+
+from ma_signaling.home.identity import Identity
+from ma_signaling.home.limits import Limits
+from ma_signaling.home.music_assistant import MusicAssistant
+from ma_signaling.home.session import Session
+
+_log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 35.0
+CONNECT_SECONDS = 20.0
+FAREWELL_SECONDS = 2.0
+MAX_MESSAGE = 1024 * 1024
+
+FIRST_DELAY = 1.0
+MAX_DELAY = 60.0
+TAKEN_DELAY = 30.0
+"""At least, where another home has the Remote ID (1013), or took it (4000, of other servers)."""
+_TAKEN = (1013, 4000)
+_STEADY_SECONDS = 60.0
+"""A connection that lasted this long was no failure."""
+
+
+class Agent:
+    """Runs until it is cancelled. Calls outlive the connection to the signaling server."""
+
+    def __init__(
+        self,
+        url: str,
+        identity: Identity,
+        music_assistant: MusicAssistant,
+        limits: Limits,
+        stun: Sequence[str],
+    ) -> None:
+        """``url`` is the signaling server's WebSocket, ``stun`` are servers that tell both sides their addresses."""
+        self._url = url
+        self._identity = identity
+        self._music_assistant = music_assistant
+        self._limits = limits
+        self._stun = stun
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._sessions: dict[str, Session] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Stay connected."""
+        delay = FIRST_DELAY
+        loop = asyncio.get_running_loop()
+        try:
+            async with aiohttp.ClientSession() as http:
+                while True:
+                    began = loop.time()
+                    code = await self._connection(http)
+                    if loop.time() - began >= _STEADY_SECONDS:
+                        delay = FIRST_DELAY
+                    shortest = TAKEN_DELAY if code in _TAKEN else 0.0
+                    # Homes that a restart has cut off must not all come back at the same moment.
+                    await asyncio.sleep(max(delay, shortest) * random.uniform(0.5, 1.0))  # noqa: S311
+                    delay = min(2 * delay, MAX_DELAY)
+        finally:
+            await self._close_sessions()
+
+    async def _connection(self, http: aiohttp.ClientSession) -> int | None:
+        """Connect, and return the close code once the connection is over."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                socket = await http.ws_connect(
+                    self._url, heartbeat=HEARTBEAT_SECONDS, max_msg_size=MAX_MESSAGE
+                )
+        except (aiohttp.ClientError, OSError) as problem:
+            _log.warning("The signaling server cannot be reached: %s", str(problem) or type(problem).__name__)
+            return None
+        self._socket = socket
+        try:
+            self._say("register-server", remoteId=self._identity.remote_id, **self._ice_servers())
+            async for frame in socket:
+                await self._take(frame)
+        finally:
+            self._socket = None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(socket.close(), FAREWELL_SECONDS)
+        _log.warning("The connection to the signaling server is lost (%s)", socket.close_code)
+        return socket.close_code
+
+    async def _take(self, frame: aiohttp.WSMessage) -> None:
+        try:
+            message = orjson.loads(frame.data)
+        except (orjson.JSONDecodeError, TypeError):
+            return
+        match message:
+            case {"type": "registered"}:
+                _log.info("Registered at the signaling server")
+            case {"type": "error", "error": str(text)}:
+                _log.warning("The signaling server says: %s", text)
+            case {"type": "client-connected", "sessionId": str(number)}:
+                self._begin(number)
+            case {"type": "client-disconnected", "sessionId": str(number)}:
+                self._end(number)
+            case {"type": "offer", "sessionId": str(number), "data": data} if number in self._sessions:
+                self._sessions[number].offer(data)
+            case {"type": "ice-candidate", "sessionId": str(number), "data": data} if (
+                number in self._sessions
+            ):
+                await self._sessions[number].candidate(data)
+
+    def _begin(self, number: str) -> None:
+        self._end(number)
+        if len(self._sessions) >= self._limits.sessions and not self._make_room():
+            _log.warning("A client is not admitted: %d are connected", len(self._sessions))
+            return
+
+        def send(type: str, data: Mapping[str, Any]) -> None:
+            self._say(type, sessionId=number, data=data)
+
+        self._sessions[number] = Session(
+            self._identity,
+            self._music_assistant,
+            self._limits,
+            self._stun,
+            send,
+            lambda: self._end(number, session),
+        )
+        session = self._sessions[number]
+        self._say("session-ready", sessionId=number, **self._ice_servers())
+
+    def _make_room(self) -> bool:
+        for number, session in self._sessions.items():
+            if not session.is_connected:
+                self._end(number)
+                return True
+        return False
+
+    def _end(self, number: str, only: Session | None = None) -> None:
+        """End a session, but if ``only`` is given no later one with the same number."""
+        session = self._sessions.get(number)
+        if session is None or only not in (None, session):
+            return
+        del self._sessions[number]
+        self._later(session.close())
+
+    def _say(self, type: str, **fields: object) -> None:
+        """Send a message; what cannot be sent is lost, for the server begins such sessions anew."""
+        if self._socket is not None and not self._socket.closed:
+            text = orjson.dumps({"type": type, **fields}).decode()
+            self._later(self._send(self._socket, text))
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            await socket.send_str(text)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _ice_servers(self) -> dict[str, object]:
+        """Return what clients are to use; without a STUN server the signaling server may name its own."""
+        return {"iceServers": [{"urls": list(self._stun)}]} if self._stun else {}
+
+    async def _close_sessions(self) -> None:
+        for number in list(self._sessions):
+            self._end(number)
+        if self._background:
+            await asyncio.wait(self._background)

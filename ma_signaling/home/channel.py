@@ -1,0 +1,93 @@
+"""One data channel as something to read from and to write to, with bounds in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+
+from aiortc import RTCDataChannel
+
+HIGH_WATER = 512 * 1024
+"""Bytes that wait to be sent before the sender waits too."""
+LOW_WATER = 128 * 1024
+
+
+class ChannelClosed(Exception):
+    """The client has closed the channel, is gone, or takes nothing."""
+
+
+class Channel:
+    """A data channel of a client. What arrives is kept from the moment on that this object exists."""
+
+    def __init__(self, channel: RTCDataChannel, max_message: int, max_waiting: int, stalled: float) -> None:
+        """Bounds: bytes of a message sent, bytes received and not read yet, seconds without anything taken."""
+        self._channel = channel
+        self.max_message = max_message
+        self._max_waiting = max_waiting
+        self._stalled = stalled
+        self._received: deque[str | bytes] = deque()
+        self._waiting = 0
+        self._arrived, self._drained = asyncio.Event(), asyncio.Event()
+        self._turn = asyncio.Lock()
+        channel.bufferedAmountLowThreshold = LOW_WATER
+        channel.on("message", self._take)
+        channel.on("bufferedamountlow", self._drained.set)
+        channel.on("close", self._closed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still be sent."""
+        return str(self._channel.readyState) == "open"
+
+    async def messages(self) -> AsyncIterator[str | bytes]:
+        """Yield what the client sends, until the channel is closed."""
+        while True:
+            while self._received:
+                message = self._received.popleft()
+                self._waiting -= len(message)
+                yield message
+            if not self.is_open:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def send(self, *messages: str | bytes) -> None:
+        """Send messages with nothing in between, as fast as the client takes them. Raises ``ChannelClosed``."""
+        await self.send_all(iter(messages))
+
+    async def send_all(self, messages: Iterator[str | bytes]) -> None:
+        """Like ``send``, for messages that are made when their turn comes."""
+        async with self._turn:
+            for message in messages:
+                await self._until_drained()
+                self._channel.send(message)
+
+    def close(self) -> None:
+        """Close it; what was sent before arrives."""
+        if self.is_open:
+            self._channel.close()
+        self._closed()
+
+    async def _until_drained(self) -> None:
+        while self.is_open and self._channel.bufferedAmount > HIGH_WATER:
+            self._drained.clear()
+            try:
+                async with asyncio.timeout(self._stalled):
+                    await self._drained.wait()
+            except TimeoutError:
+                self.close()
+        if not self.is_open:
+            raise ChannelClosed
+
+    def _take(self, message: str | bytes) -> None:
+        self._waiting += len(message)
+        if self._waiting > self._max_waiting:
+            self.close()
+            return
+        self._received.append(message)
+        self._arrived.set()
+
+    def _closed(self) -> None:
+        self._arrived.set()
+        self._drained.set()

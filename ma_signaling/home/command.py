@@ -1,0 +1,175 @@
+"""The command line of ``ma-signaling home``, and what it prints for the person who starts it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import ipaddress
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import aioice.ice
+import segno
+
+from ma_signaling.check.answers import websocket_url
+from ma_signaling.home.agent import Agent
+from ma_signaling.home.identity import Identity, IdentityError, load_or_create
+from ma_signaling.home.limits import Limits
+from ma_signaling.home.music_assistant import MusicAssistant, local_url
+
+DEFAULT_STUN = "stun:stun.cloudflare.com:3478"
+_STUN = re.compile(r"stuns?:[^\s/@]+", re.ASCII)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until a signal comes, and return the exit status."""
+    given = _parse(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for library in ("aioice", "aiortc"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    try:
+        identity = load_or_create(given.state_directory)
+    except IdentityError as problem:
+        sys.stderr.write(f"ma-signaling home: {problem}\n")
+        return 1
+    sys.stdout.write(introduction(identity, given.link or app_url(given.signaling)))
+    sys.stdout.flush()
+    if given.address:
+        _use_addresses(given.address)
+    asyncio.run(_run(given, identity))
+    return 0
+
+
+def app_url(signaling: str) -> str:
+    """Return where the signaling server serves the web app."""
+    parts = urlsplit(signaling)
+    scheme = {"ws": "http", "wss": "https"}[parts.scheme]
+    return f"{scheme}://{parts.netloc}/app/"
+
+
+def introduction(identity: Identity, app: str) -> str:
+    """Return what a person needs to reach this home; with a QR code when the home is new."""
+    link = f"{app}?{urlencode({'remote_id': identity.remote_id, 'remote': '1'})}"
+    lines = [f"Remote ID: {identity.remote_id}", f"Link: {link}"]
+    if identity.is_new:
+        code = io.StringIO()
+        segno.make(link, error="m", micro=False).terminal(code, border=2, compact=True)
+        lines += ["", "Point your phone's camera at this to open the web app:", "", code.getvalue()]
+    return "\n".join([*lines, ""])
+
+
+async def _run(given: Any, identity: Identity) -> None:
+    limits = Limits(sessions=given.max_sessions)
+    stun = [] if given.stun == ["none"] else given.stun or [DEFAULT_STUN]
+    async with MusicAssistant(given.music_assistant, limits) as music_assistant:
+        agent = asyncio.create_task(Agent(given.signaling, identity, music_assistant, limits, stun).run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, agent.cancel)
+        try:
+            await agent
+        except asyncio.CancelledError:
+            logging.getLogger(__name__).info("Stopped")
+
+
+def _use_addresses(addresses: Sequence[str]) -> None:
+    """Have aiortc use these addresses of this machine alone; aioice has no setting for it."""
+    by_version = {
+        version: [a for a in addresses if ipaddress.ip_address(a).version == version] for version in (4, 6)
+    }
+
+    def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        return (by_version[4] if use_ipv4 else []) + (by_version[6] if use_ipv6 else [])
+
+    library: Any = aioice.ice
+    library.get_host_addresses = host_addresses
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    parser = argparse.ArgumentParser(
+        prog="ma-signaling home",
+        description="Give a Music Assistant a Remote ID at your own signaling server. Each option can also be said by"
+        " an environment variable: --state-directory is MA_SIGNALING_HOME_STATE_DIRECTORY.",
+    )
+
+    def option(name: str, default: object = None, *, required: bool = False, **more: Any) -> None:
+        said = os.environ.get("MA_SIGNALING_HOME_" + name.upper().replace("-", "_")) or default
+        if more.get("action") == "append":
+            said = said.split() if isinstance(said, str) else []
+            said = [more["type"](each) for each in said] if "type" in more else said
+        parser.add_argument(f"--{name}", default=said, required=required and said is None, **more)
+
+    option(
+        "signaling",
+        type=_checked(websocket_url),
+        required=True,
+        metavar="URL",
+        help="your signaling server, such as wss://signaling.example.org/ws",
+    )
+    option(
+        "music-assistant",
+        type=_checked(local_url),
+        required=True,
+        metavar="URL",
+        help="Music Assistant at home, such as http://homeassistant.local:8095",
+    )
+    option(
+        "state-directory",
+        Path("ma-signaling-home"),
+        type=Path,
+        metavar="PATH",
+        help="keeps the home's certificate; a lost one means another Remote ID [default: ./ma-signaling-home]",
+    )
+    option(
+        "stun",
+        type=_checked(_stun),
+        action="append",
+        metavar="URL",
+        help=f"server that tells home and clients their public address; repeatable, or none [default: {DEFAULT_STUN}]",
+    )
+    option(
+        "address",
+        type=_checked(_address),
+        action="append",
+        metavar="ADDRESS",
+        help="address of this machine that clients may reach it at; repeatable [default: all]",
+    )
+    option(
+        "link", type=str, metavar="URL", help="where the web app is [default: /app/ at the signaling server]"
+    )
+    option(
+        "max-sessions",
+        Limits().sessions,
+        type=int,
+        metavar="N",
+        help=f"clients at once [default: {Limits().sessions}]",
+    )
+    return parser.parse_args(arguments)
+
+
+def _stun(text: str) -> str:
+    if text != "none" and not _STUN.fullmatch(text):
+        raise ValueError("it must be an address such as stun:stun.example.org:3478, or none")
+    return text
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _checked(parse: Any) -> Any:
+    def checked(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+
+    return checked

@@ -1,0 +1,155 @@
+"""One client's WebRTC connection, which it asked for in one session of the signaling server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import InvalidAccessError, InvalidStateError
+
+from ma_signaling.home.channel import Channel
+from ma_signaling.home.chunks import usable
+from ma_signaling.home.identity import Identity
+from ma_signaling.home.limits import Limits
+from ma_signaling.home.music_assistant import MusicAssistant, Unreachable
+from ma_signaling.home.services import Services
+from ma_signaling.webrtc.connection import as_ice_candidate
+from ma_signaling.webrtc.description import Candidate, Description
+
+Send = Callable[[str, Mapping[str, Any]], None]
+"""Sends the signaling server a message of this type about the session, with this ``data``."""
+
+_log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+
+MAIN = "ma-api"
+"""The channel that a session is for: it has to be opened in time, and the session ends soon after it."""
+
+_CERTIFICATES = "_RTCPeerConnection__certificates"
+"""aiortc makes a certificate for each connection, and has no way to be given one."""
+
+
+class Session:
+    """Waits for an offer, answers it at once, and serves the data channels that the client opens."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        music_assistant: MusicAssistant,
+        limits: Limits,
+        stun: Sequence[str],
+        send: Send,
+        ended: Callable[[], None],
+    ) -> None:
+        """``ended`` is called once the connection cannot be used any more; somebody has to ``close`` it then."""
+        self._limits = limits
+        self._send = send
+        self._ended = ended
+        self._services = Services(music_assistant, limits)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering: asyncio.Task[None] | None = None
+        self._early: list[Candidate] = []
+        self._named = 0
+        self._mid = ""
+        self._max_message = 0
+        servers = [RTCIceServer(list(stun))] if stun else []
+        self._peer = RTCPeerConnection(RTCConfiguration(servers))
+        setattr(self._peer, _CERTIFICATES, [identity.certificate])
+        self._peer.on("datachannel", self._opened)
+        self._peer.on("connectionstatechange", self._look)
+        self._deadline = asyncio.get_running_loop().call_later(limits.connect_seconds, ended)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client has been reached and is still there."""
+        return str(self._peer.connectionState) == "connected"
+
+    def offer(self, data: object) -> None:
+        """Take the client's offer. A second one is ignored: aiortc knows no restart of ICE."""
+        if self._answering is None and isinstance(data, dict):
+            self._answering = asyncio.create_task(self._answer(str(data.get("sdp"))))
+
+    async def candidate(self, data: object) -> None:
+        """Take an address where the client can perhaps be reached."""
+        text = str(data.get("candidate")) if isinstance(data, dict) else ""
+        candidate = Candidate.parse(text)
+        if candidate is None or self._named >= self._limits.candidates:
+            return
+        self._named += 1
+        if self._mid:
+            await self._add(candidate)
+        else:
+            self._early.append(candidate)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._deadline.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, self._services.close(), return_exceptions=True)
+        if self._answering is not None:
+            # Cut off halfway, aioice leaves sockets behind; gathering takes some seconds at most.
+            await asyncio.wait([self._answering])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._peer.close(), CLOSE_SECONDS)
+
+    async def _answer(self, sdp: str) -> None:
+        try:
+            theirs = Description.parse(sdp)
+            self._max_message = usable(theirs.max_message_size)
+            self._early += theirs.candidates[: self._limits.candidates]
+            offer = str(theirs.with_candidates(()))
+            await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            answer = await self._peer.createAnswer()
+            # The client can begin while our own addresses are still being found; aiortc gathers them all at once.
+            self._send("answer", {"type": "answer", "sdp": answer.sdp})
+            await self._peer.setLocalDescription(answer)
+        except (ValueError, InvalidStateError, InvalidAccessError) as problem:
+            _log.info("An offer made no sense: %s", problem)
+            self._ended()
+            return
+        for line in self._peer.localDescription.sdp.splitlines():
+            if line.startswith("a=candidate:"):
+                own = {"candidate": line.removeprefix("a="), "sdpMid": theirs.mid, "sdpMLineIndex": 0}
+                self._send("ice-candidate", own)
+        self._mid = theirs.mid
+        for candidate in self._early:
+            await self._add(candidate)
+
+    async def _add(self, candidate: Candidate) -> None:
+        with contextlib.suppress(ValueError, InvalidStateError):
+            await self._peer.addIceCandidate(as_ice_candidate(candidate, self._mid))
+
+    def _opened(self, channel: RTCDataChannel) -> None:
+        serve = self._services.of(channel.label)
+        if serve is None:
+            channel.close()
+            return
+        wrapped = Channel(
+            channel, self._max_message, self._limits.waiting_bytes, self._limits.stalled_seconds
+        )
+        if channel.label == MAIN:
+            self._deadline.cancel()
+        task = asyncio.create_task(self._serve(channel.label, serve(wrapped)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, label: str, serving: Awaitable[None]) -> None:
+        try:
+            await serving
+        except Unreachable as problem:
+            _log.warning("Music Assistant cannot be reached: %s", problem)
+        except Exception:  # noqa: BLE001 - the others go on
+            _log.exception("A data channel (%s) failed", label)
+        if label == MAIN:
+            self._deadline.cancel()
+            self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
+
+    def _look(self) -> None:
+        if self._peer.connectionState in ("failed", "closed"):
+            self._ended()

@@ -1,0 +1,101 @@
+"""HTTP requests over a data channel: which are made, and how the answers look."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+from unittest import TestCase
+
+from ma_signaling.home.proxy_messages import Malformed, ProxyRequest, ProxyResponse, for_client, is_local
+
+GOOD = (
+    "/",
+    "/imageproxy/0a1b?size=256&fmt=jpg",
+    "/a/b.c/..d/e..",
+    "/@other",
+    "/a?next=//other/../..",
+    "/%41/é"[:-1],
+)
+BAD = (
+    *(
+        "",
+        "a",
+        "@other/",
+        "//other/",
+        "http://other/",
+        "/\\other",
+        "/a\\b",
+        "/%5cother",
+        "/a b",
+        "/a\r\nHost: other",
+    ),
+    *("/..", "/../a", "/a/..", "/a/../b", "/./a", "/%2e%2e/a", "/a/%2E./b", "/é", "/\0", "/" + "a" * 9000),
+)
+
+
+class PathTest(TestCase):
+    def test_only_what_stays_at_the_host(self) -> None:
+        for path in GOOD:
+            self.assertTrue(is_local(path), path)
+        for path in BAD:
+            self.assertFalse(is_local(path), path)
+
+
+class RequestTest(TestCase):
+    def refused(self, **changes: Any) -> object:
+        """Return the ``id`` of a request that is refused."""
+        with self.assertRaises(Malformed) as caught:
+            ProxyRequest.parse({"id": "1", "method": "GET", "path": "/", **changes})
+        return caught.exception.id
+
+    def test_refused(self) -> None:
+        self.assertEqual(self.refused(path=None), "1")
+        self.assertEqual(self.refused(path="/../"), "1")
+        self.assertEqual(self.refused(method="POST"), "1")
+        self.assertEqual(self.refused(method=["GET"]), "1")
+        self.assertIsNone(self.refused(id=5))
+        self.assertIsNone(self.refused(id="1" * 300))
+
+    def test_headers_that_no_client_may_set(self) -> None:
+        given = {
+            "Accept": "image/*",
+            "RANGE": "bytes=0-",
+            "Authorization": "Bearer t",
+            "Host": "other",
+            "X-Remote-User-Id": "1",
+            "X-Ingress-Path": "/",
+            "Cookie": "a=b",
+            "Accept-Encoding": "br",
+            "etag": 5,
+            "If-None-Match": "a\r\nHost: other",
+        }
+        request = ProxyRequest.parse({"id": "1", "path": "/", "headers": given})
+        self.assertEqual(
+            request.headers, {"accept": "image/*", "range": "bytes=0-", "authorization": "Bearer t"}
+        )
+        self.assertEqual(ProxyRequest.parse({"id": "1", "path": "/", "headers": "no"}).headers, {})
+
+
+class ResponseTest(TestCase):
+    def test_forms(self) -> None:
+        answer = ProxyResponse(200, {"etag": "1"}, b"\x00\xff")
+        text = answer.in_one("7")
+        self.assertTrue(
+            text.endswith('"body":"00ff"}'), text
+        )  # the mobile app reads it from the end, and compact
+        self.assertEqual(
+            json.loads(answer.header("7")),
+            {"type": "http-proxy-response", "id": "7", "status": 200, "headers": {"etag": "1"}, "size": 2},
+        )
+        failure = ProxyResponse.failure(HTTPStatus.BAD_GATEWAY)
+        self.assertEqual((failure.status, failure.body), (502, b"Bad Gateway"))
+
+    def test_headers_for_the_client(self) -> None:
+        given = {
+            "Content-Type": "image/png",
+            "Set-Cookie": "a=b",
+            "Content-Length": "5",
+            "Content-Encoding": "gzip",
+        }
+        self.assertEqual(for_client(given), {"content-type": "image/png"})
