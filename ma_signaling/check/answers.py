@@ -1,9 +1,8 @@
-"""Where a signaling server is, and what its errors mean for a check. No I/O."""
+"""What a signaling server's errors mean for a check. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 from ma_signaling.check.outcome import Status, Stop
 from ma_signaling.core.errors import (
@@ -17,16 +16,6 @@ from ma_signaling.core.errors import (
 _ABOUT_THE_HOME = {"home-busy", SERVER_NOT_FOUND.code, SERVER_DISCONNECTED.code}
 # The original server sends texts without codes.
 _BY_TEXT = {each.text: each for each in (SERVER_NOT_FOUND, SERVER_DISCONNECTED, BLOCKED, INVALID_REMOTE_ID)}
-
-
-def websocket_url(text: str) -> str:
-    """A server's WebSocket, however its address was written: ``https://host`` will do. Raises ValueError."""
-    parts = urlsplit(text if "://" in text else f"wss://{text}")
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
-        raise ValueError("it must be an address such as wss://host/ws")
-    path = parts.path if parts.path not in ("", "/") else "/ws"
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
 
 
 def stop_for(error: Mapping[str, object]) -> Stop:

@@ -1,153 +1,92 @@
-"""The command line, and what it prints: progress on a terminal, plain lines in a pipe, or JSON."""
+"""``ma-signaling check``: one round of checks, or one after the other, and its exit status."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn, TextIO
+from urllib.parse import urlsplit
 
-import orjson
-
-from ma_signaling.check.answers import websocket_url
-from ma_signaling.check.outcome import Status, Step, Tell
+from ma_signaling.check import command_line, printing
+from ma_signaling.check.handshake_answers import explain_failure
+from ma_signaling.check.outcome import Status, Stop, Tell, printable, unknown
+from ma_signaling.check.printing import OutputClosed
 from ma_signaling.check.run import Check
-from ma_signaling.config.declaration import CHECK_URL_VARIABLE
-
-OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
-
-_MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.CRITICAL: "✗", Status.UNKNOWN: "?"}
-_COLOURS = {Status.OK: 32, Status.WARNING: 33, Status.CRITICAL: 31, Status.UNKNOWN: 35}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """A mistake says nothing about the home: 3, where argparse would exit with 2, which means critical."""
-        self.print_usage(sys.stderr)
-        print(f"UNKNOWN - {message}")  # noqa: T201
-        raise SystemExit(int(Status.UNKNOWN))
-
-
-class Silence:
-    """Tells nothing until the end."""
-
-    def begins(self, name: str) -> None: ...
-
-    def is_over(self, step: Step) -> None: ...
-
-
-class Progress:
-    """Tells a person at a terminal."""
-
-    def __init__(self, out: TextIO, *, colours: bool) -> None:
-        self._out = out
-        self._colours = colours
-
-    def begins(self, name: str) -> None:
-        self._out.write(f"… {name}")
-        self._out.flush()
-
-    def is_over(self, step: Step) -> None:
-        mark = _MARKS[step.status]
-        if self._colours:
-            mark = f"\x1b[{_COLOURS[step.status]}m{mark}\x1b[0m"
-        self._out.write(f"\r\x1b[K{mark} {step.name}: {step.text} ({_duration(step.seconds)})\n")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Check a home, print what was found, and return the exit status."""
-    given = _parse(arguments)
-    is_terminal = sys.stdout.isatty() and not given.json
-    colours = "NO_COLOR" not in os.environ
-    tell: Tell = Progress(sys.stdout, colours=colours) if is_terminal else Silence()
-    check = Check(given.url, given.remote_id, given.timeout, given.warning, given.webrtc, tell)
+    is_json = command_line.wants_json(arguments)
     try:
-        asyncio.run(check.run())
+        status = _main(arguments, is_json=is_json)
     except KeyboardInterrupt:
         return int(Status.UNKNOWN)
-    except Exception as problem:  # noqa: BLE001 - a fault of this program says nothing about the home
-        sys.stdout.write(f"UNKNOWN - the check itself failed: {problem!r}\n")
-        return int(Status.UNKNOWN)
-    if given.json:
-        sys.stdout.write(as_json(check) + "\n")
-    else:
-        sys.stdout.write("\n".join(as_lines(check, with_steps=not is_terminal)) + "\n")
-    return int(check.status)
+    except OutputClosed:
+        status = Status.UNKNOWN
+        printing.forget_output()
+    return int(status)
 
 
-def as_lines(check: Check, *, with_steps: bool) -> list[str]:
-    """The status line with performance data, as Nagios reads it, and maybe a line for each step."""
-    times = " ".join(
-        f"{_label(step)}={step.seconds:.3f}s" for step in check.steps if step.status <= Status.WARNING
-    )
-    first = f"{check.status.name} - {check.headline}" + (f" | {times}" if times else "")
-    steps = [
-        f"{step.status.name} {step.name}: {step.text} ({_duration(step.seconds)})" for step in check.steps
-    ]
-    return [first, *(steps if with_steps else [])]
-
-
-def as_json(check: Check) -> str:
-    """All of it, for programs."""
-    steps = [
-        {
-            "step": _label(step),
-            "status": step.status.name.lower(),
-            "seconds": round(step.seconds, 3),
-            "text": step.text,
-        }
-        for step in check.steps
-    ]
-    found = {"status": check.status.name.lower(), "text": check.headline, "url": check.url, "steps": steps}
-    return orjson.dumps(found).decode()
-
-
-def _parse(arguments: Sequence[str]) -> Any:
-    parser = _Parser(
-        prog="ma-signaling check",
-        description="Reach for a home as the app does. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown.",
-    )
-    parser.add_argument("remote_id", metavar="REMOTE-ID")
-    parser.add_argument(
-        "--url",
-        type=_url,
-        default=os.environ.get(CHECK_URL_VARIABLE) or OFFICIAL_URL,
-        help=f"the signaling server that the home uses [default: ${CHECK_URL_VARIABLE}, or {OFFICIAL_URL}]",
-    )
-    parser.add_argument("--webrtc", action="store_true", help="go all the way to an open data channel")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--warning",
-        type=_seconds,
-        default=5.0,
-        metavar="SECONDS",
-        help="warn where the home takes longer to get ready [default: 5]",
-    )
-    parser.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for each step [default: 30]"
-    )
-    return parser.parse_args(arguments)
-
-
-def _url(text: str) -> str:
+def _main(arguments: Sequence[str], *, is_json: bool) -> Status:
     try:
-        return websocket_url(text)
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from None
+        given = command_line.parse(arguments)
+        return asyncio.run(_rounds(given))
+    except Stop as mistake:
+        text = printable(mistake.text)
+    except OutputClosed:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a fault of this program says nothing about the home
+        text = printable(f"the check itself failed: {problem!r}")
+    printing.write((printing.failure_as_json(text) if is_json else f"UNKNOWN - {text}") + "\n")
+    return Status.UNKNOWN
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("it must be a number of seconds up to 3600")
-    return value
+async def _rounds(given: command_line.Given) -> Status:
+    worst = await _round(given)
+    while given.watch is not None:
+        await asyncio.sleep(given.watch)
+        worst = await _round(given)
+    return worst
 
 
-def _label(step: Step) -> str:
-    return step.name.lower().replace(" ", "_")
+async def _round(given: command_line.Given) -> Status:
+    """Check by each address, or by any, and print it. Return the worst status."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty() and not given.json and given.watch is None
+    colours = "NO_COLOR" not in os.environ
+    worst = Status.OK
+    for address in await _addresses(given):
+        tell: Tell = printing.Progress(sys.stdout, colours=colours) if is_terminal else printing.Silence()
+        check = Check(
+            given.urls,
+            given.remote_id,
+            given.timeout,
+            given.warning,
+            given.webrtc,
+            given.trust,
+            tell,
+            address=address,
+        )
+        await check.run()
+        worst = max(worst, check.status)
+        if given.json:
+            lines = [printing.as_json(check)]
+        else:
+            lines = printing.as_lines(check, with_steps=not is_terminal and given.watch is None)
+        if given.watch is not None and not given.json:
+            lines[0] = f"{printing.now()} {lines[0]}"
+        printing.write("\n".join(lines) + "\n")
+    return worst
 
 
-def _duration(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+async def _addresses(given: command_line.Given) -> list[str]:
+    if not given.each_address:
+        return [""]
+    host = urlsplit(given.urls[0]).hostname
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        unknown(explain_failure(given.urls[0], problem))
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -25,6 +25,11 @@ class Step:
     seconds: float
     text: str
 
+    @property
+    def key(self) -> str:
+        """The name as programs know it: in JSON, and as a label of performance data."""
+        return self.name.lower().replace(" ", "_")
+
 
 class Tell(Protocol):
     """Hears of the progress: of each step when it begins, and when it is over."""
@@ -41,6 +46,15 @@ class Stop(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
+
+
+class OtherProtocol(Exception):
+    """What answers speaks another protocol; the text is a sentence about it."""
+
+
+def printable(text: str) -> str:
+    """Return a sentence in which other people's text does no harm: on one line, and without Nagios's separator."""
+    return "".join(each if each.isprintable() and each != "|" else "?" for each in text)
 
 
 def critical(text: str) -> NoReturn:

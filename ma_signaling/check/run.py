@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from ma_signaling.check.outcome import Status, Step, Stop, Tell, unknown
+from ma_signaling.check.handshake_answers import explain_failure
+from ma_signaling.check.outcome import OtherProtocol, Status, Step, Stop, Tell, critical, printable, unknown
 from ma_signaling.check.signaling import Message, Signaling
 from ma_signaling.core import remote_id
 from ma_signaling.core.errors import Refused
@@ -21,16 +22,26 @@ FALLBACK_SECONDS = 9.5
 class Check:
     """What to check, and what was found so far."""
 
-    url: str
+    urls: Sequence[str]
+    """The server's address; several where the person left open which."""
     remote_id: str
     timeout: float
     """Seconds for each step."""
     warn_after: float
     """Seconds until ``connected`` after which a home counts as slow."""
     webrtc: bool
+    trust: ssl.SSLContext
+    """Whose certificates are good."""
     tell: Tell
+    address: str = ""
+    """The one IP address of the server to use; "" for any."""
     steps: list[Step] = field(default_factory=list)
     connected: Message = field(default_factory=dict)
+    url: str = ""
+    """The address that was tried last."""
+
+    def __post_init__(self) -> None:
+        self.url = self.urls[0]
 
     @property
     def status(self) -> Status:
@@ -44,16 +55,16 @@ class Check:
 
     async def run(self) -> None:
         """Go as far as it goes."""
-        signaling = Signaling()
+        self._signaling = Signaling()
         try:
-            await self._take("Server", lambda: self._open(signaling))
-            await self._take("Home", lambda: self._request(signaling))
+            await self._take("Server", self._open)
+            await self._take("Home", self._request)
             if self.webrtc:
-                await self._call(signaling)
+                await self._call(self._signaling)
         except Stop:
             pass
         finally:
-            await signaling.close()
+            await self._signaling.close()
 
     async def _call(self, signaling: Signaling) -> None:
         try:
@@ -73,38 +84,55 @@ class Check:
         began = time.monotonic()
         stop = None
         try:
-            status, text = await asyncio.wait_for(act(), self.timeout)
+            # The first step bounds each address that it tries.
+            status, text = await asyncio.wait_for(act(), None if name == "Server" else self.timeout)
         except Stop as problem:
             stop = problem
         except TimeoutError:
-            where = Status.UNKNOWN if name == "Server" else Status.CRITICAL
-            stop = Stop(where, f"{name}: nothing within {self.timeout:g} seconds")
+            stop = Stop(Status.CRITICAL, f"{name}: nothing within {self.timeout:g} seconds")
         if stop is not None:
             status, text = stop.status, stop.text
-        step = Step(name, status, time.monotonic() - began, text)
+        step = Step(name, status, time.monotonic() - began, printable(text))
         self.steps.append(step)
         self.tell.is_over(step)
         if stop is not None:
             raise stop
 
-    async def _open(self, signaling: Signaling) -> tuple[Status, str]:
+    async def _open(self) -> tuple[Status, str]:
         try:
             self.remote_id = remote_id.wanted(self.remote_id)
-        except Refused as refused:
-            unknown(refused.error.text)
-        try:
-            await signaling.open(self.url)
-        except ssl.SSLError as problem:
-            unknown(f"no trusted TLS at the server: {problem}")
-        except OSError as problem:
-            unknown(f"the server cannot be reached: {problem.strerror or problem}")
-        return Status.OK, "the server answers"
+        except Refused:
+            unknown(f"{self.remote_id!r} is no Remote ID: it has letters and digits, such as MA-X7K9-P2M4")
+        failures: dict[str, str] = {}
+        seconds = self.timeout / len(self.urls)
+        for url in self.urls:
+            self.url = url
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._signaling.open(url, self.trust, self.address)
+            except TimeoutError:
+                failures[url] = f"the server does not answer within {seconds:g} seconds"
+            except OSError as problem:
+                failures[url] = explain_failure(url, problem)
+            except OtherProtocol as problem:
+                failures[url] = str(problem)
+            else:
+                return Status.OK, "the server answers" + (f" at {url}" if len(self.urls) > 1 else "")
+            await self._signaling.close()
+            self._signaling = Signaling()
+        if len(failures) == 1:
+            unknown(*failures.values())
+        return unknown("; ".join(f"{url}: {text}" for url, text in failures.items()))
 
-    async def _request(self, signaling: Signaling) -> tuple[Status, str]:
+    async def _request(self) -> tuple[Status, str]:
         began = time.monotonic()
-        signaling.send("connect-request", remoteId=self.remote_id)
-        self.connected = await signaling.first("connected")
+        self._signaling.send("connect-request", remoteId=self.remote_id)
+        self.connected = await self._signaling.first("connected")
         seconds = time.monotonic() - began
+        session_id = self.connected.get("sessionId")
+        if not isinstance(session_id, str) or not session_id:
+            critical("the server's answer names no session: no app could use it")
+        self._signaling.verify()
         if seconds >= FALLBACK_SECONDS:
             return (
                 Status.WARNING,

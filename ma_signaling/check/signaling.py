@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,17 +13,39 @@ import orjson
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
 from ma_signaling.check.answers import stop_for
-from ma_signaling.check.outcome import Status, Stop
+from ma_signaling.check.handshake_answers import explain, explain_other_protocol
+from ma_signaling.check.outcome import OtherProtocol, Status, Stop
 
 Message = dict[str, Any]
 
 FAREWELL_SECONDS = 2.0
+HEAD_START_SECONDS = 0.25
+"""Of one address of a host before the next (RFC 8305 section 8)."""
 
 
 class _Protocol(WebSocketClientProtocol):
     """Hands everything to the ``Signaling`` that its factory belongs to."""
 
     factory: Any
+    http_status_line: str
+
+    def processHandshake(self) -> None:
+        """Look at the answer's beginning first: Autobahn waits for the end of a head, which only HTTP has."""
+        beginning = bytes(self.data[:5])
+        if not b"HTTP/".startswith(beginning[:5]):
+            self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, beginning)))
+            self.dropConnection(abort=True)
+            return
+        super().processHandshake()
+
+    def failHandshake(self, reason: str) -> None:
+        status = re.match(r"HTTP/\S+ +(\d{3})\b", getattr(self, "http_status_line", ""))
+        if status is None or status[1] == "101":
+            text = "the server's answer to the WebSocket's handshake makes no sense"
+        else:
+            text = explain(self.factory.url, int(status[1]), self.http_headers)
+        self.factory.signaling.refused(Stop(Status.UNKNOWN, text))
+        super().failHandshake(reason)
 
     def onOpen(self) -> None:
         self.factory.signaling.is_open()
@@ -36,7 +59,10 @@ class _Protocol(WebSocketClientProtocol):
             self.factory.signaling.take(message)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.signaling.lost(f"the server closed the connection ({reason or code})")
+        self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, b"")))
+        # Autobahn's own reasons are for developers; a server's comes with its code.
+        why = f" ({code}{f', {reason}' if reason else ''})" if wasClean else ""
+        self.factory.signaling.lost(f"the server closed the connection{why}")
 
 
 class Signaling:
@@ -52,20 +78,25 @@ class Signaling:
         self._protocol: Any = None
         self._transport: Any = None
 
-    async def open(self, url: str) -> None:
-        """Connect. Raises OSError, or ``Stop`` for a server that speaks no WebSocket there."""
+    async def open(self, url: str, trust: ssl.SSLContext, address: str = "") -> None:
+        """Connect, to this IP ``address`` of the host or to any. ``trust`` says which certificates are good.
+
+        Raises OSError, ``OtherProtocol`` or ``Stop`` where no WebSocket is to be had.
+        """
         parts = urlsplit(url)
         secure = parts.scheme == "wss"
         factory: Any = WebSocketClientFactory(url)
         factory.signaling = self
-        factory.setProtocolOptions(maxMessagePayloadSize=1024 * 1024)
+        factory.setProtocolOptions(maxMessagePayloadSize=1024 * 1024, openHandshakeTimeout=0)
         factory.protocol = _Protocol
         loop = asyncio.get_running_loop()
         self._transport, self._protocol = await loop.create_connection(
             factory,
-            str(parts.hostname),
+            address or str(parts.hostname),
             parts.port or (443 if secure else 80),
-            ssl=ssl.create_default_context() if secure else None,
+            ssl=trust if secure else None,
+            server_hostname=parts.hostname if secure else None,
+            happy_eyeballs_delay=HEAD_START_SECONDS,
         )
         await self._opened
 
@@ -111,6 +142,16 @@ class Signaling:
         if not self._opened.done():
             self._opened.set_result(None)
 
+    def refused(self, why: Exception) -> None:
+        """The server answers with something else than a WebSocket."""
+        if not self._opened.done():
+            self._opened.set_exception(why)
+
+    def verify(self) -> None:
+        """Raise ``Stop`` where the session has ended by now."""
+        if self._failure is not None:
+            raise self._failure
+
     def take(self, message: Message) -> None:
         """A message came."""
         if message.get("type") == "ping":
@@ -126,8 +167,7 @@ class Signaling:
         """The connection is gone."""
         self._closed.set()
         failure = Stop(Status.UNKNOWN, text)
-        if not self._opened.done():
-            self._opened.set_exception(failure)
+        self.refused(failure)
         self._fail(failure)
 
     def _fail(self, failure: Stop) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
+import orjson
 from aiortc import RTCIceServer
 from aiortc.exceptions import InvalidStateError
 
@@ -15,7 +16,10 @@ from ma_signaling.webrtc.connection import ConnectionFailed, HomeConnection
 from ma_signaling.webrtc.description import Candidate, Description
 
 CHANNEL = "ma-api"
-"""What a home bridges to its API; nothing is sent over it."""
+"""What a home bridges to its API, which speaks first; nothing is sent over it."""
+
+API_SECONDS = 10.0
+"""Within which Music Assistant says who it is, at home some milliseconds after a connection is open."""
 
 _Step = Callable[[], Awaitable[tuple[Status, str]]]
 
@@ -36,6 +40,7 @@ class Call:
         yield "Answer", self._negotiate
         yield "Identity", self._identify
         yield "Data channel", self._open
+        yield "Music Assistant", self._hear
 
     async def close(self) -> None:
         """Hang up."""
@@ -92,7 +97,23 @@ class Call:
         finally:
             opening.cancel()
             trickling.cancel()
-        return Status.OK, "the data channel is open: the app would get through from here"
+        return Status.OK, "the data channel is open"
+
+    async def _hear(self) -> tuple[Status, str]:
+        assert self._connection is not None
+        try:
+            async with asyncio.timeout(API_SECONDS):
+                first = await self._connection.first_message()
+        except TimeoutError:
+            critical(
+                "the way to your home works, but Music Assistant does not answer there: restart Music Assistant"
+            )
+        try:
+            version = orjson.loads(first)["server_version"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            critical("the way to your home works, but what answers there is not Music Assistant")
+        self._signaling.verify()
+        return Status.OK, f"Music Assistant {version} answers: the app would get through from here"
 
     async def _take_candidates(self, connection: HomeConnection) -> None:
         """Add what the home trickles, as it comes; a candidate that makes no sense is nobody's loss."""

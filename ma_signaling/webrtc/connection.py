@@ -47,6 +47,8 @@ class HomeConnection:
         negotiated_id = None if is_announced else 0
         self._channel = self._peer.createDataChannel(channel, negotiated=not is_announced, id=negotiated_id)
         self._channel.on("open", self._opened.set)
+        self._first: asyncio.Future[str | bytes] = asyncio.get_running_loop().create_future()
+        self._channel.on("message", self._hear)
         self._peer.on("connectionstatechange", self._look)
 
     async def offer(self) -> str:
@@ -75,6 +77,10 @@ class HomeConnection:
         if not self._opened.is_set():
             raise ConnectionFailed
 
+    async def first_message(self) -> str | bytes:
+        """Wait for the first message on the channel, for ever if there is none."""
+        return await asyncio.shield(self._first)
+
     async def close(self) -> None:
         """Hang up, once our candidates are gathered: that takes some seconds at most."""
         if self._gathering is not None:
@@ -84,6 +90,10 @@ class HomeConnection:
 
     async def _gather(self) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
+
+    def _hear(self, message: str | bytes) -> None:
+        if not self._first.done():
+            self._first.set_result(message)
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):

@@ -13,6 +13,7 @@ import threading
 
 from tests.support.browser_cases import DeafHome, HomesTestCase, LeavingHome, SilentHome
 from tests.support.server_process import ServerProcess, child_environment
+from tests.support.web_app import MusicAssistant
 from tests.support.webrtc_peers import Home, eventually
 
 WITHIN = 60.0
@@ -83,7 +84,7 @@ class OnlineTests(CheckTestCase):
     def test_no_websocket_there(self) -> None:
         status, lines = self.check("A" * 26, "--url", self.server.url.replace("/ws", "/health"))
         assert status == 3, lines
-        assert lines[0].startswith("UNKNOWN - the server closed the connection"), lines
+        assert lines[0].startswith("UNKNOWN - a web page is there, and no signaling server (200)"), lines
 
     def test_timeout(self) -> None:
         """With a server that would wait for the home for longer than the command does."""
@@ -99,6 +100,8 @@ class OnlineTests(CheckTestCase):
             ("A", "--url", "ftp://x"),
             ("A", "--timeout", "0"),
             ("not an ID",),
+            ("A", "--url", "ws://a..b/ws"),
+            ("A", "--ca", "/nowhere"),
         ):
             status, lines = self.check(*arguments)
             assert status == 3, arguments
@@ -145,12 +148,12 @@ class WebRtcTests(CheckTestCase):
     """With WebRTC: all the way to the data channel."""
 
     def test_all_the_way(self) -> None:
-        home = self.home()
+        home = self.home(MusicAssistant)
         status, lines = self.check(home.remote_id, "--webrtc")
         assert status == 0, lines
-        assert lines[0].startswith("OK - the data channel is open"), lines
-        steps = [line.split(":")[0] for line in lines[1:]]
-        assert steps == ["OK Server", "OK Home", "OK Answer", "OK Identity", "OK Data channel"], lines
+        assert lines[0].startswith("OK - Music Assistant 2.10.0 answers"), lines
+        steps = [line.split(":")[0].partition(" ")[2] for line in lines[1:]]
+        assert steps == ["Server", "Home", "Answer", "Identity", "Data channel", "Music Assistant"], lines
         self.assert_nothing_is_left(home)
 
     def test_wrong_fingerprint(self) -> None:
@@ -161,10 +164,11 @@ class WebRtcTests(CheckTestCase):
         assert "does not have the certificate" in lines[0], lines
 
     def test_older_remote_id(self) -> None:
-        status, lines = self.check(self.home(remote_id="MA-X7K9-P2M4").remote_id, "--webrtc")
+        home = self.home(MusicAssistant, remote_id="MA-X7K9-P2M4")
+        status, lines = self.check(home.remote_id, "--webrtc")
         assert status == 1, lines
         assert "says nothing about the home's certificate" in lines[0], lines
-        assert lines[-1].startswith("OK Data channel"), lines
+        assert lines[-1].startswith("OK Music Assistant"), lines
 
     def test_no_answer(self) -> None:
         status, lines = self.check(self.home(DeafHome).remote_id, "--webrtc", "--timeout", "2")

@@ -49,7 +49,7 @@ class HomesTestCase(SynchronousTestCase):
     """A server, and homes."""
 
     def setUp(self) -> None:
-        self.server = self.enterContext(ServerProcess("--ready-timeout", "0.5"))
+        self.server = self.enterContext(ServerProcess("--ready-timeout", "0.5", "--start-grace", "0"))
         self.homes = HomeThread()
         self.homes.__enter__()
         self.addCleanup(self.homes.__exit__, None, None, None)

@@ -1,0 +1,76 @@
+"""Where a signaling server is: what a person means by an address. No I/O."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+_OWN_PORT = 8787
+"""Where this server listens unless told otherwise."""
+
+_TLS_PORTS = {443, 8443}
+_UNENCRYPTED_PORTS = {80, 8080, _OWN_PORT}
+_LABEL = re.compile(r"[^\x00-\x20./:@]{1,63}")
+
+
+def websocket_urls(text: str) -> list[str]:
+    """Return the WebSocket addresses to try, the likeliest first.
+
+    ``https://host`` names one. Without a scheme, port and host say whether TLS is meant; where they don't say it for
+    sure, there are two. Raises ValueError for what is no address.
+    """
+    text = text.strip()
+    if "://" in text:
+        return [_url(_split(text))]
+    parts = _split(f"wss://{text}")
+    if parts.port in _TLS_PORTS:
+        return [_url(parts)]
+    if parts.port in _UNENCRYPTED_PORTS:
+        order = ["ws", "wss"]
+    elif _is_local(str(parts.hostname)):
+        order = ["ws", "wss"]
+        if parts.port is None:
+            parts = parts._replace(netloc=f"{parts.netloc}:{_OWN_PORT}")
+    elif parts.port is None:
+        order = ["wss"]
+    else:
+        order = ["wss", "ws"]
+    return [_url(parts._replace(scheme=scheme)) for scheme in order]
+
+
+def own_path(url: str) -> str:
+    """Return the same server's address with the path that signaling servers have, ``/ws``."""
+    return urlunsplit(urlsplit(url)._replace(path="/ws", query=""))
+
+
+def with_scheme(url: str, scheme: str) -> str:
+    """Return the same address with another scheme."""
+    return urlunsplit(urlsplit(url)._replace(scheme=scheme))
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        raise ValueError("it must be an address such as wss://host/ws") from None
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss") or not host or port == 0 or parts.username is not None:
+        raise ValueError("it must be an address such as wss://host/ws")
+    if ":" not in host and not all(map(_LABEL.fullmatch, host.removesuffix(".").split("."))):
+        raise ValueError(f"{host!r} is no host name")
+    return parts._replace(scheme=scheme, fragment="")
+
+
+def _url(parts: SplitResult) -> str:
+    path = parts.path if parts.path not in ("", "/") else "/ws"
+    return urlunsplit(parts._replace(path=path))
+
+
+def _is_local(host: str) -> bool:
+    """Return whether a host is likely one at home, where there is seldom TLS."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal", ".localhost"))

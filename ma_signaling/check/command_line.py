@@ -1,0 +1,137 @@
+"""The command line of ``ma-signaling check``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ma_signaling.check.address import websocket_urls
+from ma_signaling.check.outcome import unknown
+from ma_signaling.config.declaration import CHECK_URL_VARIABLE
+
+OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was asked for."""
+
+    remote_id: str
+    urls: Sequence[str]
+    trust: ssl.SSLContext
+    timeout: float
+    warning: float
+    webrtc: bool
+    json: bool
+    each_address: bool
+    watch: float | None
+    """Seconds between two rounds; None for one round."""
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether JSON was asked for, also where the rest is a mistake."""
+    return "--json" in arguments
+
+
+def parse(arguments: Sequence[str]) -> Given:
+    """Return what was asked for. Raises ``Stop`` for a mistake, which says nothing about the home."""
+    given = _parser().parse_args(arguments)
+    return Given(
+        given.remote_id,
+        given.url,
+        _trust(given.ca, is_insecure=given.insecure),
+        given.timeout,
+        given.warning,
+        given.webrtc,
+        given.json,
+        given.each_address,
+        given.watch,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        unknown(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="ma-signaling check",
+        description="Reach for a home as the app does. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown.",
+    )
+    parser.add_argument("remote_id", metavar="REMOTE-ID", help="of the home, with or without hyphens")
+    parser.add_argument(
+        "--url",
+        type=_urls,
+        default=os.environ.get(CHECK_URL_VARIABLE) or OFFICIAL_URL,
+        help=f"the signaling server that the home uses [default: ${CHECK_URL_VARIABLE}, or {OFFICIAL_URL}]",
+    )
+    parser.add_argument(
+        "--webrtc", action="store_true", help="go all the way, until Music Assistant itself answers"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a check, on a line")
+    parser.add_argument(
+        "--warning",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="warn where the home takes longer to get ready [default: 5]",
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for each step [default: 30]"
+    )
+    parser.add_argument(
+        "--ca", metavar="FILE", default="", help="certificates (PEM) to trust besides the system's"
+    )
+    parser.add_argument("--insecure", action="store_true", help="take any certificate of the server")
+    parser.add_argument(
+        "--each-address",
+        action="store_true",
+        help="check by each IP address of the server, one after the other",
+    )
+    parser.add_argument(
+        "--watch",
+        type=_seconds,
+        nargs="?",
+        const=60.0,
+        metavar="SECONDS",
+        help="check again and again until stopped, with a line for each [default: every 60 s]",
+    )
+    return parser
+
+
+def _trust(ca: str, *, is_insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as problem:
+            unknown(f"--ca: {ca}: {problem.strerror or problem}")
+    if is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _urls(text: str) -> list[str]:
+    try:
+        return websocket_urls(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("it must be a number of seconds up to 3600")
+    return value

@@ -1,0 +1,127 @@
+"""How a check is told: progress on a terminal, plain lines in a pipe, or JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+import orjson
+
+from ma_signaling.check.outcome import Status, Step
+from ma_signaling.check.run import Check
+
+_COLOURS = {Status.OK: 32, Status.WARNING: 33, Status.CRITICAL: 31, Status.UNKNOWN: 35}
+_MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.CRITICAL: "✗", Status.UNKNOWN: "?"}
+_PLAIN_MARKS = {Status.OK: "+", Status.WARNING: "!", Status.CRITICAL: "x", Status.UNKNOWN: "?"}
+
+
+class OutputClosed(Exception):
+    """Nobody reads what is printed any more, or there is no room for it."""
+
+
+def write(text: str) -> None:
+    """Print to standard output at once. Raises ``OutputClosed``."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        raise OutputClosed from None
+
+
+def forget_output() -> None:
+    """Let Python's own end print nothing: what is still to be written goes nowhere."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays until the end
+
+
+class Silence:
+    """Tells nothing until the end."""
+
+    def begins(self, name: str) -> None: ...
+
+    def is_over(self, step: Step) -> None: ...
+
+
+class Progress:
+    """Tells a person at a terminal."""
+
+    def __init__(self, out: TextIO, *, colours: bool) -> None:
+        self._colours = colours
+        self._dots, self._marks = "…", _MARKS
+        try:
+            "…✓✗".encode(out.encoding or "ascii")
+        except UnicodeError:
+            self._dots, self._marks = "...", _PLAIN_MARKS
+
+    def begins(self, name: str) -> None:
+        write(f"{self._dots} {name}")
+
+    def is_over(self, step: Step) -> None:
+        mark = self._marks[step.status]
+        if self._colours:
+            mark = f"\x1b[{_COLOURS[step.status]}m{mark}\x1b[0m"
+        write(f"\r\x1b[K{mark} {step.name}: {step.text} ({_duration(step.seconds)})\n")
+
+
+def as_lines(check: Check, *, with_steps: bool) -> list[str]:
+    """Return the status line with performance data, as Nagios reads it, and maybe a line for each step."""
+    times = " ".join(
+        f"{step.key}={step.seconds:.3f}s" for step in check.steps if step.status <= Status.WARNING
+    )
+    where = f"{check.address}: " if check.address else ""
+    first = f"{check.status.name} - {where}{check.headline}" + (f" | {times}" if times else "")
+    steps = [
+        f"{step.status.name} {step.name}: {step.text} ({_duration(step.seconds)})" for step in check.steps
+    ]
+    return [first, *(steps if with_steps else [])]
+
+
+def as_json(check: Check) -> str:
+    """Return all of it, for programs (docs/check.schema.json)."""
+    steps = [
+        {
+            "step": step.key,
+            "status": step.status.name.lower(),
+            "seconds": round(step.seconds, 3),
+            "text": step.text,
+        }
+        for step in check.steps
+    ]
+    return _object(check.status, check.headline, check.remote_id, check.url, check.address or None, steps)
+
+
+def failure_as_json(text: str) -> str:
+    """Return what ``as_json`` does, where there was no check at all."""
+    return _object(Status.UNKNOWN, text, None, None, None, [])
+
+
+def now() -> str:
+    """Return the time for a person who watches."""
+    return datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+
+
+def _object(
+    status: Status,
+    text: str,
+    remote_id: str | None,
+    url: str | None,
+    address: str | None,
+    steps: list[dict[str, object]],
+) -> str:
+    found = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "status": status.name.lower(),
+        "text": text,
+        "remote_id": remote_id,
+        "url": url,
+        "address": address,
+        "steps": steps,
+    }
+    return orjson.dumps(found).decode()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{max(1, round(1000 * seconds))} ms"
+    return f"{seconds:.1f} s"

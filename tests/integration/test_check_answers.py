@@ -1,0 +1,162 @@
+"""What `ma-signaling check` says of servers that are none, and how it prints."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Self
+
+import jsonschema
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.check import command
+from tests import ROOT
+from tests.support.certificates import make_certificate
+from tests.support.free_ports import free_port
+from tests.support.server_process import ServerProcess, child_environment
+
+SCHEMA: Mapping[str, Any] = json.loads((ROOT / "docs" / "check.schema.json").read_text())
+ID = "A" * 26
+
+
+class Answering:
+    """A TCP server that answers whatever it hears with the same bytes, and closes; without any, it says nothing."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/ws"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(4096)
+            connection.sendall(self._answer)
+            connection.recv(1 if self._answer else 4096)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run the command in this process; return its exit status and its first line."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(io.StringIO()):
+        status = command.main(arguments)
+    return status, out.getvalue().splitlines()[0]
+
+
+class AnswersTest(SynchronousTestCase):
+    """A sentence about each, at once."""
+
+    def test_http(self) -> None:
+        for status, header, phrase in (
+            ("301 Moved", "Location: https://elsewhere.example/ws", "(301): try wss://elsewhere.example/ws"),
+            ("401 Unauthorized", "X: y", "a login is asked for"),
+            ("404 Not Found", "X: y", "(404): is the address right?"),
+            ("429 Too Many", "Retry-After: 12", "(429): try again in 12 s"),
+            ("502 Bad Gateway", "X: y", "a proxy answers, but not the signaling server behind it (502)"),
+            ("101 Switching Protocols", "X: y", "makes no sense"),
+        ):
+            with Answering(f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 0\r\n\r\n".encode()) as server:
+                found = run(ID, "--url", server.url)
+            assert found[0] == 3, found
+            assert phrase in found[1], found
+
+    def test_other_protocols(self) -> None:
+        for answer, phrase in (
+            (b"SSH-2.0-x\r\n", "no web server"),
+            (b"\x15\x03\x03\x00\x02\x02\x32", "the server wants TLS at this port: try wss://127.0.0.1:"),
+        ):
+            with Answering(answer) as server:
+                found = run(ID, "--url", server.url)
+            assert found[0] == 3, found
+            assert phrase in found[1], found
+
+    def test_silence(self) -> None:
+        with Answering(b"") as server:
+            assert run(ID, "--url", server.url, "--timeout", "0.3") == (
+                3,
+                "UNKNOWN - the server does not answer within 0.3 seconds",
+            )
+
+    def test_no_host(self) -> None:
+        status, line = run(ID, "--url", f"ws://127.0.0.1:{free_port()}/ws")
+        assert (status, line) == (3, "UNKNOWN - the server cannot be reached: nobody listens there")
+
+    def test_json(self) -> None:
+        """The same keys in every failure, also where the command line is a mistake."""
+        with Answering(b"HTTP/1.1 404 \x1b[31m\r\n\r\n") as server:
+            lines = [
+                run(ID, "--url", server.url, "--json")[1],
+                run(ID, "--url", "ws://a..b/ws", "--json")[1],
+                run("--json")[1],
+                run("no Remote ID\x1b", "--json")[1],
+            ]
+        for line in lines:
+            jsonschema.validate(json.loads(line), SCHEMA)
+            assert json.loads(line)["status"] == "unknown"
+
+    def test_closed_output(self) -> None:
+        command = [sys.executable, "-m", "ma_signaling", "check", "--url", "ws://a..b/ws", ID]
+        for shell in ('"$@" >&-', '"$@" >/dev/full'):
+            done = subprocess.run(
+                ["sh", "-c", shell, "sh", *command],
+                env=child_environment(),
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == 3, done
+            assert "Traceback" not in done.stderr, done.stderr
+
+
+class TlsTest(SynchronousTestCase):
+    """Against real servers, with TLS and without."""
+
+    def test_certificates(self) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, directory)
+        certificate, key = directory / "cert.pem", directory / "key.pem"
+        make_certificate(key, certificate)
+        port = free_port()
+        tls = (
+            "--port",
+            str(port),
+            "--tls-cert",
+            str(certificate),
+            "--tls-key",
+            str(key),
+        )
+        with ServerProcess(*tls, "--start-grace", "0", plain="--http-port") as server:
+            url = f"wss://localhost:{port}/ws"
+            status, line = run(ID, "--url", url)
+            assert (status, "nobody whom this machine trusts" in line) == (3, True), line
+            for options in (("--ca", str(certificate)), ("--insecure",), ("--insecure", "--each-address")):
+                status, line = run(ID, "--url", url, *options)
+                assert status == 2, line
+                assert "no home with this Remote ID" in line, line
+            status, line = run(ID, "--url", url.replace("wss://", "ws://"))
+            assert (status, f"if it wants TLS, try {url}" in line) == (3, True), line
+            plain = server.url.replace("ws://", "wss://")
+            status, line = run(ID, "--url", plain)
+            assert (status, f"does not speak TLS at this port: try {server.url}" in line) == (3, True), line
+            status, line = run(ID, "--url", f"127.0.0.1:{port}", "--insecure")
+            assert status == 2, line
