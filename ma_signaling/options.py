@@ -102,13 +102,17 @@ def _as_option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _collector(setting: Declaration) -> Callable[[Options, str], None]:
+def _collector(setting: Declaration) -> Callable[..., None]:
     def collect(self: Options, value: str) -> None:
         self.given.setdefault(setting.name, []).append(value)
 
     details = [setting.unit, f"default: {setting.default}" if setting.default else ""]
-    collect.__doc__ = f"{setting.help} [{'; '.join(filter(None, details))}]"
-    return collect
+
+    def switch_on(self: Options) -> None:
+        collect(self, "on")
+
+    collect.__doc__ = switch_on.__doc__ = f"{setting.help} [{'; '.join(filter(None, details))}]"
+    return switch_on if setting.is_flag else collect
 
 
 for _setting in declarations():

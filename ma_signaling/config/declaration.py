@@ -40,6 +40,10 @@ class Declaration(NamedTuple):
     """Whether it may be given several times; its value is then a tuple."""
     also: str | None
     """Another environment variable for it."""
+    is_list: bool
+    """Whether several times its values make one list."""
+    is_flag: bool
+    """Whether its option takes no value: it switches on."""
     live: bool
     """Whether a reload changes it; otherwise a restart is needed."""
 
@@ -67,6 +71,8 @@ def setting(
     unit: str = "",
     repeatable: bool = False,
     also: str | None = None,
+    is_list: bool = False,
+    is_flag: bool = False,
     live: bool = False,
 ) -> Any:
     """Return a dataclass field that holds a declaration, except for its name, as metadata."""
@@ -83,6 +89,8 @@ def setting(
             "parse": parse,
             "repeatable": repeatable,
             "also": also,
+            "is_list": is_list,
+            "is_flag": is_flag,
             "live": live,
         },
     )

@@ -49,9 +49,11 @@ def load(options: Texts, environment: Mapping[str, str], file: Path | None = Non
         sources[setting.name] = source
         if source != DEFAULT:
             place = f"{file}: {setting.name}" if source == str(file) else source
-            parsed = [_parse(setting, place, text) for text in texts]
+            parsed = [_parse(setting, place, ",".join(texts) if setting.is_list else text) for text in texts]
             values[setting.name] = tuple(parsed) if setting.repeatable else parsed[-1]
     settings = Settings(**values)
+    if settings.acme_domain and sources["port"] == DEFAULT:
+        settings.port, sources["port"] = ("443",), sources["acme_domain"]
     _check_together(settings)
     return Configuration(settings, sources, service_links)
 
@@ -84,6 +86,13 @@ def _check_together(settings: Settings) -> None:
         if bool(getattr(settings, first)) != bool(getattr(settings, second)):
             names = [f"--{name.replace('_', '-')}" for name in (first, second)]
             raise SettingError(f"{names[0]} and {names[1]} must be set together, and only one of them is")
+    if settings.acme_domain and settings.tls_cert:
+        raise SettingError("--acme-domain and --tls-cert can't both be set: each brings a certificate")
+    if settings.acme_domain and not settings.acme_agree_tos:
+        raise SettingError(
+            "--acme-domain needs --acme-agree-tos: you agree to the terms of service of the CA at"
+            f" {settings.acme_directory}"
+        )
     if settings.reuse_port and not settings.nats_url:
         raise SettingError(
             "--reuse-port needs --nats-url: without it, processes can't find each other's homes"
@@ -93,6 +102,8 @@ def _check_together(settings: Settings) -> None:
             "--max-message-bytes is greater than --send-buffer-bytes: no such message could be sent"
         )
     ports = [*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])]
+    if settings.acme_domain and settings.acme_http_port:
+        ports.append(settings.acme_http_port)
     for one, other in combinations(ports, 2):
         if parse_endpoint(one).excludes(parse_endpoint(other)):
             raise SettingError(f"{one} and {other} can't be listened on both")

@@ -73,6 +73,29 @@ def port_or_none(text: str) -> str:
     return port(text) if text else ""
 
 
+def port_unless_none(text: str) -> str:
+    """Parse a port, or ``none``."""
+    return "" if text.lower() in ("", "none") else port(text)
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """Parse host names, separated by commas; return them in lower case, each once."""
+    found = tuple(dict.fromkeys(name.lower().rstrip(".") for name in _parts(text)))
+    label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    if all(re.fullmatch(rf"(?:{label}\.)*[a-z]{label[8:]}", name) and len(name) <= 253 for name in found):
+        return found
+    raise ValueError(
+        "a list of host names such as signaling.example.org, separated by commas, without addresses or wildcards"
+    )
+
+
+def https_url(text: str) -> str:
+    """Parse an https URL."""
+    if re.fullmatch(r"https://[^/\s@]+(?:/\S*)?", text):
+        return text
+    raise ValueError("a URL that begins with https://")
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Parse networks and addresses, separated by commas, or ``none``."""
     if text.lower() in ("", "none"):

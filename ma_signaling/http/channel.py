@@ -193,11 +193,15 @@ class HttpSite(Site):
         return {}
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        channel: Any = HttpChannel()
+        channel: Any = self.new_channel()
         channel.factory = channel.site = self
         channel.callLater = self.reactor.callLater
         channel.timeOut = self.timeOut
         return channel
+
+    def new_channel(self) -> HttpChannel:
+        """Return what reads a new connection."""
+        return HttpChannel()
 
     def log(self, request: http.Request) -> None:
         """No access log: who asked for which Remote ID is nobody's business."""

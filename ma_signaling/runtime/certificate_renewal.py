@@ -20,7 +20,7 @@ from zope.interface import implementer
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.monitoring.metrics import gauge
 from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, read_pair, stamp_of
-from ma_signaling.runtime.tls_context import make_context
+from ma_signaling.runtime.tls_context import FindContext, make_context
 from ma_signaling.transport.timers import Periodic
 
 POLL_SECONDS = 10.0
@@ -51,12 +51,19 @@ class Certificates(Periodic):
     _problem: str | None = None
 
     def __init__(
-        self, certificate: Path, key: Path, reactor: IReactorTime, wall: Callable[[], float] = time.time
+        self,
+        certificate: Path,
+        key: Path,
+        reactor: IReactorTime,
+        wall: Callable[[], float] = time.time,
+        find_challenge: FindContext = lambda _: None,
     ) -> None:
+        """``find_challenge`` returns what a CA is shown that examines whether this server has a name."""
         super().__init__("TLS certificate", POLL_SECONDS, self._look, reactor)
         self._paths = (certificate.absolute(), key.absolute())
         self._reactor = reactor
         self._wall = wall
+        self._find_challenge = find_challenge
         self._seen: Stamp = ()
         self._daily_at = 0.0
 
@@ -114,7 +121,7 @@ class Certificates(Periodic):
 
     def _use(self, pair: KeyPair) -> None:
         """Show a pair to new connections; daily the same again, so that no key of tickets lives for long."""
-        self._context = make_context(pair)
+        self._context = make_context(pair, self._find_challenge)
         self._pair = pair
         self._not_before = pair.chain[0].not_valid_before_utc
         self.not_after = pair.chain[0].not_valid_after_utc.timestamp()

@@ -18,6 +18,7 @@ from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.proof import availability
+from ma_signaling.runtime.certificate_source import check_acme
 from ma_signaling.runtime.key_pair import BadPair, read_pair
 from ma_signaling.runtime.listening import make_endpoint
 from ma_signaling.runtime.operator_files import OperatorFiles
@@ -43,7 +44,12 @@ def describe_proof(settings: Settings, reactor: IReactorSocket) -> str:
 def check(settings: Settings, reactor: IReactorSocket) -> None:
     """Raise ``CannotStart`` for what can be known to fail without listening."""
     raise_descriptor_limit()
-    for text in (*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])):
+    if settings.acme_domain:
+        check_acme()
+    ports = [*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])]
+    if settings.acme_domain:
+        ports += filter(None, [settings.acme_http_port])
+    for text in ports:
         # What systemd hands over is there when it starts the server, not now.
         if not text.isdigit() and parse_endpoint(text).kind != "systemd":
             make_endpoint(text, reactor)

@@ -71,6 +71,7 @@ class Ports(Service):
         factory: IProtocolFactory,
         certificates: Certificates | None,
         metrics: IProtocolFactory,
+        redirect: IProtocolFactory | None,
         report: Report,
         reactor: Reactor,
     ) -> None:
@@ -78,6 +79,7 @@ class Ports(Service):
         self._factory = factory
         self._certificates = certificates
         self._metrics = metrics
+        self._redirect = redirect
         self._report = report
         self._reactor = reactor
         self._sharing = SharingReactor(reactor) if settings.reuse_port else None
@@ -99,6 +101,8 @@ class Ports(Service):
                 self._open(text, self._certificates.wrap(self._factory), " for TLS")
         for text in self._settings.http_port:
             self._open(text, self._factory, "")
+        if self._redirect is not None:
+            self._open(self._settings.acme_http_port, self._redirect, " for the CA, and to redirect to TLS")
         _log.info("ma-signaling {version} is up", version=__version__)
 
     def stopService(self) -> Deferred[Any]:

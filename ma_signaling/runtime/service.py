@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 
+from ma_signaling.acme.process import Reactor as AcmeReactor
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
@@ -21,7 +21,7 @@ from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
-from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.certificate_source import CertificateSource
 from ma_signaling.runtime.listening import Ports
 from ma_signaling.runtime.listening import Reactor as ListeningReactor
 from ma_signaling.runtime.operator_files import OperatorFiles
@@ -30,6 +30,7 @@ from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.reload import LiveSettings, Reload
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.shutdown import Connections, one_by_one
+from ma_signaling.runtime.state_directory import StateDirectory, state_path
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
@@ -44,7 +45,7 @@ PRUNE_SECONDS = 5.0
 """How often limits forget what no longer matters."""
 
 
-class Reactor(ListeningReactor, ReloadReactor, ProverReactor):
+class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor):
     """What is needed of a reactor: every one on Linux provides it."""
 
 
@@ -68,9 +69,13 @@ def make_service(
     files = OperatorFiles(settings, hub)
     files.load()
     factory = make_factory(hub, settings, report, reactor, metrics, readiness)
-    certificates = _certificates(settings, reactor)
+    where = state_path(settings)
+    state = None if where is None else StateDirectory(where)
+    source = CertificateSource(settings, state, reactor)
+    certificates, acme = source.certificates, source.acme
     metrics_site = make_metrics_site(metrics, settings, report, reactor)
-    ports = Ports(settings, factory, certificates, metrics_site, report, reactor)
+    redirect = source.make_redirect(factory, report, reactor)
+    ports = Ports(settings, factory, certificates, metrics_site, redirect, report, reactor)
     lag = LoopLag(reactor)
     notifier = Notifier.from_environment(os.environ, reactor)
 
@@ -82,6 +87,10 @@ def make_service(
     if certificates is not None:
         reload.add("TLS certificate", certificates.reload)
         metrics.watch(certificates.metrics)
+    if acme is not None:
+        reload.add("ACME", acme.reload)
+        metrics.watch(acme.metrics)
+        readiness.add("no-certificate", lambda: acme.is_issued)
     if cluster is not None:
         metrics.watch(cluster.metrics)
         readiness.add("cluster-unreachable", lambda: cluster.bus.is_up)
@@ -100,6 +109,8 @@ def make_service(
             "keep-alive": factory.keepalive,
             "loop-lag": lag,
             "prover": prover,
+            "state": state,
+            "acme": acme,
             "certificates": certificates,
             "cluster": cluster,
         },
@@ -112,12 +123,6 @@ def make_service(
         {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
         {"status": Status(notifier, reactor)},
     )
-
-
-def _certificates(settings: Settings, reactor: IReactorTime) -> Certificates | None:
-    if not settings.tls_cert:
-        return None
-    return Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
 
 def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:

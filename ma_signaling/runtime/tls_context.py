@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from OpenSSL import SSL
 
@@ -13,6 +15,12 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
 HTTP = b"http/1.1"
 
+ACME = b"acme-tls/1"
+"""What a CA speaks that examines whether this server has a name (RFC 8737)."""
+
+FindContext = Callable[[bytes | None], SSL.Context | None]
+"""Returns with what to go on for a CA that asks for this server name, if it may find something."""
+
 ROUND_TRIPS = 3
 """More than a handshake takes."""
 
@@ -20,7 +28,7 @@ MAX_FLIGHT_BYTES = 1 << 20
 """More than any chain of certificates has."""
 
 
-def make_context(pair: KeyPair) -> SSL.Context:
+def make_context(pair: KeyPair, find_challenge: FindContext = lambda _: None) -> SSL.Context:
     """Return what all connections share that are shown this certificate, a key for session tickets included.
 
     It is much like Twisted's CertificateOptions, which can't answer a client that doesn't speak HTTP/1.1. Raises
@@ -33,7 +41,7 @@ def make_context(pair: KeyPair) -> SSL.Context:
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     # Sessions are kept by the clients, in tickets.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_alpn_select_callback(_select_protocol)
+    context.set_alpn_select_callback(partial(_select_protocol, find_challenge))
     try:
         context.use_certificate(pair.chain[0])
         context.use_privatekey(pair.key)  # type: ignore[arg-type] # OpenSSL itself knows which keys will do
@@ -54,10 +62,16 @@ def _reasons(problem: SSL.Error) -> str:
     return ", ".join(reason for _, _, reason in problem.args[0])
 
 
-def _select_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+def _select_protocol(find_challenge: FindContext, connection: SSL.Connection, offered: list[bytes]) -> bytes:
     """ALPN (RFC 7301 section 3.2): whoever offers protocols, but not HTTP/1.1, is told so by an alert."""
     if HTTP in offered:
         return HTTP
+    # OpenSSL has chosen the certificate already in TLS 1.2, but not yet in 1.3, which every CA speaks.
+    if ACME in offered and connection.get_protocol_version() == SSL.TLS1_3_VERSION:
+        context = find_challenge(connection.get_servername())
+        if context is not None:
+            connection.set_context(context)
+            return ACME
     # What a callback of pyOpenSSL raises ends the handshake with no_application_protocol, and then surfaces there,
     # where Twisted expects this class and this shape.
     raise SSL.Error([("", "", "no application protocol")])

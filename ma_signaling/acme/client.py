@@ -1,0 +1,151 @@
+"""Talks with a CA, by certbot's own library; it blocks, so a child process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from acme import challenges, client, crypto_util, errors, messages
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from josepy import json_util, jwa, jwk
+
+from ma_signaling import __version__
+from ma_signaling.acme.problems import Failed
+from ma_signaling.acme.self_signed import to_pem
+
+REQUEST_SECONDS = 20
+"""What one request to the CA may take."""
+
+ORDER_SECONDS = 120.0
+"""What the CA may take to examine, and again to issue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to ask for, and of whom."""
+
+    directory: str
+    ca: str
+    """A file with what the CA's own certificate is checked against; empty: what is usual."""
+    email: str
+    names: Sequence[str]
+    challenges: Sequence[str]
+    """In the order in which they are preferred."""
+    account: dict[str, Any] | None
+    """Of a former ``account``."""
+
+
+Prove = Callable[[str, str, str, str], None]
+"""Answers a challenge from now on: its kind, name, token and key authorization."""
+
+
+class _Network(client.ClientNetwork):
+    """The library's, which keeps of a refusal when to try again."""
+
+    retry_after: float | None = None
+
+    def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super()._send_request(method, url, *args, **kwargs)
+        self.retry_after = None
+        if not response.ok and "Retry-After" in response.headers:
+            until = client.ClientV2.retry_after(response, 0)
+            self.retry_after = max(0.0, (until - datetime.now()).total_seconds())  # noqa: DTZ005 - the library's
+        return response
+
+
+class Talk:
+    """One talk with a CA."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        account = wanted.account
+        if account is not None and account.get("directory") != wanted.directory:
+            account = None
+        self._account = account
+        if account is None:
+            self._key = jwk.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+        else:
+            key = jwk.JWKEC.from_json(account["key"])
+            assert isinstance(key, jwk.JWKEC)
+            self._key = key
+        self._net = _Network(
+            self._key,
+            alg=jwa.ES256,
+            verify_ssl=wanted.ca or True,  # type: ignore[arg-type] # requests takes a path as well
+            user_agent=f"ma-signaling/{__version__}",
+            timeout=REQUEST_SECONDS,
+        )
+
+    @property
+    def retry_after(self) -> float | None:
+        """In how many seconds the CA wants to be asked again, if it has said so with its refusal."""
+        return self._net.retry_after
+
+    def issue(self, prove: Prove, keep_account: Callable[[dict[str, Any]], None]) -> bytes:
+        """Return a new key and certificate with its chain, in PEM. Raises what ``problems.explain`` explains."""
+        ca = client.ClientV2(client.ClientV2.get_directory(self._wanted.directory, self._net), self._net)
+        key = to_pem(ec.generate_private_key(ec.SECP256R1()))
+        order = self._order(ca, crypto_util.make_csr(key, list(self._wanted.names)), keep_account)
+        answered = [
+            (body, self._prove(body, authorization.body.identifier.value, prove))
+            for authorization in order.authorizations
+            if authorization.body.status != messages.STATUS_VALID
+            for body in [self._choose(authorization.body)]
+        ]
+        for body, response in answered:
+            ca.answer_challenge(body, response)
+        deadline = datetime.now() + timedelta(seconds=ORDER_SECONDS)  # noqa: DTZ005 - as the library counts
+        order = ca.poll_authorizations(order, deadline)
+        order = ca.finalize_order(order, deadline + timedelta(seconds=ORDER_SECONDS))
+        return key + str(order.fullchain_pem).encode()
+
+    def advise(self, certificate: bytes) -> tuple[float | None, float]:
+        """Return when the CA wants a certificate (PEM) to be renewed, None: it has no wish; and when to ask again."""
+        ca = client.ClientV2(client.ClientV2.get_directory(self._wanted.directory, self._net), self._net)
+        renew_at, ask_at = ca.renewal_time(certificate)
+        return None if renew_at is None else renew_at.timestamp(), ask_at.timestamp()
+
+    def _order(
+        self, ca: client.ClientV2, csr: bytes, keep_account: Callable[[dict[str, Any]], None]
+    ) -> messages.OrderResource:
+        if self._account is not None:
+            self._net.account = messages.RegistrationResource(
+                body=messages.Registration(), uri=self._account["uri"]
+            )
+            try:
+                return ca.new_order(csr)
+            except messages.Error as problem:
+                if problem.code != "accountDoesNotExist":
+                    raise
+                self._net.account = None
+        # An email of None is left out.
+        wish = messages.NewRegistration.from_data(
+            email=self._wanted.email or None, terms_of_service_agreed=True
+        )
+        try:
+            uri = ca.new_account(wish).uri
+        except errors.ConflictError as known:
+            uri = known.location
+            self._net.account = messages.RegistrationResource(body=messages.Registration(), uri=uri)
+        keep_account({"directory": self._wanted.directory, "uri": uri, "key": self._key.to_json()})
+        return ca.new_order(csr)
+
+    def _choose(self, authorization: messages.Authorization) -> messages.ChallengeBody:
+        offered = {body.to_partial_json()["type"]: body for body in authorization.challenges}
+        for kind in self._wanted.challenges:
+            if kind in offered:
+                return offered[kind]
+        name = authorization.identifier.value
+        raise Failed(f"for {name} the CA offers {', '.join(offered)}, and none of these can be answered here")
+
+    def _prove(self, body: messages.ChallengeBody, name: str, prove: Prove) -> challenges.HTTP01Response:
+        challenge = body.to_partial_json()
+        thumbprint = json_util.encode_b64jose(self._key.thumbprint(hash_function=SHA256))
+        authorization = f"{challenge['token']}.{thumbprint}"
+        prove(challenge["type"], name, challenge["token"], authorization)
+        # Of every kind the response is an empty object (RFC 8555 section 7.5.1).
+        return challenges.HTTP01Response(key_authorization=authorization)

@@ -1,0 +1,69 @@
+"""Where the certificate comes from: two files of the operator's, or a CA that is asked by ACME."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+from twisted.internet.interfaces import IReactorTime
+
+from ma_signaling.acme.challenges import Challenges
+from ma_signaling.acme.process import Reactor
+from ma_signaling.acme.service import Acme
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.endpoints import parse_endpoint
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.events import Report
+from ma_signaling.http.channel import HttpSite
+from ma_signaling.http.redirect_site import RedirectSite, Root
+from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.state_directory import StateDirectory
+from ma_signaling.transport.factory import SignalingFactory
+
+
+class CertificateSource:
+    """``certificates`` for TLS, None without; ``acme`` has them issued, None where they are the operator's files."""
+
+    certificates: Certificates | None = None
+    acme: Acme | None = None
+
+    def __init__(self, settings: Settings, state: StateDirectory | None, reactor: Reactor) -> None:
+        self._settings = settings
+        self._challenges = Challenges()
+        if settings.acme_domain:
+            check_acme()
+            assert state is not None
+            self.acme = Acme(settings, state.path / "acme", self._challenges, reactor, self._renewed)
+            self._use(self.acme.pair, self.acme.pair, reactor)
+        elif settings.tls_cert:
+            self._use(Path(settings.tls_cert), Path(settings.tls_key), reactor)
+
+    def make_redirect(
+        self, factory: SignalingFactory, report: Report, reactor: IReactorTime
+    ) -> RedirectSite | None:
+        """Return what listens beside TLS for the CA; None: nothing."""
+        if self.acme is None or not self._settings.acme_http_port:
+            return None
+        names = self._settings.acme_domain
+        port = next(filter(None, (parse_endpoint(each).port for each in self._settings.port)), 443)
+        root = Root(names, port, self._challenges.authorization)
+        site = cast("HttpSite", factory.site)
+        return RedirectSite(
+            root, factory.hub, factory.addresses, self._settings, report, site.charge, reactor
+        )
+
+    def _use(self, certificate: Path, key: Path, reactor: IReactorTime) -> None:
+        self.certificates = Certificates(
+            certificate, key, reactor, find_challenge=self._challenges.context_for
+        )
+
+    def _renewed(self) -> None:
+        assert self.certificates is not None
+        self.certificates.reload()
+
+
+def check_acme() -> None:
+    """Raise ``CannotStart`` where the library isn't there that talks with a CA."""
+    if find_spec("acme") is None:
+        raise CannotStart("--acme-domain needs the extra acme: pip install 'ma-signaling[acme]'")
