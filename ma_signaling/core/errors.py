@@ -56,7 +56,7 @@ SERVER_DISCONNECTED = WireError("server-disconnected", "Server disconnected")
 RESTARTING = WireError("restarting", "Server is restarting", 10)
 FULL = WireError("full", "Too many connections", 10)
 NOT_ALLOWED = WireError("not-allowed", "Not allowed on this server")
-REMOTE_ID_TAKEN = WireError("remote-id-taken", "Remote ID is in use by a server that is online")
+REMOTE_ID_TAKEN = WireError("remote-id-taken", "Remote ID is in use by a server that is online", 10)
 ALREADY_SERVER = WireError("wrong-role", "Already registered as a server")
 ALREADY_CLIENT = WireError("wrong-role", "Already connected as a client")
 

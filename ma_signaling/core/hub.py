@@ -145,10 +145,7 @@ class Hub:
 
     def full(self, key: str | None) -> WireError:
         """Return why there is no place for another connection of the address ``key`` (None: a trusted proxy's)."""
-        if key is None:
-            return FULL
-        wait = self.limits.refusals.add(key, self._clock.seconds(), FULL.retry_after or 0)
-        return replace(FULL, retry_after=whole_seconds(wait))
+        return FULL if key is None else self._with_growing_wait(FULL, key)
 
     def connected(
         self, peer: LocalPeer, address: ClientAddress, place: SocketPlace | None = None
@@ -197,9 +194,9 @@ class Hub:
         if connection.gone:
             return
         connection.gone = True
-        if how.error is REMOTE_ID_TAKEN:
-            self.limits.refusals.add(connection.address.key, self._clock.seconds())
         error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
+        if error is REMOTE_ID_TAKEN:
+            error = self._with_growing_wait(error, connection.address.key)
         if how.code is not None and how.meaning is not Meaning.RESTART and not connection.is_remote:
             self._report(Event.PEER_CLOSED, connection=connection.id, code=int(how.code), reason=how.reason)
         try:
@@ -305,6 +302,11 @@ class Hub:
             "rateLimiter": self.limits.counts(),
             **self._cluster_counts(),
         }
+
+    def _with_growing_wait(self, error: WireError, key: str) -> WireError:
+        """Count a refusal of the address ``key``, and return the error with the time that it is to wait."""
+        wait = self.limits.refusals.add(key, self._clock.seconds(), error.retry_after or 0)
+        return replace(error, retry_after=whole_seconds(wait))
 
     def _may_stay(self, connection: Connection) -> bool:
         return self.access.may_connect(connection.address) and all(

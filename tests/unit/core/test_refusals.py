@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.refusals import MAX_WAIT, Refusals
+from tests.support.memory_hub import World
 from tests.support.memory_server import PING, PONG, UPGRADE, Reply, Server, frame
 
 
@@ -49,7 +50,7 @@ class RefusalsTest(SynchronousTestCase):
 
 
 class ReplyTest(SynchronousTestCase):
-    """What an HTTP client hears."""
+    """What is said to who is refused."""
 
     def retry_after(self, server: Server, host: str = "192.0.2.1") -> int:
         client = server.accept(host)
@@ -77,6 +78,22 @@ class ReplyTest(SynchronousTestCase):
         assert self.retry_after(server) == 60
         server.clock.advance(59)
         assert self.retry_after(server) == 59
+
+    def test_a_home_is_refused_its_remote_id_again_and_again(self) -> None:
+        """Each time its connection opens, so its own back-off begins anew; what it is told grows."""
+        world = World()
+        holder = world.home("HOME")
+        waits = []
+        for _ in range(7):
+            newcomer = world.connect("192.0.2.2")
+            newcomer.say("register-server", remoteId="HOME")
+            holder.pong()
+            world.clock.advance(0)
+            (error,) = newcomer.heard_of("error")
+            assert (error["code"], newcomer.closed) == ("remote-id-taken", (1013, "Remote ID is in use"))
+            waits.append(error["retryAfter"])
+            world.clock.advance(waits[-1])
+        assert waits == [10, 10, 20, 40, 80, 160, 300]
 
     def test_a_home_that_was_refused_its_remote_id(self) -> None:
         """It was let in each time, so its own back-off begins anew: what it is told later does not."""

@@ -10,9 +10,11 @@ from ma_signaling.core.events import Event
 from tests.support.memory_hub import FakePeer, World
 
 OWNER, STRANGER, THIRD = "192.0.2.1", "203.0.113.1", "203.0.113.2"
-TAKEN = [
-    {"type": "error", "error": "Remote ID is in use by a server that is online", "code": "remote-id-taken"}
-]
+TAKEN = {
+    "type": "error",
+    "error": "Remote ID is in use by a server that is online",
+    "code": "remote-id-taken",
+}
 REGISTERED = [{"type": "registered", "remoteId": "HOME"}]
 
 
@@ -41,7 +43,9 @@ class TakeoverTestCase(SynchronousTestCase):
 
     def assert_refused(self, *newcomers: FakePeer) -> None:
         for newcomer in newcomers:
-            assert newcomer.heard_of("error") == TAKEN
+            (error,) = newcomer.heard_of("error")
+            assert error.pop("retryAfter") >= 10
+            assert error == TAKEN
             assert newcomer.closed == (1013, "Remote ID is in use")
 
     def call_up(self) -> None:

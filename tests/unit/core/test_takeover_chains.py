@@ -7,9 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.memory_hub import World
 
 OWNER, STRANGER, THIRD = "192.0.2.1", "203.0.113.1", "203.0.113.2"
-TAKEN = [
-    {"type": "error", "error": "Remote ID is in use by a server that is online", "code": "remote-id-taken"}
-]
 REGISTERED = [{"type": "registered", "remoteId": "HOME"}]
 
 
