@@ -67,10 +67,13 @@ class Options(usage.Options):
         """Print every setting and its source, or the first mistake, and exit"""
         self._only_checks = True
 
+    def opt_help(self) -> NoReturn:
+        """Print this help and exit"""
+        _show(str(self))
+
     def opt_version(self) -> NoReturn:
         """Print the version and exit"""
-        print(f"ma-signaling {__version__}")  # noqa: T201 - this is what was asked for
-        raise SystemExit
+        _show(f"ma-signaling {__version__}")
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         try:
@@ -130,9 +133,23 @@ def _check(configuration: Configuration) -> NoReturn:
         check_config.check(configuration.settings, listening)
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
-    print(check_config.describe(configuration))  # noqa: T201 - this is what was asked for
-    print(check_config.describe_proof(configuration.settings, listening))  # noqa: T201 - and this
-    raise SystemExit
+    _show(
+        check_config.describe(configuration), check_config.describe_proof(configuration.settings, listening)
+    )
+
+
+def _show(*lines: str) -> NoReturn:
+    """Print what was asked for, and exit; with status 1 where it can't be written, quietly if nobody reads on."""
+    status = 0
+    try:
+        print(*lines, sep="\n", flush=True)  # noqa: T201 - it was asked for
+    except OSError as problem:
+        if not isinstance(problem, BrokenPipeError):
+            sys.stderr.write(f"ma-signaling: standard output: {problem.strerror}\n")
+        # What is left in the buffer would be written, and fail, once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    raise SystemExit(status)
 
 
 def _forget_own_pid(twistd: usage.Options) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -77,7 +78,12 @@ def _parse(setting: Declaration, place: str, text: str) -> Any:
     try:
         return setting.parse(text.strip())
     except ValueError as expected:
-        raise SettingError(f"{place}: {text!r} is not {expected}") from None
+        raise SettingError(f"{place}: {_without_password(text)!r} is not {expected}") from None
+
+
+def _without_password(text: str) -> str:
+    """Return a text without what may be a user and a password, in a URL: it is for the log."""
+    return re.sub(r"(://|^)\S*@", r"\1…@", text)
 
 
 def _check_together(settings: Settings) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -53,6 +55,28 @@ class CheckConfigTest(FileTestCase):
 
     def test_mistake(self) -> None:
         self.assert_fails("--grace: 'x' is not a number", "--grace", "x")
+
+    def test_nobody_reads_it(self) -> None:
+        """As with ``| head -1``."""
+        for asked in ("--check-config", "--help", "--version"):
+            reading, writing = os.pipe()
+            os.close(reading)
+            with os.fdopen(writing, "wb") as closed, Path("/dev/full").open("wb") as full:
+                self._assert_quiet(asked, closed, "")
+                self._assert_quiet(asked, full, "ma-signaling: standard output: No space left on device\n")
+
+    def _assert_quiet(self, asked: str, output: IO[bytes], said: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "ma_signaling", asked],
+            env=child_environment(),
+            cwd=self.directory,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (1, said), done
 
     def test_proof(self) -> None:
         """Whether proofs can be had depends on the machine too."""

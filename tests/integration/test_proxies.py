@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.free_ports import free_port
 from tests.support.proxy_processes import Proxy
 from tests.support.server_process import ServerProcess
+from tests.support.webrtc_peers import eventually
 
 WITHIN = 30.0
 IDLE = 2
@@ -48,6 +51,8 @@ class Case:
         async def bounded() -> None:
             async with asyncio.timeout(WITHIN):
                 await conversation(self)
+                # aiohttp waits for those that it keeps. Those that were refused end by TLS, in their own time.
+                await eventually(lambda: not sockets_to(self.proxy.port), "closed sockets")
 
         with self.server, self.proxy:
             asyncio.run(bounded())
@@ -62,6 +67,16 @@ class Case:
             yield client
             for connection in client.connections:
                 await connection.close()
+
+
+def sockets_to(port: int) -> set[str]:
+    """Return this process's TCP sockets that are connected to a port, as the kernel knows them (proc_pid_net(5))."""
+    own = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            own.add(str(descriptor.readlink()))
+    lines = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return own & {f"socket:[{line[9]}]" for line in lines if line[2].endswith(f":{port:04X}")}
 
 
 class Client:

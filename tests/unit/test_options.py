@@ -114,7 +114,10 @@ class RefusedTest(OptionsTestCase):
         nothing = self.directory / "nothing"
         nothing.write_text("nothing of use", encoding="utf-8")
         urls = "is not a list of URLs such as nats://HOST:PORT"
-        self.assert_refused(urls, "--nats-url", "nats://me:secret@127.0.0.1")
+        for url in ("nats://me:secret@127.0.0.1", "me:secret@127.0.0.1", "nats://a,nats://me:s/e@secret@h"):
+            problem = refused("--nats-url", url)
+            assert urls in problem
+            assert "secret" not in problem, problem
         self.assert_refused(urls, "--nats-url", "http://127.0.0.1")
         self.assert_refused("it has no NATS USER JWT", *NATS, "--nats-credentials", str(nothing))
         self.assert_refused("is not a certificate", *NATS, "--nats-ca", str(nothing))
