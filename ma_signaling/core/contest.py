@@ -163,6 +163,11 @@ class Contest:
             # The last one was just refused, which gave the holder what it wanted.
             self.resolve(None)
 
+    def abandon(self) -> None:
+        """End the contest without a verdict."""
+        self._contenders.clear()
+        self.resolve(None)
+
     def resolve(self, winner: Contender | None, why: Why = Why.LOST) -> None:
         """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused."""
         self.phase = Phase.OVER

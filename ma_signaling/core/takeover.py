@@ -171,6 +171,8 @@ class Contests:
     def drain(self) -> list[tuple[str, Connection]]:
         """This server is going down: close the newcomers' connections, and return them."""
         waiting = [(each.remote_id, each.connection) for each in self._newcomers.values()]
+        for contest in list(self.by_remote_id.values()):
+            contest.abandon()
         for _, connection in waiting:
             self.withdraw(connection)
         for _, connection in waiting:

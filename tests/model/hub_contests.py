@@ -164,7 +164,7 @@ class Contests(Game):
                 del self.challenges[remote_id]
                 continue
             if challenge.holder in self._heirs:
-                challenge.probed_at, challenge.lives = self.now, False
+                challenge.probed_at, challenge.lives, challenge.has_longer = self.now, False, None
                 challenge.payload = challenge.holder.pings[-1]
             self._judge_contest(remote_id, challenge)
         self._freed, self._proved, self._heirs, self._answered_for = set(), {}, set(), set()
@@ -174,8 +174,10 @@ class Contests(Game):
         assert house.holder is holder
         waited = self.now - challenge.probed_at
         soon = self.world.settings.takeover_timeout
-        may_be_busy = waited < BUSY_SECONDS and (waited > soon or self._is_busy(house))
-        assert challenge.lives or waited < soon or may_be_busy, f"{holder} is silent"
+        if challenge.has_longer is None and waited >= soon:
+            challenge.has_longer = waited > soon or self._is_busy(house)
+        longest = BUSY_SECONDS if challenge.has_longer else soon
+        assert challenge.lives or waited < longest, f"{holder} is silent"
         assert house.is_provable or not challenge.lives, f"{holder} lives, and newcomers wait"
         for player in challenge.newcomers:
             assert player.is_there

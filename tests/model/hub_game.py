@@ -115,6 +115,8 @@ class Challenge:
     newcomers: list[Player] = field(default_factory=list)
     lives: bool = False
     """The holder has given a sign of life since."""
+    has_longer: bool | None = None
+    """When its time was up, it was busy, so that it has longer; until then, None."""
 
 
 @dataclass(eq=False)

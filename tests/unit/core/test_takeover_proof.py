@@ -269,6 +269,15 @@ class SessionTest(ProofTestCase):
         self.world.advance(15)
         self.assert_refused(again)
 
+    def test_nobody_is_refused_by_a_server_that_goes_down(self) -> None:
+        """Nor for an address that has failed just now, by leaving while it was asked."""
+        neighbour = self.newcomer(THIRD)
+        self.world.hub.drain(0)
+        assert {peer.closed for peer in (self.stranger, self.owner, neighbour)} == {
+            (1012, "Server is restarting")
+        }
+        assert neighbour.heard == []
+
     def test_everything_ends_with_the_server(self) -> None:
         while self.world.hub.drain(10):
             pass
