@@ -128,11 +128,6 @@ class Contest:
         self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
         self.probe = self._begin_probe()
 
-    @property
-    def contenders(self) -> list[Contender]:
-        """Those who have no verdict yet, in the order in which they came."""
-        return list(self._contenders)
-
     # What happens
 
     def join(self, newcomer: Contender) -> None:

@@ -1,12 +1,9 @@
-"""Who holds which Remote ID: registering, loss and grace; ``contests`` has those who want what another one holds.
+"""Who holds which Remote ID; ``contests`` has those who want what another one holds.
 
-Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* and *Loss and grace* in
-docs/protocol.md.
+Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* in docs/protocol.md.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
@@ -16,16 +13,15 @@ from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
 from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
+from ma_signaling.core.grace import Grace
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.other_nodes import Announcements, Claims
 from ma_signaling.core.outbox import Buffered
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import Prover
 from ma_signaling.core.proofs import Proofs
-from ma_signaling.core.session import SessionState
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.suspended_sessions import Suspension
 from ma_signaling.core.takeover import Contests
 
 
@@ -46,9 +42,7 @@ class Registry:
     ) -> None:
         self._settings = settings
         self._access = access
-        self._clock = clock
         self._report = report
-        self._sessions = sessions
         self._closer = closer
         self._announcements = announcements
         self._claims = claims
@@ -64,7 +58,9 @@ class Registry:
             sessions.offers_delivered,
             self._proofs,
         )
-        self._suspension = Suspension(clock, sessions, self._ask_holder, self._wait_is_over)
+        self._grace = Grace(
+            settings, clock, report, sessions, closer, self._proofs, self.contests.ask_holder, self._drop
+        )
         self._buffered = Buffered()
         self.expected = ExpectedHomes()
         self.online = 0
@@ -128,10 +124,7 @@ class Registry:
     def await_first(self, remote_id: str, seconds: float) -> Home:
         """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
         home = self._homes.get(remote_id) or self.expect(remote_id)
-        home.state = HomeState.AWAY
-        home.timer = self._clock.callLater(seconds + self._settings.park, self._lost_for_good, home)
-        for session in self._sessions.of(home):
-            self._sessions.home_lost(session)
+        self._grace.await_first(home, seconds)
         return home
 
     def award(self, newcomer: Connection, *, evicting: bool = False) -> None:
@@ -167,13 +160,8 @@ class Registry:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
             self._detach(home)
-        home.stop_timer()
-        self._suspension.forget(home)
+        self._grace.cancel(home)
         self._drop(home)
-
-    def homes(self) -> Iterator[Home]:
-        """All homes: here, elsewhere, and away."""
-        return iter(list(self._homes.values()))
 
     # What connections do
 
@@ -196,11 +184,7 @@ class Registry:
         """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
         for home in list(self._homes.values()):
             if home.connection is None and not self._access.may_register(home.remote_id):
-                home.stop_timer()
-                if home.suspended:
-                    self._suspension.expire(home)
-                else:
-                    self._dissolve(home, End.HOME_LOST)
+                self._grace.cut_short(home)
 
     def drain(self) -> None:
         """This server is going down: nobody registers any more, nor loses a Remote ID.
@@ -208,8 +192,7 @@ class Registry:
         Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
         """
         for home in self._homes.values():
-            home.stop_timer()
-            self._suspension.forget(home)
+            self._grace.cancel(home)
         for remote_id, newcomer in self.contests.drain():
             if not newcomer.is_remote:
                 self._claims.withdraw(remote_id, newcomer)
@@ -234,7 +217,7 @@ class Registry:
             self._vacate(held, Meaning.GOODBYE)
         self.expected.discard(remote_id)
         home = self._homes.get(remote_id) or self.expect(remote_id)
-        was_known = home.state is not HomeState.LOOKED_UP
+        is_first = home.state is HomeState.LOOKED_UP
         event = Event.HOME_REGISTERED if home.timer is None else Event.HOME_RETURNED
         if home.connection is not None:
             self._detach(home)
@@ -244,55 +227,21 @@ class Registry:
             self.online += 1
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        self._announcements.granted(home, evicting=evicting, is_new=not was_known)
-        self._go_on(home, was_known, has_proved)
+        self._announcements.granted(home, evicting=evicting, is_new=is_first)
+        self._grace.returned(home, is_first=is_first, has_proved=has_proved)
         return home
-
-    def _go_on(self, home: Home, was_known: bool, has_proved: bool) -> None:
-        """Begin the sessions of a home anew with its connection; those that were answered go on, or wait."""
-        connection = home.connection
-        assert connection is not None
-        can_prove = self._proofs.can_be_had(home.remote_id) and not connection.is_remote
-        suspended = set()
-        for session in self._sessions.of(home):
-            if session.answered_by is None:
-                self._sessions.home_connected(session, is_first=not was_known)
-            elif has_proved or (not can_prove and connection.address.is_surely(session.answered_by)):
-                self._sessions.resume(session, connection.address)
-            else:
-                self._sessions.suspend(session)
-                suspended.add(session.id)
-        self._suspension.suspend(home, suspended)
-        home.flush()
-        if suspended:
-            self._ask_holder(home)
 
     def resume(self, connection: Connection) -> None:
         """Let the sessions go on that waited for this holder's proof."""
         home = self.held_by(connection)
         assert home is not None
-        for session in self._sessions.of(home):
-            if session.id in home.suspended:
-                self._sessions.resume(session, connection.address)
-        self._suspension.forget(home)
-        home.flush()
+        self._grace.proved(home, connection)
 
     def dispossess(self, home: Home) -> Connection:
         """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
         return self._detach(home)
 
-    def _ask_holder(self, home: Home) -> None:
-        """Ask a home's connection for proof, since sessions wait for it."""
-        connection = home.connection
-        if connection is not None and not connection.is_remote and self._proofs.can_be_had(home.remote_id):
-            self.contests.ask_holder(connection, connection.address.key)
-
-    def _wait_is_over(self, home: Home) -> None:
-        """No session of a home waits any more: a home that is kept for them alone is forgotten."""
-        if home.state is HomeState.AWAY and home.timer is None:
-            self._dissolve(home, End.HOME_LOST)
-
-    # Loss and grace
+    # Loss
 
     def _vacate(self, home: Home, meaning: Meaning) -> None:
         """The holder is gone, or holds another Remote ID now."""
@@ -300,6 +249,14 @@ class Registry:
         if meaning is Meaning.RESTART:
             self._announcements.vacated(home, holder, goodbye=False)
             return
+        try:
+            self._leave(home, holder, meaning)
+        finally:
+            if not holder.is_remote:
+                self.contests.vacated(home.remote_id)
+
+    def _leave(self, home: Home, holder: Connection, meaning: Meaning) -> None:
+        """Say that a home has lost its holder, and let its sessions wait or end."""
         over = meaning is Meaning.GOODBYE or self._settings.grace == 0
         try:
             if not holder.is_remote:
@@ -308,58 +265,13 @@ class Registry:
                 self._announcements.vacated(home, holder, goodbye=over)
         finally:
             if meaning is Meaning.GOODBYE:
-                self._dissolve(home, End.HOME_LEFT)
+                self._grace.dissolve(home, End.HOME_LEFT)
             elif over:
-                self._lost_for_good(home)
+                self._grace.over(home)
             else:
                 if not holder.is_remote:
                     self.expected.add(home.remote_id, holder.address.key)
-                # How a grace ends is told by the node on which it was begun.
-                self._await_return(home, self._lost_for_good if holder.is_remote else self._expired)
-        if not holder.is_remote:
-            self.contests.vacated(home.remote_id)
-
-    def _await_return(self, home: Home, expired: Callable[[Home], None]) -> None:
-        if not self._closer.is_draining:
-            home.timer = self._clock.callLater(self._settings.grace, expired, home)
-        for session in self._sessions.of(home):
-            self._sessions.home_lost(session)
-
-    def _expired(self, home: Home) -> None:
-        self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
-        self._lost_for_good(home)
-
-    def _lost_for_good(self, home: Home) -> None:
-        """The grace time is over. Answered sessions are kept in silence, for the calls are probably up.
-
-        Requests that are parked have their own deadline: the home may still come in time.
-        """
-        home.timer = None
-        sessions = self._sessions.of(home)
-        self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
-        pending = [each for each in sessions if each.state is not SessionState.OPEN]
-        for session in sessions:
-            if session.answered_by is None and session.state is SessionState.OPEN:
-                self._sessions.home_left(session, End.HOME_LOST)
-        if pending and self._settings.grace:
-            home.timer = self._clock.callLater(self._settings.park, self._lost_for_good, home)
-        else:
-            self._dissolve(home, End.HOME_LOST)
-
-    def _dissolve(self, home: Home, end: End) -> None:
-        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""
-        sessions = self._sessions.of(home)
-        ended = [session for session in sessions if session.id not in home.suspended]
-        is_over = len(ended) == len(sessions)
-        try:
-            if is_over:
-                self._suspension.forget(home)
-                self._drop(home)
-        finally:
-            for session in ended:
-                self._sessions.home_left(session, end)
-            if is_over:
-                home.forget_messages()
+                self._grace.begin(home, is_elsewhere=holder.is_remote)
 
     def _drop(self, home: Home) -> None:
         self.expected.discard(home.remote_id)
@@ -369,8 +281,8 @@ class Registry:
     def _detach(self, home: Home) -> Connection:
         """Take a home's connection away from it."""
         holder = home.disconnect()
-        if holder.asking is not None:
-            holder.asking.cancel()
         if not holder.is_remote:
             self.online -= 1
+        if holder.asking is not None:
+            holder.asking.cancel()
         return holder

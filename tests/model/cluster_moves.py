@@ -283,7 +283,9 @@ class Match(Referee):
         for number, player in enumerate(self.players):
             if player.is_there:
                 self.leave(player, goodbye=number % 2 == 0)
-        is_waiting = any(len(self.cluster.worlds[node].hub.registry._suspension) for node in self.live())
+        is_waiting = any(
+            len(self.cluster.worlds[node].hub.registry._grace._suspension) for node in self.live()
+        )
         self.advance(SETTLING + (WAIT_SECONDS if is_waiting else self.cluster.worlds[0].settings.grace))
         for number in self.live():
             world, node = self.cluster.worlds[number], self.cluster.lines[number].node
@@ -292,7 +294,7 @@ class Match(Referee):
                 "homes": registry._homes,
                 "contests": registry.contests.by_remote_id,
                 "newcomers": registry.contests._newcomers,
-                "suspended": registry._suspension._waits,
+                "suspended": registry._grace._suspension._waits,
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
                 "silent": world.hub._silent._by_key,

@@ -1,0 +1,156 @@
+"""Loss and grace: what becomes of a home's sessions when its connection is lost, and when another one holds it.
+
+The rules are those of *Loss and grace* and *Takeover* in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ma_signaling.config.settings import Settings
+from ma_signaling.core.connection import Connection
+from ma_signaling.core.ending import Closer
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.peer import Clock
+from ma_signaling.core.proofs import Proofs
+from ma_signaling.core.session import SessionState
+from ma_signaling.core.session_trace import End
+from ma_signaling.core.sessions import Sessions
+from ma_signaling.core.suspended_sessions import Suspension
+
+
+class Grace:
+    """The homes that are expected back, and the sessions that wait for one or for its proof."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        sessions: Sessions,
+        closer: Closer,
+        proofs: Proofs,
+        ask_holder: Callable[[Connection, str], object],
+        drop: Callable[[Home], None],
+    ) -> None:
+        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home."""
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._sessions = sessions
+        self._closer = closer
+        self._proofs = proofs
+        self._ask_holder = ask_holder
+        self._drop = drop
+        self._suspension = Suspension(clock, sessions, self._ask, self._wait_is_over)
+
+    # A connection has come
+
+    def returned(self, home: Home, *, is_first: bool, has_proved: bool) -> None:
+        """Begin the sessions of a home anew with its connection; those that were answered go on, or wait.
+
+        ``is_first``: until now it was looked up; ``has_proved``: its connection holds the key.
+        """
+        connection = home.connection
+        assert connection is not None
+        can_prove = self._proofs.can_be_had(home.remote_id) and not connection.is_remote
+        suspended = set()
+        for session in self._sessions.of(home):
+            if session.answered_by is None:
+                self._sessions.home_connected(session, is_first=is_first)
+            elif has_proved or (not can_prove and connection.address.is_surely(session.answered_by)):
+                self._sessions.resume(session, connection.address)
+            else:
+                self._sessions.suspend(session)
+                suspended.add(session.id)
+        self._suspension.suspend(home, suspended)
+        home.flush()
+        if suspended:
+            self._ask(home)
+
+    def proved(self, home: Home, connection: Connection) -> None:
+        """Let the sessions go on that waited for the proof of this home's connection."""
+        for session in self._sessions.of(home):
+            if session.id in home.suspended:
+                self._sessions.resume(session, connection.address)
+        self._suspension.forget(home)
+        home.flush()
+
+    def _ask(self, home: Home) -> None:
+        """Ask a home's connection for proof, since sessions wait for it."""
+        connection = home.connection
+        if connection is not None and not connection.is_remote and self._proofs.can_be_had(home.remote_id):
+            self._ask_holder(connection, connection.address.key)
+
+    def _wait_is_over(self, home: Home) -> None:
+        """No session of a home waits any more: a home that is kept for them alone is forgotten."""
+        if home.state is HomeState.AWAY and home.timer is None:
+            self.dissolve(home, End.HOME_LOST)
+
+    # A connection has gone
+
+    def begin(self, home: Home, *, is_elsewhere: bool) -> None:
+        """Wait for a home's next connection; ``is_elsewhere``: the latest one was another node's."""
+        if not self._closer.is_draining:
+            # How a grace ends is told by the node on which it was begun.
+            expired = self.over if is_elsewhere else self._expired
+            home.timer = self._clock.callLater(self._settings.grace, expired, home)
+        for session in self._sessions.of(home):
+            self._sessions.home_lost(session)
+
+    def await_first(self, home: Home, seconds: float) -> None:
+        """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
+        home.state = HomeState.AWAY
+        home.timer = self._clock.callLater(seconds + self._settings.park, self.over, home)
+        for session in self._sessions.of(home):
+            self._sessions.home_lost(session)
+
+    def _expired(self, home: Home) -> None:
+        self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
+        self.over(home)
+
+    def over(self, home: Home) -> None:
+        """The grace time is over. Answered sessions are kept in silence, for the calls are probably up.
+
+        Requests that are parked have their own deadline: the home may still come in time.
+        """
+        home.timer = None
+        sessions = self._sessions.of(home)
+        self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
+        pending = [each for each in sessions if each.state is not SessionState.OPEN]
+        for session in sessions:
+            if session.answered_by is None and session.state is SessionState.OPEN:
+                self._sessions.home_left(session, End.HOME_LOST)
+        if pending and self._settings.grace:
+            home.timer = self._clock.callLater(self._settings.park, self.over, home)
+        else:
+            self.dissolve(home, End.HOME_LOST)
+
+    def dissolve(self, home: Home, end: End) -> None:
+        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""
+        sessions = self._sessions.of(home)
+        ended = [session for session in sessions if session.id not in home.suspended]
+        is_over = len(ended) == len(sessions)
+        try:
+            if is_over:
+                self._suspension.forget(home)
+                self._drop(home)
+        finally:
+            for session in ended:
+                self._sessions.home_left(session, end)
+            if is_over:
+                home.forget_messages()
+
+    def cut_short(self, home: Home) -> None:
+        """A home that is away may not come back."""
+        home.stop_timer()
+        if home.suspended:
+            self._suspension.expire(home)
+        else:
+            self.dissolve(home, End.HOME_LOST)
+
+    def cancel(self, home: Home) -> None:
+        """Wait for nothing any more, and end nothing."""
+        home.stop_timer()
+        self._suspension.forget(home)
