@@ -25,8 +25,8 @@ from ma_signaling.webrtc.description import MAX_CANDIDATES
 from ma_signaling.webrtc.guard import MAX_SENT
 from ma_signaling.webrtc.local_addresses import is_own, sources
 from ma_signaling.webrtc.means import Means, Turn
-from tests.integration.test_proof import ProofTestCase, prove
 from tests.support.coturn_process import SECRET, allocate, coturn
+from tests.support.proof_case import ProofTestCase, prove
 from tests.support.proof_child import LOOPBACK, AskedHome, ProofChild
 from tests.support.stun_server import PUBLIC_ADDRESS, start_stun
 from tests.support.webrtc_peers import eventually

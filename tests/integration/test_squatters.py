@@ -6,7 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tests.integration.test_end_to_end import EndToEndTestCase, assert_echo
+from tests.support.end_to_end_case import EndToEndTestCase, assert_echo
 from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess
 from tests.support.trickling_home import TricklingHome

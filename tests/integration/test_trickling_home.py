@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.integration.test_end_to_end import EndToEndTestCase, assert_echo, assert_undisturbed, session_ids
+from tests.support.end_to_end_case import EndToEndTestCase, assert_echo, assert_undisturbed, session_ids
 from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess
 from tests.support.trickling_home import TricklingHome

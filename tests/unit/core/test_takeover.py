@@ -2,56 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from twisted.trial.unittest import SynchronousTestCase
-
 from ma_signaling.core.events import Event
-from tests.support.memory_hub import FakePeer, World
+from tests.support.takeover_case import OWNER, STRANGER, THIRD, TakeoverTestCase, takeovers
 
-OWNER, STRANGER, THIRD = "192.0.2.1", "203.0.113.1", "203.0.113.2"
-TAKEN = {
-    "type": "error",
-    "error": "Remote ID is in use by a server that is online",
-    "code": "remote-id-taken",
-}
 REGISTERED = [{"type": "registered", "remoteId": "HOME"}]
-
-
-def takeovers(world: World) -> list[object]:
-    """The outcomes of the takeovers that were reported."""
-    return [details["outcome"] for event, details in world.events if event is Event.TAKEOVER]
-
-
-class TakeoverTestCase(SynchronousTestCase):
-    """A home whose client has a session with it."""
-
-    remote_id = "HOME"
-    prover: Any = None
-
-    def setUp(self) -> None:
-        self.world = World(prover=self.prover)
-        self.home = self.world.home(self.remote_id, OWNER)
-        self.client = self.world.client(self.remote_id)
-        self.session_id = self.world.session(self.home, self.client)
-
-    def newcomer(self, text: str = STRANGER, *, shared: bool = False) -> FakePeer:
-        """A connection that asks for the home's Remote ID."""
-        peer = self.world.connect(text, shared=shared)
-        peer.say("register-server", remoteId=self.remote_id)
-        return peer
-
-    def assert_refused(self, *newcomers: FakePeer) -> None:
-        for newcomer in newcomers:
-            (error,) = newcomer.heard_of("error")
-            assert error.pop("retryAfter") >= 10
-            assert error == TAKEN
-            assert newcomer.closed == (1013, "Remote ID is in use")
-
-    def call_up(self) -> None:
-        """The home answers its client."""
-        self.home.say("answer", sessionId=self.session_id, data={})
-        self.client.forget()
 
 
 class ProbeTest(TakeoverTestCase):
@@ -222,6 +176,13 @@ class VacancyTest(TakeoverTestCase):
         self.home.breaks()
         assert newcomer.types() == ["registered", "client-disconnected", "client-connected"]
         assert self.client.heard == []
+
+    def test_telling_its_client_fails(self) -> None:
+        """A fault of this server costs the newcomer nothing."""
+        newcomer = self.newcomer()
+        self.patch(self.client, "send", lambda message: 1 / 0)
+        self.assertRaises(ZeroDivisionError, self.home.goodbye)
+        assert newcomer.heard == REGISTERED
 
 
 class SessionsTest(TakeoverTestCase):

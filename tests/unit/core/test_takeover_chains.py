@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory_hub import World
+from tests.support.takeover_case import OWNER, STRANGER, THIRD
 
-OWNER, STRANGER, THIRD = "192.0.2.1", "203.0.113.1", "203.0.113.2"
 REGISTERED = [{"type": "registered", "remoteId": "HOME"}]
 
 

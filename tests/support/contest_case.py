@@ -1,0 +1,146 @@
+"""Actors of a contest: its holder and its newcomers, without connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unittest import TestCase
+
+from ma_signaling.core.contest import Contender, Contest, How, Phase, Terms, Why
+from ma_signaling.core.failures import Failures
+from ma_signaling.core.probe import Life
+from tests.support.memory_hub import FakeClock
+
+
+class HolderActor:
+    """Who holds the ID."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.is_busy = False
+        self.has_proved = False
+        self.pings: list[bytes] = []
+        self.is_asked = False
+        self.are_offers_held = False
+        self.offers_held: list[bool] = []
+        """Each change of it."""
+        self.lost: tuple[How, Life] | None = None
+        self.is_read_late = False
+        self.unjudged: list[Callable[[], None]] = []
+        """Verdicts on it that wait for what it has said, while that is read late."""
+        self._clock = clock
+
+    def ping(self, payload: bytes) -> None:
+        """Be probed."""
+        self.pings.append(payload)
+
+    def after_reading(self, call: Callable[[], None]) -> None:
+        """Be judged after what it has said."""
+        if self.is_read_late:
+            self.unjudged.append(call)
+        else:
+            self._clock.callLater(0, call)
+
+    def ask(self, newcomer: Contender) -> None:
+        """Be asked for proof."""
+        self.is_asked = True
+
+    def stop_asking(self) -> None:
+        """Be asked no longer."""
+        self.is_asked = False
+
+    def hold_offers(self, held: bool) -> None:
+        """Get no offers, or get them."""
+        if held != self.are_offers_held:
+            self.offers_held.append(held)
+        self.are_offers_held = held
+
+    def lose(self, how: How, life: Life) -> None:
+        """Lose the ID."""
+        assert self.lost is None
+        self.lost = how, life
+
+
+class Newcomer:
+    """Who wants the ID."""
+
+    def __init__(self, clock: FakeClock, key: str) -> None:
+        self.key = key
+        self.can_be_asked = True
+        self.is_remote = False
+        self.is_asked = False
+        self.verdict: How | Why | None = None
+        self.holder = HolderActor(clock)
+        """What it is once it has won."""
+        self._ended: Callable[[str | None], None]
+
+    def ask(self, ended: Callable[[str | None], None]) -> bool:
+        """Be asked for proof."""
+        assert self.verdict is None
+        self.is_asked, self._ended = self.can_be_asked, ended
+        return self.can_be_asked
+
+    def answers(self, reason: str | None) -> None:
+        """Prove itself (None), or fail."""
+        assert self.is_asked
+        self.is_asked = False
+        self._ended(reason)
+
+    def stop_asking(self) -> None:
+        """Be asked no longer."""
+        self.is_asked = False
+
+    def win(self, how: How) -> HolderActor | None:
+        """Get the ID."""
+        assert self.verdict is None
+        assert not self.is_asked
+        self.verdict = how
+        return None if self.is_remote else self.holder
+
+    def refuse(self, why: Why) -> None:
+        """Be refused."""
+        assert self.verdict is None
+        assert not self.is_asked
+        self.verdict = why
+
+
+class ContestTestCase(TestCase):
+    """A holder, and one newcomer that comes at 0 s."""
+
+    is_provable = True
+
+    def setUp(self) -> None:
+        self.clock = FakeClock()
+        self.failures = Failures(100)
+        self.terms = Terms(self.clock, self.failures, lambda: 5.0, lambda _: self.is_provable)
+        self.begin()
+
+    def begin(self) -> None:
+        """Let the first newcomer come, to a new contest."""
+        self.is_over = False
+        self.holder = HolderActor(self.clock)
+        self.contest = Contest("ID", self.holder, self.terms, self.over)
+        (self.first,) = self.join("203.0.113.1")
+
+    def over(self) -> None:
+        """Hear that the contest is over."""
+        assert not self.is_over
+        self.is_over = True
+
+    def join(self, *keys: str) -> list[Newcomer]:
+        """Let more newcomers come."""
+        actors = [Newcomer(self.clock, key) for key in keys]
+        for actor in actors:
+            self.contest.join(actor)
+        return actors
+
+    def lives(self) -> None:
+        """Let the holder answer the probe."""
+        assert isinstance(self.contest.holder, HolderActor)
+        self.contest.probe.pong(self.contest.holder.pings[-1])
+
+    def assert_over(self, *verdicts: tuple[Newcomer, How | Why]) -> None:
+        assert self.is_over and self.contest.phase is Phase.OVER
+        assert self.clock.timers == []
+        assert not self.holder.are_offers_held and not self.holder.is_asked
+        for actor, verdict in verdicts:
+            assert actor.verdict is verdict
+            assert not actor.is_asked

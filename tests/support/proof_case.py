@@ -1,0 +1,37 @@
+"""Scenarios with the child process that asks for proofs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.proof_child import AskedHome, ProofChild
+from tests.support.webrtc_peers import loopback_only
+
+PLAY_WITHIN = 90.0
+
+
+class ProofTestCase(SynchronousTestCase):
+    """Plays a scenario with a child process."""
+
+    def play(
+        self, scenario: Callable[[ProofChild], Awaitable[None]], child: ProofChild | None = None
+    ) -> None:
+        """Run it to its end."""
+
+        async def bounded() -> None:
+            async with asyncio.timeout(PLAY_WITHIN), child or ProofChild() as process:
+                await scenario(process)
+
+        with loopback_only():
+            asyncio.run(bounded())
+
+
+async def prove(child: ProofChild, home: AskedHome, remote_id: str = "", **options: Any) -> str:
+    """Have a home asked, and return what came of it."""
+    number = child.ask(remote_id or home.remote_id, **options)
+    child.say(answer=number, sdp=await home.answer(await child.offer(number)))
+    return await child.outcome(number)

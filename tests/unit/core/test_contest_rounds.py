@@ -1,0 +1,128 @@
+"""Newcomers in a contest are asked for proof, in rounds (docs/protocol.md, *Takeover*)."""
+
+from __future__ import annotations
+
+from ma_signaling.core.contest import How, Why
+from ma_signaling.core.probe import Life
+from tests.support.contest_case import ContestTestCase
+
+
+class NewcomersTest(ContestTestCase):
+    """Newcomers are asked after 10 s."""
+
+    def test_first_that_proves_gets_it(self) -> None:
+        second, third = self.join("203.0.113.2", "203.0.113.3")
+        self.lives()
+        self.clock.advance(10)
+        second.answers(None)
+        assert self.holder.lost == (How.PROOF, Life.ALIVE)
+        self.assert_over((self.first, Why.LOST), (second, How.PROOF), (third, Why.LOST))
+
+    def test_whatever_the_probe_says(self) -> None:
+        self.holder.is_busy = True
+        self.clock.advance(10)
+        self.first.answers(None)
+        assert self.holder.lost == (How.PROOF, Life.UNKNOWN)
+        self.assert_over((self.first, How.PROOF))
+
+    def test_each_fails_by_itself(self) -> None:
+        (second,) = self.join("203.0.113.2")
+        self.lives()
+        self.clock.advance(10)
+        self.first.answers("no answer")
+        assert self.first.verdict is Why.NO_PROOF
+        assert second.is_asked
+        second.answers("no answer")
+        self.assert_over((second, Why.NO_PROOF))
+
+    def test_four_of_different_addresses_at_once(self) -> None:
+        others = self.join("203.0.113.1", *(f"203.0.113.{number}" for number in range(2, 7)))
+        self.lives()
+        self.clock.advance(10)
+        assert [actor.is_asked for actor in [self.first, *others]] == [
+            True,
+            False,
+            True,
+            True,
+            True,
+            False,
+            False,
+        ]
+
+    def test_the_next_are_asked_when_the_round_is_over(self) -> None:
+        others = self.join(*(f"203.0.113.{number}" for number in range(2, 6)))
+        self.lives()
+        self.clock.advance(10)
+        for each in [self.first, *others[:2]]:
+            each.answers("no answer")
+        (late,) = self.join("203.0.113.9")
+        assert not others[3].is_asked
+        assert not late.is_asked
+        others[2].answers("no answer")
+        assert others[3].is_asked
+        assert late.is_asked
+
+    def test_an_offer_waits_for_a_round_at_most(self) -> None:
+        others = self.join(*(f"203.0.113.{number}" for number in range(2, 6)))
+        self.lives()
+        self.clock.advance(10)
+        assert self.holder.offers_held == [True]
+        for each in [self.first, *others[:3]]:
+            each.answers("no answer")
+        assert self.holder.offers_held == [True, False, True]
+
+    def test_newcomer_that_comes_late_is_asked_at_once(self) -> None:
+        """The holder has had its 10 s."""
+        (second,) = self.join("203.0.113.2")
+        self.contest.leave(self.first)
+        self.lives()
+        self.clock.advance(9)
+        (third,) = self.join("203.0.113.3")
+        self.clock.advance(1)
+        assert second.is_asked
+        assert third.is_asked
+
+    def test_another_of_the_same_address_is_refused_when_the_first_fails(self) -> None:
+        (second,) = self.join("203.0.113.1")
+        self.lives()
+        self.clock.advance(10)
+        self.first.answers("no answer")
+        self.assert_over((self.first, Why.NO_PROOF), (second, Why.ALIVE))
+
+    def test_newcomer_that_leaves(self) -> None:
+        self.contest.leave(self.first)
+        self.assert_over()
+        assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
+
+    def test_to_leave_when_asked_is_to_fail(self) -> None:
+        (second,) = self.join("203.0.113.1")
+        self.lives()
+        self.clock.advance(10)
+        self.contest.leave(self.first)
+        assert self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
+        self.assert_over((second, Why.ALIVE))
+
+    def test_who_failed_waits(self) -> None:
+        self.contest.leave(self.first)
+        self.failures.add(self.first.key, "ID", self.clock.seconds())
+        self.begin()
+        assert not self.holder.is_asked
+        self.lives()
+        self.assert_over((self.first, Why.ALIVE))
+
+    def test_beyond_the_budget_of_proofs(self) -> None:
+        (second,) = self.join("203.0.113.2")
+        self.first.can_be_asked = False
+        self.lives()
+        self.clock.advance(10)
+        assert self.first.verdict is Why.ALIVE
+        assert second.is_asked
+        assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
+
+    def test_beyond_the_budget_of_proofs_while_a_busy_holder_is_silent(self) -> None:
+        self.first.can_be_asked = False
+        self.holder.is_busy = True
+        self.clock.advance(10)
+        assert self.first.verdict is None
+        self.clock.advance(10)
+        self.assert_over((self.first, How.SILENCE))

@@ -1,0 +1,83 @@
+"""Answered sessions of a home that another connection holds now: they wait until it has proved itself."""
+
+from __future__ import annotations
+
+from tests.support.takeover_case import OWNER, ProvableTestCase
+
+
+class WaitingTest(ProvableTestCase):
+    """A vacant Remote ID, or one in grace, goes to whoever registers it; answered sessions wait for its proof."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.call_up()
+        self.home.breaks()
+
+    def test_they_go_on_with_whoever_proves_itself(self) -> None:
+        self.client.say("ice-candidate", data=1)
+        home = self.newcomer("192.0.2.77")
+        assert home.types() == ["registered", "client-connected"]
+        self.client.say("ice-candidate", data=2)
+        self.asked(home).asked.proved()
+        assert home.types()[2:] == ["client-disconnected", "ice-candidate", "ice-candidate"]
+        home.say("answer", sessionId=self.session_id, data=3)
+        assert self.client.types() == ["answer"]
+        self.world.advance(600)
+        assert self.world.clock.timers == []
+
+    def test_an_address_is_no_proof(self) -> None:
+        squatter = self.newcomer(OWNER)
+        self.asked(squatter).asked.failed("another certificate")
+        self.client.say("ice-candidate", data=1)
+        assert squatter.types() == ["registered", "client-connected", "client-disconnected"]
+
+    def test_it_is_asked_again(self) -> None:
+        """Its network may have come back a moment before its UDP."""
+        home = self.newcomer(OWNER)
+        self.asked(home).asked.failed("no answer")
+        home.forget()
+        self.world.advance(60)
+        self.asked(home).asked.proved()
+        self.client.say("ice-candidate", data=1)
+        assert home.types() == ["client-connected", "client-disconnected", "ice-candidate"]
+
+    def test_this_proof_does_not_count_in_a_contest(self) -> None:
+        """Only one that a holder gives while somebody contends: until then nobody else is there to give it."""
+        home = self.newcomer(OWNER)
+        self.asked(home).asked.proved()
+        home.forget()
+        self.newcomer()
+        assert home.types() == ["client-connected"]
+
+    def test_one_proof_is_for_both(self) -> None:
+        home = self.newcomer(OWNER)
+        stranger = self.newcomer()
+        assert len(self.prover.proofs) == 1
+        self.asked(home).asked.proved()
+        self.assert_refused(stranger)
+        self.client.say("ice-candidate", data=1)
+        assert home.types()[-1] == "ice-candidate"
+
+    def test_the_end_of_a_contest_does_not_end_it(self) -> None:
+        home = self.newcomer(OWNER)
+        self.newcomer().goodbye()
+        self.asked(home).asked.proved()
+        self.client.say("ice-candidate", data=1)
+        assert home.types()[-1] == "ice-candidate"
+
+    def test_the_owner_gets_them_from_a_squatter(self) -> None:
+        squatter = self.newcomer()
+        self.client.say("ice-candidate", data=1)
+        owner = self.newcomer(OWNER)
+        squatter.pong()
+        self.world.advance(10)
+        self.asked(owner).asked.proved()
+        assert owner.types()[-2:] == ["registered", "ice-candidate"]
+        assert squatter.heard_of("ice-candidate") == []
+        assert self.client.heard == []
+
+    def test_nobody_is_asked_where_nothing_waits(self) -> None:
+        self.client.goodbye()
+        home = self.newcomer(OWNER)
+        assert home.types() == ["registered", "client-disconnected"]
+        assert self.prover.proofs == []
