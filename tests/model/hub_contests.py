@@ -27,8 +27,6 @@ class Contests(Game):
         """Players who got a Remote ID in this turn that others still want."""
         self._moving: list[tuple[Player, House]] = []
         """Whose Remote ID somebody else got in this turn; they must have another one by its end."""
-        self._answered_for: set[Player] = set()
-        """Players whose proof session has ended in this turn."""
 
     def is_newcomer(self, player: Player) -> bool:
         """Whether a player waits for a Remote ID."""
@@ -104,7 +102,7 @@ class Contests(Game):
         ]
         house = self.houses[remote_id]
         trusted_at = self.proved_at.get(challenge.holder, float("-inf"))
-        has_failed = player in self._answered_for
+        has_failed = (player, remote_id) in self._answered_for
         by_proof = remote_id in self._proved or self.now - trusted_at < TRUSTED_SECONDS
         may_not_ask = not house.is_provable or self._has_failed_lately(player, remote_id)
         assert by_proof or has_failed or (challenge.lives and may_not_ask), (
@@ -113,6 +111,7 @@ class Contests(Game):
         if by_proof:
             winner = self._proved.get(remote_id, challenge.holder)
             assert winner.has_key, f"{winner} has proved what it can't"
+            self._answered_for.discard((player, remote_id))
         elif has_failed:
             self.fails(player, remote_id)
         player.refused = True

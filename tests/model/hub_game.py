@@ -151,6 +151,8 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         """When holders proved themselves in a contest."""
         self.failures: dict[tuple[str, str], float] = {}
         """When an address failed last to prove a Remote ID."""
+        self._answered_for: set[tuple[Player, str]] = set()
+        """Players whose proof session for a Remote ID has ended in this turn."""
         self._freed: set[str] = set()
         """Remote IDs whose holder left or lost them in this turn."""
         self._stalled: list[Callable[[], None]] | None = None
@@ -221,7 +223,8 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
     def withdraw(self, challenge: Challenge, remote_id: str, player: Player) -> None:
         """A newcomer waits no longer; to leave when asked is to fail."""
         if player in challenge.newcomers:
-            if player.is_asked_for(remote_id) and self.proving is not player:
+            was_asked = player.is_asked_for(remote_id) or (player, remote_id) in self._answered_for
+            if was_asked and self.proving is not player:
                 self.fails(player, remote_id)
             challenge.newcomers.remove(player)
             del player.asked_since[remote_id]

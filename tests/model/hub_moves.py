@@ -103,7 +103,8 @@ class Match(Referee):
 
     def register(self, player: Player, remote_id: str, ice: Any) -> None:
         """A player asks for a Remote ID."""
-        self._stir(player)
+        if not self._stir(player):
+            return
         with self.turn():
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None
@@ -149,12 +150,16 @@ class Match(Referee):
                 challenge.lives = True
         player.pong(payload)
 
-    def _stir(self, player: Player) -> None:
-        """Let a player show that it lives before it does more: that alone may give it another Remote ID."""
+    def _stir(self, player: Player) -> bool:
+        """Let a player show that it lives before it does more: that alone may give it another Remote ID.
+
+        Returns whether it is still there: what it wanted may have gone to somebody else by that.
+        """
         if any(challenge.holder is player and not challenge.lives for challenge in self.challenges.values()):
             with self.turn():
                 self.say(player, "pong")
             self.prove_promptly()
+        return player.is_there
 
     def prove(self, player: Player) -> None:
         """A player who is asked proves that it holds the key, or fails to."""
@@ -178,8 +183,7 @@ class Match(Referee):
 
     def ready(self, home: Player, call: Call, ice: Any) -> None:
         """A home is ready for a call of its own."""
-        self._stir(home)
-        if call.over:
+        if not self._stir(home) or call.over or call.house.holder is not home:
             return
         with self.turn():
             self.readying = call, ice
@@ -189,8 +193,7 @@ class Match(Referee):
 
     def home_says(self, home: Player, call: Call, kind: str) -> None:
         """A home speaks in a call of its own."""
-        self._stir(home)
-        if call.over:
+        if not self._stir(home) or call.over or call.house.holder is not home:
             return
         with self.turn():
             if call.is_open:
@@ -201,8 +204,11 @@ class Match(Referee):
 
     def meddle(self, player: Player, call: Call, kind: str) -> None:
         """No client speaks in somebody else's call as if it were its home, or in one that is over."""
-        self._stir(player)
-        if player in self.clients() or (player is call.house.holder and not call.over):
+        if (
+            not self._stir(player)
+            or player in self.clients()
+            or (player is call.house.holder and not call.over)
+        ):
             return
         with self.turn():
             if kind == "session-ready":
@@ -220,7 +226,8 @@ class Match(Referee):
 
     def request(self, player: Player, remote_id: str) -> None:
         """A player asks for a home."""
-        self._stir(player)
+        if not self._stir(player):
+            return
         with self.turn():
             house = self.houses.get(remote_id)
             call = self.requesting = Call(player, self.now, house=house) if house is not None else None
@@ -246,13 +253,17 @@ class Match(Referee):
                 if not call.id:
                     session = self.world.hub.sessions.by_client[player.connection]
                     self.name(call, session.id)
+                self.judge_crowding(house)
 
     def client_says(self, player: Player, kind: str, claimed: Call | None) -> None:
         """A client speaks, and may claim to do so in any call."""
         session_id = claimed.id if claimed is not None else None
         with self.turn():
             call = player.call
-            if (
+            if not player.is_client:
+                # What it asked for was answered with an error, so that it has no role.
+                self._send(player, kind, None, session_id, "not-registered")
+            elif (
                 claimed is not None
                 and claimed is not call
                 and claimed.id in player.connection.earlier_sessions

@@ -7,6 +7,7 @@ with what) and judged by what the players did before; what is owed to somebody i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,7 +43,8 @@ class Referee(Contests):
             player.proof_sessions.append(session_id)
         elif message["type"] == "client-disconnected" and session_id in player.proof_sessions:
             player.proof_sessions.remove(session_id)
-            self._answered_for.add(player)
+            assert player.connection.asking is not None
+            self._answered_for.add((player, player.connection.asking.remote_id))
         else:
             super().heard(player, message)
 
@@ -110,6 +112,19 @@ class Referee(Contests):
             assert code == "server-disconnected" and not call.is_open, f"{call} fails with {code}"
             self._bereaved.append(call.house)
         self.hang_up(call, tell=code != "server-disconnected")
+
+    def judge_crowding(self, house: House) -> None:
+        """A call has begun: if it is one too many, the newest of the address with most has ended, maybe in silence."""
+        calls = [call for call in house.calls if not call.over]
+        if not self.is_limited or len(calls) <= self.world.settings.home_sessions:
+            return
+        sessions = self.world.hub.sessions
+        (ended,) = [call for call in calls if sessions.get(call.id) is None]
+        assert ended.answered, f"{ended} ends in silence"
+        per_address = Counter(call.client.address.key for call in calls)
+        of_address = [call for call in calls if call.client.address.key == ended.client.address.key]
+        assert ended is of_address[-1] and len(of_address) == max(per_address.values())
+        self.hang_up(ended, tell=False)
 
     def _peer_disconnected(self, call: Call) -> None:
         is_late = call.answer_due is not None and self.now >= call.answer_due and not call.answered
