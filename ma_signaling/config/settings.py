@@ -118,6 +118,12 @@ class Settings(LimitSettings):
         unit="origins",
         live=True,
     )
+    web_app: bool = setting(
+        "off",
+        values.switch,
+        "Serve Music Assistant's web app at /app/, for homes that are at this server; needs the extra web-app",
+        unit="on or off",
+    )
     allow_remote_ids: str = setting(
         "",
         str,

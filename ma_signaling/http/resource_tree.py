@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from ma_signaling.config.settings import Settings
@@ -12,6 +13,8 @@ from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.health import Health, Ready
 from ma_signaling.http.metrics_page import MetricsPage
 from ma_signaling.http.resource import NotFound, client_of
+from ma_signaling.http.web_app import AppFile
+from ma_signaling.http.web_app_pages import WebApp
 from ma_signaling.http.websocket_entry import WebSocketEntry
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
@@ -19,7 +22,12 @@ from ma_signaling.transport.client_address import ClientAddresses
 
 
 def make_root(
-    hub: Hub, addresses: ClientAddresses, metrics: Metrics, readiness: Readiness, settings: Settings
+    hub: Hub,
+    addresses: ClientAddresses,
+    metrics: Metrics,
+    readiness: Readiness,
+    settings: Settings,
+    web_app: Mapping[str, AppFile] | None = None,
 ) -> tuple[web_pages.Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     root = web_pages.Root(hub)
@@ -33,6 +41,8 @@ def make_root(
     root.putChild(b"ready", Ready(readiness))
     root.putChild(b"doctor", web_pages.File(web_pages.read("doctor.html")))
     root.putChild(b"assets", web_pages.folder(web_pages.read_assets()))
+    if web_app is not None:
+        root.putChild(b"app", WebApp(web_app))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     api.putChild(b"sessions", SessionStory(hub, addresses))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from ma_signaling.acme.process import Reactor as AcmeReactor
 from ma_signaling.config.settings import Settings
@@ -15,9 +16,11 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
+from ma_signaling.http import web_app
 from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
+from ma_signaling.http.web_app import AppFile, WebAppError
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
@@ -40,6 +43,8 @@ from ma_signaling.transport.timers import Periodic
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.service import ClusterService
+
+_log = Logger(namespace="ma_signaling")
 
 PRUNE_SECONDS = 5.0
 """How often limits forget what no longer matters."""
@@ -68,7 +73,7 @@ def make_service(
         cluster.node.join(hub)
     files = OperatorFiles(settings, hub)
     files.load()
-    factory = make_factory(hub, settings, report, reactor, metrics, readiness)
+    factory = make_factory(hub, settings, report, reactor, metrics, readiness, _web_app(settings))
     where = state_path(settings)
     state = None if where is None else StateDirectory(where)
     source = CertificateSource(settings, state, reactor)
@@ -134,6 +139,17 @@ def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None
     return ClusterService(settings, reactor)
 
 
+def _web_app(settings: Settings) -> Mapping[str, AppFile] | None:
+    """Return the web app's files, if they are to be served and can be; the server starts all the same."""
+    if not settings.web_app:
+        return None
+    try:
+        return web_app.load()
+    except WebAppError as problem:
+        _log.error("--web-app: the web app is not served: {problem}", problem=problem)
+        return None
+
+
 def make_factory(
     hub: Hub,
     settings: Settings,
@@ -141,10 +157,11 @@ def make_factory(
     reactor: IReactorTime,
     metrics: Metrics,
     readiness: Readiness,
+    app_files: Mapping[str, AppFile] | None = None,
 ) -> SignalingFactory:
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
-    root, entry = make_root(hub, addresses, metrics, readiness, settings)
+    root, entry = make_root(hub, addresses, metrics, readiness, settings, app_files)
     readiness.add("draining", lambda: not hub.is_draining)
     readiness.add("full", lambda: not hub.capacity.is_full)
 

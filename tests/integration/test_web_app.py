@@ -1,4 +1,4 @@
-"""The real web app, in a real browser, reaches a home's API through this server: up to its login form."""
+"""The web app as this server has it, in a real browser: it reaches a home's API, up to its login form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from unittest import TestCase
 
 from tests.support.browser_thread import BrowserThread, HomeThread, Visit
 from tests.support.server_process import ServerProcess
-from tests.support.web_app import MusicAssistant, WebApp
+from tests.support.web_app import MusicAssistant
 from tests.support.webrtc_peers import Message
 
 AWAY_SECONDS = 3.0
@@ -53,11 +53,11 @@ class WebAppTest(TestCase):
             return home
 
         def log_in(visit: Visit) -> None:
-            visit.page.goto(f"{app.url}?remote_id={home.remote_id}&remote=1")
+            visit.page.goto(f"{server.http}/app/?remote_id={home.remote_id}")
             visit.page.get_by_role("button", name="Sign In").wait_for()
             self.assertIn(home.remote_id, visit.page.inner_text("body"))
 
-        with ServerProcess() as server, HomeThread() as homes, WebApp(server.url) as app:
+        with ServerProcess("--web-app", "on") as server, HomeThread() as homes:
             home = homes.run(start(server.url))
             try:
                 self.browser.visit(log_in)

@@ -31,7 +31,9 @@ FLAGS = [
 class BrowserThread:
     """Chromium, driven from one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *flags: str) -> None:
+        """``flags`` are further options of the browser's command line."""
+        self._flags = flags
         self._thread = ThreadPoolExecutor(1, "browser")
         self._playwright: Playwright
         self._browser: Browser
@@ -41,7 +43,9 @@ class BrowserThread:
 
         def start() -> None:
             self._playwright = sync_playwright().start()
-            self._browser = self._playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+            self._browser = self._playwright.chromium.launch(
+                executable_path=str(CHROMIUM), args=[*FLAGS, *self._flags]
+            )
 
         self._thread.submit(start).result(WITHIN)
 
