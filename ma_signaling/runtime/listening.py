@@ -29,6 +29,7 @@ from ma_signaling.core.events import Report
 from ma_signaling.runtime.certificate_renewal import Certificates
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.transport.proxy_protocol import ProxyFactory
+from ma_signaling.transport.secure_sockets import secure
 from ma_signaling.transport.sockets import prepare
 
 BACKLOG = 4096
@@ -98,7 +99,7 @@ class Ports(Service):
             if self._certificates is None or parse_endpoint(text).kind == "ssl":
                 self._open(text, self._factory, "")
             else:
-                self._open(text, self._certificates.wrap(self._factory), " for TLS")
+                self._open_for_tls(text, self._certificates)
         for text in self._settings.http_port:
             self._open(text, self._factory, "")
         if self._redirect is not None:
@@ -109,7 +110,13 @@ class Ports(Service):
         super().stopService()
         return close(self._ports)
 
-    def _open(self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True) -> None:
+    def _open_for_tls(self, text: str, certificates: Certificates) -> None:
+        factory = certificates.wrap(self._factory)
+        secure(self._open(text, factory, " for TLS"), factory, certificates)
+
+    def _open(
+        self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True
+    ) -> IListeningPort:
         sharing = self._sharing if is_shared and not _is_inherited(text) else None
         if not text.isdigit():
             port = self._listen(text, factory, sharing or self._reactor)
@@ -120,6 +127,7 @@ class Ports(Service):
         prepare(port, max(MIN_SILENCE_SECONDS, 3 * self._settings.ping_interval))
         self._owner(text, port).append(port)
         _log.info("Listening on {address}{purpose}", address=_readable(port.getHost()), purpose=purpose)
+        return port
 
     def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
         """Where a port is kept, by when it is to be closed."""

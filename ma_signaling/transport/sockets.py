@@ -67,9 +67,7 @@ class DirectServer(tcp.Server):
     def write(self, data: bytes) -> None:
         if self._collected is not None:
             self._collected.append(data)
-        elif not self.connected or self._is_waiting():
-            super().write(data)
-        elif cork.is_in:
+        elif cork.is_in and self.connected and not self._is_waiting():
             self._collected = [data]
             cork.collecting.append(self)
         else:
@@ -134,8 +132,9 @@ class DirectServer(tcp.Server):
         )
 
     def _send(self, data: bytes) -> None:
+        """Send what fits at once, and queue the rest."""
         try:
-            sent = self.socket.send(data) if self.connected else 0
+            sent = self.socket.send(data) if self.connected and not self._is_waiting() else 0
         except OSError:
             # Full, or broken; what is queued makes the reactor find out by itself, and not within this call.
             sent = 0

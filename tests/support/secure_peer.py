@@ -1,0 +1,146 @@
+"""A ``SecureServer`` on one end of a socket pair, driven by hand, and at the other end OpenSSL in memory.
+
+What the peer says on the wire can be cut and spoilt before it is sent.
+"""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.transport.secure_sockets import SecureServer
+
+VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
+
+
+class Reactor:
+    """Keeps who waits for what."""
+
+    def __init__(self) -> None:
+        self.readers: list[object] = []
+        self.writers: list[object] = []
+        self.addReader, self.addWriter = self.readers.append, self.writers.append
+        self.soon: list[object] = []
+
+    def callLater(self, delay: float, function: object, *arguments: object) -> None:
+        self.soon.append(function)
+
+    def removeReader(self, reader: object) -> None:
+        self.readers = [each for each in self.readers if each is not reader]
+
+    def removeWriter(self, writer: object) -> None:
+        self.writers = [each for each in self.writers if each is not writer]
+
+
+@implementer(IHalfCloseableProtocol)
+class Heard(Protocol):
+    """Keeps what it is told, each piece by itself."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.has_read_all = False
+        self.lost: Failure | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def readConnectionLost(self) -> None:
+        self.has_read_all = True
+
+    def writeConnectionLost(self) -> None: ...
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost = reason
+
+
+class SecurePeer:
+    """Both ends of one connection; nothing moves by itself."""
+
+    def __init__(self, certificates: Certificates, version: int = SSL.TLS1_3_VERSION) -> None:
+        self.reactor = Reactor()
+        ours, self.socket = socket.socketpair()
+        self.socket.setblocking(False)
+        self.heard = Heard()
+        self.server: Any = SecureServer(
+            certificates,
+            ours,
+            self.heard,
+            ("192.0.2.1", 1),
+            SimpleNamespace(_realPortNumber=1),
+            0,
+            self.reactor,
+        )
+        self.heard.makeConnection(self.server)
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_min_proto_version(version)
+        context.set_max_proto_version(version)
+        self.tls = SSL.Connection(context)
+        self.tls.set_connect_state()
+        self.outcome: Any = None
+        """How the server has ended the connection, once it has."""
+        self.received = b""
+        """What the server has said, decrypted."""
+        self.records = 0
+        """How many times something was there to decrypt."""
+        self.is_closed = False
+        """The server has said ``close_notify``."""
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self.socket.close()
+        self.server.socket.close()
+
+    def flight(self) -> bytes:
+        """Return what the peer has to say on the wire."""
+        try:
+            return self.tls.bio_read(1 << 20)
+        except SSL.WantReadError:
+            return b""
+
+    def deliver(self, data: bytes) -> None:
+        """Send bytes as they are, and let the server read them."""
+        if data and self.outcome is None:
+            self.socket.send(data)
+            self.turn()
+
+    def turn(self) -> None:
+        """Let the server read once."""
+        self.outcome = self.outcome or self.server.doRead()
+
+    def take(self) -> None:
+        """Take all that the server has sent. Raises what OpenSSL says of it."""
+        try:
+            while data := self.socket.recv(1 << 20):
+                self.tls.bio_write(data)
+        except (BlockingIOError, ConnectionResetError):
+            pass
+        try:
+            self.tls.do_handshake()
+            while True:
+                self.received += self.tls.recv(1 << 14)
+                self.records += 1
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.is_closed = True
+
+    def shake_hands(self) -> None:
+        """Complete the handshake."""
+        for _ in range(3):
+            self.take()
+            self.deliver(self.flight())
+        self.take()
+
+    def say(self, *messages: bytes) -> bytes:
+        """Return the records for some messages, one for each."""
+        for message in messages:
+            self.tls.send(message)
+        return self.flight()
