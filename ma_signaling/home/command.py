@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import aioice.ice
 import segno
 
-from ma_signaling.check.answers import websocket_url
+from ma_signaling.check.address import websocket_urls
 from ma_signaling.home.agent import Agent
 from ma_signaling.home.identity import Identity, IdentityError, load_or_create
 from ma_signaling.home.limits import Limits
@@ -109,7 +109,7 @@ def _parse(arguments: Sequence[str]) -> Any:
 
     option(
         "signaling",
-        type=_checked(websocket_url),
+        type=_checked(lambda text: websocket_urls(text)[0]),
         required=True,
         metavar="URL",
         help="your signaling server, such as wss://signaling.example.org/ws",
