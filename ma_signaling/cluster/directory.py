@@ -64,7 +64,7 @@ class Directory:
 
     def _unknown(self, remote_id: str) -> None:
         if not self.is_claimed(remote_id):
-            self._context.hub.not_found(remote_id, is_sure=self._is_complete())
+            self._context.hub.lookups.not_found(remote_id, is_sure=self._is_complete())
 
     def _on_look_up(self, fields: Fields) -> None:
         remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]

@@ -102,7 +102,7 @@ class Relay:
             and session is not None
             and session.state is not SessionState.OPEN
         ):
-            self._context.hub.sessions.ready(session, fields.get("body"))
+            self._context.hub.sessions.opening.ready(session, fields.get("body"))
 
     def _on_busy(self, fields: Fields) -> None:
         """A home didn't take what one of its clients sent."""

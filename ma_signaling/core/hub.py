@@ -19,20 +19,16 @@ from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
 from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
 from ma_signaling.core.errors import (
-    BLOCKED,
     FULL,
     NOT_ALLOWED,
     REMOTE_ID_TAKEN,
     RESTARTING,
-    SERVER_NOT_FOUND,
     CloseCode,
-    Refused,
     WireError,
     rate_limited,
     whole_seconds,
 )
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.home import HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
@@ -43,7 +39,6 @@ from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router
 from ma_signaling.core.session import SessionState
-from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Allowance, Budget
 
@@ -94,8 +89,9 @@ class Hub:
             self.prover,
         )
         self._contests = self.registry.contests.by_remote_id
-        traces = self.sessions.traces
-        self.lookups = Lookups(settings, clock, report, self.limits, self.registry, access, traces, elsewhere)
+        self.lookups = Lookups(
+            settings, clock, report, self.limits, self.registry, access, self.sessions, self, elsewhere
+        )
         self._charges = Charges(clock, report, self)
         self._router = Router(
             clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
@@ -161,33 +157,6 @@ class Hub:
             self._report(Event.LIMIT_HIT, limit="silent connections of an address")
             self.end(oldest, MAKE_WAY)
         return connection
-
-    def not_found(self, remote_id: str, *, is_sure: bool = True) -> None:
-        """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
-        home = self.registry.find(remote_id)
-        if home is None or home.state is not HomeState.LOOKED_UP:
-            return
-        grace = self.lookups.start_grace
-        if (
-            is_sure
-            and grace.is_on()
-            and any(grace.may_wait(session.key) for session in self.sessions.of(home))
-        ):
-            self.registry.await_first(remote_id, grace.ends_in())
-            return
-        blocked = set()
-        for asker in (home.askers or {}).values() if is_sure else ():
-            try:
-                self.lookups.count_guess(asker, remote_id)
-            except Refused:
-                blocked.add(asker.key)
-        for session in self.sessions.of(home):
-            if session.key in blocked:
-                blocked.remove(session.key)
-                self.end(session.client, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED))
-            else:
-                self.sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
-        self.registry.forget(home)
 
     def end(self, connection: Connection, how: Ending) -> None:
         """End a connection. Further calls for the same one do nothing."""
@@ -291,8 +260,8 @@ class Hub:
         """Return the numbers of homes and sessions of this node."""
         return {
             "servers": self.registry.online,
-            "clients": self.sessions.open,
-            "pendingClients": len(self.sessions) - self.sessions.open,
+            "clients": self.sessions.opening.open,
+            "pendingClients": len(self.sessions) - self.sessions.opening.open,
         }
 
     def counts(self) -> dict[str, object]:

@@ -8,14 +8,24 @@ from typing import Any
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
-from ma_signaling.core.errors import BLOCKED, NOT_ALLOWED, Refused, WireError, rate_limited
+from ma_signaling.core.ending import Closer, closed
+from ma_signaling.core.errors import (
+    BLOCKED,
+    NOT_ALLOWED,
+    SERVER_NOT_FOUND,
+    CloseCode,
+    Refused,
+    WireError,
+    rate_limited,
+)
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
-from ma_signaling.core.session_trace import SessionTraces
+from ma_signaling.core.session_trace import End
+from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.start_grace import StartGrace
 from ma_signaling.core.verdicts import describe
 
@@ -34,7 +44,8 @@ class Lookups:
         limits: Limits,
         registry: Registry,
         access: Access,
-        traces: SessionTraces,
+        sessions: Sessions,
+        closer: Closer,
         elsewhere: Elsewhere,
     ) -> None:
         self._clock = clock
@@ -43,7 +54,8 @@ class Lookups:
         self._limits = limits
         self._registry = registry
         self._access = access
-        self._traces = traces
+        self._sessions = sessions
+        self._closer = closer
         self._directory = elsewhere.directory
         self._find_trace = elsewhere.find_trace
         self._share_block = elsewhere.share_block
@@ -51,7 +63,7 @@ class Lookups:
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
         """Return the home with this Remote ID, connected or expected back, for a connect-request of ``address``.
 
-        In a cluster a home may be returned that no node knows: ``Hub.not_found`` follows. Raises ``Refused`` with
+        In a cluster a home may be returned that no node knows: ``not_found`` follows. Raises ``Refused`` with
         ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
         self._charge(address, self._limits.request)
@@ -81,6 +93,31 @@ class Lookups:
             self._report(Event.ADDRESS_BLOCKED, address=address)
             self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))
             raise Refused(BLOCKED)
+
+    def not_found(self, remote_id: str, *, is_sure: bool = True) -> None:
+        """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
+        home = self._registry.find(remote_id)
+        if home is None or home.state is not HomeState.LOOKED_UP:
+            return
+        grace, sessions = self.start_grace, self._sessions.of(home)
+        if is_sure and grace.is_on() and any(grace.may_wait(session.key) for session in sessions):
+            self._registry.await_first(remote_id, grace.ends_in())
+            return
+        blocked = set()
+        for asker in (home.askers or {}).values() if is_sure else ():
+            try:
+                self.count_guess(asker, remote_id)
+            except Refused:
+                blocked.add(asker.key)
+        for session in sessions:
+            if session.key in blocked:
+                blocked.remove(session.key)
+                self._closer.end(
+                    session.client, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
+                )
+            else:
+                self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+        self._registry.forget(home)
 
     def is_online(
         self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
@@ -112,7 +149,7 @@ class Lookups:
         unknown. Raises ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for a banned address.
         """
         now = self._charge(address, self._limits.lookup)
-        trace = self._traces.find(session_id, now)
+        trace = self._sessions.traces.find(session_id, now)
         if trace is not None:
             told(describe(trace, now))
         elif _SESSION_ID.fullmatch(session_id):

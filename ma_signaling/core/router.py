@@ -175,7 +175,7 @@ class Router:
         if connection.remote_id is None:
             raise Refused(NOT_A_SERVER)
         if now is not None:
-            self._sessions.ready(session, messages.ice_servers(message))
+            self._sessions.opening.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
         if connection.asking is not None and self._answers_asking(connection.asking, message, payload):

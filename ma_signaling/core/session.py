@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.kept_messages import Kept, KeptBytes
-from ma_signaling.core.peer import ClientAddress, Timer
+from ma_signaling.core.peer import ClientAddress, Clock, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -144,6 +145,15 @@ class Session(Negotiating):
         """End: no deadline is due any more, and nothing is kept."""
         self.cancel_timer()
         self._kept.forget()
+
+    def set_timer(self, clock: Clock, seconds: float, expired: Callable[[Session], None]) -> None:
+        """Set its deadline, after so many seconds, in place of the one before; ``expired`` is called then."""
+        self.cancel_timer()
+        self.timer = clock.callLater(max(0.0, seconds), self._time_is_up, expired)
+
+    def _time_is_up(self, expired: Callable[[Session], None]) -> None:
+        self.timer = None
+        expired(self)
 
     def cancel_timer(self) -> None:
         """Cancel the deadline, if there is one."""

@@ -1,4 +1,4 @@
-"""Every session: how one begins, opens and ends, and what each side is told of it.
+"""Every session: how one begins and ends, and what each side is told of it; ``opening`` opens it.
 
 The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 """
@@ -20,15 +20,13 @@ from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.kept_messages import KeptBytes
 from ma_signaling.core.limits import Limits
+from ma_signaling.core.opening import Opening
 from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
 from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
-
-CONNECTED_DEADLINE = 25.0
-"""Seconds after which a request is answered whatever happens: the PWA gives up after 30."""
 
 ANSWER_SECONDS = 35.0
 """What a home has to answer an offer, from its latest delivery: some clients wait for ever."""
@@ -51,9 +49,6 @@ class Sessions(SessionTable[Session]):
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._limits = limits
-        self._ice_servers = ice_servers
-        self._wall = wall
         self._relay = relay
         self._allowance = session_allowance(settings)
         self.by_client: dict[Connection, Session] = {}
@@ -62,8 +57,7 @@ class Sessions(SessionTable[Session]):
         self._kept = KeptBytes()
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
-        self.open = 0
-        """How many of them are open; the others are pending."""
+        self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
 
     def reconfigure(self) -> None:
         """The settings have changed; sessions that have begun keep their budgets."""
@@ -107,8 +101,7 @@ class Sessions(SessionTable[Session]):
         if session.trace is not None:
             session.trace.announced(self._clock.seconds())
         if session.state is not SessionState.OPEN:
-            deadline = CONNECTED_DEADLINE - self._age(session)
-            self._set_timer(session, min(self._settings.ready_timeout, deadline), self._open_unready)
+            self.opening.await_ready(session)
 
     def _report_request(self, session: Session) -> None:
         self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
@@ -121,7 +114,7 @@ class Sessions(SessionTable[Session]):
             if session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_PARKED, session=session.id)
         if session.state is not SessionState.OPEN:
-            self._park(session)
+            self.opening.await_home(session)
         elif session.negotiation is not Negotiation.ANSWERED:
             session.cancel_timer()
 
@@ -166,7 +159,7 @@ class Sessions(SessionTable[Session]):
     def offered(self, session: Session) -> None:
         """Give the home its time to answer, if it has got the offer of an unanswered session."""
         if session.negotiation is Negotiation.OFFERED and session.home.connection is not None:
-            self._set_timer(session, ANSWER_SECONDS, self._answer_due)
+            session.set_timer(self._clock, ANSWER_SECONDS, self._answer_due)
 
     def offers_delivered(self, session_ids: list[str]) -> None:
         """Give a home its time to answer the offers of these sessions, which have waited."""
@@ -176,7 +169,6 @@ class Sessions(SessionTable[Session]):
                 self.offered(session)
 
     def _answer_due(self, session: Session) -> None:
-        session.timer = None
         home = session.home.connection
         if home is None:
             return
@@ -196,18 +188,6 @@ class Sessions(SessionTable[Session]):
         ):
             session.client.peer.send(messages.PEER_DISCONNECTED)
             self.leave(session, End.UNANSWERED)
-
-    def _park(self, session: Session) -> None:
-        """Let a pending session wait for its home."""
-        deadline = self._settings.park - self._age(session)
-        self._set_timer(session, deadline, self._park_expired)
-
-    def ready(self, session: Session, ice_servers: bytes | None) -> None:
-        """Open a pending session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
-        self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
-        with_relay = self._ice_servers.has_relay and self._may_relay(session)
-        extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
-        self._open(session, extended, is_ready=True)
 
     def client_gone(self, session: Session, meaning: Meaning) -> None:
         """End a session whose client's connection has ended.
@@ -261,36 +241,7 @@ class Sessions(SessionTable[Session]):
         session.client.peer.send(messages.error(error))
         self._end(session, end, home_knows=home_knows)
 
-    def _open(self, session: Session, ice_servers: bytes | None, *, is_ready: bool) -> None:
-        if session.trace is not None:
-            session.trace.connected(is_ready, self._clock.seconds())
-        session.cancel_timer()
-        session.state = SessionState.OPEN
-        self.open += 1
-        session.client.peer.send(messages.connected(session.home.remote_id, session.id, ice_servers))
-
-    def _open_unready(self, session: Session) -> None:
-        session.timer = None
-        self._report(
-            Event.SESSION_OPENED_UNREADY,
-            session=session.id,
-            remote_id=session.home.remote_id,
-            seconds=self._age(session),
-        )
-        # A home that has not accepted the session gets no relay for it: anyone can pose as one.
-        ice_servers = self._ice_servers.extend(session.home.ice_servers, self._wall(), with_relay=False)
-        self._open(session, ice_servers, is_ready=False)
-
-    def _may_relay(self, session: Session) -> bool:
-        now = self._clock.seconds()
-        if self._limits.credentials.admit(session.home.remote_id, session.client.address.key, now):
-            self._report(Event.RELAY_OFFERED, session=session.id)
-            return True
-        self._report(Event.LIMIT_HIT, limit="relay credentials")
-        return False
-
-    def _park_expired(self, session: Session) -> None:
-        session.timer = None
+    def _not_found(self, session: Session) -> None:
         self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
     def _end(self, session: Session, end: End, *, home_knows: bool = True) -> None:
@@ -304,7 +255,7 @@ class Sessions(SessionTable[Session]):
         session.client.session_ended(session.id)
         self.ended.add(session.id, session.home.remote_id)
         if before is SessionState.OPEN:
-            self.open -= 1
+            self.opening.closed()
             self._report(Event.SESSION_ENDED, session=session.id)
         elif session.gives_role:
             session.client.take_role(Role.NONE)
@@ -316,13 +267,6 @@ class Sessions(SessionTable[Session]):
                 self.traces.ended(session.id, now)
         if home_knows and before is not SessionState.PARKED:
             self._relay.ended(session)
-
-    def _age(self, session: Session) -> float:
-        return self._clock.seconds() - session.requested_at
-
-    def _set_timer(self, session: Session, delay: float, expired: Callable[[Session], None]) -> None:
-        session.cancel_timer()
-        session.timer = self._clock.callLater(max(0.0, delay), expired, session)
 
     def _admit(self, home: Home, key: str, now: float) -> None:
         crowded_out = self._admission.admit(home, key, now)

@@ -311,7 +311,7 @@ class Match(Referee):
             for name, what in left.items():
                 assert not what, f"n{number} keeps {name}: {what}"
             assert self.cluster.lines[number].wanted == {ALL_NODES, node_subject(node.name, "*")}
-            assert registry.online == world.hub.sessions.open == 0
+            assert registry.online == world.hub.sessions.opening.open == 0
             assert set(node._members._members) == {f"n{n}" for n in self.live()} - {node.name}
         ticks = [timer for timer in self.cluster.clock.timers if "arrive" not in timer._name]
         assert len(ticks) == len(self.live()), ticks

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
+from ma_signaling.core.opening import CONNECTED_DEADLINE as EXACT_DEADLINE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import BUSY_SECONDS
 from ma_signaling.core.sessions import ANSWER_SECONDS as EXACT_ANSWER_SECONDS
-from ma_signaling.core.sessions import CONNECTED_DEADLINE as EXACT_DEADLINE
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
 from tests.support.memory_cluster import Cluster
