@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import orjson
 
 from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
+from ma_signaling.cluster.claim_states import Heard
 from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
 from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
-from ma_signaling.cluster.remote_home import Messages, RemoteHome, Verdicts
+from ma_signaling.cluster.remote_home import Messages, RemoteHome
 from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news about a home of another node, that node is asked whether it still has it."""
+
+
+class OwnClaims(Protocol):
+    """The claims of this node."""
+
+    def __contains__(self, remote_id: str) -> bool: ...
+
+    def tell(self, remote_id: str, heard: Heard) -> None:
+        """Tell all claims to a Remote ID what was heard."""
 
 
 class Directory:
@@ -40,13 +51,12 @@ class Directory:
         self._watched: set[str] = set()
         """Homes that are elsewhere or away, and matter here."""
         self.messages: Messages
-        self.verdicts: Verdicts
-        self.is_claimed: Callable[[str], bool]
-        """Whether this node has a claim to a Remote ID under way."""
+        self.claims: OwnClaims
         context.on("look-up", self._on_look_up)
         context.on("holder", self._on_holder)
         context.on("away", self._on_away)
         context.on("registered", self._on_registered)
+        context.on("wait-for-proof", self._on_wait_for_proof)
         context.on("lost", self._on_lost)
         context.on("left", self._on_left)
 
@@ -63,7 +73,7 @@ class Directory:
         self._questions.ask(remote_id, told)
 
     def _unknown(self, remote_id: str) -> None:
-        if not self.is_claimed(remote_id):
+        if remote_id not in self.claims:
             self._context.hub.lookups.not_found(remote_id, is_sure=self._is_complete())
 
     def _on_look_up(self, fields: Fields) -> None:
@@ -71,7 +81,7 @@ class Directory:
         home = self._context.hub.registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL:
             self._context.send(node, "holder", question=question, **self._described(home))
-        elif not self.is_claimed(remote_id):
+        elif remote_id not in self.claims:
             self._context.send(node, "away", question=question)
         # A node that claims it knows nothing about it: there may be a holder, which answers.
 
@@ -89,12 +99,29 @@ class Directory:
 
     # Homes of this node
 
-    def granted(self, home: Home, *, evicting: bool) -> None:
+    def granted(self, home: Home) -> None:
         """A connection of this node holds a Remote ID: announce it."""
         self.registrations.begin(home)
         self._remote_homes.pop(home.remote_id, None)
         self.sync(home.remote_id)
-        self.registrations.announce(home, evicting=evicting)
+        self.registrations.announce(home)
+
+    def wait_for_proof(self, home: Home) -> None:
+        """As ``other_nodes.Announcements`` has it."""
+        holder = self._remote_homes.get(home.remote_id)
+        if holder is not None:
+            self._context.send(holder.node, "wait-for-proof", remote_id=home.remote_id)
+
+    def _on_wait_for_proof(self, fields: Fields) -> None:
+        """Answered sessions of another node wait for the proof of a home that is here."""
+        home = self._context.hub.registry.find(fields["remote_id"])
+        if home is None or home.state is not HomeState.LOCAL:
+            return
+        assert home.connection is not None
+        if home.connection.proof is not None:
+            self.registrations.announce(home)
+        else:
+            self._context.hub.registry.ask_for_proof(home)
 
     # Homes of other nodes
 
@@ -107,10 +134,10 @@ class Directory:
         return list(self._remote_homes.values())
 
     def make_remote_home(
-        self, remote_id: str, node: str, connection: str, address: ClientAddress, question: int = 0
+        self, remote_id: str, node: str, connection: str, address: ClientAddress
     ) -> RemoteHome:
-        """Return what stands here for a connection of another node that holds a Remote ID, or wants to."""
-        return RemoteHome(remote_id, node, connection, address, self.messages, self.verdicts, question)
+        """Return what stands here for a connection of another node that holds a Remote ID."""
+        return RemoteHome(remote_id, node, connection, address, self.messages)
 
     def granted_elsewhere(self, holder: RemoteHome) -> None:
         """A connection of another node holds a Remote ID, as far as this node's registry is concerned."""
@@ -121,7 +148,7 @@ class Directory:
 
     def _on_registered(self, fields: Fields) -> None:
         """A node announces that it holds a Remote ID."""
-        self.verdicts.registered_elsewhere(fields["remote_id"])
+        self.claims.tell(fields["remote_id"], Heard.RIVAL)
         self._take_note(fields)
 
     def _take_note(self, fields: Fields) -> None:
@@ -132,7 +159,7 @@ class Directory:
         if home is None:
             return
         if home.state is HomeState.LOCAL:
-            self._settle_conflict(home, registration, fields)
+            self._settle_conflict(home, registration)
             return
         known = self._remote_homes.get(remote_id)
         is_same = known is not None and known.is_of(registration.node, registration.connection)
@@ -141,8 +168,10 @@ class Directory:
             self._terms.note(remote_id, registration.term)
             if "ice" in fields:
                 home.keep_ice_servers(_ice(fields))
+            if fields["proved"] and home.suspended:
+                registry.resume(known)
         elif registration.term >= self._terms.of(remote_id):
-            self._follow(registration, fields, evicting=fields["evicting"])
+            self._follow(registration, fields)
         else:
             # Old news; or its rival, which lost, had announced a later term here: then its node must know about that.
             self._context.send(
@@ -153,7 +182,7 @@ class Directory:
                 term=self._terms.of(remote_id),
             )
 
-    def _follow(self, registration: Registration, fields: Fields, *, evicting: bool) -> None:
+    def _follow(self, registration: Registration, fields: Fields) -> None:
         remote_id = registration.remote_id
         holder = self._remote_homes.get(remote_id)
         if holder is None or not holder.is_of(registration.node, registration.connection):
@@ -161,20 +190,18 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        self._context.hub.registry.moved(holder, remote_id, _ice(fields), evicting=evicting)
-        if evicting:
-            # Its node may know about sessions of this node that aren't its own any more.
-            self.messages.attach(holder, always=True)
+        self._context.hub.registry.moved(holder, remote_id, _ice(fields), has_proved=fields["proved"])
         if "ice" not in fields:
             self.look_up(remote_id)
 
-    def _settle_conflict(self, home: Home, theirs: Registration, fields: Fields) -> None:
+    def _settle_conflict(self, home: Home, theirs: Registration) -> None:
+        """Two nodes hold a Remote ID: the elder registration's decides, as if the younger one came now."""
         mine = self.registrations.get(home.remote_id)
         assert mine is not None
-        if theirs.beats(mine):
-            self._follow(theirs, fields, evicting=True)
-        else:
-            self.registrations.insist(home, mine, theirs.term)
+        if theirs.is_elder_than(mine):
+            self._context.hub.registry.dispute(home)
+        elif not self._context.hub.is_draining:
+            self.registrations.insist(home, theirs.term)
 
     def _on_lost(self, fields: Fields) -> None:
         holder = self._sender(fields)
@@ -222,7 +249,7 @@ class Directory:
         home = registry.find(remote_id)
         is_here = home is not None and home.state is HomeState.LOCAL
         is_expected = home is not None and home.state is HomeState.AWAY
-        self._context.subscribe(home_subject(remote_id), is_here or is_expected or self.is_claimed(remote_id))
+        self._context.subscribe(home_subject(remote_id), is_here or is_expected or remote_id in self.claims)
         is_watched = not is_here and home is not None
         self._context.subscribe(watch_subject(remote_id), is_watched)
         if is_watched:
@@ -242,7 +269,7 @@ class Directory:
             self._context.hub.registry.forget(home)
         elif not self._context.bus.is_up:
             return
-        elif home.connection is None and self._is_used(home) and not self.is_claimed(remote_id):
+        elif home.connection is None and self._is_used(home) and remote_id not in self.claims:
             self.look_up(remote_id)
         else:
             self._verify(remote_id)

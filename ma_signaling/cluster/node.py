@@ -1,7 +1,8 @@
 """A node of a cluster: puts its parts together, and keeps them going.
 
 A message's way: ``received`` → ``Context.dispatch`` → the part that handles its operation: ``Directory`` (who holds
-what), ``Claims`` (who may have it), ``Relay`` (what peers send), ``Members`` (which nodes there are) → the core.
+what), ``Claims`` and ``Judge`` (who may have it), ``Relay`` (what peers send), ``Members`` (which nodes there are) →
+the core.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ma_signaling.cluster.bus import ALL_NODES, Bus, Fields, node_subject, unpac
 from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.judge import Judge
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
 from ma_signaling.cluster.questions import TraceQuestions
 from ma_signaling.cluster.relay import Relay
@@ -45,8 +47,8 @@ class Node:
         self._directory = Directory(context, self._members.is_complete)
         self._claims = Claims(context, self._directory)
         self._relay = Relay(context, self._directory)
-        self._directory.messages, self._directory.verdicts = self._relay, self._claims
-        self._directory.is_claimed = self._claims.__contains__
+        self._judge = Judge(context, self._directory, self._claims)
+        self._directory.messages, self._directory.claims = self._relay, self._claims
         context.on("block", self._on_block)
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
@@ -111,7 +113,7 @@ class Node:
 
     def down(self) -> None:
         """As ``bus.Listener`` has it."""
-        run_all((self._claims.down, self._directory.down))
+        run_all((partial(self._judge.lose_node, None), self._claims.down, self._directory.down))
 
     def _met(self, node: str) -> None:
         # This node may have given it up, and forgotten its sessions.
@@ -119,7 +121,11 @@ class Node:
 
     def _lost(self, node: str, goodbye: bool) -> None:
         run_all(
-            (partial(self._directory.lose_node, node), partial(self._relay.lose_node, node, goodbye=goodbye))
+            (
+                partial(self._judge.lose_node, node),
+                partial(self._directory.lose_node, node),
+                partial(self._relay.lose_node, node, goodbye=goodbye),
+            )
         )
 
     def _tick(self) -> None:
@@ -150,22 +156,27 @@ class Node:
 
     # Announcements of the core
 
-    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
+    def granted(self, home: Home, *, is_new: bool) -> None:
         """As ``elsewhere.Announcements`` has it."""
         holder = home.connection
         if isinstance(holder, RemoteHome):
             self._relay.handed_on(home)
-            if evicting:
-                self._directory.registrations.evicted(home)
             self._directory.granted_elsewhere(holder)
-            self._claims.granted(holder, evicting=evicting)
             self._relay.attach(holder, always=not is_new)
         else:
-            self._directory.granted(home, evicting=evicting)
+            self._directory.granted(home)
+
+    def confirmed(self, home: Home) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._directory.registrations.confirmed(home)
 
     def refreshed(self, home: Home) -> None:
         """As ``elsewhere.Announcements`` has it."""
         self._directory.registrations.announce(home)
+
+    def wait_for_proof(self, home: Home) -> None:
+        """As ``elsewhere.Announcements`` has it."""
+        self._directory.wait_for_proof(home)
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
         """As ``elsewhere.Announcements`` has it."""

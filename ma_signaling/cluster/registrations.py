@@ -1,7 +1,7 @@
 """Registrations: which connection holds a Remote ID, as its node announces it; and those of this node.
 
-Where two nodes find that both hold a Remote ID (after a partition, or a lost message), the elder registration stays.
-Both nodes judge by the same facts.
+Where two nodes find that both hold a Remote ID (after a partition, or a lost message), the elder registration's node
+decides. Both judge by the same facts which that is.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Registration:
         """Where the home came from, as far as other nodes need it."""
         return ClientAddress(self.address, self.address, self.shared)
 
-    def beats(self, other: Registration) -> bool:
-        """Whether this one stays where there are both."""
+    def is_elder_than(self, other: Registration) -> bool:
+        """Whether this one's node decides where there are both."""
         return (self.granted_at, self.node) < (other.granted_at, other.node)
 
     def fields(self) -> Fields:
@@ -123,18 +123,19 @@ class Registrations:
         self._announced_at.move_to_end(home.remote_id)
         self._registrations[home.remote_id] = registration
 
-    def announce(self, home: Home, *, evicting: bool = False, with_ice: bool = True) -> None:
+    def announce(self, home: Home, *, with_ice: bool = True) -> None:
         """Tell other nodes who holds the Remote ID of a home of this node."""
-        fields = self.describe(home, evicting)
+        fields = self.describe(home)
         if not with_ice:
             del fields["ice"]
         self._context.send_to_watchers(home.remote_id, "registered", **fields)
         self._context.send_to_holder(home.remote_id, "registered", **fields)
 
-    def describe(self, home: Home, evicting: bool = False) -> Fields:
+    def describe(self, home: Home) -> Fields:
         """Return what is announced about a home of this node."""
         ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
-        return {**self._registrations[home.remote_id].fields(), "evicting": evicting, "ice": ice}
+        proved = home.connection is not None and home.connection.proof is not None
+        return {**self._registrations[home.remote_id].fields(), "proved": proved, "ice": ice}
 
     def announce_all(self) -> None:
         """Announce all registrations."""
@@ -166,14 +167,19 @@ class Registrations:
         self._registrations.pop(home.remote_id, None)
         self._context.send_to_watchers(home.remote_id, "left" if goodbye else "lost", connection=connection)
 
-    def evicted(self, home: Home) -> None:
-        """The holder here gave no sign of life, and a newcomer elsewhere gets its Remote ID, if it is still there."""
-        registration = self._registrations.get(home.remote_id)
+    def displaced(self, remote_id: str) -> None:
+        """A newcomer elsewhere gets what a connection here held, if it is still there."""
+        registration = self._registrations.get(remote_id)
         if registration is not None:
-            self._context.send_to_watchers(home.remote_id, "lost", connection=registration.connection)
+            self._context.send_to_watchers(remote_id, "lost", connection=registration.connection)
 
-    def insist(self, home: Home, registration: Registration, term: float) -> None:
+    def confirmed(self, home: Home) -> None:
+        """The holder here stays, though another one had more right to."""
+        self.insist(home, self._inherited.pop(home.remote_id, 0.0))
+
+    def insist(self, home: Home, term: float) -> None:
         """Announce a registration as if it had begun after ``term``."""
+        registration = self._registrations[home.remote_id]
         registration.term = max(registration.term, term) + 1
         self._terms.note(home.remote_id, registration.term)
         self.announce(home)
@@ -197,4 +203,4 @@ class Registrations:
             and mine.connection == fields["connection"]
             and mine.term <= term
         ):
-            self.insist(home, mine, term)
+            self.insist(home, term)

@@ -1,7 +1,4 @@
-"""A home's connection to another node, as this node knows it.
-
-First it is a newcomer, whose node has claimed a Remote ID here; then, when it has got the Remote ID, its holder.
-"""
+"""A home's connection to another node, as this node knows it: the holder of a Remote ID."""
 
 from __future__ import annotations
 
@@ -9,25 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.token_bucket import Allowance, Budget
 
 _NO_BUDGET = Budget(Allowance(0, 0), 0.0)
 """Its own node charges what it sends."""
-
-
-class Verdicts(Protocol):
-    """What becomes of a newcomer."""
-
-    def refused(self, newcomer: RemoteHome) -> None:
-        """It does not get the Remote ID."""
-
-    def let_go(self, newcomer: RemoteHome) -> None:
-        """This node goes down, and has nothing against it."""
-
-    def registered_elsewhere(self, remote_id: str) -> None:
-        """Another node announces that it holds a Remote ID, maybe without having heard of a claim to it."""
 
 
 class Messages(Protocol):
@@ -43,7 +26,7 @@ class Messages(Protocol):
 class RemoteHome(Connection):
     """One connection of a home, on the node ``node``, where it is called ``name``. It is its own peer."""
 
-    __slots__ = ("_messages", "_verdicts", "heard_at", "home_id", "name", "node", "question")
+    __slots__ = ("_messages", "heard_at", "home_id", "name", "node")
 
     congested = False
 
@@ -54,20 +37,15 @@ class RemoteHome(Connection):
         name: str,
         address: ClientAddress,
         messages: Messages,
-        verdicts: Verdicts,
-        question: int = 0,
     ) -> None:
         super().__init__(f"{name}@{node}", self, address, _NO_BUDGET, is_remote=True)
         self.home_id = remote_id
-        """The Remote ID that it holds, or wants."""
+        """The Remote ID that it holds."""
         self.node = node
         self.name = name
-        self.question = question
-        """The number of its node's question, while the answer is open."""
         self.heard_at = 0.0
         """When its node said last that it holds its Remote ID."""
         self._messages = messages
-        self._verdicts = verdicts
 
     def is_of(self, node: str, name: str) -> bool:
         """Whether it stands for that connection."""
@@ -91,12 +69,7 @@ class RemoteHome(Connection):
         raise AssertionError("whether a connection lives is judged by its own node")
 
     def close(self, code: int, reason: str) -> None:
-        if not self.question:
-            return
-        if code == CloseCode.TRY_AGAIN_LATER:
-            self._verdicts.refused(self)
-        else:
-            self._verdicts.let_go(self)
+        """Do nothing: its own node closes it."""
 
     def drop(self) -> None:
         """Do nothing: its own node drops it."""

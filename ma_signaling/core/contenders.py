@@ -50,6 +50,9 @@ class Ground(Protocol):
     def refused(self, newcomer: Newcomer, why: Why) -> None:
         """Forget a newcomer that gets nothing."""
 
+    def go_elsewhere(self, newcomer: Newcomer) -> None:
+        """Let a newcomer contend with the holder on another node."""
+
     def lost(self, home: Home, how: How, life: Life) -> Connection:
         """Take a Remote ID from its holder, which is returned."""
 
@@ -76,9 +79,6 @@ class Newcomer:
         return self.connection.address.key
 
     def ask(self, ended: Callable[[str | None], None]) -> bool:
-        if self.connection.is_remote:
-            return False
-
         def answered(reason: str | None) -> None:
             self.reason = f" ({reason})" if reason else ""
             ended(reason)
@@ -92,13 +92,15 @@ class Newcomer:
         if self._asking is not None:
             self._asking.cancel()
 
-    def win(self, how: How) -> Holder | None:
-        home = self._ground.won(self, how)
-        return None if self.connection.is_remote else Holder(self._ground, home, self.connection)
+    def win(self, how: How) -> Holder:
+        return Holder(self._ground, self._ground.won(self, how), self.connection)
 
     def refuse(self, why: Why) -> None:
         self._ground.refused(self, why)
         self._ground.end(self.connection, REFUSED)
+
+    def let_go(self) -> None:
+        self._ground.go_elsewhere(self)
 
 
 class Holder:
@@ -137,7 +139,8 @@ class Holder:
             self._asking.cancel()
 
     def hold_offers(self, held: bool) -> None:
-        self._home.are_offers_held = held
+        # While another node decides whether this one stays, it gets none in any case.
+        self._home.are_offers_held = held or self._connection.claim == self._home.remote_id
         self._ground.offers_delivered(self._home.flush())
 
     def lose(self, how: How, life: Life) -> None:

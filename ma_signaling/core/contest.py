@@ -5,7 +5,7 @@ A holder that lives keeps its Remote ID, unless a newcomer proves possession of 
 1. The holder is probed, and asked for proof. Silent: the first newcomer gets the Remote ID.
 2. It lives, and has proved nothing after 10 s: newcomers are asked, in rounds, until one proves, or none is left.
 
-Contenders and holders are given as objects: each may be a connection of this node, or of another one.
+Contenders are given as objects: each may be a connection of this node, or of another one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Why(Enum):
 
 
 class Contender(Protocol):
-    """A newcomer. Nothing is called on it after ``win`` or ``refuse``."""
+    """A newcomer. Nothing is called on it after ``win``, ``refuse`` or ``let_go``."""
 
     @property
     def key(self) -> str:
@@ -69,6 +69,9 @@ class Contender(Protocol):
 
     def refuse(self, why: Why) -> None:
         """Refuse it."""
+
+    def let_go(self) -> None:
+        """Let it contend on another node: there is no verdict from this one."""
 
 
 class Holder(Probed, Protocol):
@@ -128,6 +131,11 @@ class Contest:
         self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
         self.probe = self._begin_probe()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether newcomers are asked for proof."""
+        return bool(self._asked)
+
     # What happens
 
     def join(self, newcomer: Contender) -> None:
@@ -136,12 +144,12 @@ class Contest:
         self._ask_holder()
         self._review()
 
-    def leave(self, newcomer: Contender) -> None:
-        """A newcomer is gone, or wants something else; to leave when asked is to fail."""
+    def leave(self, newcomer: Contender, *, has_failed: bool = True) -> None:
+        """A newcomer is gone, or wants something else; to leave when asked is to fail, unless it can't help it."""
         self._contenders.pop(newcomer, None)
         if newcomer in self._asked:
             newcomer.stop_asking()
-            self._failed(newcomer)
+            self._is_done(newcomer, has_failed=has_failed)
         if self.phase is not Phase.OVER:
             self._review()
 
@@ -158,13 +166,11 @@ class Contest:
             # The last one was just refused, which gave the holder what it wanted.
             self.resolve(None)
 
-    def abandon(self) -> None:
-        """End the contest without a verdict."""
-        self._contenders.clear()
-        self.resolve(None)
+    def resolve(self, winner: Contender | None, why: Why | None = Why.LOST) -> None:
+        """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused.
 
-    def resolve(self, winner: Contender | None, why: Why = Why.LOST) -> None:
-        """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused."""
+        ``why``: None lets them go on elsewhere.
+        """
         self.phase = Phase.OVER
         if self._timer is not None:
             self._timer.cancel()
@@ -181,7 +187,12 @@ class Contest:
             winner.win(How.PROOF)
         self.holder.hold_offers(False)
         while self._contenders:
-            self._refuse(next(iter(self._contenders)), why)
+            newcomer = next(iter(self._contenders))
+            if why is not None:
+                self._refuse(newcomer, why)
+            else:
+                del self._contenders[newcomer]
+                newcomer.let_go()
 
     # The holder
 
@@ -215,7 +226,7 @@ class Contest:
             self._asked.remove(newcomer)
         holder = newcomer.win(how)
         if holder is None or not self._contenders:
-            self.resolve(None)
+            self.resolve(None, None)
             return
         self.holder = holder
         self.holder.hold_offers(bool(self._asked))
@@ -272,12 +283,13 @@ class Contest:
         if reason is None:
             self.resolve(newcomer)
         else:
-            self._failed(newcomer)
+            self._is_done(newcomer, has_failed=True)
             self._refuse(newcomer, Why.NO_PROOF)
             self._review()
 
-    def _failed(self, newcomer: Contender) -> None:
-        self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
+    def _is_done(self, newcomer: Contender, *, has_failed: bool) -> None:
+        if has_failed:
+            self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
         self._asked.remove(newcomer)
         if not self._asked:
             self.holder.hold_offers(False)

@@ -32,9 +32,13 @@ class Grace:
         closer: Closer,
         proofs: Proofs,
         ask_holder: Callable[[Connection, str], object],
+        ask_elsewhere: Callable[[Home], None],
         drop: Callable[[Home], None],
     ) -> None:
-        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home."""
+        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home.
+
+        ``ask_elsewhere`` has another node ask its home.
+        """
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -42,8 +46,9 @@ class Grace:
         self._closer = closer
         self._proofs = proofs
         self._ask_holder = ask_holder
+        self._ask_elsewhere = ask_elsewhere
         self._drop = drop
-        self._suspension = Suspension(clock, sessions, self._ask, self._wait_is_over)
+        self._suspension = Suspension(clock, sessions, self.ask, self._wait_is_over)
 
     # A connection has come
 
@@ -54,7 +59,7 @@ class Grace:
         """
         connection = home.connection
         assert connection is not None
-        can_prove = self._proofs.can_be_had(home.remote_id) and not connection.is_remote
+        can_prove = self._proofs.can_be_had(home.remote_id)
         suspended = set()
         for session in self._sessions.of(home):
             if session.answered_by is None:
@@ -67,7 +72,7 @@ class Grace:
         self._suspension.suspend(home, suspended)
         home.flush()
         if suspended:
-            self._ask(home)
+            self.ask(home)
 
     def proved(self, home: Home, connection: Connection) -> None:
         """Let the sessions go on that waited for the proof of this home's connection."""
@@ -77,10 +82,14 @@ class Grace:
         self._suspension.forget(home)
         home.flush()
 
-    def _ask(self, home: Home) -> None:
+    def ask(self, home: Home) -> None:
         """Ask a home's connection for proof, since sessions wait for it."""
         connection = home.connection
-        if connection is not None and not connection.is_remote and self._proofs.can_be_had(home.remote_id):
+        if connection is None or not self._proofs.can_be_had(home.remote_id):
+            return
+        if connection.is_remote:
+            self._ask_elsewhere(home)
+        else:
             self._ask_holder(connection, connection.address.key)
 
     def _wait_is_over(self, home: Home) -> None:

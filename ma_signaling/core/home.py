@@ -79,6 +79,7 @@ class Home:
         assert self.connection is not None
         connection, self.connection = self.connection, None
         connection.remote_id = None
+        self.are_offers_held = False
         self.state = HomeState.AWAY
         return connection
 

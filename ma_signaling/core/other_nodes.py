@@ -31,15 +31,17 @@ class Directory(Protocol):
 class Announcements(Protocol):
     """What other nodes are told about the homes of this one (for ``Registry``)."""
 
-    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None:
-        """``home.connection`` holds a Remote ID from now on.
+    def granted(self, home: Home, *, is_new: bool) -> None:
+        """``home.connection`` holds a Remote ID from now on; ``is_new``: no holder was known here."""
 
-        ``evicting``: the holder before gave no sign of life, and this one has not proved itself; ``is_new``: no holder
-        was known here.
-        """
+    def confirmed(self, home: Home) -> None:
+        """``home.connection`` holds a Remote ID on, that another node's holder had more right to."""
 
     def refreshed(self, home: Home) -> None:
-        """A home has registered other ICE servers."""
+        """A home has registered other ICE servers, or has proved itself."""
+
+    def wait_for_proof(self, home: Home) -> None:
+        """Answered sessions here wait for the proof of a home on another node."""
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
         """``holder``, a connection of this node, no longer holds ``home``; with ``goodbye`` its sessions end."""
@@ -56,7 +58,7 @@ class Claims(Protocol):
         """Whether other nodes can be asked now."""
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer`` wants a Remote ID that no connection here holds: a verdict follows."""
+        """``newcomer`` wants a Remote ID that no other connection here holds: a verdict follows."""
 
     def withdraw(self, remote_id: str, newcomer: Connection) -> None:
         """``newcomer``, which may have claimed a Remote ID, doesn't want it any more."""
@@ -95,9 +97,13 @@ class NoDirectory:
 class NoAnnouncements:
     """The announcements of a server on its own."""
 
-    def granted(self, home: Home, *, evicting: bool, is_new: bool) -> None: ...
+    def granted(self, home: Home, *, is_new: bool) -> None: ...
+
+    def confirmed(self, home: Home) -> None: ...
 
     def refreshed(self, home: Home) -> None: ...
+
+    def wait_for_proof(self, home: Home) -> None: ...
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None: ...
 

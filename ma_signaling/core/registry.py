@@ -9,8 +9,9 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
+from ma_signaling.core.contest import How
 from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
-from ma_signaling.core.errors import NOT_ALLOWED, RESTARTING, CloseCode
+from ma_signaling.core.errors import NOT_ALLOWED, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
@@ -57,9 +58,18 @@ class Registry:
             sessions.is_busy,
             sessions.offers_delivered,
             self._proofs,
+            claims.claim,
         )
         self._grace = Grace(
-            settings, clock, report, sessions, closer, self._proofs, self.contests.ask_holder, self._drop
+            settings,
+            clock,
+            report,
+            sessions,
+            closer,
+            self._proofs,
+            self.contests.ask_holder,
+            announcements.wait_for_proof,
+            self._drop,
         )
         self._buffered = Buffered()
         self.expected = ExpectedHomes()
@@ -100,6 +110,8 @@ class Registry:
                 home.keep_ice_servers(ice_servers)
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
+        elif connection.claim is not None:
+            self.contests.wait_on(connection, ice_servers)
         elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
             self.contests.wait(connection, remote_id, ice_servers)
             self._claims.claim(remote_id, connection)
@@ -107,7 +119,7 @@ class Registry:
             self.contend(connection, remote_id, ice_servers)
 
     def contend(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Give ``newcomer``, here or elsewhere, what nobody or another one holds here, if it may have it."""
+        """Give ``newcomer`` what nobody or another one holds here, if it may have it."""
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self.grant(newcomer, remote_id, ice_servers)
@@ -127,34 +139,40 @@ class Registry:
         self._grace.await_first(home, seconds)
         return home
 
-    def award(self, newcomer: Connection, *, evicting: bool = False) -> None:
-        """No other node holds what ``newcomer`` waits for: it gets it.
-
-        ``evicting``: its holder elsewhere gave no sign of life.
-        """
+    def award(self, newcomer: Connection, how: How | None) -> None:
+        """Give ``newcomer`` what it has claimed; ``how`` it got that from another one, None if nobody had it."""
         assert newcomer.claim is not None
-        remote_id = newcomer.claim
-        self.grant(newcomer, remote_id, self.contests.release(newcomer), evicting=evicting)
+        home = self._homes.get(newcomer.claim)
+        if home is not None and home.state is HomeState.LOCAL and home.connection is not newcomer:
+            self.contend(newcomer, home.remote_id, self.contests.release(newcomer))
+        elif how is not None:
+            self.contests.newcomer(newcomer).win(how)
+        else:
+            self.grant(newcomer, newcomer.claim, self.contests.release(newcomer))
+
+    def dispute(self, home: Home) -> None:
+        """Another node's holder has more right to a Remote ID than the one here, if both hold it: that node decides.
+
+        Until then clients' offers to the one here wait, so that nobody can have it answer in the other one's place.
+        """
+        holder = home.connection
+        assert holder is not None
+        if holder.claim is None:
+            self.contests.wait(holder, home.remote_id, home.ice_servers)
+            home.are_offers_held = True
+            self._claims.claim(home.remote_id, holder)
+
+    def dispute_over(self, home: Home) -> None:
+        """Let offers go on to a holder that has stayed."""
+        contest = self.contests.by_remote_id.get(home.remote_id)
+        home.are_offers_held = contest is not None and contest.is_asking
+        self.contests.offers_delivered(home.flush())
 
     def moved(
-        self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, evicting: bool = False
+        self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, has_proved: bool
     ) -> Home:
-        """``holder``, on another node, holds a Remote ID.
-
-        ``evicting``: it was taken from another holder, and ``holder`` has not proved itself.
-        """
-        home = self._homes.get(remote_id)
-        if home is not None and home.state is HomeState.LOCAL:
-            self._surrender(home)
-        return self.grant(holder, remote_id, ice_servers, has_proved=not evicting)
-
-    def _surrender(self, home: Home) -> None:
-        """Close the holder here, for a better one elsewhere."""
-        contest = self.contests.by_remote_id.get(home.remote_id)
-        if contest is not None:
-            contest.resolve(None)
-        holder = self.dispossess(home)
-        self._closer.end(holder, closed(CloseCode.RESTARTING, RESTARTING.text))
+        """``holder``, on another node, holds a Remote ID that nobody holds here."""
+        return self.grant(holder, remote_id, ice_servers, has_proved=has_proved)
 
     def forget(self, home: Home) -> None:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
@@ -206,13 +224,15 @@ class Registry:
         ice_servers: bytes | None,
         *,
         has_proved: bool = False,
-        evicting: bool = False,
     ) -> Home:
-        """Make ``connection`` the holder of a Remote ID that no other connection holds.
+        """Make ``connection`` the holder of a Remote ID that no other connection here holds.
 
-        ``has_proved``: it holds the key; ``evicting``: the holder before gave no sign of life, and it has no proof.
+        ``has_proved``: it holds the key.
         """
         held = self.held_by(connection)
+        if held is not None and held.remote_id == remote_id:
+            self._confirm(held, has_proved)
+            return held
         if held is not None:
             self._vacate(held, Meaning.GOODBYE)
         self.expected.discard(remote_id)
@@ -227,19 +247,32 @@ class Registry:
             self.online += 1
             self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
         connection.peer.send(messages.registered(remote_id))
-        self._announcements.granted(home, evicting=evicting, is_new=is_first)
+        self._announcements.granted(home, is_new=is_first)
         self._grace.returned(home, is_first=is_first, has_proved=has_proved)
         return home
+
+    def _confirm(self, home: Home, has_proved: bool) -> None:
+        """Let a holder stay that another node's holder had more right to be."""
+        self._announcements.confirmed(home)
+        if has_proved:
+            assert home.connection is not None
+            self.resume(home.connection)
 
     def resume(self, connection: Connection) -> None:
         """Let the sessions go on that waited for this holder's proof."""
         home = self.held_by(connection)
         assert home is not None
         self._grace.proved(home, connection)
+        if not connection.is_remote:
+            self._announcements.refreshed(home)
 
     def dispossess(self, home: Home) -> Connection:
         """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
         return self._detach(home)
+
+    def ask_for_proof(self, home: Home) -> None:
+        """Ask a home of this node for proof, since sessions of another node wait for it."""
+        self._grace.ask(home)
 
     # Loss
 

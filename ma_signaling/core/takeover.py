@@ -34,9 +34,8 @@ class Registrar(Protocol):
         ice_servers: bytes | None,
         *,
         has_proved: bool = False,
-        evicting: bool = False,
     ) -> Home:
-        """Make a connection the holder of a Remote ID that no other connection holds."""
+        """Make a connection the holder of a Remote ID that no other connection here holds."""
 
     def dispossess(self, home: Home) -> Connection:
         """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
@@ -58,15 +57,18 @@ class Contests:
         is_busy: Callable[[Home], bool],
         offers_delivered: Callable[[list[str]], None],
         proofs: Proofs,
+        claim: Callable[[str, Connection], None],
     ) -> None:
         """``is_busy`` says whether a session of a home waits for its answer.
 
-        ``offers_delivered`` hears whose offers a home has got that have waited.
+        ``offers_delivered`` hears whose offers a home has got that have waited. ``claim`` lets a connection contend for
+        what is held on another node.
         """
         self.is_busy = is_busy
         self.offers_delivered = offers_delivered
         self.proofs = proofs
         self.by_remote_id: dict[str, Contest] = {}
+        self._claim = claim
         self._clock = clock
         self._report = report
         self._closer = closer
@@ -85,18 +87,18 @@ class Contests:
         self, home: Home, holder: Connection, connection: Connection, ice_servers: bytes | None
     ) -> None:
         """Let a connection contend for what ``holder`` holds."""
-        newcomer = self._newcomers.get(connection)
-        if newcomer is not None and newcomer.contest is not None:
-            newcomer.ice_servers = ice_servers
-            return
         newcomer = self.wait(connection, home.remote_id, ice_servers)
+        newcomer.contest = self.contest_of(home, holder)
+        newcomer.contest.join(newcomer)
+
+    def contest_of(self, home: Home, holder: Connection) -> Contest:
+        """Return the contest for what ``holder`` holds, for a newcomer to join it at once."""
         contest = self.by_remote_id.get(home.remote_id)
         if contest is None:
             over = partial(self.by_remote_id.__delitem__, home.remote_id)
             contest = Contest(home.remote_id, Holder(self, home, holder), self._terms, over)
             self.by_remote_id[home.remote_id] = contest
-        newcomer.contest = contest
-        contest.join(newcomer)
+        return contest
 
     def wait(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> Newcomer:
         """Let a connection wait for a verdict, of this node or of others."""
@@ -104,14 +106,20 @@ class Contests:
         connection.claim = remote_id
         return newcomer
 
+    def wait_on(self, connection: Connection, ice_servers: bytes | None) -> None:
+        """Let one that waits wait on, with other ICE servers."""
+        self._newcomers[connection].ice_servers = ice_servers
+
     def release(self, connection: Connection) -> bytes | None:
         """Let one that waits wait no longer; returns the ICE servers that it registered."""
         connection.claim = None
-        return self._newcomers.pop(connection).ice_servers
+        newcomer = self._newcomers.pop(connection)
+        newcomer.stop_asking()
+        return newcomer.ice_servers
 
-    def refuse(self, connection: Connection) -> None:
-        """Refuse one that waits: another node's holder stays."""
-        self._newcomers[connection].refuse(Why.ALIVE)
+    def newcomer(self, connection: Connection) -> Newcomer:
+        """Return what stands for a connection that waits, to carry out the verdict of another node."""
+        return self._newcomers[connection]
 
     def withdraw(self, connection: Connection) -> None:
         """A connection is gone, or wants something else; does nothing if it waits for no verdict."""
@@ -121,10 +129,7 @@ class Contests:
             if newcomer.contest is not None:
                 self._tell(newcomer, "withdrawn")
                 newcomer.contest.leave(newcomer)
-
-    def newcomers(self, remote_id: str) -> list[Connection]:
-        """Return the connections that wait for a Remote ID."""
-        return [each.connection for each in self._newcomers.values() if each.remote_id == remote_id]
+            newcomer.stop_asking()
 
     # Holders
 
@@ -172,7 +177,7 @@ class Contests:
         """This server is going down: close the newcomers' connections, and return them."""
         waiting = [(each.remote_id, each.connection) for each in self._newcomers.values()]
         for contest in list(self.by_remote_id.values()):
-            contest.abandon()
+            contest.resolve(None, None)
         for _, connection in waiting:
             self.withdraw(connection)
         for _, connection in waiting:
@@ -197,12 +202,16 @@ class Contests:
             newcomer.remote_id,
             newcomer.ice_servers,
             has_proved=how is How.PROOF,
-            evicting=how is How.SILENCE,
         )
 
     def refused(self, newcomer: Newcomer, why: Why) -> None:
         self.release(newcomer.connection)
         self._tell(newcomer, f"refused: {why.value}")
+
+    def go_elsewhere(self, newcomer: Newcomer) -> None:
+        if not self._closer.is_draining:
+            newcomer.contest = None
+            self._claim(newcomer.remote_id, newcomer.connection)
 
     def lost(self, home: Home, how: How, life: Life) -> Connection:
         connection = self._registrar.dispossess(home)
@@ -213,16 +222,14 @@ class Contests:
     # What an operator hears
 
     def _tell(self, newcomer: Newcomer, outcome: str) -> None:
-        # Of one that is elsewhere its own node reports it.
-        if not newcomer.connection.is_remote:
-            self._report(
-                Event.TAKEOVER,
-                connection=newcomer.connection.id,
-                address=newcomer.connection.address,
-                remote_id=newcomer.remote_id,
-                outcome=outcome,
-                verdict=f"{outcome} after {self.seconds() - newcomer.since:.1f} s{newcomer.reason}",
-            )
+        self._report(
+            Event.TAKEOVER,
+            connection=newcomer.connection.id,
+            address=newcomer.connection.address,
+            remote_id=newcomer.remote_id,
+            outcome=outcome,
+            verdict=f"{outcome} after {self.seconds() - newcomer.since:.1f} s{newcomer.reason}",
+        )
 
     def _say_shared(self, remote_id: str, holder: Connection) -> None:
         """Say once a day that two homes, both of them there, have proved the same Remote ID."""

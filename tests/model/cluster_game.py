@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.remote_id import is_fingerprint
 from tests.model.game import BaseCall, BasePlayer, Brief
 from tests.support.memory_hub import Message
 
@@ -15,17 +16,30 @@ if TYPE_CHECKING:
 SIGN_OF_LIFE = 0.05
 """Seconds that a peer takes to answer a ping."""
 
+PROOF = 0.3
+"""Seconds that a peer takes to prove that it holds a key, or to fail."""
+
 
 class Player(BasePlayer["Call"]):
     """A peer at a node."""
 
     def __init__(
-        self, referee: Referee, node: int, address: ClientAddress, *, is_silent: bool = False
+        self,
+        referee: Referee,
+        node: int,
+        address: ClientAddress,
+        *,
+        is_silent: bool = False,
+        has_key: bool = False,
     ) -> None:
         self.cluster = referee.cluster
         self.node = node
         self.is_silent = is_silent
-        """It answers no ping."""
+        """It answers no ping, and nothing that it is asked for proof."""
+        self.has_key = has_key
+        """It holds the keys of all Remote IDs that can be proved."""
+        self.proof_sessions: list[str] = []
+        """Sessions that ask it for proof, and have not ended."""
         self.asked: dict[str, float] = {}
         """When it asked to register a Remote ID last."""
         self.waits_for = ""
@@ -46,6 +60,26 @@ class Player(BasePlayer["Call"]):
     def is_home(self) -> bool:
         """Whether it holds a Remote ID, and is there."""
         return self.is_there and bool(self.remote_id)
+
+    def can_prove(self, remote_id: str) -> bool:
+        """Whether it proves that it holds the key of a Remote ID, when it is asked."""
+        return self.has_key and not self.is_silent and is_fingerprint(remote_id)
+
+    def asked_for_proof(self, session_id: str) -> None:
+        """Answer in a session that asks for proof."""
+        self.proof_sessions.append(session_id)
+        if not self.is_silent:
+            self.cluster.clock.callLater(PROOF, self._prove, session_id)
+
+    def _prove(self, session_id: str) -> None:
+        asking = self.connection.asking
+        if not self.is_there or session_id not in self.proof_sessions:
+            return
+        assert asking is not None and asking.session_id == session_id
+        if self.has_key:
+            asking.proved()
+        else:
+            asking.failed("another certificate")
 
     def ping(self, payload: bytes) -> None:
         super().ping(payload)

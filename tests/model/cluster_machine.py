@@ -26,7 +26,7 @@ ADDRESSES = sampled_from(
         address("192.0.2.3", shared=True),
     ]
 )
-REMOTE_IDS = sampled_from(["ONE", "ONE", "ONE", "TWO"])
+REMOTE_IDS = sampled_from(["ONE", "ONE", "TWO", 26 * "A", 26 * "A"])
 LATENCIES = sampled_from([(0.0, 0.0), (0.001, 0.02), (0.0, 0.2)])
 SECONDS = sampled_from([0.0, 0.0, 0.01, 0.05, 0.1, 0.3, 0.3, 1.0, 1.0, 2.0, 5.0, 8.0, 20.0, 26.0, 45.0])
 NODES = integers(0, MOST_NODES - 1)
@@ -48,6 +48,8 @@ class PeersMachine(RuleBasedStateMachine):
         seed=integers(0, 1000),
         latency=LATENCIES,
         is_silent=SELDOM,
+        has_key=booleans(),
+        remote_id=sampled_from(["ONE", 26 * "A"]),
         calls=lists(tuples(NODES, booleans()), min_size=1, max_size=3),
     )
     def begin(
@@ -56,12 +58,14 @@ class PeersMachine(RuleBasedStateMachine):
         seed: int,
         latency: tuple[float, float],
         is_silent: bool,
+        has_key: bool,
+        remote_id: str,
         calls: list[tuple[int, bool]],
     ) -> None:
-        cluster = Cluster(nodes, seed=seed, latency=latency, **UNLIMITED)
+        cluster = Cluster(nodes, seed=seed, latency=latency, has_proofs=True, **UNLIMITED)
         self.match = Match(cluster)
-        home = self.match.connect(0, address("192.0.2.1"), is_silent=is_silent)
-        self.match.register(home, "ONE")
+        home = self.match.connect(0, address("192.0.2.1"), is_silent=is_silent, has_key=has_key)
+        self.match.register(home, remote_id)
         self.match.advance(1)
         for node, answers in calls:
             self.match.make_call(home, node % nodes, address("198.51.100.1"), answers=answers)
@@ -80,12 +84,19 @@ class PeersMachine(RuleBasedStateMachine):
         address=ADDRESSES,
         remote_id=REMOTE_IDS,
         is_silent=SELDOM,
+        has_key=booleans(),
         seconds=SECONDS,
     )
     def new_home(
-        self, node: int, address: ClientAddress, remote_id: str, is_silent: bool, seconds: float
+        self,
+        node: int,
+        address: ClientAddress,
+        remote_id: str,
+        is_silent: bool,
+        has_key: bool,
+        seconds: float,
     ) -> None:
-        player = self.match.connect(node, address, is_silent=is_silent)
+        player = self.match.connect(node, address, is_silent=is_silent, has_key=has_key)
         self.match.register(player, remote_id)
         self._advance(seconds)
 
@@ -164,8 +175,7 @@ class PeersMachine(RuleBasedStateMachine):
     @if_any(lambda match: match.lost_homes() and if_room(match))
     @rule(home=one_of_the(Match.lost_homes), node=one_of_the(if_room), seconds=SECONDS)
     def come_back(self, home: Player, node: int, seconds: float) -> None:
-        self.match.register(self.match.connect(node, home.address), home.remote_id)
-        self._advance(seconds)
+        self._comes_back(home, node, seconds)
 
     @if_any(lambda match: match.all_homes() and if_room(match))
     @rule(
@@ -178,7 +188,10 @@ class PeersMachine(RuleBasedStateMachine):
     def move(self, home: Player, node: int, goodbye: bool, away: float, seconds: float) -> None:
         self.match.leave(home, goodbye=goodbye)
         self._advance(away)
-        self.match.register(self.match.connect(node, home.address), home.remote_id)
+        self._comes_back(home, node, seconds)
+
+    def _comes_back(self, home: Player, node: int, seconds: float) -> None:
+        self.match.register(self.match.connect(node, home.address, has_key=home.has_key), home.remote_id)
         self._advance(seconds)
 
 
@@ -218,16 +231,24 @@ class FaultyMachine(PeersMachine):
         home=one_of_the(Match.all_homes),
         node=one_of_the(if_room),
         address=ADDRESSES,
+        has_key=booleans(),
         away=SECONDS,
         apart=SECONDS,
         seconds=SECONDS,
     )
     def hold_twice(
-        self, home: Player, node: int, address: ClientAddress, away: float, apart: float, seconds: float
+        self,
+        home: Player,
+        node: int,
+        address: ClientAddress,
+        has_key: bool,
+        away: float,
+        apart: float,
+        seconds: float,
     ) -> None:
         self.match.part([int(number == home.node) for number in range(MOST_NODES)])
         self._advance(away)
-        self.match.register(self.match.connect(node, address), home.remote_id)
+        self.match.register(self.match.connect(node, address, has_key=has_key), home.remote_id)
         self._advance(apart)
         self.match.part([0] * MOST_NODES)
         self._advance(seconds)

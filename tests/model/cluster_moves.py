@@ -73,9 +73,11 @@ class Match(Referee):
         self.judge_waiting()
         self.is_sound = True
 
-    def connect(self, node: int, address: ClientAddress, *, is_silent: bool = False) -> Player:
+    def connect(
+        self, node: int, address: ClientAddress, *, is_silent: bool = False, has_key: bool = False
+    ) -> Player:
         """A new connection."""
-        player = Player(self, node, address, is_silent=is_silent)
+        player = Player(self, node, address, is_silent=is_silent, has_key=has_key)
         self.players.append(player)
         return player
 
@@ -299,6 +301,8 @@ class Match(Referee):
                 "connections": world.hub._connections,
                 "silent": world.hub._silent._by_key,
                 "claims": node._claims._claims,
+                "claims by question": node._claims._by_question,
+                "claims of others": node._judge._newcomers,
                 "questions": node._context._questions,
                 "registrations": directory.registrations._registrations,
                 "repeats": directory.registrations._announced_at,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
+from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS
 from ma_signaling.core.opening import CONNECTED_DEADLINE as EXACT_DEADLINE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import BUSY_SECONDS
+from ma_signaling.core.remote_id import is_fingerprint
 from ma_signaling.core.sessions import ANSWER_SECONDS as EXACT_ANSWER_SECONDS
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
@@ -20,8 +22,14 @@ from tests.support.memory_hub import Message
 CONNECTED_DEADLINE = EXACT_DEADLINE + 0.001  # floats don't add up
 ANSWER_SECONDS = EXACT_ANSWER_SECONDS - 0.001
 
-QUIET_SETTLING = 10.0
-"""Seconds after which every node agrees where nothing was ever at fault: a check of a silent holder, and a look."""
+CONTEST = HOLDER_SECONDS + 2 * (PROOF_SECONDS + SLACK_SECONDS)
+"""Seconds that the proofs of a contest take: the holder's, and those of two rounds of newcomers."""
+
+OWNER_SECONDS = 30.0 + SLACK_SECONDS
+"""In which whoever holds the key has its Remote ID."""
+
+QUIET_SETTLING = 10.0 + CONTEST
+"""Seconds after which every node agrees where nothing was ever at fault: a contest, and a look."""
 
 GRACE = 35.0
 """Seconds for which a home may be away, or a bus, so that calls surely go on: nodes learn of it a little later."""
@@ -29,8 +37,8 @@ GRACE = 35.0
 RIPPLE = 2.0
 """Seconds after which all that follows from one event has arrived, where nothing is lost."""
 
-SETTLING = REPEAT_SECONDS + 10
-"""Seconds after the last fault until every node agrees: one slow repeat, and what follows from it."""
+SETTLING = REPEAT_SECONDS + 10 + CONTEST
+"""Seconds after the last fault until every node agrees: one slow repeat, and the contest that follows from it."""
 
 
 class Referee(BaseReferee[Player, Call, Letter]):
@@ -60,9 +68,9 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     @property
     def newcomer_seconds(self) -> float:
-        """The longest wait of a newcomer: a busy holder has 20 s, and then each try may be answered by nothing."""
+        """The longest wait of a newcomer: a busy holder has 20 s, proofs follow, and each try may be in vain."""
         one_try = self.cluster.worlds[0].settings.takeover_timeout + SLACK_SECONDS
-        return BUSY_SECONDS + (MOST_TRIES + 1) * one_try + 0.001
+        return BUSY_SECONDS + CONTEST + (MOST_TRIES + 1) * one_try + 0.001
 
     def homes(self, remote_id: str) -> list[Player]:
         """Who holds a Remote ID, as far as they know."""
@@ -77,7 +85,25 @@ class Referee(BaseReferee[Player, Call, Letter]):
             if call is not None and not call.is_open:
                 assert self.now - call.at <= CONNECTED_DEADLINE, f"{call} is not answered"
             if player.waits_for:
-                assert self.now - player.asked[player.waits_for] <= self.newcomer_seconds, f"{player} waits"
+                self._judge_newcomer(player)
+
+    def _judge_newcomer(self, player: Player) -> None:
+        waits_for = player.waits_for
+        changes = [event.at for event in self.events if event.remote_id == waits_for]
+        since = max(player.asked[waits_for], *changes, 0.0)
+        assert self.now - since <= self.newcomer_seconds, f"{player} waits"
+        is_owner = player.can_prove(waits_for) and not self._has_failed(player, waits_for)
+        if is_owner and self.is_calm(self.now - since):
+            assert self.now - since <= OWNER_SECONDS, f"{player} holds the key, and waits"
+
+    def heard(self, player: Player, message: Message) -> None:
+        session_id: str = message.get("sessionId", "")
+        if message["type"] == "client-connected" and session_id not in self.calls and self.requesting is None:
+            player.asked_for_proof(session_id)
+        elif message["type"] == "client-disconnected" and session_id in player.proof_sessions:
+            player.proof_sessions.remove(session_id)
+        else:
+            super().heard(player, message)
 
     # What players hear
 
@@ -85,14 +111,14 @@ class Referee(BaseReferee[Player, Call, Letter]):
         if player.remote_id == remote_id:
             return
         assert player.waits_for == remote_id, f"{player} did not ask for {remote_id}"
-        assert self.now - player.asked[remote_id] <= self.newcomer_seconds
         if player.remote_id:
             self.event(player.remote_id, is_orderly=False)
         homes = self.homes(remote_id)
         before = [event.at for event in self.events if event.remote_id == remote_id]
         is_in_time = bool(homes) or self.now - max(before, default=self.now) <= GRACE
         # Where proof can't be had, answered calls go on with the same address only.
-        is_orderly = is_in_time and same_place(self.held_from.get(remote_id, player.address), player.address)
+        is_same = same_place(self.held_from.get(remote_id, player.address), player.address)
+        is_orderly = is_in_time and (player.can_prove(remote_id) if is_fingerprint(remote_id) else is_same)
         self.held_from[remote_id] = player.address
         player.remote_id, player.registered_at, player.waits_for = remote_id, self.now, ""
         player.held[remote_id] = self.now
@@ -123,7 +149,8 @@ class Referee(BaseReferee[Player, Call, Letter]):
         assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
         before = call.home
         if before is not None and before.dropped and call.answered and self.last_fault < call.at:
-            assert same_place(before.address, player.address), f"{player} hears of {call} with {before}"
+            is_its = player.can_prove(call.remote_id) or same_place(before.address, player.address)
+            assert is_its, f"{player} hears of {call} with {before}"
         call.home = player
 
     def _connected(self, call: Call, message: Message) -> None:
@@ -132,10 +159,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
 
     def _error(self, player: Player, code: str) -> None:
         if code == "remote-id-taken":
-            assert player.waits_for, f"{player} is refused, and had not asked"
-            assert self.now - player.asked[player.waits_for] <= self.newcomer_seconds
-            others = [other for other in self.players if other is not player]
-            assert any(other.remote_id == player.waits_for for other in others), f"{player} had no rival"
+            self._judge_refused(player, player.waits_for or player.remote_id)
             player.refused, player.waits_for = True, ""
         elif player.call is not None and not player.call.is_open and code != "session-not-found":
             assert self.now - player.call.at <= CONNECTED_DEADLINE
@@ -144,6 +168,21 @@ class Referee(BaseReferee[Player, Call, Letter]):
             self.hang_up(player.call)
         else:
             assert code in {"client-not-found", "session-not-found", "wrong-role"}, f"{player} hears {code}"
+
+    def _judge_refused(self, player: Player, remote_id: str) -> None:
+        """A newcomer, or one of two holders, is refused: another one has more right."""
+        assert remote_id, f"{player} is refused, and had not asked"
+        rivals = [other for other in self.players if other is not player and remote_id in other.held]
+        assert rivals, f"{player} had no rival"
+        if player.can_prove(remote_id) and self.is_calm(SETTLING) and not self._has_failed(player, remote_id):
+            assert any(other.can_prove(remote_id) for other in rivals), (
+                f"{player} holds the key, and is refused"
+            )
+
+    def _has_failed(self, player: Player, remote_id: str) -> bool:
+        """Whether somebody of a player's address may have failed to prove a Remote ID."""
+        same = [other for other in self.players if other.address.key == player.address.key]
+        return any(remote_id in other.asked and not other.can_prove(remote_id) for other in same)
 
     def _judge_not_found(self, call: Call) -> None:
         """A home that is there is found, unless faults are in the way."""
@@ -191,11 +230,12 @@ class Referee(BaseReferee[Player, Call, Letter]):
         """A player's connection is closed."""
         match code:
             case 1012:
-                others = [other for other in self.players if other is not player]
-                is_beaten = any(self._beats(other, player) for other in others)
-                assert player.node in self.stopped or is_beaten, f"{player} goes"
+                assert player.node in self.stopped, f"{player} goes"
             case 1013:
-                assert player.refused, f"{player} is sent away, and was not refused"
+                is_beaten = any(other.can_prove(player.remote_id) for other in self._rivals(player))
+                assert player.refused or is_beaten, f"{player} is sent away, and was not refused"
+                is_owner = player.can_prove(player.remote_id) and self.is_calm(SETTLING)
+                assert player.refused or not is_owner, f"{player} holds the key, and goes"
             case _:
                 raise AssertionError(f"{player} is closed with {code}")
         self.gone(player, is_orderly=player.node in self.stopped)
@@ -226,12 +266,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
         self.events.append(Event(self.now, remote_id, is_orderly))
 
     def _rivals(self, player: Player) -> list[Player]:
-        """Who may have asked for what a player holds."""
-        since = self.now - self.newcomer_seconds
-        others = [other for other in self.players if other is not player]
-        return [other for other in others if other.asked.get(player.remote_id, since - 1) >= since]
-
-    def _beats(self, player: Player, other: Player) -> bool:
-        """Whether a player stays instead of another one, where both hold a Remote ID: the elder registration does."""
-        remote_id = other.remote_id
-        return remote_id in player.held and player.held[remote_id] <= other.held[remote_id]
+        """Who may have asked for what a player holds, or holds it as well."""
+        remote_id, since = player.remote_id, self.now - self.newcomer_seconds
+        others = [other for other in self.players if other is not player and remote_id in other.asked]
+        return [other for other in others if other.asked[remote_id] >= since or other.remote_id == remote_id]

@@ -24,10 +24,10 @@ class ClusterModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more.
 
     Promised whatever the bus does: nobody hears of another's session; letters arrive once at most, and in order; a
-    request is answered within 25 s, a newcomer within 52 s; 1012 for the younger one where
-    two hold the same. Promised 70 s after the last fault: one holder, found from everywhere; calls that were not
-    without their home or their bus for too long go on. Promised in the end: nothing stays.
-    Letters that are under way in a fault may be lost.
+    request is answered within 25 s, a newcomer within 100 s; no holder is closed for one that can't prove more.
+    Promised where nothing is at fault: whoever holds the key has the Remote ID within 33 s, at any node. Promised 2
+    minutes after the last fault: one holder, found from everywhere; calls that were not without their home or their bus
+    for too long go on. Promised in the end: nothing stays. Letters that are under way in a fault may be lost.
     """
 
     def test_any_order(self) -> None:

@@ -67,7 +67,7 @@ class Newcomer:
         self.can_be_asked = True
         self.is_remote = False
         self.is_asked = False
-        self.verdict: How | Why | None = None
+        self.verdict: How | Why | str | None = None
         self.holder = HolderActor(clock)
         """What it is once it has won."""
         self._ended: Callable[[str | None], None]
@@ -100,6 +100,12 @@ class Newcomer:
         assert self.verdict is None
         assert not self.is_asked
         self.verdict = why
+
+    def let_go(self) -> None:
+        """Go on elsewhere."""
+        assert self.verdict is None
+        assert not self.is_asked
+        self.verdict = "elsewhere"
 
 
 class ContestTestCase(TestCase):
@@ -137,7 +143,7 @@ class ContestTestCase(TestCase):
         assert isinstance(self.contest.holder, HolderActor)
         self.contest.probe.pong(self.contest.holder.pings[-1])
 
-    def assert_over(self, *verdicts: tuple[Newcomer, How | Why]) -> None:
+    def assert_over(self, *verdicts: tuple[Newcomer, How | Why | str]) -> None:
         assert self.is_over and self.contest.phase is Phase.OVER
         assert self.clock.timers == []
         assert not self.holder.are_offers_held and not self.holder.is_asked

@@ -15,6 +15,7 @@ from ma_signaling.cluster.bus import unpack
 from ma_signaling.cluster.node import Node
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import HomeState
+from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import FakeClock, FakePeer, FakeTimer, World
 
 
@@ -168,8 +169,17 @@ class Cluster:
     """So many nodes, each a `World` of its own."""
 
     def __init__(
-        self, nodes: int = 2, *, seed: int = 0, latency: tuple[float, float] = (0.0, 0.0), **settings: object
+        self,
+        nodes: int = 2,
+        *,
+        seed: int = 0,
+        latency: tuple[float, float] = (0.0, 0.0),
+        has_proofs: bool = False,
+        **settings: object,
     ) -> None:
+        """``has_proofs``: each node asks for proof, by a `FakeProver` in `provers`."""
+        self.has_proofs = has_proofs
+        self.provers: list[FakeProver] = []
         self.clock = FakeClock()
         self.server = Server(self.clock, seed, latency)
         self.settings = settings
@@ -185,7 +195,9 @@ class Cluster:
         clock = NodeClock(self.clock)
         values = Settings(**settings)
         node = line.node = Node(line, values, clock, self._wall, name)
-        world = World(clock, node.elsewhere, **settings)
+        prover = FakeProver(None if self.has_proofs else "off")
+        self.provers.append(prover)
+        world = World(clock, node.elsewhere, prover=prover, **settings)
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)

@@ -193,4 +193,4 @@ class VacancyTest(ContestTestCase):
         (second,) = self.join("203.0.113.2")
         self.first.is_remote = True
         self.contest.holder_left()
-        self.assert_over((self.first, How.VACANCY), (second, Why.LOST))
+        self.assert_over((self.first, How.VACANCY), (second, "elsewhere"))

@@ -102,6 +102,16 @@ class NewcomersTest(ContestTestCase):
         assert self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
         self.assert_over((second, Why.ALIVE))
 
+    def test_who_cannot_be_heard_has_not_failed(self) -> None:
+        (second,) = self.join("203.0.113.2")
+        self.lives()
+        self.clock.advance(10)
+        self.contest.leave(self.first, has_failed=False)
+        assert not self.first.is_asked
+        assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
+        second.answers("no answer")
+        assert self.holder.offers_held == [True, False]
+
     def test_who_failed_waits(self) -> None:
         self.contest.leave(self.first)
         self.failures.add(self.first.key, "ID", self.clock.seconds())

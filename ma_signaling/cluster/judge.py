@@ -1,0 +1,186 @@
+"""Claims of other nodes' newcomers to what this node holds, or expects back: this node decides.
+
+It does as among its own connections (``core.contest``). A newcomer proves itself to its own node, which tells what came
+of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.claim_states import Heard
+from ma_signaling.cluster.claims import SLACK_SECONDS, Claims
+from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.directory import Directory
+from ma_signaling.core.contest import PROOF_SECONDS, Contest, How, Why
+from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.peer import ClientAddress, Timer
+
+
+class RemoteNewcomer:
+    """A newcomer of another node (``contest.Contender``); its verdict is an answer to the claim."""
+
+    contest: Contest
+    """Set before it contends."""
+
+    def __init__(self, judge: Judge, fields: Fields) -> None:
+        """``fields``: of the claim, the latest of which is answered."""
+        self.fields = fields
+        self._judge = judge
+        self._ended: Callable[[str | None], None] | None = None
+        """While it is asked for proof."""
+        self._timer: Timer | None = None
+
+    @property
+    def key(self) -> str:
+        address: str = self.fields["address"]
+        return address
+
+    def ask(self, ended: Callable[[str | None], None]) -> bool:
+        self._ended = ended
+        self._timer = self._judge.call_later(PROOF_SECONDS + SLACK_SECONDS, self._no_answer)
+        self._judge.answer("prove", self.fields)
+        return True
+
+    def stop_asking(self) -> None:
+        # The verdict that follows ends it.
+        self._ended = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def proof(self, *, given: bool, reason: str | None) -> None:
+        """Take what came of its proof; without a reason why it gave none, it was not asked."""
+        ended = self._ended
+        if ended is None:
+            return
+        if not given and reason is None:
+            self.leave()
+            self.refuse(Why.ALIVE)
+        else:
+            self.stop_asking()
+            ended(None if given else reason)
+
+    def leave(self) -> None:
+        """Contend no longer: it is gone, or can't be heard."""
+        self._judge.forget(self)
+        self.contest.leave(self, has_failed=False)
+
+    def win(self, how: How) -> None:
+        self._judge.forget(self)
+        self._judge.grant(self.fields, how)
+
+    def refuse(self, why: Why) -> None:
+        self._judge.forget(self)
+        self._judge.answer("refused", self.fields, why=why.value)
+
+    def let_go(self) -> None:
+        self._judge.forget(self)
+        self._judge.answer("undecided", self.fields)
+
+    def _no_answer(self) -> None:
+        self._timer = None
+        self.leave()
+        self.let_go()
+
+
+class Judge:
+    """Decides the claims of other nodes."""
+
+    def __init__(self, context: Context, directory: Directory, claims: Claims) -> None:
+        self._context = context
+        self._directory = directory
+        self._claims = claims
+        self._newcomers: dict[tuple[str, str, str], RemoteNewcomer] = {}
+        """Those that wait for a verdict, by Remote ID, node and connection."""
+        context.on("claim", self._on_claim)
+        context.on("withdrawn", self._on_withdrawn)
+        context.on("proof", self._on_proof)
+
+    def lose_node(self, node: str | None) -> None:
+        """A node is gone, or (None) none can be heard."""
+        lost = [each for each in self._newcomers.values() if node in (None, each.fields["node"])]
+        run_all(each.leave for each in lost)
+
+    def _on_claim(self, fields: Fields) -> None:
+        """Another node claims a Remote ID."""
+        remote_id = fields["remote_id"]
+        home = self._context.hub.registry.find(remote_id)
+        own = self._claims.first(remote_id)
+        if home is not None and self._decides(home):
+            self._contend(home, fields)
+        elif own is not None and own.order < (fields["at"], fields["node"]):
+            # It claims anew when it hears that this one was granted or withdrawn.
+            self.answer("wait", fields)
+        elif own is not None:
+            self.answer("no-objection", fields)
+            self._claims.ask_again(own)
+        elif home is not None and home.state is HomeState.AWAY:
+            self.grant(fields, None)
+        else:
+            holder = self._directory.remote_home(remote_id)
+            if holder is not None and holder.is_of(fields["node"], fields["connection"]):
+                # Granted before; the answer was lost.
+                self.answer("granted", fields)
+            else:
+                self.answer("no-objection", fields)
+
+    def _decides(self, home: Home) -> bool:
+        """Whether this node holds a Remote ID, and leaves it to no other one whether its holder stays."""
+        holder = home.connection if home.state is HomeState.LOCAL else None
+        return holder is not None and holder.claim != home.remote_id and not self._context.hub.is_draining
+
+    def _contend(self, home: Home, fields: Fields) -> None:
+        assert home.connection is not None
+        newcomer = self._newcomers.get(_name(fields))
+        if newcomer is not None:
+            newcomer.fields = fields
+        else:
+            newcomer = self._newcomers[_name(fields)] = RemoteNewcomer(self, fields)
+            newcomer.contest = self._context.hub.registry.contests.contest_of(home, home.connection)
+            newcomer.contest.join(newcomer)
+        if _name(fields) in self._newcomers:
+            self.answer("wait", fields)
+
+    def _on_withdrawn(self, fields: Fields) -> None:
+        """A newcomer elsewhere has left: those who gave way to it ask again."""
+        newcomer = self._newcomers.pop(_name(fields), None)
+        if newcomer is not None:
+            newcomer.contest.leave(newcomer)
+        self._claims.tell(fields["remote_id"], Heard.RIVAL_LEFT)
+
+    def _on_proof(self, fields: Fields) -> None:
+        newcomer = self._newcomers.get(_name(fields))
+        if newcomer is not None:
+            newcomer.proof(given=fields["given"], reason=fields["reason"])
+
+    # For newcomers
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Make a call later."""
+        return self._context.clock.callLater(seconds, call)
+
+    def forget(self, newcomer: RemoteNewcomer) -> None:
+        """A newcomer has its verdict."""
+        self._newcomers.pop(_name(newcomer.fields), None)
+
+    def grant(self, fields: Fields, how: How | None) -> None:
+        """Let a newcomer hold what this node held, or (None) expected back."""
+        remote_id = fields["remote_id"]
+        address = ClientAddress(fields["address"], fields["address"], fields["shared"])
+        holder = self._directory.make_remote_home(remote_id, fields["node"], fields["connection"], address)
+        self._directory.registrations.displaced(remote_id)
+        # Before anything that is for the holder.
+        legacy = self._directory.registrations.legacy(remote_id)
+        self.answer("granted", fields, how=None if how is None else how.value, **legacy)
+        self._context.hub.registry.moved(holder, remote_id, None, has_proved=how is How.PROOF)
+
+    def answer(self, op: str, fields: Fields, **more: object) -> None:
+        """Answer a claim."""
+        about = {name: fields[name] for name in ("remote_id", "question", "connection")}
+        self._context.send(fields["node"], op, **about, **more)
+
+
+def _name(fields: Fields) -> tuple[str, str, str]:
+    return fields["remote_id"], fields["node"], fields["connection"]
