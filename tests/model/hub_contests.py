@@ -91,6 +91,7 @@ class Contests(Game):
         assert player.house is not None
         if player.house.remote_id in self.challenges:
             self.proved_at[player] = self.now
+            self.lives(player)
         for call in player.house.calls:
             if call.suspended:
                 call.suspended, call.answered_at = False, player.address
@@ -101,9 +102,8 @@ class Contests(Game):
             (name, each) for name, each in self.challenges.items() if player in each.newcomers
         ]
         house = self.houses[remote_id]
-        trusted_at = self.proved_at.get(challenge.holder, float("-inf"))
-        has_failed = (player, remote_id) in self._answered_for
-        by_proof = remote_id in self._proved or self.now - trusted_at < TRUSTED_SECONDS
+        has_failed = (player, remote_id) in self._answered_for and self.proving is not player
+        by_proof = remote_id in self._proved or self._is_trusted(challenge.holder)
         may_not_ask = not house.is_provable or self._has_failed_lately(player, remote_id)
         assert by_proof or has_failed or (challenge.lives and may_not_ask), (
             f"{player} is refused, and nobody has more right to {remote_id}"
@@ -116,6 +116,10 @@ class Contests(Game):
             self.fails(player, remote_id)
         player.refused = True
         self.leaves(player, goodbye=False)
+
+    def _is_trusted(self, holder: Player) -> bool:
+        """Whether a holder has proved itself in a contest, lately."""
+        return self.now - self.proved_at.get(holder, float("-inf")) < TRUSTED_SECONDS
 
     def _has_failed_lately(self, player: Player, remote_id: str) -> bool:
         failed_at = self.failures.get((player.address.key, remote_id), float("-inf"))
@@ -178,6 +182,7 @@ class Contests(Game):
         longest = BUSY_SECONDS if challenge.has_longer else soon
         assert challenge.lives or waited < longest, f"{holder} is silent"
         assert house.is_provable or not challenge.lives, f"{holder} lives, and newcomers wait"
+        assert not (challenge.lives and self._is_trusted(holder)), f"{holder} has proved itself"
         for player in challenge.newcomers:
             assert player.is_there
             patience = NEWCOMER_SECONDS + BUSY_SECONDS * len(self.players)

@@ -176,13 +176,7 @@ class HubMachine(RuleBasedStateMachine):
     @if_any(Match.homes)
     @rule(address=ADDRESSES, home=one_of_the(Match.homes), letters=lists(KINDS, max_size=2))
     def call(self, address: ClientAddress, home: Player, letters: list[str]) -> None:
-        client = self.match.connect(address)
-        if client is not None and home.house is not None:
-            self.match.request(client, home.house.remote_id)
-            if client.call is not None and not home.congested:
-                self.match.ready(home, client.call, None)
-                for kind in letters:
-                    self.match.client_says(client, kind, None)
+        self._call(address, home, letters)
 
     @if_any(Match.home_calls)
     @rule(home_call=one_of_the(Match.home_calls), letters=lists(KINDS, min_size=2, max_size=3))
@@ -227,11 +221,11 @@ class HubMachine(RuleBasedStateMachine):
             if newcomer.is_there and holder.house is not None:
                 self.match.register(newcomer, holder.house.remote_id, None)
 
-    @if_any(Match.homes)
+    @if_any(Match.provable)
     @rule(
-        home=one_of_the(Match.homes),
+        home=one_of_the(Match.provable),
         adversaries=lists(sampled_from(ADVERSARIES), max_size=4, unique=True),
-        moves=lists(sampled_from(["pong", "leave", "come", "wait"]), max_size=8),
+        moves=lists(sampled_from(["pong", "leave", "come", "call", "wait"]), max_size=8),
         seconds=sampled_from([0.0, 4.0, 9.0, 16.0]),
     )
     def besiege(self, home: Player, adversaries: list[str], moves: list[str], seconds: float) -> None:
@@ -254,6 +248,8 @@ class HubMachine(RuleBasedStateMachine):
                     self.match.leave(challenge.holder, goodbye=False)
                 case "come":
                     self._appear(address(ADVERSARIES[len(strangers) % 4]), remote_id)
+                case "call":
+                    self._call(address("192.0.2.3"), challenge.holder, ["offer"])
                 case "wait":
                     self.match.advance(3.0)
         self.match.advance(30.0)
@@ -263,6 +259,15 @@ class HubMachine(RuleBasedStateMachine):
     def end_a_call(self, home_call: tuple[Player, Call], kind: str, goodbye: bool) -> None:
         self.match.home_says(*home_call, kind)
         self.match.leave(home_call[1].client, goodbye=goodbye)
+
+    def _call(self, address: ClientAddress, home: Player, letters: list[str]) -> None:
+        client = self.match.connect(address)
+        if client is not None and home.house is not None:
+            self.match.request(client, home.house.remote_id)
+            if client.call is not None and not home.congested:
+                self.match.ready(home, client.call, None)
+                for kind in letters:
+                    self.match.client_says(client, kind, None)
 
     def _appear(
         self,

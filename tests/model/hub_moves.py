@@ -23,6 +23,10 @@ class Match(Referee):
         """Players who hold a Remote ID."""
         return [player for player in self.there() if player.house is not None]
 
+    def provable(self) -> list[Player]:
+        """Players who hold a Remote ID that can be proved."""
+        return [player for player in self.homes() if player.house is not None and player.house.is_provable]
+
     def clients(self) -> list[Player]:
         """Players who have, or had, a session."""
         return [player for player in self.there() if player.is_client]
@@ -175,6 +179,9 @@ class Match(Referee):
                 self.holder_proved(player)
             asking.proved()
             self.proving = None
+            assert player.house is not None and player.house.remote_id == asking.remote_id, (
+                f"{player} proved it"
+            )
 
     def prove_promptly(self) -> None:
         """Let those prove themselves who do so at once."""
