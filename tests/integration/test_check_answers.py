@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import socket
@@ -11,16 +10,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
 
 import jsonschema
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.check import command
 from tests import ROOT
 from tests.support.certificates import make_certificate
+from tests.support.check_process import run
 from tests.support.free_ports import free_port
 from tests.support.server_process import ServerProcess, child_environment
 
@@ -52,14 +50,6 @@ class Answering:
             connection.recv(4096)
             connection.sendall(self._answer)
             connection.recv(1 if self._answer else 4096)
-
-
-def run(*arguments: str) -> tuple[int, str]:
-    """Run the command in this process; return its exit status and its first line."""
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(io.StringIO()):
-        status = command.main(arguments)
-    return status, out.getvalue().splitlines()[0]
 
 
 class AnswersTest(SynchronousTestCase):
