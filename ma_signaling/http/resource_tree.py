@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
-from ma_signaling.http import web_pages
+from ma_signaling.http import static_files, web_pages
 from ma_signaling.http.api import Check, SessionStory
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.health import Health, Ready
@@ -30,7 +30,8 @@ def make_root(
     web_app: Mapping[str, AppFile] | None = None,
 ) -> tuple[web_pages.Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
-    root = web_pages.Root(hub)
+    app = web_pages.PUBLIC_APP if web_app is None else "/app/"
+    root = web_pages.Root(hub, addresses, app)
 
     def may_read_metrics(request: HttpRequest) -> bool:
         client = client_of(request, addresses)
@@ -39,8 +40,9 @@ def make_root(
     root.putChild(b"metrics", MetricsPage(metrics, may_read_metrics))
     root.putChild(b"health", Health(hub))
     root.putChild(b"ready", Ready(readiness))
-    root.putChild(b"doctor", web_pages.File(web_pages.read("doctor.html")))
-    root.putChild(b"assets", web_pages.folder(web_pages.read_assets()))
+    root.putChild(b"doctor", web_pages.TranslatedPage("doctor.html", app))
+    root.putChild(b"sessions", web_pages.SessionPages(app))
+    root.putChild(b"assets", static_files.folder(web_pages.read_assets()))
     if web_app is not None:
         root.putChild(b"app", WebApp(web_app))
     api = NotFound()

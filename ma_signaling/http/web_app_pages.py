@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +12,8 @@ from zope.interface import implementer
 
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import Page, without_content
+from ma_signaling.http.static_files import is_known, takes_gzip
 from ma_signaling.http.web_app import AppFile
-from ma_signaling.http.web_pages import is_known
 
 SEND_SECONDS = 120.0
 """What a client may take for one file; then its connection is closed, for it may read nothing at all."""
@@ -34,8 +33,6 @@ _HEADERS = {
     b"Content-Security-Policy": _POLICY,
     b"Cross-Origin-Opener-Policy": b"same-origin-allow-popups",
 }
-
-_GZIP = re.compile(rb"(?:^|[\s,])(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:$|,))[0-9.]+\s*)?(?:$|,)")
 
 
 class WebApp(Page):
@@ -67,7 +64,7 @@ def _send(request: HttpRequest, file: AppFile) -> bytes | int:
     body, etag = file.body, b'"%b"' % file.etag.encode()
     if file.compressed is not None:
         request.setHeader(b"Vary", b"Accept-Encoding")
-        if _GZIP.search(b",".join(request.head.header(b"accept-encoding")).lower()):
+        if takes_gzip(request.head):
             request.setHeader(b"Content-Encoding", b"gzip")
             # Another representation has another tag (RFC 9110 section 8.8.3).
             body, etag = file.compressed, b'"%b-gzip"' % file.etag.encode()

@@ -1,59 +1,158 @@
-"""The pages for browsers: ``/``, and the files in ``pages/``, read once."""
+"""The pages for browsers, in the language that each asks for, and the files that they load."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
-from hashlib import sha256
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from string import Template
-from typing import NamedTuple
 
 from twisted.web.resource import IResource
 
 from ma_signaling import __version__
 from ma_signaling.core.hub import Hub
+from ma_signaling.http import languages
 from ma_signaling.http.channel import HttpRequest
-from ma_signaling.http.resource import NotFound, Page, without_content
-from ma_signaling.transport.request_head import RequestHead
-
-_POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+from ma_signaling.http.resource import Page, client_of, reply
+from ma_signaling.http.static_files import (
+    PAGES,
+    StaticFile,
+    make_file,
+    read_tree,
+    send,
+    set_page_headers,
 )
+from ma_signaling.transport.client_address import ClientAddresses
+from ma_signaling.transport.sockets import peer_address
 
-_HEADERS = {b"Content-Security-Policy": _POLICY, b"Cross-Origin-Opener-Policy": b"same-origin"}
-"""Nothing inline, nothing from elsewhere, in nobody's frame. ``connect-src 'self'`` includes the WebSocket."""
-
-_ASSETS = ("root.js", "style.css", "icon.svg", "doctor")
+_ASSETS = (
+    "root.js",
+    "session.js",
+    "texts.js",
+    "style.css",
+    "doctor.css",
+    "icon.svg",
+    "doctor",
+    languages.TEXTS,
+)
 """What is served below ``/assets``: files, and directories of files."""
 
-_TAG = re.compile(rb'"[!#-~\x80-\xff]*"')
-"""An entity tag, without the mark that says it is weak (RFC 9110 section 8.8.3)."""
+_TEXTS = languages.load({each.name: each.read_bytes() for each in PAGES.joinpath(languages.TEXTS).iterdir()})
 
-_TYPES = {
-    ".html": b"text/html; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".svg": b"image/svg+xml",
-}
+PUBLIC_APP = "https://app.music-assistant.io/"
+"""Where people listen, unless this server has the web app itself; both take ``?remote_id=R``."""
 
-_PAGES = files("ma_signaling.http") / "pages"
+
+def language_of(request: HttpRequest) -> str:
+    """Return the language in which to answer a browser."""
+    accepted = b",".join(request.head.header(b"accept-language"))
+    return languages.preferred(accepted.decode("latin-1"), _TEXTS)
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Return whether a browser asks, and not a program."""
+    return b"text/html" in (request.getHeader(b"accept") or b"")
+
+
+def _translated(name: str, app: str) -> dict[str, StaticFile]:
+    """A page below ``pages/`` by language, with the address of the web app in it."""
+    page = PAGES.joinpath(name).read_text("utf-8")
+
+    def in_language(language: str) -> StaticFile:
+        values = {"language": language, "app": app}
+        return make_file(name, languages.fill(page, _TEXTS[language], values).encode())
+
+    return {language: in_language(language) for language in _TEXTS}
+
+
+_MISSING = _translated("missing.html", "")
+
+
+class TranslatedPage(Page):
+    """A page that is the same for everybody who reads a language; ``app`` is the address of the web app."""
+
+    def __init__(self, name: str, app: str) -> None:
+        super().__init__()
+        self._files = _translated(name, app)
+
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
+        return MissingPage()
+
+    def render_GET(self, request: HttpRequest) -> bytes | int:
+        return send(request, self._files[language_of(request)], b"Accept-Encoding, Accept-Language")
+
+
+class SessionPages(Page):
+    """``/sessions/S``: what this server saw of the session S, which the page asks the API for."""
+
+    def __init__(self, app: str) -> None:
+        super().__init__()
+        self._page = TranslatedPage("session.html", app)
+
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
+        return self._page if path else MissingPage()
+
+    def render_GET(self, request: HttpRequest) -> bytes | int:
+        return MissingPage().render_GET(request)
+
+
+class MissingPage(Page):
+    """Where nothing is: a browser gets a page that leads on, a program JSON."""
+
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
+        return self
+
+    def render_GET(self, request: HttpRequest) -> bytes | int:
+        request.setHeader(b"Vary", b"Accept, Accept-Language")
+        if not wants_page(request):
+            return reply(request, 404, {"error": "Not found"})
+        page = _MISSING[language_of(request)]
+        request.setResponseCode(404, b"Not Found")
+        set_page_headers(request, page.type)
+        return page.plain.body
 
 
 class Root(Page):
     """``/``: what this is, and what it offers."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, addresses: ClientAddresses, app: str) -> None:
         super().__init__()
         self._hub = hub
-        self._html = Template(read("root.html").body.decode())
+        self._app = app
+        self._addresses = addresses
+        self._page = PAGES.joinpath("root.html").read_text("utf-8")
 
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
-        return self if path == b"" and not request.postpath else super().getChild(path, request)
+        return self if path == b"" and not request.postpath else MissingPage()
 
     def render_GET(self, request: HttpRequest) -> bytes:
+        request.setHeader(b"Vary", b"Accept, Accept-Language")
+        if wants_page(request):
+            set_page_headers(request, b"text/html; charset=utf-8")
+            return self._html(request).encode()
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        return self._text().encode()
+
+    def _html(self, request: HttpRequest) -> str:
+        language = language_of(request)
+        texts = _TEXTS[language]
+        counts = self._hub.counts()
+        mark, key, address = self._way(request)
+        values = {
+            "language": language,
+            "app": self._app,
+            "servers": str(counts["servers"]),
+            "clients": str(counts["clients"]),
+            "version": __version__,
+            "proxy": texts["front"][key].format(address=address),
+            "proxy-mark": mark,
+        }
+        return languages.fill(self._page, texts, values)
+
+    def _way(self, request: HttpRequest) -> tuple[str, str, str]:
+        """Whether a proxy is in between, as far as this server can see: a mark, the key of a text, an address."""
+        client = client_of(request, self._addresses)
+        if client.shared:
+            return "warn", "proxy-unnamed", client.text
+        peer = peer_address(request.transport)
+        return "ok", "direct" if peer in (None, client.text) else "proxy", client.text
+
+    def _text(self) -> str:
         counts = self._hub.counts()
         lines = [
             "Music Assistant Signaling Server",
@@ -72,79 +171,9 @@ class Root(Page):
             "  /doctor - Connection check (for a browser)",
             "",
         ]
-        request.setHeader(b"Vary", b"Accept")
-        if b"text/html" in (request.getHeader(b"accept") or b""):
-            _set_page_headers(request, b"text/html; charset=utf-8")
-            return self._html.substitute(
-                servers=counts["servers"],
-                clients=counts["clients"],
-                pending=counts["pendingClients"],
-                version=__version__,
-            ).encode()
-        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
-        return "\n".join(lines).encode()
+        return "\n".join(lines)
 
 
-class PageFile(NamedTuple):
-    """One file, ready to be sent."""
-
-    body: bytes
-    type: bytes
-    etag: bytes
-
-
-class File(Page):
-    """A file for browsers, which ask each time whether theirs is still the latest."""
-
-    def __init__(self, file: PageFile) -> None:
-        super().__init__()
-        self._file = file
-
-    def render_GET(self, request: HttpRequest) -> bytes | int:
-        _set_page_headers(request, self._file.type)
-        request.setHeader(b"Cache-Control", b"no-cache")
-        request.setHeader(b"ETag", self._file.etag)
-        if is_known(request.head, self._file.etag):
-            request.setResponseCode(304, b"Not Modified")
-            return without_content(request)
-        return self._file.body
-
-
-def is_known(head: RequestHead, etag: bytes) -> bool:
-    """Return whether If-None-Match names ``etag``: tags compare weakly there (RFC 9110 section 13.1.2)."""
-    tags = b",".join(head.header(b"if-none-match"))
-    return tags == b"*" or etag in _TAG.findall(tags)
-
-
-def folder(entries: Mapping[str, PageFile | Mapping[str, PageFile]]) -> Page:
-    """Return a resource with a child for each of these files, and for each directory of them."""
-    resource = NotFound()
-    for name, entry in entries.items():
-        resource.putChild(name.encode(), File(entry) if isinstance(entry, PageFile) else folder(entry))
-    return resource
-
-
-def read(path: str) -> PageFile:
-    """The file at ``path`` below ``pages/``."""
-    return _read(_PAGES.joinpath(path))
-
-
-def read_assets() -> dict[str, PageFile | dict[str, PageFile]]:
+def read_assets() -> dict[str, StaticFile | dict[str, StaticFile]]:
     """Everything below ``/assets``, by name."""
-    return {name: _read_tree(_PAGES.joinpath(name)) for name in _ASSETS}
-
-
-def _set_page_headers(request: HttpRequest, type: bytes) -> None:
-    request.setHeader(b"Content-Type", type)
-    for name, value in _HEADERS.items():
-        request.setHeader(name, value)
-
-
-def _read_tree(entry: Traversable) -> PageFile | dict[str, PageFile]:
-    return {each.name: _read(each) for each in entry.iterdir()} if entry.is_dir() else _read(entry)
-
-
-def _read(file: Traversable) -> PageFile:
-    body = file.read_bytes()
-    _, dot, suffix = file.name.rpartition(".")
-    return PageFile(body, _TYPES[dot + suffix], b'"%b"' % sha256(body).hexdigest()[:20].encode())
+    return {name: read_tree(name) for name in _ASSETS}

@@ -21,7 +21,7 @@ REQUESTS = {
     HEALTH: b'"status":"ok"',
     HEALTH * 3: b'"status":"ok"',
     b"GET / HTTP/1.0\r\n\r\n": b"Music Assistant",
-    b"GET /assets/doctor/sentences.js HTTP/1.1\r\nHost: h\r\n\r\n": b"export",
+    b"GET /assets/doctor/advice.js HTTP/1.1\r\nHost: h\r\n\r\n": b"export",
     b"nonsense\r\n\r\n": b'"error"',
     b"GET /ws HTTP/1.1\r\nHost: h\r\n\r\n": b'"error"',
     UPGRADE + b"\r\n": b"101 Switching Protocols\r\n",

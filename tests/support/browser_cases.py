@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from unittest import SkipTest
 
+import aiortc
+from playwright.sync_api import Locator
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.browser_thread import CHROMIUM, BrowserThread, HomeThread, Visit
 from tests.support.server_process import ServerProcess
 from tests.support.stun_server import start_stun
+from tests.support.web_app import MusicAssistant
 from tests.support.webrtc_peers import Home, Message, eventually
 
 T = TypeVar("T")
 
-DESKTOP = {"viewport": {"width": 1200, "height": 850}}
-STEPS = ["server", "id", "online", "ready", "ice", "answer", "identity", "path", "secure", "channel", "rtt"]
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+STEPS = [
+    "id",
+    "server",
+    "online",
+    "ready",
+    "ice",
+    "answer",
+    "identity",
+    "path",
+    "secure",
+    "channel",
+    "api",
+    "speed",
+]
+
+
+class Outcome(NamedTuple):
+    """What the page says at the end of a check; ``steps`` and ``stations`` have the status of each."""
+
+    state: str
+    headline: str
+    text: str
+    steps: dict[str, str]
+    stations: dict[str, str]
 
 
 class SilentHome(Home):
@@ -45,14 +72,35 @@ class LeavingHome(Home):
         await self._socket.close()
 
 
+class ServingHome(MusicAssistant):
+    """Also answers requests for files, as the home's own web server does."""
+
+    def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
+        request = json.loads(text)
+        if request.get("type") != "http-proxy-request":
+            super()._command(channel, text)
+            return
+        reply = {"type": "http-proxy-response", "id": request["id"], "status": 200, "headers": {}}
+        channel.send(json.dumps({**reply, "body": "00" * 20_000}))
+
+
+class NewHome(MusicAssistant):
+    """Was never set up."""
+
+    def _greet(self, channel: aiortc.RTCDataChannel) -> None:
+        super()._greet(channel)
+        channel.send(json.dumps({"message_id": "connection", "error_code": 503, "details": "Setup required"}))
+
+
 class HomesTestCase(SynchronousTestCase):
     """A server, and homes."""
 
+    server: ServerProcess
+    homes: HomeThread
+
     def setUp(self) -> None:
         self.server = self.enterContext(ServerProcess("--ready-timeout", "0.5", "--start-grace", "0"))
-        self.homes = HomeThread()
-        self.homes.__enter__()
-        self.addCleanup(self.homes.__exit__, None, None, None)
+        self.homes = self.enterContext(HomeThread())
 
     def home(self, kind: type[Home] = Home, **options: Any) -> Home:
         """A home that is online."""
@@ -63,7 +111,7 @@ class HomesTestCase(SynchronousTestCase):
 
 
 class DoctorTestCase(HomesTestCase):
-    """And a browser, which the tests of a class share: each visit has a fresh profile."""
+    """The same and a browser, which the tests of a class share: each visit has a fresh profile."""
 
     browser: BrowserThread
 
@@ -72,9 +120,15 @@ class DoctorTestCase(HomesTestCase):
         if not CHROMIUM.exists():
             raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
         super().setUpClass()
+        cls.server = cls.enterClassContext(
+            ServerProcess("--ready-timeout", "0.5", "--start-grace", "0", "--park", "2")
+        )
+        cls.homes = cls.enterClassContext(HomeThread())
         cls.browser = BrowserThread()
         cls.addClassCleanup(cls.browser.stop)
         cls.browser.start()
+
+    def setUp(self) -> None: ...
 
     def stun(self) -> str:
         """The address of a STUN server that works."""
@@ -94,36 +148,56 @@ class DoctorTestCase(HomesTestCase):
             return result
 
         try:
-            return self.browser.visit(watched, **{**DESKTOP, **options})
+            return self.browser.visit(watched, **{**DESKTOP, "locale": "en-GB", **options})
         except Exception as error:
             raise self.failureException(f"{error}\n--- the server's log ---\n{self.server.log()}") from error
 
-    def check(self, visit: Visit, remote_id: str, *, relay_only: bool = False) -> None:
-        """Open the doctor, and begin a check."""
+    def open(self, visit: Visit) -> None:
+        """Open the doctor, and wait until its scripts run."""
         visit.page.goto(self.server.http + "/doctor")
+        visit.page.locator("#steps > li").last.wait_for(state="attached")
+
+    def check(self, visit: Visit, remote_id: str, *, only: str = "") -> None:
+        """Open the doctor, and begin a check."""
+        self.open(visit)
         visit.page.get_by_label("Remote ID of your home").fill(remote_id)
-        if relay_only:
-            visit.page.get_by_label("Use relays").check()
-        visit.page.get_by_role("button", name="Check").click()
+        if only:
+            visit.page.get_by_text("Test only a part").click()
+            visit.page.get_by_label(only).check()
+        visit.page.get_by_role("button", name="Check", exact=True).click()
 
-    def outcome(self, visit: Visit) -> tuple[str, dict[str, str]]:
-        """Wait for the end of a check: its summary, and the status of each step."""
-        visit.page.get_by_role("button", name="Copy report").wait_for()
+    def outcome(self, visit: Visit) -> Outcome:
+        """Wait for the end of a check, and return what the page says then."""
+        visit.page.locator("main:not([data-state=run], [data-state=idle])").wait_for()
         items = visit.page.locator("#steps > li").all()
-        statuses = {str(item.get_attribute("id")): str(item.get_attribute("data-status")) for item in items}
-        return visit.page.get_by_role("status").inner_text(), {
-            name.removeprefix("step-"): status for name, status in statuses.items()
-        }
+        stations = visit.page.locator("#stations > li").all()
 
-    def assert_stops_at(self, step: str, found: tuple[str, dict[str, str]], *phrases: str) -> None:
-        """The check went well until `step`, failed there, and said why; what follows was not tried."""
-        summary, statuses = found
+        def statuses(items: list[Locator]) -> dict[str, str]:
+            return {
+                str(each.get_attribute("id")).partition("-")[2]: str(each.get_attribute("data-status"))
+                for each in items
+            }
+
+        return Outcome(
+            state=str(visit.page.locator("main").get_attribute("data-state")),
+            headline=str(visit.page.locator("#headline").text_content()),
+            text=visit.page.locator("#verdict").inner_text(),
+            steps=statuses(items),
+            stations=statuses(stations),
+        )
+
+    def assert_stops_at(self, step: str, station: str, found: Outcome, headline: str, *phrases: str) -> None:
+        """The check went well until ``step``, failed there, and said so at ``station``; the rest was not tried."""
         at = STEPS.index(step)
-        assert statuses[step] == "fail", found
-        assert all(statuses[each] in ("ok", "warn") for each in STEPS[:at]), found
-        assert all(statuses[each] == "wait" for each in STEPS[at + 1 :]), found
+        assert found.state in ("fail", "danger"), found
+        assert found.steps[step] == "fail", found
+        assert all(found.steps[each] in ("ok", "warn") for each in STEPS[:at]), found
+        assert all(found.steps[each] == "wait" for each in STEPS[at + 1 :]), found
+        assert found.stations[station] == "fail", found
+        assert [*found.stations.values()].count("fail") == 1, found
+        assert found.headline == headline, found
         for phrase in phrases:
-            assert phrase in summary, summary
+            assert phrase in found.text, found.text
 
     def assert_nothing_is_left(self, home: Home) -> None:
         """The home has heard a goodbye for each session, and has none left."""

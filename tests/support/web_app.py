@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import aiortc
 
@@ -13,8 +14,8 @@ from tests.support.webrtc_peers import Home, Message
 class MusicAssistant(Home):
     """A home whose channel ``ma-api`` says what Music Assistant's own API says to whoever connects."""
 
-    def __init__(self, url: str, *, remote_id: str = "") -> None:
-        super().__init__(url, remote_id=remote_id)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
         self.commands: list[Message] = []
         """What clients have asked of the API."""
 
@@ -26,9 +27,12 @@ class MusicAssistant(Home):
         def bridge(channel: aiortc.RTCDataChannel) -> None:
             if channel.label == "ma-api":
                 channel.add_listener("message", lambda text: self._command(channel, text))
-                channel.send(json.dumps(SERVER_INFO))
+                self._greet(channel)
 
         connection.add_listener("datachannel", bridge)
+
+    def _greet(self, channel: aiortc.RTCDataChannel) -> None:
+        channel.send(json.dumps(SERVER_INFO))
 
     def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
         command = json.loads(text)

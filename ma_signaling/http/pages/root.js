@@ -1,6 +1,33 @@
-// The box for a Remote ID: to the doctor, with the ID in the fragment, which no server and no log sees.
-document.getElementById("form").addEventListener("submit", (event) => {
+// The front page: the box for a Remote ID, and what this server is called.
+
+import { isLocal } from "./doctor/candidates.js";
+import * as remoteId from "./doctor/remote_id.js";
+import { text } from "./texts.js";
+
+const find = (id) => document.getElementById(id);
+
+// To the doctor with the ID in the fragment, which no server and no log sees.
+find("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const id = document.getElementById("remote-id").value.trim();
+  const id = remoteId.tidy(find("remote-id").value);
   location.href = id ? `/doctor#${encodeURIComponent(id)}` : "/doctor";
+});
+
+const address = new URL("/ws", location);
+address.protocol = address.protocol.replace("http", "ws");
+find("address").value = address.href;
+find(address.protocol === "wss:" ? "tls" : "no-tls").hidden = false;
+const name = find(isLocal(location.hostname) ? "local-name" : "public-name");
+name.textContent = name.textContent.replace("{host}", location.host);
+name.hidden = false;
+
+find("copy").addEventListener("click", async () => {
+  find("address").select();
+  try {
+    await navigator.clipboard.writeText(address.href);
+    find("copy").textContent = text("doctor.copied");
+    setTimeout(() => { find("copy").textContent = text("front.copy"); }, 3000);
+  } catch {
+    // It is selected, for whoever copies by hand.
+  }
 });

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
+from ma_signaling.core.verdicts import VERDICTS
 from tests import ROOT
-from tests.support.browser_cases import DoctorTestCase
+from tests.support.browser_cases import STEPS, DoctorTestCase
 from tests.support.browser_thread import Visit
 from tests.support.webrtc_peers import remote_id_from_fingerprint
 
-DOCTOR = ROOT / "ma_signaling" / "http" / "pages" / "doctor"
+PAGES = ROOT / "ma_signaling" / "http" / "pages"
+DOCTOR = PAGES / "doctor"
+DOCS = ROOT / "docs" / "doctor.md"
+TEXTS: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in (PAGES / "texts").iterdir()}
+
+
+def flat(texts: Any, at: str = "") -> dict[str, str]:
+    """All texts by their path."""
+    if isinstance(texts, str):
+        return {at: texts}
+    items = texts.items() if isinstance(texts, dict) else enumerate(texts)
+    return {path: text for key, each in items for path, text in flat(each, f"{at}.{key}").items()}
+
+
+def placeholders(text: str) -> set[str]:
+    """The names of the values that a text wants."""
+    return set(re.findall(r"\{(\w+)\}", text))
+
+
+def tables(page: Path) -> list[list[list[str]]]:
+    """The rows of each table, its head included."""
+    found = re.findall(r"(?:^\|.*\|\n)+", page.read_text(), re.MULTILINE)
+    rows = [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+        for table in found
+    ]
+    return [[table[0], *table[2:]] for table in rows]
 
 
 class LogicTests(DoctorTestCase):
@@ -36,6 +65,12 @@ class LogicTests(DoctorTestCase):
     def test_typed_remote_ids(self) -> None:
         cases = {
             " maik7 dnl3 ": "MAIK7DNL3",
+            "\u201caaaaaaaa\u2011aaaaa\u2013aaaaa-aaaaaaa\u200ba\u201d": "A" * 26,
+            "https://app.music-assistant.io/?join=x&remote_id=aaaaaaaa%2Daaaaaaaa%2Daaaaaaaaaa#/guest": "A"
+            * 26,
+            "https://signaling.example/doctor#MA-X7K9-P2M4": "MA-X7K9-P2M4",
+            "%E0%A4%A": "%E0%A4%A",
+            "AAAAAAAA-AAAAA-AAAAA-AAAAAAA0": "A" * 25 + "0",
             "ma-x7k9-p2m4": "MA-X7K9-P2M4",
             "AAAAAAAA-AAAAAAAA-AAAAAAAAAA": "A" * 26,
             "https://app.example/?remote_id=" + "a" * 26 + "&x=y": "A" * 26,
@@ -70,32 +105,114 @@ class LogicTests(DoctorTestCase):
                 "local": [{"type": each} for each in local.split()],
                 "remote": [{"type": each} for each in remote.split()],
                 "probes": [{"kind": each} for each in probes.split()],
-                "relayOnly": relay_only,
+                "only": "relay" if relay_only else "any",
             }
             for local, remote, probes, relay_only, _ in cases
         ]
         assert self.call("verdicts.js", "a[0].map(m.whyNoPath)", given) == [code for *_, code in cases]
 
-    def test_every_code_has_its_sentences(self) -> None:
-        sources = "".join(path.read_text() for path in DOCTOR.glob("*.js") if path.name != "sentences.js")
-        codes = set(re.findall(r'new Stop\("([a-z-]+)"', sources))
-        codes |= set(re.findall(r'_WITHIN, "([a-z-]+)"', sources))
-        codes |= set(
-            re.findall(
-                r'(?:return|[?:]) "((?:no|only|relays?)-[a-z-]+)"', (DOCTOR / "verdicts.js").read_text()
-            )
-        )
-        codes |= {"id-bad", "id-mistyped", "home-lost", "home-silent", "no-answer"}
-        # The one that findPath turns into those of verdicts.js.
-        codes -= {"no-path"}
-        assert len(codes) > 25, codes
-        details = {"seconds": 7, "code": 1012, "text": "Why."}
-        said = self.call("sentences.js", "a[0].map((code) => m.explain(code, a[1]))", sorted(codes), details)
-        for code, each in zip(sorted(codes), said, strict=True):
-            assert code == "unexpected" or not each["text"].startswith("The check itself failed"), code
-            assert each["text"].endswith("."), each
-            assert each["advice"].endswith(".") or code == "stopped", each
-            assert "undefined" not in str(each), each
+    def test_why_no_ipv6(self) -> None:
+        cases = [
+            ("", "ipv4", "no-ipv6-there"),
+            ("ipv4", "ipv6", "no-ipv6-here"),
+            ("ipv6", "ipv6", "ipv6-blocked"),
+        ]
+        given = [
+            {"only": "ipv6", "local": [{"family": local}], "remote": [{"family": remote}]}
+            for local, remote, _ in cases
+        ]
+        assert self.call("verdicts.js", "a[0].map(m.whyNoPath)", given) == [code for *_, code in cases]
+
+    def test_local_and_public_addresses(self) -> None:
+        """A peer-reflexive address is as public as it is, and no more."""
+        local = ["127.0.0.1", "::1", "[::1]", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.0.1"]
+        local += ["100.64.0.1", "fe80::1", "fd00::1", "localhost", "nas.local", "8f.local"]
+        public = ["203.0.113.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "example.org", "10.example.org"]
+        found = self.call("candidates.js", "a[0].map(m.isLocal)", [*local, *public])
+        assert found == [True] * len(local) + [False] * len(public)
+        ends = [
+            {"candidateType": "prflx", "protocol": "udp", "address": "127.0.0.1"},
+            {"candidateType": "prflx", "protocol": "udp", "address": "203.0.113.7"},
+            {"candidateType": "relay", "protocol": "udp", "address": "203.0.113.7", "relayProtocol": "tls"},
+            {"candidateType": "host", "protocol": "udp"},
+        ]
+        assert self.call("candidates.js", "a[0].map(m.describeEnd)", ends) == [
+            "prflx/udp/ipv4, local",
+            "prflx/udp/ipv4, public",
+            "relay/udp/ipv4, public, relay by tls",
+            "host/udp",
+        ]
+
+    def test_relays_by_udp_alone(self) -> None:
+        cases = {
+            "turn:a": True,
+            "turn:a?transport=udp stun:b": True,
+            "turn:a turn:a?transport=tcp": False,
+            "turns:a": False,
+            "stun:a": False,
+        }
+        given = [[{"url": url} for url in urls.split()] for urls in cases]
+        assert self.call("ice_servers.js", "a[0].map(m.relaysNeedUdp)", given) == [*cases.values()]
+
+    def test_durations(self) -> None:
+        """Nothing takes 0 ms."""
+        found = self.call("report.js", "a[0].map(m.duration)", [0, 0.4, 1, 999, 1500])
+        assert found == ["< 1 ms", "< 1 ms", "1 ms", "999 ms", "1.5 s"]
+
+    def test_every_code_has_its_advice(self) -> None:
+        """All codes that the modules stop or warn with, and no others."""
+        sources = {path.name: path.read_text() for path in DOCTOR.glob("*.js") if path.name != "advice.js"}
+        source = "".join(sources.values())
+        stops = set(re.findall(r'new Stop\(.*?"([a-z0-9-]+)"', source))
+        stops |= set(re.findall(r'_WITHIN, "([a-z-]+)"', source))
+        stops |= set(re.findall(r'"((?:no|only|relays?|ipv6)-[a-z0-9-]+)"', sources["verdicts.js"]))
+        stops |= {
+            "server-restarting",
+            "signaling-closed",
+            "id-bad",
+            "id-mistyped",
+            "home-lost",
+            "home-silent",
+            "blocked",
+        }
+        stops |= set(re.findall(r'^  "?[a-z-]+"?: "([a-z-]+)",$', sources["signaling.js"], re.MULTILINE))
+        # Codes inside, which others replace.
+        stops -= {"no-path", "silence"}
+        warnings = set(re.findall(r'warning: "([a-z-]+)"', source))
+        warnings |= set(re.findall(r'"((?:some|relays)-(?:ice|udp)-[a-z]+)"', sources["connection_steps.js"]))
+        warnings |= {"slow-start", "unencrypted"}
+        advice = self.call("advice.js", "[Object.keys(m.FAILURES), Object.keys(m.WARNINGS)]")
+        assert stops == set(advice[0]), stops ^ set(advice[0])
+        assert warnings == set(advice[1]), warnings ^ set(advice[1])
+
+    def test_texts(self) -> None:
+        """Each language has the texts of each code, each hint that is used, and no others; with the same values."""
+        advice = self.call("advice.js", "m.FAILURES"), self.call("advice.js", "m.WARNINGS")
+        hints = {hint for codes in advice for hints in codes.values() for hint in hints}
+        english = flat(TEXTS["en"])
+        for language, texts in TEXTS.items():
+            assert set(texts["failures"]) == set(advice[0]), language
+            assert set(texts["warnings"]) == set(advice[1]), language
+            assert set(texts["hints"]) == hints | {"wait-seconds"}, (language, set(texts["hints"]) ^ hints)
+            assert set(texts["verdicts"]) == set(VERDICTS), language
+            assert set(texts["steps"]) == set(STEPS), language
+            found = flat(texts)
+            assert list(found) == list(english), (language, set(found) ^ set(english))
+            for key, text in found.items():
+                assert text.strip() == text != "", (language, key)
+                assert placeholders(text) == placeholders(english[key]), (language, key)
+
+    def test_table_of_failures(self) -> None:
+        """docs/doctor.md names each failure with its headline and what to try first."""
+        failures = self.call("advice.js", "m.FAILURES")
+        texts = TEXTS["en"]
+
+        def row(code: str, hints: list[str]) -> list[str]:
+            first = texts["hints"][hints[0]] if hints else ""
+            return [f"`{code}`", texts["failures"][code][0], first]
+
+        (table,) = [each for each in tables(DOCS) if each[0][0] == "Code"]
+        assert table[1:] == [row(code, hints) for code, hints in failures.items()]
 
     def test_shortened(self) -> None:
         cases = {

@@ -108,6 +108,10 @@ class PagesTest(SynchronousTestCase):
         self.assertEqual(page.body, FILES["index.html"])
         self.assertIn("script-src 'self' blob: 'wasm-unsafe-eval';", page.headers["content-security-policy"])
 
+    def test_pages_lead_to_it(self) -> None:
+        self.assertIn(b'data-app="/app/"', self.ask("/doctor").body)
+        self.assertIn(b'href="/app/"', self.ask("/", accept="text/html").body)
+
     def test_nothing_else(self) -> None:
         for path in (
             "/app/info",

@@ -2,12 +2,20 @@
 
 export const TYPES = ["host", "srflx", "prflx", "relay"];
 
-const NAMES = { host: "local", srflx: "public (STUN)", prflx: "public (as the other side sees it)", relay: "relayed (TURN)" };
-const FAMILIES = { ipv4: "IPv4", ipv6: "IPv6", mdns: "hidden" };
+const PRIVATE_IPV4 = /^(10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
+const PRIVATE_IPV6 = /^(::1$|f[cd]|fe[89ab])/i;
 
+/** "mdns" (a name that hides the address), "ipv4" or "ipv6". */
 export function family(address) {
   if (address.endsWith(".local")) return "mdns";
   return address.includes(":") ? "ipv6" : "ipv4";
+}
+
+/** Whether an address or a host name is for one's own machine or network. */
+export function isLocal(name) {
+  const host = name.replace(/^\[|\]$/g, "");
+  if (/^[\d.]+$/.test(host)) return PRIVATE_IPV4.test(host);
+  return host.includes(":") ? PRIVATE_IPV6.test(host) : /(^|\.)local(host)?$/.test(host);
 }
 
 /** {type, protocol, family, address} of a candidate line with or without "a=" and "candidate:", or null. */
@@ -22,21 +30,28 @@ export function inDescription(sdp) {
   return sdp.split(/\r?\n/).filter((line) => line.startsWith("a=candidate:")).map(parse).filter(Boolean);
 }
 
-/** How many of which type and family, for a person: "2 local (IPv4, IPv6), 1 relayed (TURN) (IPv4)". */
-export function summarise(candidates) {
-  const groups = TYPES.map((type) => [type, candidates.filter((each) => each.type === type)]);
-  const texts = groups.filter(([, found]) => found.length).map(([type, found]) => {
-    const families = [...new Set(found.map((each) => FAMILIES[each.family]))].sort();
-    return `${found.length} ${NAMES[type]}, ${families.join(" and ")}`;
-  });
-  return texts.join("; ") || "none";
+/** The description without candidates other than of `wanted`, a family. */
+export function onlyFamily(sdp, wanted) {
+  const keeps = (line) => !line.startsWith("a=candidate:") || parse(line)?.family === wanted;
+  return sdp.split(/\r?\n/).filter(keeps).join("\r\n");
 }
 
-/** One end of the chosen path: "public (STUN), IPv4, UDP". `stats` is an RTCIceCandidateStats. */
+/** How many of which kind, as the server's traces name them: "2 host/udp/ipv4, 1 relay/udp/ipv4". */
+export function summarise(candidates) {
+  const counts = new Map();
+  for (const { type, protocol, family: which } of candidates) {
+    const kind = `${type}/${protocol}/${which}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].sort().map(([kind, count]) => `${count} ${kind}`).join(", ") || "none";
+}
+
+/** One end of the chosen path: "srflx/udp/ipv4, public". `stats` is an RTCIceCandidateStats. */
 export function describeEnd(stats) {
   const address = stats.address ?? stats.ip;
-  const parts = [NAMES[stats.candidateType] ?? stats.candidateType];
-  if (address) parts.push(FAMILIES[family(address)]);
-  parts.push((stats.relayProtocol ? `${stats.protocol} by ${stats.relayProtocol}` : stats.protocol)?.toUpperCase());
-  return parts.filter(Boolean).join(", ");
+  const kind = [stats.candidateType, stats.protocol, address && family(address)].filter(Boolean).join("/");
+  // Only the address can tell: a peer-reflexive one is public or not.
+  const where = address && (isLocal(address) ? "local" : "public");
+  const relay = stats.relayProtocol && `relay by ${stats.relayProtocol}`;
+  return [kind, where, relay].filter(Boolean).join(", ");
 }

@@ -4,6 +4,13 @@ import { parse } from "./candidates.js";
 
 const PATIENCE = 5000;
 const MOST = 12;
+const SAID = {
+  ok: "reachable",
+  same: "reachable, no NAT in between",
+  refused: "refused: wrong or expired credentials",
+  unreachable: "unreachable from here",
+  bad: "not understood by this browser",
+};
 
 /** [{url, server}] for each of the addresses in a list of ICE servers, whose `urls` is a string or a list. */
 export function addresses(iceServers) {
@@ -11,6 +18,17 @@ export function addresses(iceServers) {
     const urls = Array.isArray(server.urls) ? server.urls : [server.urls ?? server.url];
     return urls.filter((url) => typeof url === "string").map((url) => ({ url, server: { ...server, urls: url } }));
   }).slice(0, MOST);
+}
+
+/** Whether there are relays, and all of them are to be reached by UDP alone (RFC 7065). */
+export function relaysNeedUdp(all) {
+  const relays = all.filter(({ url }) => kindOf(url) === "relay");
+  return relays.length > 0 && relays.every(({ url }) => /^turn:/i.test(url) && !/[?&]transport=tcp\b/i.test(url));
+}
+
+/** One line about one server, without its credentials. */
+export function describe({ url, outcome: found, ms }) {
+  return `${url.split("?")[0]}: ${SAID[found]}${found === "ok" ? `, ${Math.max(1, Math.round(ms))} ms` : ""}`;
 }
 
 /** "relay", "stun" or "bad", by what the address promises. */

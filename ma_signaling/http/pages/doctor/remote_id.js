@@ -4,12 +4,25 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ934567"; // base32, with 9 in place 
 const TODAYS = /^[A-Z3-79]{26}$/;
 const FINGERPRINT = /^a=fingerprint:(\S+)\s+(\S+)/i;
 
-/** What a person typed or pasted (spaces, lower case, a whole link), as the server wants it. */
+/** What a person typed or pasted (spaces, lower case, a link, what a QR code says), as the server wants it. */
 export function tidy(text) {
-  const linked = /[?&#]remote[_-]?id=([^&#\s]+)/i.exec(text);
-  const id = (linked ? linked[1] : text).replace(/\s+/g, "").toUpperCase();
-  const plain = id.replaceAll("-", "");
-  return TODAYS.test(plain) ? plain : id;
+  const plain = decoded(text);
+  const linked = /[?&#]remote[_-]?id=([^&#\s]+)/i.exec(plain) ?? /^\s*https?:\/\/[^#\s]*#([^&#\s]+)/i.exec(plain);
+  const id = (linked ? linked[1] : plain)
+    .replace(/[\s\u00ad\u200b-\u200f\u2060\ufeff"'\u2018-\u201f\u00ab\u00bb]+/g, "")
+    .replace(/[\u2010-\u2015\u2212]/g, "-")
+    .toUpperCase();
+  const joined = id.replaceAll("-", "");
+  // Only today's IDs have no hyphens of their own.
+  return /^[A-Z0-9]{26}$/.test(joined) ? joined : id;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** "fingerprint" (can be checked), "name" (an older or free form), "mistyped" (almost a fingerprint) or "bad". */

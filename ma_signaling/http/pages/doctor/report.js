@@ -1,8 +1,14 @@
-// The text for a support issue: addresses and the Remote ID shortened. No DOM.
+// The text for a support issue, in codes that a maintainer of any language knows; addresses and the Remote ID shortened. No DOM.
 
 const IPV4 = /\b(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}\b/g;
 const IPV6 = /(?<![\w:])(?=[0-9a-f:]*:[0-9a-f:]*:)([0-9a-f]{1,4}:[0-9a-f]{0,4}):[0-9a-f:.]+/gi;
 const MARKS = { ok: "ok  ", warn: "!   ", fail: "FAIL", run: "... ", wait: "-   ", stop: "stop" };
+
+/** "340 ms", "1.2 s"; never "0 ms". */
+export function duration(ms) {
+  if (ms < 1) return "< 1 ms";
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
 
 /** `text` with what is private cut: half of each address, most of the Remote ID. */
 export function shorten(text, id) {
@@ -10,17 +16,19 @@ export function shorten(text, id) {
   return cut.replace(IPV4, "$1.$2.x.x").replace(IPV6, "$1:…");
 }
 
-/** The whole report. `steps` are {title, status, ms, text, advice, lines}. */
-export function report({ id, where, when, browser, steps, summary, story }) {
-  const lines = [`${when}, ${where}, home ${id}`, ""];
-  for (const { title, status, ms, text, advice, lines: more = [] } of steps) {
-    const time = ms === undefined ? "" : ` (${Math.round(ms)} ms)`;
-    lines.push(`[${MARKS[status]}] ${title}${time}${text ? `: ${text}` : ""}`);
+/** The whole report. `steps` are [id, what `run` told of it], `result` is what it returned. */
+export function report({ id, only, where, when, browser, steps, result, link }) {
+  const lines = [`${when}, ${where}, home ${id}${only === "any" ? "" : `, ${only} only`}`, ""];
+  for (const [step, { status, ms, failure, warning, values, lines: more = [] }] of steps) {
+    const time = ms === undefined ? "" : ` (${duration(ms)})`;
+    const details = Object.entries(values ?? {}).map(([name, value]) => `${name}=${value}`);
+    lines.push([`[${MARKS[status]}] ${step}${time}`, failure ?? warning, ...details].filter(Boolean).join(" "));
     lines.push(...more.map((line) => `         ${line}`));
-    if (advice) lines.push(`         -> ${advice}`);
   }
-  lines.push("", summary);
-  if (story) lines.push("", "Seen by the server:", JSON.stringify(story));
-  // A browser's version looks like an address.
-  return ["Music Assistant connection check", browser, shorten(lines.join("\n"), id)].join("\n");
+  const { failure, remarks, trace } = result;
+  lines.push("", `Result: ${failure ? failure.code : "it works"}`);
+  if (remarks.length) lines.push(`Remarks: ${remarks.map((each) => each.code).join(", ")}`);
+  if (trace) lines.push("", "Seen by the server:", JSON.stringify(trace));
+  // A browser's version looks like an address; the link is meant to be followed.
+  return ["Music Assistant connection check", browser, shorten(lines.join("\n"), id), ...(link ? [link] : [])].join("\n");
 }

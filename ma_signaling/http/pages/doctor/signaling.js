@@ -25,7 +25,7 @@ export class Signaling extends EventTarget {
     this.failed.catch(() => {}); // whoever cares races against it
     this.#socket.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
     this.#socket.addEventListener("error", () => this.#fail(new Stop("server-unreachable")));
-    this.#socket.addEventListener("close", ({ code }) => this.#fail(new Stop("signaling-closed", { code })));
+    this.#socket.addEventListener("close", ({ code }) => this.#fail(new Stop(code === 1012 ? "server-restarting" : "signaling-closed", { code })));
   }
 
   send(type, fields) {

@@ -1,9 +1,11 @@
-// Why two sides that exchanged candidates don't connect: a code of sentences.js. No DOM.
+// Why two sides that exchanged candidates don't connect: a code of advice.js. No DOM.
 
 const has = (candidates, type) => candidates.some((each) => each.type === type);
 
-/** `local` and `remote` are candidates, `probes` those of ice_servers.js, `relayOnly` what the person asked for. */
-export function whyNoPath({ local, remote, probes = [], relayOnly = false }) {
+/** `local` and `remote` are candidates, `probes` those of ice_servers.js, `only` what the person asked for. */
+export function whyNoPath({ local, remote, probes = [], only = "any" }) {
+  if (only === "ipv6") return whyNoIpv6(local, remote);
+  const relayOnly = only === "relay";
   const relays = probes.filter((each) => each.kind === "relay");
   if (!local.length && relayOnly) return relays.length ? "relays-unreachable" : "no-relay-given";
   if (!local.length) return "no-local-candidates";
@@ -14,4 +16,10 @@ export function whyNoPath({ local, remote, probes = [], relayOnly = false }) {
   if (!has(local, "srflx")) return "no-public-here";
   if (!has(remote, "srflx")) return "no-public-there";
   return "no-relay";
+}
+
+function whyNoIpv6(local, remote) {
+  const isIpv6 = ({ family }) => family === "ipv6";
+  if (!remote.some(isIpv6)) return "no-ipv6-there";
+  return local.some(isIpv6) ? "ipv6-blocked" : "no-ipv6-here";
 }

@@ -1,6 +1,6 @@
 // Why a run stops, and waiting for things that may not come. No DOM.
 
-/** A run stops: `code` is one of sentences.js, `details` are what its sentence needs. */
+/** A run stops: `code` is one of advice.js, `details` are what its texts need. */
 export class Stop extends Error {
   constructor(code, details = {}) {
     super(code);
@@ -41,4 +41,12 @@ export function until(target, events, check) {
     for (const event of events) target.addEventListener(event, look);
     look();
   });
+}
+
+/** Calls `tell(left)` now and every second, with the seconds that are left of `seconds`. Returns what ends that. */
+export function countDown(seconds, tell) {
+  let left = Math.round(seconds);
+  tell(left);
+  const timer = setInterval(() => tell((left = Math.max(0, left - 1))), 1000);
+  return () => clearInterval(timer);
 }

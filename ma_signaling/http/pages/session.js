@@ -1,0 +1,78 @@
+// What the server saw of one session (docs/protocol.md, "Session traces"): the two sides as lanes, with the time between.
+
+import { duration } from "./doctor/report.js";
+import { text } from "./texts.js";
+
+const find = (id) => document.getElementById(id);
+const GOOD = ["negotiated", "no-relay"];
+const OPEN = ["waiting", "home-away"];
+
+function element(name, className, content = "") {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = content;
+  return made;
+}
+
+/** [{at, lane: "client", "home" or "server", text}] in the order of time. */
+function eventsOf(trace) {
+  const { announced, connected, ready, homeLost, homeReturned, ended, endedBy, end, client, home } = trace;
+  const moments = [
+    [0, "client", "requested"],
+    [announced, "home", "announced"],
+    [connected, "client", ready === false ? "connected-unready" : "connected"],
+    [client.offer, "client", "offer"],
+    [client.firstCandidate, "client", "first-candidate"],
+    [client.lastCandidate, "client", "last-candidate"],
+    [home.answer, "home", "answer"],
+    [home.firstCandidate, "home", "first-candidate"],
+    [home.lastCandidate, "home", "last-candidate"],
+    [homeLost, "home", "home-lost"],
+    [homeReturned, "home", "home-returned"],
+    [ended, endedBy ?? "server", "ended"],
+  ];
+  return moments
+    .filter(([at]) => at !== undefined)
+    .map(([at, lane, key]) => ({ at, lane, text: text(`session.${key}`, { how: end }) }))
+    .sort((one, other) => one.at - other.at);
+}
+
+function row({ at, lane, text: says }) {
+  const made = element("tr", `lane-${lane}`);
+  const middle = element("td", "at", duration(at));
+  if (lane === "server") middle.append(element("span", "event", `${text("session.server")}: ${says}`));
+  const cell = (which) => element("td", which, which === lane ? says : "");
+  made.append(cell("client"), middle, cell("home"));
+  return made;
+}
+
+function showAddresses(side, { trickled, inSdp }) {
+  for (const [key, found] of [["one-by-one", trickled], ["in-description", inSdp]]) {
+    const counts = Object.entries(found).filter(([kind]) => kind !== "end").map(([kind, count]) => `${count} × ${kind}`);
+    find(side).append(element("dt", "", text(`session.${key}`)), ...(counts.length ? counts : [text("session.none")]).map((each) => element("dd", "", each)));
+  }
+}
+
+function show(state, headline, why) {
+  document.title = `${headline} – ${text("session.title")}`;
+  find("main").dataset.state = state;
+  find("headline").textContent = headline;
+  find("why").textContent = why;
+}
+
+const id = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const reply = await fetch(`/api/sessions/${encodeURIComponent(id)}`);
+const trace = await reply.json();
+if (reply.ok) {
+  const { code } = trace.verdict;
+  show(GOOD.includes(code) ? "ok" : OPEN.includes(code) ? "run" : "fail", ...text(`verdicts.${code}`));
+  find("code").textContent = code;
+  find("events").append(...eventsOf(trace).map(row));
+  showAddresses("client", trace.client);
+  showAddresses("home", trace.home);
+  find("trace").hidden = false;
+} else if (reply.status === 429) {
+  show("fail", text("failures.rate-limited")[0], text("session.limited", { seconds: trace.retryAfter }));
+} else {
+  show("fail", text("session.unknown"), text("session.unknown-text"));
+}

@@ -1,0 +1,127 @@
+"""Files for browsers: read once, compressed once, and sent only to who doesn't have them yet."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+from ma_signaling.http.channel import HttpRequest
+from ma_signaling.http.resource import NotFound, Page, without_content
+from ma_signaling.transport.request_head import RequestHead
+
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_HEADERS = {b"Content-Security-Policy": _POLICY, b"Cross-Origin-Opener-Policy": b"same-origin"}
+"""Nothing inline, nothing from elsewhere, in nobody's frame. ``connect-src 'self'`` includes the WebSocket."""
+
+_TAG = re.compile(rb'"[!#-~\x80-\xff]*"')
+"""An entity tag, without the mark that says it is weak (RFC 9110 section 8.8.3)."""
+
+_GZIP = re.compile(rb"(?:^|[\s,])(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:$|,))[0-9.]+\s*)?(?:$|,)")
+"""An ``Accept-Encoding``, in lower case, that takes gzip (RFC 9110 section 12.5.3)."""
+
+_TYPES = {
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".json": b"application/json",
+    ".svg": b"image/svg+xml",
+}
+
+PAGES = files("ma_signaling.http") / "pages"
+
+
+class Variant(NamedTuple):
+    """The bytes of a file in one encoding, and their tag."""
+
+    body: bytes
+    etag: bytes
+
+
+class StaticFile(NamedTuple):
+    """One file, ready to be sent."""
+
+    type: bytes
+    plain: Variant
+    gzipped: Variant
+
+
+class File(Page):
+    """A file for browsers, which ask each time whether theirs is still the latest."""
+
+    def __init__(self, file: StaticFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def render_GET(self, request: HttpRequest) -> bytes | int:
+        return send(request, self._file, b"Accept-Encoding")
+
+
+def send(request: HttpRequest, file: StaticFile, vary: bytes) -> bytes | int:
+    """Answer with a file. ``vary`` names the headers that it was chosen by."""
+    set_page_headers(request, file.type)
+    request.setHeader(b"Cache-Control", b"no-cache")
+    request.setHeader(b"Vary", vary)
+    is_gzipped = takes_gzip(request.head)
+    variant = file.gzipped if is_gzipped else file.plain
+    request.setHeader(b"ETag", variant.etag)
+    if is_known(request.head, variant.etag):
+        request.setResponseCode(304, b"Not Modified")
+        return without_content(request)
+    if is_gzipped:
+        request.setHeader(b"Content-Encoding", b"gzip")
+    return variant.body
+
+
+def takes_gzip(head: RequestHead) -> bool:
+    """Return whether a reply to this request may be compressed."""
+    return _GZIP.search(b",".join(head.header(b"accept-encoding")).lower()) is not None
+
+
+def is_known(head: RequestHead, etag: bytes) -> bool:
+    """Return whether If-None-Match names ``etag``: tags compare weakly there (RFC 9110 section 13.1.2)."""
+    tags = b",".join(head.header(b"if-none-match"))
+    return tags == b"*" or etag in _TAG.findall(tags)
+
+
+def set_page_headers(request: HttpRequest, type: bytes) -> None:
+    """Set the headers of whatever a browser shows or runs."""
+    request.setHeader(b"Content-Type", type)
+    for name, value in _HEADERS.items():
+        request.setHeader(name, value)
+
+
+def folder(entries: Mapping[str, StaticFile | Mapping[str, StaticFile]]) -> Page:
+    """Return a resource with a child for each of these files, and for each directory of them."""
+    resource = NotFound()
+    for name, entry in entries.items():
+        resource.putChild(name.encode(), File(entry) if isinstance(entry, StaticFile) else folder(entry))
+    return resource
+
+
+def read_tree(name: str) -> StaticFile | dict[str, StaticFile]:
+    """The file ``name`` below ``pages/``, or the files in that directory."""
+    entry = PAGES.joinpath(name)
+    return {each.name: _read(each) for each in entry.iterdir()} if entry.is_dir() else _read(entry)
+
+
+def make_file(name: str, body: bytes) -> StaticFile:
+    """A file of the type that its name tells."""
+    _, dot, suffix = name.rpartition(".")
+    digest = sha256(body).hexdigest()[:20].encode()
+    gzipped = gzip.compress(body, mtime=0)
+    return StaticFile(
+        _TYPES[dot + suffix], Variant(body, b'"%b"' % digest), Variant(gzipped, b'"%b-gzip"' % digest)
+    )
+
+
+def _read(file: Traversable) -> StaticFile:
+    return make_file(file.name, file.read_bytes())
