@@ -60,11 +60,16 @@ class Grace:
         connection = home.connection
         assert connection is not None
         can_prove = self._proofs.can_be_had(home.remote_id)
+        is_same = connection.id == home.former
         suspended = set()
         for session in self._sessions.of(home):
             if session.answered_by is None:
                 self._sessions.home_connected(session, is_first=is_first)
-            elif has_proved or (not can_prove and connection.address.is_surely(session.answered_by)):
+            elif (
+                has_proved
+                or (is_same and session.id not in home.suspended)
+                or (not can_prove and connection.address.is_surely(session.answered_by))
+            ):
                 self._sessions.resume(session, connection.address)
             else:
                 self._sessions.suspend(session)

@@ -41,6 +41,7 @@ class Home:
         "askers",
         "connection",
         "crowd",
+        "former",
         "ice_servers",
         "remote_id",
         "state",
@@ -53,6 +54,8 @@ class Home:
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
         """While it is local or remote."""
+        self.former = ""
+        """The ID of the connection that held it before: nodes that lose each other for a while know it again."""
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON."""
         self.askers: dict[str, ClientAddress] | None = None
@@ -79,6 +82,7 @@ class Home:
         assert self.connection is not None
         connection, self.connection = self.connection, None
         connection.remote_id = None
+        self.former = connection.id
         self.are_offers_held = False
         self.state = HomeState.AWAY
         return connection

@@ -26,10 +26,11 @@ from tests.support.cluster_peers import (
     talk,
 )
 from tests.support.nats_servers import Cable, NatsServer, node, obstacle, wait_for_nodes, wait_until
-from tests.support.webrtc_peers import SignalingError, eventually
+from tests.support.webrtc_peers import Client, Home, SignalingError, eventually, loopback_only
 
 HEALED_WITHIN = 5.0
 NOTICED_WITHIN = 10.0
+OWNER_WITHIN = 30.0
 MANY = 2000
 
 
@@ -88,6 +89,7 @@ class FaultTest(ClusterTestCase):
     """One thing breaks, and is mended."""
 
     nodes = 3
+    options = ("--proof-networks", "127.0.0.1/32")
 
     def test_node_is_killed(self) -> None:
         """It is noticed; homes come back elsewhere within the grace, and nobody has been told."""
@@ -118,7 +120,7 @@ class FaultTest(ClusterTestCase):
         self.play(scenario)
 
     def test_home_moves_while_its_node_is_cut_off(self) -> None:
-        """Afterwards the elder registration stays; the other is closed with 1012, so that it comes back by itself."""
+        """Where proof can't be had, the elder one stays, as it lives; the other is closed with 1013, and comes back."""
         first, second, third = self.servers
 
         async def scenario(stack: AsyncExitStack) -> None:
@@ -135,9 +137,10 @@ class FaultTest(ClusterTestCase):
             await talk(moved, client, session_id, "behind its back")
             self.cables[0].mend()
             await eventually(
-                lambda: moved.close_code is not None, "the younger connection's end", HEALED_WITHIN
+                lambda: moved.close_code is not None, "the younger connection's end", NOTICED_WITHIN
             )
-            assert moved.close_code == 1012
+            assert moved.close_code == 1013
+            assert [message["code"] for message in moved.heard("error")] == ["remote-id-taken"]
             assert owner.close_code is None
             await eventually(lambda: obstacle(first) is None, "a node that is ready")
             await assert_whole(self.servers)
@@ -145,6 +148,34 @@ class FaultTest(ClusterTestCase):
             await talk(owner, client, session_id, "after")
 
         self.play(scenario)
+
+    def test_squatter_while_its_node_is_cut_off(self) -> None:
+        """Both hold the Remote ID, each is asked by its own node, and the one with the key stays."""
+        first, second, third = self.servers
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = Home(second.url)
+            squatter = await stack.enter_async_context(Home(first.url, remote_id=owner.remote_id))
+            await squatter.start()
+            self.cables[0].cut()
+            await eventually(
+                lambda: obstacle(first) == "cluster-unreachable", "a node that knows it is cut off"
+            )
+            await stack.enter_async_context(owner)
+            await owner.start()
+            self.cables[0].mend()
+            await eventually(lambda: squatter.close_code is not None, "the squatter's end", OWNER_WITHIN)
+            assert squatter.close_code == 1013
+            assert owner.close_code is None
+            await assert_whole(self.servers, [owner.remote_id])
+            client = await stack.enter_async_context(
+                Client(third.url, owner.remote_id, use_ice_servers=False)
+            )
+            await client.connect()
+            assert await client.ask("hello") == "home heard: hello"
+
+        with loopback_only():
+            self.play(scenario)
 
 
 class AwayTest(ClusterTestCase):
