@@ -6,6 +6,8 @@ RUN python -m venv --without-pip /opt/ma-signaling \
         --requirement requirements.txt \
     && python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.txt
 COPY . .
+# Where the volume is: it belongs to the user below.
+RUN mkdir -p /var/lib/ma-signaling
 # twistd --help writes Twisted's cache of plugins, which the user below can't.
 RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m pip --python /opt/ma-signaling install --no-cache-dir --no-deps /wheels/*.whl \
@@ -13,6 +15,10 @@ RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-di
 
 FROM python:3.13-slim
 COPY --from=build /opt/ma-signaling /opt/ma-signaling
+COPY --from=build --chown=10001:10001 --chmod=0700 /var/lib/ma-signaling /var/lib/ma-signaling
+ENV MA_SIGNALING_STATE_DIRECTORY=/var/lib/ma-signaling MA_SIGNALING_ADMIN_SOCKET=/var/lib/ma-signaling/admin.sock
+# Certificates by ACME, bans, and the socket of ma-signaling admin: all that is ever written.
+VOLUME /var/lib/ma-signaling
 USER 10001:10001
 EXPOSE 8787
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \

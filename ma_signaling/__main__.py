@@ -11,6 +11,10 @@ def main() -> None:
         from ma_signaling.check import command  # noqa: PLC0415 - it brings asyncio, and the server does without
 
         raise SystemExit(command.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["admin"]:
+        from ma_signaling.admin_command import command as admin  # noqa: PLC0415
+
+        raise SystemExit(admin.main(sys.argv[2:]))
     if sys.argv[1:2] == ["home"]:
         raise SystemExit(_home(sys.argv[2:]))
     from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without

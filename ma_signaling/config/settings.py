@@ -155,6 +155,12 @@ class Settings(LimitSettings):
         unit="networks, or none",
         live=True,
     )
+    admin_socket: str = setting(
+        "",
+        str,
+        "Unix socket for ma-signaling admin, for its owner alone; empty: none",
+        unit="path",
+    )
     ready_timeout: float = setting(
         "10",
         values.number(0.1, 25),

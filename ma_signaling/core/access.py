@@ -59,18 +59,20 @@ class Access:
         self.allowed: frozenset[str] | None = None
         """The only Remote IDs that may be registered; None: any."""
         self.denied = DenyList()
+        self.banned = DenyList()
+        """What ``Bans`` names."""
 
     def may_connect(self, address: ClientAddress) -> bool:
         """Return whether this address isn't banned."""
-        return address.text not in self.denied.networks
+        return address.text not in self.denied.networks and address.text not in self.banned.networks
 
     def may_register(self, remote_id: str) -> bool:
         """Return whether a home may register this Remote ID."""
         return (self.allowed is None or remote_id in self.allowed) and not self.is_banned(remote_id)
 
     def is_banned(self, remote_id: str) -> bool:
-        """Return whether the deny list names this Remote ID."""
-        return remote_id in self.denied.remote_ids
+        """Return whether the deny list or a ban names this Remote ID."""
+        return remote_id in self.denied.remote_ids or remote_id in self.banned.remote_ids
 
 
 def parse_allowed(text: str) -> frozenset[str]:
@@ -82,12 +84,26 @@ def parse_denied(text: str) -> DenyList:
     """Return the addresses, networks and Remote IDs of a list. Raises ``BadEntry``."""
     networks, remote_ids = set[Network](), set[str]()
     for number, entry in _entries(text):
-        if re.search(r"[.:/]", entry):
-            networks.add(_network(number, entry))
+        target = _target(number, entry)
+        if isinstance(target, str):
+            remote_ids.add(target)
         else:
-            remote_ids.add(_remote_id(number, entry))
+            networks.add(target)
     size = len(networks) + len(remote_ids)
     return DenyList(Networks(networks), frozenset(remote_ids), size)
+
+
+def parse_target(text: str) -> str:
+    """Return an address, a network or a Remote ID as lists show it. Raises ``BadEntry``."""
+    target = _target(1, text.strip())
+    if isinstance(target, str):
+        return target
+    is_single = target.prefixlen == target.max_prefixlen
+    return str(target.network_address) if is_single else str(target)
+
+
+def _target(number: int, entry: str) -> Network | str:
+    return _network(number, entry) if re.search(r"[.:/]", entry) else _remote_id(number, entry)
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:

@@ -78,15 +78,25 @@ class Connection:
         "remote_id",
         "role",
         "silent",
+        "since",
     )
 
     def __init__(
-        self, id: str, peer: Peer, address: ClientAddress, budget: Budget, *, is_remote: bool = False
+        self,
+        id: str,
+        peer: Peer,
+        address: ClientAddress,
+        budget: Budget,
+        since: float = 0.0,
+        *,
+        is_remote: bool = False,
     ) -> None:
         self.id = id
         self.peer = peer
         self.address = address
         self.budget = budget
+        self.since = since
+        """When its WebSocket opened."""
         self.is_remote = is_remote
         """It is a connection of another node, and ``peer`` leads there."""
         self.role = Role.NONE

@@ -136,6 +136,11 @@ class Contest:
         """Whether newcomers are asked for proof."""
         return bool(self._asked)
 
+    @property
+    def contenders(self) -> list[Contender]:
+        """Those who have no verdict yet, in the order in which they came."""
+        return list(self._contenders)
+
     # What happens
 
     def join(self, newcomer: Contender) -> None:

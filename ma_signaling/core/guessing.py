@@ -72,6 +72,15 @@ class Guessing:
             del self._blocked[next(iter(self._blocked))]
         self._blocked[key] = until if known is None else max(until, known)
 
+    def blocks(self, now: float) -> list[tuple[str, float]]:
+        """Return the addresses whose lookups are blocked, and for how many seconds more."""
+        return [(key, until - now) for key, until in self._blocked.items() if until > now]
+
+    def unblock(self, key: str) -> bool:
+        """End a block, and forget what it was for; False: there was none."""
+        self._guards.discard(key)
+        return self._blocked.pop(key, None) is not None
+
     def blocked_for(self, key: str, now: float) -> float:
         """Return the seconds until the address may look up again."""
         return max(0.0, self._blocked.get(key, 0.0) - now)

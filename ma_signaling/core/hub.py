@@ -15,6 +15,7 @@ from itertools import count, islice
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
+from ma_signaling.core.bans import Bans
 from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
 from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
@@ -71,6 +72,7 @@ class Hub:
         """This server is going down: it accepts no connection, no registration and no session."""
         self.prover: Prover = prover or Unavailable("off")
         self.access = access
+        self.bans = Bans(clock, access)
         self.capacity = capacity or Capacity(UNLIMITED)
         self.limits = Limits(settings)
         self.ice_servers = IceServers(settings, turn_secret)
@@ -147,8 +149,8 @@ class Hub:
         self, peer: LocalPeer, address: ClientAddress, place: SocketPlace | None = None
     ) -> Connection:
         """Add a connection whose WebSocket has opened; pass its messages to ``received``."""
-        budget = Budget(self._control, self._clock.seconds())
-        connection = Connection(f"c{next(self._ids)}", peer, address, budget)
+        now = self._clock.seconds()
+        connection = Connection(f"c{next(self._ids)}", peer, address, Budget(self._control, now), now)
         connection.place = place or self.capacity.take(address.key, peer, is_returning=True)
         connection.silent = self._silent
         self._connections[connection] = None
@@ -204,16 +206,22 @@ class Hub:
             if contest is not None:
                 contest.probe.pong(payload)
 
+    def connections(self) -> list[Connection]:
+        """Return all connections to this node, the eldest first."""
+        return list(self._connections)
+
     def enforce_access(self) -> int:
         """End what ``access`` doesn't allow any more; returns how many connections were closed."""
-        not_allowed = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
-        count = 0
-        for connection in list(self._connections):
-            if not connection.gone and not self._may_stay(connection):
-                self.end(connection, not_allowed)
-                count += 1
+        count = sum(map(self.enforce_access_of, self.connections()))
         self.registry.enforce_access()
         return count
+
+    def enforce_access_of(self, connection: Connection) -> bool:
+        """End a connection that ``access`` doesn't allow any more; returns whether it was closed."""
+        if connection.gone or self._may_stay(connection):
+            return False
+        self.end(connection, closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE))
+        return True
 
     def drain(self, max_closed: int) -> bool:
         """Close up to ``max_closed`` connections with 1012 for a restart; returns whether there are more.

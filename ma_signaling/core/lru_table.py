@@ -38,6 +38,10 @@ class LruTable(Generic[Entry]):
             self._entries.move_to_end(key)
         return entry
 
+    def discard(self, key: str) -> None:
+        """Forget a key, if it is there."""
+        self._entries.pop(key, None)
+
     def prune(self, now: float, max_looked_at: int = 1000) -> None:
         """Look at the oldest entries and forget those that no longer matter."""
         for key in [key for key, _ in zip(self._entries, range(max_looked_at), strict=False)]:

@@ -51,7 +51,12 @@ class Opening:
 
     def ready(self, session: Session, ice_servers: bytes | None) -> None:
         """Open a session with the ICE servers (a JSON list) that its home gave for it, and with ours."""
-        self._report(Event.SESSION_OPENED, session=session.id, seconds=self._age(session))
+        self._report(
+            Event.SESSION_OPENED,
+            session=session.id,
+            remote_id=session.home.remote_id,
+            seconds=self._age(session),
+        )
         with_relay = self._ice_servers.has_relay and self._may_relay(session)
         extended = self._ice_servers.extend(ice_servers, self._wall(), with_relay=with_relay)
         self._open(session, extended, is_ready=True)

@@ -47,6 +47,7 @@ class Registry:
         self._closer = closer
         self._announcements = announcements
         self._claims = claims
+        self._clock = clock
         self._homes: dict[str, Home] = {}
         self._proofs = Proofs(settings, clock, report, prover)
         self.contests = Contests(
@@ -79,6 +80,10 @@ class Registry:
     def find(self, remote_id: str) -> Home | None:
         """The home with this Remote ID, connected or expected back."""
         return self._homes.get(remote_id)
+
+    def homes(self) -> list[Home]:
+        """Return all homes: here, elsewhere, and away."""
+        return list(self._homes.values())
 
     def held_by(self, connection: Connection) -> Home | None:
         """Return the home whose Remote ID this connection holds."""
@@ -294,7 +299,8 @@ class Registry:
         try:
             if not holder.is_remote:
                 event = Event.HOME_LEFT if over else Event.HOME_LOST
-                self._report(event, connection=holder.id, remote_id=home.remote_id)
+                lasted = self._clock.seconds() - holder.since
+                self._report(event, connection=holder.id, remote_id=home.remote_id, lasted=lasted)
                 self._announcements.vacated(home, holder, goodbye=over)
         finally:
             if meaning is Meaning.GOODBYE:

@@ -104,7 +104,13 @@ class Sessions(SessionTable[Session]):
             self.opening.await_ready(session)
 
     def _report_request(self, session: Session) -> None:
-        self._report(Event.SESSION_REQUESTED, connection=session.client.id, remote_id=session.home.remote_id)
+        self._report(
+            Event.SESSION_REQUESTED,
+            connection=session.client.id,
+            address=session.client.address,
+            session=session.id,
+            remote_id=session.home.remote_id,
+        )
 
     def home_lost(self, session: Session) -> None:
         """A session's home is away, maybe not for long; or other nodes are asked for it."""
@@ -112,7 +118,7 @@ class Sessions(SessionTable[Session]):
             if session.trace is not None:
                 session.trace.home_lost(self._clock.seconds())
             if session.state is not SessionState.OPEN:
-                self._report(Event.SESSION_PARKED, session=session.id)
+                self._report(Event.SESSION_PARKED, session=session.id, remote_id=session.home.remote_id)
         if session.state is not SessionState.OPEN:
             self.opening.await_home(session)
         elif session.negotiation is not Negotiation.ANSWERED:
@@ -136,7 +142,7 @@ class Sessions(SessionTable[Session]):
             session.trace.home_returned(self._clock.seconds())
         if session.negotiation is not Negotiation.ANSWERED:
             if not is_first and session.state is not SessionState.OPEN:
-                self._report(Event.SESSION_REVIVED, session=session.id)
+                self._report(Event.SESSION_REVIVED, session=session.id, remote_id=session.home.remote_id)
             if session.state is not SessionState.PARKED:
                 home = session.home.connection
                 assert home is not None
@@ -237,7 +243,13 @@ class Sessions(SessionTable[Session]):
 
     def _fail(self, session: Session, error: WireError, end: End, *, home_knows: bool = True) -> None:
         if session.state is not SessionState.OPEN and session.home.state is not HomeState.LOOKED_UP:
-            self._report(Event.SESSION_FAILED, session=session.id, reason=error.code)
+            self._report(
+                Event.SESSION_FAILED,
+                session=session.id,
+                remote_id=session.home.remote_id,
+                reason=error.code,
+                lasted=self._clock.seconds() - session.requested_at,
+            )
         session.client.peer.send(messages.error(error))
         self._end(session, end, home_knows=home_knows)
 
@@ -256,7 +268,13 @@ class Sessions(SessionTable[Session]):
         self.ended.add(session.id, session.home.remote_id)
         if before is SessionState.OPEN:
             self.opening.closed()
-            self._report(Event.SESSION_ENDED, session=session.id)
+            self._report(
+                Event.SESSION_ENDED,
+                session=session.id,
+                remote_id=session.home.remote_id,
+                end=end.value,
+                lasted=now - session.requested_at,
+            )
         elif session.gives_role:
             session.client.take_role(Role.NONE)
         if session.trace is not None:

@@ -14,13 +14,17 @@ from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.monitoring.address_policy import AddressPolicy
 from ma_signaling.monitoring.line_budget import MAX_LINES, LineBudget
+from ma_signaling.monitoring.log_writer import is_debugging
 from ma_signaling.monitoring.pseudonyms import Pseudonyms
 
 _LINES = {
     Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
     Event.HOME_RETURNED: (LogLevel.info, "{connection} ({address}): home {remote_id} is back"),
-    Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left"),
-    Event.HOME_LOST: (LogLevel.info, "{connection}: home {remote_id} lost, its grace time begins"),
+    Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left after {lasted}"),
+    Event.HOME_LOST: (
+        LogLevel.info,
+        "{connection}: home {remote_id} lost after {lasted}, its grace time begins",
+    ),
     Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return within its grace time"),
     Event.HOME_NOT_ALLOWED: (
         LogLevel.warn,
@@ -39,6 +43,11 @@ _LINES = {
         LogLevel.info,
         "session {session}: no session-ready from home {remote_id}, the client was sent connected without it",
     ),
+    Event.SESSION_FAILED: (
+        LogLevel.info,
+        "session {session} of home {remote_id} failed after {lasted}: {reason}",
+    ),
+    Event.SESSION_ENDED: (LogLevel.info, "session {session} of home {remote_id} ended after {lasted}: {end}"),
     Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guessed too many Remote IDs, its lookups are blocked"),
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
     Event.FORWARDING_IGNORED: (
@@ -60,16 +69,17 @@ _LINES = {
     Event.PEER_DROPPED: (LogLevel.info, "{connection}: dropped, {reason}"),
 }
 
-MAX_HOME_LINES = 1000
-"""Lines within a minute about each kind of coming and going of homes."""
+MAX_FREQUENT_LINES = 1000
+"""Lines within a minute about each kind of coming and going of homes, and about ended sessions."""
 
-_HOME_EVENTS = frozenset(
+_FREQUENT = frozenset(
     {
         Event.HOME_REGISTERED,
         Event.HOME_RETURNED,
         Event.HOME_LEFT,
         Event.HOME_LOST,
         Event.HOME_EXPIRED,
+        Event.SESSION_ENDED,
     }
 )
 
@@ -94,21 +104,44 @@ class EventLog:
     def write(self, event: Event, details: Mapping[str, object]) -> None:
         """Log one event; raises whatever goes wrong."""
         if event not in _LINES:
+            if is_debugging() and self._budget.may_write(event, MAX_FREQUENT_LINES):
+                readable = {name: self._readable(name, each) for name, each in details.items()}
+                about = " ".join(f"{name}={each}" for name, each in readable.items())
+                self._log.debug("{line}", line=f"{event}: {about}", event=event, details=readable)
             return
-        if not self._budget.may_write(event, MAX_HOME_LINES if event in _HOME_EVENTS else MAX_LINES):
+        if not self._budget.may_write(event, MAX_FREQUENT_LINES if event in _FREQUENT else MAX_LINES):
             return
         level, line = _LINES[event]
         readable = {name: self._readable(name, each) for name, each in details.items()}
-        self._log.emit(level, "{line}", line=line.format_map(readable), event=event, details=readable)
+        shown = {**readable, "lasted": duration(details.get("lasted"))}
+        self._log.emit(level, "{line}", line=line.format_map(shown), event=event, details=readable)
 
     def _tell_left_out(self, kind: str, count: int) -> None:
         event = Event(kind)
         line = f"{count} more within a minute that were not logged: {event}"
-        self._log.emit(_LINES[event][0], "{line}", line=line, event=event, details={"count": count})
+        level = _LINES[event][0] if event in _LINES else LogLevel.debug
+        self._log.emit(level, "{line}", line=line, event=event, details={"count": count})
 
     def _readable(self, name: str, value: object) -> object:
         if name == "remote_id":
             return self._pseudonyms.of_remote_id(str(value))
+        if name == "lasted" and isinstance(value, float):
+            return round(value, 1)
         if name == "session":
             return self._pseudonyms.of(str(value))
         return self._addresses.show(value.text) if isinstance(value, ClientAddress) else value
+
+
+def duration(seconds: object) -> str:
+    """Return seconds as a person says them: ``0.4 s``, ``12 s``, ``5 min``, ``3 h 20 min``, ``9 d 4 h``."""
+    if not isinstance(seconds, float | int):
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -51,6 +51,8 @@ class LogWriter:
 
     def __call__(self, event: LogEvent) -> None:
         """Write one event."""
+        if event.get("log_level", LogLevel.info) < _verbosity.level:
+            return
         if "line" in event:
             self._write(event, event["line"])
             return
@@ -60,7 +62,7 @@ class LogWriter:
         if not is_own:
             if namespace == ACCEPT_NAMESPACE:
                 event = {**event, "log_level": LogLevel.warn}
-            if event.get("log_level", LogLevel.info) < LogLevel.warn:
+            if event["log_level"] < LogLevel.warn and _verbosity.level is not LogLevel.debug:
                 return
         text = eventAsText(event, includeTimestamp=False, includeSystem=False)
         if not is_own or failure is not None:
@@ -113,6 +115,33 @@ class LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = LogLevel.levelWithName("warn" if record.levelno < logging.ERROR else "error")
         Logger(namespace=record.name).emit(level, "{text}", text=self.format(record))
+
+
+class _Verbosity:
+    """From which level on lines are written; below it, those of libraries are written as well."""
+
+    level = LogLevel.info
+
+
+_verbosity = _Verbosity()
+
+
+def level() -> str:
+    """Return from which level on lines are written."""
+    name: str = _verbosity.level.name
+    return name
+
+
+def set_level(name: str) -> None:
+    """Write lines from this level on: ``debug``, ``info``, ``warn`` or ``error``. Raises ValueError for another."""
+    if name not in ("debug", "info", "warn", "error"):
+        raise ValueError("the level is one of: debug, info, warn, error")
+    _verbosity.level = LogLevel.levelWithName(name)
+
+
+def is_debugging() -> bool:
+    """Return whether every event is to be written."""
+    return _verbosity.level is LogLevel.debug
 
 
 _path = "-"

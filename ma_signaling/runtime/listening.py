@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -73,6 +74,7 @@ class Ports(Service):
         certificates: Certificates | None,
         metrics: IProtocolFactory,
         redirect: IProtocolFactory | None,
+        admin: IProtocolFactory | None,
         report: Report,
         reactor: Reactor,
     ) -> None:
@@ -81,6 +83,7 @@ class Ports(Service):
         self._certificates = certificates
         self._metrics = metrics
         self._redirect = redirect
+        self._admin = admin
         self._report = report
         self._reactor = reactor
         self._sharing = SharingReactor(reactor) if settings.reuse_port else None
@@ -94,6 +97,11 @@ class Ports(Service):
             # The first, as this process's alone: while another has it, nobody is to wait at a shared port in vain.
             local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
             self._open(local, self._metrics, " for metrics", is_shared=False)
+        if self._admin is not None:
+            path = Path(self._settings.admin_socket).absolute()
+            self._open(
+                f"unix:{quoteStringArgument(str(path))}:mode=600", self._admin, " for ma-signaling admin"
+            )
         for text in self._settings.port:
             # An ssl endpoint speaks TLS by itself, with a certificate of its own.
             if self._certificates is None or parse_endpoint(text).kind == "ssl":
@@ -219,6 +227,8 @@ def _cannot_listen(text: str, problem: object) -> CannotStart:
 
 def _readable(address: object) -> str:
     """A listening address for the log: host and port, or the path of a Unix socket."""
+    if isinstance(address, UNIXAddress):
+        return os.fsdecode(address.name or b"")
     if isinstance(address, IPv4Address | IPv6Address):
         return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
     return str(address)

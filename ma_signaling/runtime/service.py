@@ -11,6 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ma_signaling.acme.process import Reactor as AcmeReactor
+from ma_signaling.admin.ban_file import BanFile
+from ma_signaling.admin.following import Followers
+from ma_signaling.admin.site import make_admin_site
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
@@ -33,6 +36,8 @@ from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.reload import LiveSettings, Reload
 from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.shutdown import Connections, one_by_one
+from ma_signaling.runtime.signals import Reactor as SignalsReactor
+from ma_signaling.runtime.signals import stop
 from ma_signaling.runtime.state_directory import StateDirectory, state_path
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
 from ma_signaling.transport.client_address import ClientAddresses
@@ -50,7 +55,7 @@ PRUNE_SECONDS = 5.0
 """How often limits forget what no longer matters."""
 
 
-class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor):
+class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor, SignalsReactor):
     """What is needed of a reactor: every one on Linux provides it."""
 
 
@@ -64,7 +69,8 @@ def make_service(
     """
     raise_descriptor_limit()
     metrics, readiness = Metrics(), Readiness()
-    report = each_of(EventLog(settings.log_addresses, reactor), metrics)
+    followers = Followers()
+    report = each_of(EventLog(settings.log_addresses, reactor), metrics, followers)
     cluster = _cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
     prover = ChildProver(settings, lambda: hub.ice_servers, reactor)
@@ -80,8 +86,15 @@ def make_service(
     certificates, acme = source.certificates, source.acme
     metrics_site = make_metrics_site(metrics, settings, report, reactor)
     redirect = source.make_redirect(factory, report, reactor)
-    ports = Ports(settings, factory, certificates, metrics_site, redirect, report, reactor)
     lag = LoopLag(reactor)
+    bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
+    bans.load()
+    admin = None
+    if settings.admin_socket:
+        admin = make_admin_site(
+            hub, settings, readiness, lag, followers, bans, lambda: stop(reactor), report, reactor
+        )
+    ports = Ports(settings, factory, certificates, metrics_site, redirect, admin, report, reactor)
     notifier = Notifier.from_environment(os.environ, reactor)
 
     reload = Reload(reactor, notifier)
@@ -110,6 +123,7 @@ def make_service(
             "rate-limiting": Periodic(
                 "rate limiting", PRUNE_SECONDS, lambda: hub.limits.prune(reactor.seconds()), reactor
             ),
+            "bans": Periodic("bans", PRUNE_SECONDS, bans.prune, reactor),
             "deadlines": factory.deadlines,
             "keep-alive": factory.keepalive,
             "loop-lag": lag,

@@ -34,7 +34,7 @@ def handle(reactor: Reactor) -> None:
 
     def first(number: int, frame: FrameType | None) -> None:
         _set(_make_second(time.monotonic()))
-        reactor.callFromThread(_stop, reactor, signal.Signals(number).name)
+        reactor.callFromThread(stop, reactor, signal.Signals(number).name)
 
     reactor.callWhenRunning(_set, first)
     for each in (signal.SIGUSR1, signal.SIGUSR2):
@@ -50,7 +50,8 @@ def _set(handler: Handler) -> None:
             signal.signal(each, handler)
 
 
-def _stop(reactor: Reactor, name: str) -> None:
+def stop(reactor: Reactor, name: str = "drain") -> None:
+    """Stop this server politely; ``name`` says in the log what it was told by."""
     _log.info("{signal}: closing all connections; a second signal ends this process at once", signal=name)
     with suppress(ReactorNotRunning):
         reactor.stop()

@@ -40,6 +40,7 @@ class Image:
         self.entry_point: Sequence[str] = ()
         self.health_check: Sequence[str] = ()
         self.commands_run = 0
+        self._variables: dict[str, str] = {}
 
     def build(self) -> None:
         """Carry out every instruction; raises ``AssertionError`` with the output of a command that fails."""
@@ -62,14 +63,22 @@ class Image:
                 self.health_check = self._exec_form(value.partition("CMD")[2])
             elif name == "ENTRYPOINT":
                 self.entry_point = self._exec_form(value)
+            elif name == "ENV":
+                self._set(value.split())
             else:
-                assert name in ("COMMENT", "EXPOSE", "USER"), f"{name} is not known here"
+                assert name in ("COMMENT", "EXPOSE", "USER", "VOLUME"), f"{name} is not known here"
         self._forget_other_stages()
 
     def environment(self, **variables: str) -> dict[str, str]:
         """What a process in the image sees: of this machine's environment, only what pip needs to find packages."""
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
-        return {**kept, "PATH": f"{self._python}/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+        path = f"{self._python}/bin:/usr/bin:/bin"
+        return {**kept, "PATH": path, "LANG": "C.UTF-8", **self._variables, **variables}
+
+    def _set(self, assignments: Sequence[str]) -> None:
+        for each in assignments:
+            name, _, value = each.partition("=")
+            self._variables[name] = _ABSOLUTE.sub(f"{self.root}/", value)
 
     def _inside(self, path: str) -> Path:
         return self._working_directory / path if not path.startswith("/") else self.root / path.lstrip("/")

@@ -1,0 +1,1 @@
+"""``ma-signaling admin``: asks a running server over its admin socket. The server imports nothing of it."""

@@ -1,0 +1,89 @@
+"""HTTP with JSON over a Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+SECONDS = 30.0
+"""What an answer may take."""
+
+
+class Failed(Exception):
+    """Why there is no answer, in one line."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self._path)
+
+
+class Server:
+    """The server whose admin socket is at ``path``."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def ask(self, method: str, *names: str, **parameters: object) -> dict[str, Any]:
+        """Return the answer; raises ``Failed`` where there is none, or it is an error."""
+        with self._open(method, names, parameters) as reply:
+            return _parse(reply.read())
+
+    def pages(self, name: str) -> dict[str, Any]:
+        """Return a whole collection, which is asked for page by page."""
+        whole: list[Any] = []
+        answer = self.ask("GET", name)
+        while True:
+            whole += answer[name]
+            following = answer.pop("next", None)
+            if following is None:
+                return {**answer, name: whole}
+            answer = self.ask("GET", name, after=following)
+
+    def lines(self, *names: str) -> Iterator[dict[str, Any]]:
+        """Yield objects as they come, until the server ends it."""
+        with self._open("GET", names, {}, is_endless=True) as reply:
+            for line in reply:
+                yield _parse(line)
+
+    def _open(
+        self, method: str, names: tuple[str, ...], parameters: dict[str, object], *, is_endless: bool = False
+    ) -> http.client.HTTPResponse:
+        target = "/" + "/".join(quote(name, safe="") for name in names)
+        given = {name: each for name, each in parameters.items() if each is not None}
+        connection = _Connection(self._path)
+        try:
+            connection.request(method, f"{target}?{urlencode(given)}" if given else target)
+            reply = connection.getresponse()
+            if is_endless:
+                connection.sock.settimeout(None)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise Failed(
+                f"no server has its admin socket at {self._path} (--admin-socket, --socket)"
+            ) from None
+        except (OSError, http.client.HTTPException) as problem:
+            raise Failed(f"{self._path}: {problem}") from None
+        if reply.status == 200:
+            return reply
+        error = _parse(reply.read()).get("error", f"status {reply.status}")
+        raise Failed(str(error))
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Failed("what answers there is no ma-signaling")
+    return answer

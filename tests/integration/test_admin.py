@@ -1,0 +1,176 @@
+"""``ma-signaling admin`` against a real server, and the same over curl's way; the document says what is answered."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import ROOT
+from tests.support.cluster_peers import ask, home, meet, play
+from tests.support.file_checkers import read_yaml
+from tests.support.server_process import ServerProcess, child_environment, eventually
+
+DOCUMENT = read_yaml(ROOT / "docs" / "openapi.yaml")
+WIDTH = 80
+
+
+class AdminTest(SynchronousTestCase):
+    """One server with its socket, which restarts once."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.socket = str(self.directory / "admin.sock")
+        self.server = ServerProcess(
+            "--admin-socket", self.socket, "--state-directory", str(self.directory / "state")
+        )
+        self.server.start()
+        self.addCleanup(self.server.close)
+
+    def admin(self, *arguments: str, status: int = 0) -> str:
+        """What the command prints; its lines fit a terminal."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ma_signaling", "admin", *arguments],
+            env={**child_environment(), "MA_SIGNALING_ADMIN_SOCKET": self.socket},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == status, done
+        assert "Traceback" not in done.stderr, done.stderr
+        if "--json" not in arguments:
+            assert all(len(line) <= WIDTH for line in done.stdout.splitlines()), done.stdout
+        return done.stdout if status == 0 else done.stderr
+
+    def curl(self, method: str, path: str, query: str = "", name: str = "", status: int = 200) -> Any:
+        """An answer, which is as the document says."""
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.socket)
+        connection.request(method, path.format(name=name) + query)
+        reply = connection.getresponse()
+        assert reply.status == status, reply.read()
+        answer = json.loads(reply.read())
+        connection.close()
+        documented = DOCUMENT["paths"][path][method.lower()]["responses"][str(status)]
+        if "$ref" in documented:
+            documented = DOCUMENT["components"]["responses"][documented["$ref"].rpartition("/")[2]]
+        schema = {**documented["content"]["application/json"]["schema"], "components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(answer)
+        return answer
+
+    def test_everything(self) -> None:
+        assert stat.S_IMODE(Path(self.socket).stat().st_mode) == 0o600
+
+        async def scenario(stack: AsyncExitStack) -> None:
+            owner = await home(stack, self.server)
+            client = await ask(stack, self.server)
+            session_id = await meet(owner, client)
+            self.look(session_id)
+            following = self.follow()
+            self.act()
+            self.assert_followed(following)
+
+        play(scenario, [self.server])
+        self.restart()
+        assert "the server stops" in self.admin("drain", "--over", "1s")
+        self.server.wait()
+        assert "no server has its admin socket at" in self.admin("status", status=1)
+
+    def look(self, session_id: str) -> None:
+        for command, expected in (
+            ("status", "1 open, 0 pending"),
+            ("homes", "HOME"),
+            ("homes HOME", session_id),
+            ("sessions", session_id),
+            (f"sessions {session_id}", "open"),
+            ("addresses", "192.0.2.1"),
+            ("blocks", "ENDS IN"),
+            ("contests", "NEWCOMERS"),
+            ("log-level", "info"),
+            ("bans", "BANNED"),
+        ):
+            assert expected in self.admin(*command.split()), command
+            if command in ("status", "homes HOME", "addresses"):
+                json.loads(self.admin(*command.split(), "--json"))
+        for path, name in (
+            ("/status", ""),
+            ("/homes", ""),
+            ("/homes/{name}", "HOME"),
+            ("/sessions", ""),
+            ("/sessions/{name}", session_id),
+            ("/contests", ""),
+            ("/addresses", ""),
+            ("/blocks", ""),
+            ("/bans", ""),
+            ("/log-level", ""),
+        ):
+            self.curl("GET", path, name=name)
+        for path in ("/homes/{name}", "/sessions/{name}", "/contests/{name}"):
+            self.curl("GET", path, name="nobody", status=404)
+        self.curl("GET", "/homes", "?limit=x", status=400)
+
+    def act(self) -> None:
+        assert self.admin("kick", "HOME") == "connections closed: 1\n"
+        self.curl("POST", "/kick", "?target=nobody", status=404)
+        self.curl("POST", "/kick", status=400)
+        assert self.admin("ban", "HOME", "--for", "1h").startswith("banned: HOME; connections closed: 0")
+        self.curl("POST", "/bans", "?target=192.0.2.0/24&for=7d")
+        self.curl("POST", "/bans", "?target=1.2.3", status=400)
+        assert self.admin("unban", "192.0.2.0/24") == "unbanned: 192.0.2.0/24\n"
+        self.curl("DELETE", "/bans/{name}", name="OTHER", status=404)
+        self.admin("unblock", "192.0.2.1", status=1)
+        self.curl("DELETE", "/blocks/{name}", name="192.0.2.1", status=404)
+        assert self.admin("log-level", "debug") == "debug\n"
+        self.curl("PUT", "/log-level", "?level=info")
+        self.curl("PUT", "/log-level", "?level=loud", status=400)
+        self.admin("log-level", "loud", status=2)
+
+    def follow(self) -> subprocess.Popen[str]:
+        following = subprocess.Popen(
+            [sys.executable, "-u", "-m", "ma_signaling", "admin", "--socket", self.socket, "trace", "HOME"],
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(following.wait)
+        self.addCleanup(following.kill)
+        # Its connection is there once the server has accepted it.
+        eventually(lambda: f" {self.socket}" in Path("/proc/net/unix").read_text(), self.server.log)
+        eventually(lambda: self.connections() > 1, self.server.log)
+        return following
+
+    def connections(self) -> int:
+        return Path("/proc/net/unix").read_text(encoding="ascii", errors="replace").count(self.socket)
+
+    def assert_followed(self, following: subprocess.Popen[str]) -> None:
+        assert following.stdout is not None
+        lines = [following.stdout.readline() for _ in range(2)]
+        assert "peer closed" in lines[0], lines
+        assert "home lost" in lines[1], lines
+        self.addCleanup(following.stdout.close)
+        following.send_signal(signal.SIGINT)
+        assert following.wait(30) == 0
+
+    def restart(self) -> None:
+        """Bans stay."""
+        self.server.stop()
+        self.server.start()
+        (ban,) = json.loads(self.admin("bans", "--json"))["bans"]
+        assert ban["target"] == "HOME"
+        assert 3500 < ban["seconds"] <= 3600

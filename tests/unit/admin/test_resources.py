@@ -1,0 +1,233 @@
+"""What an operator sees and does over the admin socket."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from ma_signaling.core.events import Event
+from ma_signaling.monitoring import log_writer
+from tests.support.admin_case import AdminTestCase
+
+
+class SeeTest(AdminTestCase):
+    """Nothing here changes anything."""
+
+    def test_status(self) -> None:
+        self.server.session(self.server.home())
+        status = self.ask("GET", "/status")
+        assert status["homes"] == 1
+        assert status["sessions"] == {"open": 1, "pending": 0}
+        assert status["connections"] == {"none": 0, "home": 1, "client": 1}
+        assert status["ready"] is True
+        self.hub.is_draining = True
+        assert self.ask("GET", "/status")["reason"] == "draining"
+
+    def test_homes(self) -> None:
+        home = self.server.home()
+        _, session_id = self.server.session(home)
+        self.server.advance(90)
+        (line,) = self.ask("GET", "/homes")["homes"]
+        connection = line["connection"]
+        assert line == {
+            "remoteId": "HOME",
+            "state": "local",
+            "sessions": 1,
+            "connection": connection,
+            "address": "192.0.2.1",
+            "seconds": 90.0,
+        }
+        whole = self.ask("GET", "/homes/home")
+        assert [each["id"] for each in whole["sessionList"]] == [session_id]
+        assert self.ask("GET", "/homes/other", 404) == {"error": "Not found"}
+
+    def test_pages(self) -> None:
+        """However many there are: each page goes on after the last one, and none is missed or told twice."""
+        wanted = [f"HOME{number:03}" for number in range(25)]
+        for name in reversed(wanted):
+            self.server.home(name)
+        found, after = [], ""
+        for size in (10, 10, 5):
+            answer = self.ask("GET", f"/homes?limit=10&after={after}")
+            assert len(answer["homes"]) == size
+            found += [each["remoteId"] for each in answer["homes"]]
+            after = answer.get("next", "")
+        assert found == wanted
+        assert after == ""
+        assert len(self.ask("GET", "/homes?limit=0")["homes"]) == 1
+        assert self.ask("GET", "/homes?limit=x", 400) == {"error": "the parameter limit is no whole number"}
+
+    def test_sessions(self) -> None:
+        _, session_id = self.server.session(self.server.home())
+        (line,) = self.ask("GET", "/sessions")["sessions"]
+        assert line == self.ask("GET", f"/sessions/{session_id}")
+        assert (line["remoteId"], line["state"], line["negotiation"]) == ("HOME", "open", "nothing")
+        assert line["address"] == "198.51.100.1"
+        self.ask("GET", "/sessions/0", 404)
+
+    def test_addresses(self) -> None:
+        for _ in range(3):
+            self.server.connect("198.51.100.1")
+        self.server.session(self.server.home())
+        lines = self.ask("GET", "/addresses?limit=1")["addresses"]
+        assert lines == [
+            {"address": "198.51.100.1", "connections": 4, "homes": 0, "clients": 1, "blockedSeconds": 0}
+        ]
+
+    def test_contests(self) -> None:
+        assert self.ask("GET", "/contests") == {"contests": []}
+        self.server.home()
+        newcomer = self.server.connect("198.51.100.7")
+        newcomer.say(type="register-server", remoteId="HOME")
+        expected = {"remoteId": "HOME", "phase": "holder", "holder": "unknown", "newcomers": ["198.51.100.7"]}
+        assert self.ask("GET", "/contests") == {"contests": [expected]}
+        assert self.ask("GET", "/contests/home") == expected
+        assert self.ask("GET", "/homes/HOME")["contest"] == expected
+        self.ask("GET", "/contests/OTHER", 404)
+
+    def test_methods(self) -> None:
+        for method, target, allowed in (
+            ("POST", "/status", "GET, OPTIONS"),
+            ("GET", "/kick?target=x", "OPTIONS, POST"),
+            ("DELETE", "/bans", "GET, OPTIONS, POST"),
+        ):
+            _, transport = self.open(method, target)
+            head, _, body = transport.value().partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 405 ")
+            assert f"Allow: {allowed}".encode() in head
+            assert json.loads(body) == {"error": "Method not allowed"}
+        _, transport = self.open("HEAD", "/status")
+        assert transport.value().startswith(b"HTTP/1.1 200 ")
+        assert transport.value().endswith(b"\r\n\r\n")
+        self.ask("GET", "/", 404)
+        self.ask("GET", "/homes/", 404)
+
+
+class ActTest(AdminTestCase):
+    """What changes something."""
+
+    def test_kick(self) -> None:
+        """The home comes back: its sessions wait for it."""
+        home = self.server.home()
+        client, _ = self.server.session(home)
+        assert self.ask("POST", "/kick?target=home") == {"closed": 1}
+        assert home.close_code() == 1013
+        assert self.hub.own_counts()["clients"] == 1
+        assert self.ask("POST", "/kick?target=198.51.100.1") == {"closed": 1}
+        assert client.close_code() == 1013
+        self.ask("POST", "/kick?target=nobody", 404)
+        assert self.ask("POST", "/kick", 400) == {"error": "the parameter target is missing"}
+
+    def test_kick_many(self) -> None:
+        """In slices, so that the loop turns meanwhile."""
+        for _ in range(95):
+            self.server.connect("198.51.100.1")
+        assert self.ask("POST", "/kick?target=198.51.100.1") == {"closed": 95}
+
+    def test_blocks(self) -> None:
+        guesser = self.server.connect("2001:db8::1")
+        for name in ("A", "B"):
+            guesser.say(type="connect-request", remoteId=name)
+        assert self.ask("GET", "/blocks") == {"blocks": [{"address": "2001:db8::/64", "seconds": 60}]}
+        assert self.ask("DELETE", "/blocks/2001:db8::%2F64") == {"unblocked": "2001:db8::/64"}
+        assert self.ask("GET", "/blocks") == {"blocks": []}
+        self.ask("DELETE", "/blocks/2001:db8::%2F64", 404)
+
+    def test_ban(self) -> None:
+        home = self.server.home()
+        client, _ = self.server.session(home)
+        assert self.ask("POST", "/bans?target=home&for=1h") == {"banned": "HOME", "closed": 1, "kept": True}
+        assert home.close_code() == 1008
+        assert self.ask("POST", "/bans?target=198.51.100.0/24")["closed"] == 1
+        assert client.close_code() == 1008
+        assert self.ask("GET", "/bans") == {
+            "bans": [{"target": "198.51.100.0/24"}, {"target": "HOME", "seconds": 3600}],
+            "kept": True,
+        }
+        refused = self.server.connect()
+        refused.say(type="register-server", remoteId="HOME")
+        assert refused.close_code() == 1008
+        assert self.ask("DELETE", "/bans/home") == {"unbanned": "HOME"}
+        self.server.home()
+        self.ask("DELETE", "/bans/home", 404)
+        self.ask("DELETE", "/bans/1.2.3", 400)
+        assert "is no address or network" in self.ask("POST", "/bans?target=1.2.3", 400)["error"]
+        assert "is no duration" in self.ask("POST", "/bans?target=X&for=soon", 400)["error"]
+
+    def test_a_ban_ends(self) -> None:
+        self.ask("POST", "/bans?target=HOME&for=90")
+        self.server.advance(89)
+        self.bans.prune()
+        assert len(self.hub.bans) == 1
+        self.server.advance(1)
+        self.bans.prune()
+        assert len(self.hub.bans) == 0
+        self.server.home()
+
+    def test_bans_outlive_a_restart(self) -> None:
+        self.ask("POST", "/bans?target=HOME&for=1h")
+        self.ask("POST", "/bans?target=192.0.2.0/24")
+        self.ask("POST", "/bans?target=SOON&for=10s")
+        other = type(self)("test_ban")
+        other.setUp()
+        self.addCleanup(other.doCleanups)
+        other.bans._path, other.wall = self.bans._path, self.wall + 600
+        other.bans.load()
+        assert dict(other.hub.bans) == {"HOME": 3000.0, "192.0.2.0/24": None}
+
+    def test_a_strange_file_is_set_aside(self) -> None:
+        path = self.directory / "bans.json"
+        for content in (
+            b'{"version": 2, "bans": []}',
+            b"[]",
+            b"\xff",
+            b'{"version": 1, "bans": {"1.2.3": null}}',
+        ):
+            path.write_bytes(content)
+            self.bans.load()
+            assert not path.exists()
+            assert path.with_suffix(".aside").read_bytes() == content
+            assert len(self.hub.bans) == 0
+
+    def test_log_level(self) -> None:
+        assert self.ask("GET", "/log-level") == {"level": "info"}
+        assert self.ask("PUT", "/log-level?level=debug") == {"level": "debug"}
+        assert log_writer.is_debugging()
+        assert "is one of" in self.ask("PUT", "/log-level?level=loud", 400)["error"]
+
+    def test_drain(self) -> None:
+        assert self.ask("POST", "/drain") == {"drainSeconds": 30.0}
+        assert self.ask("POST", "/drain?over=5m") == {"drainSeconds": 300.0}
+        assert self.stops == 0
+        self.server.clock.advance(0.1)
+        assert self.stops == 2
+
+
+class TraceTest(AdminTestCase):
+    """Events as they come."""
+
+    def test_home(self) -> None:
+        self.server.home()
+        channel, transport = self.open("GET", "/trace/home")
+        assert transport.value().startswith(b"HTTP/1.1 200 ")
+        transport.clear()
+        address = self.hub.connections()[0].address
+        self.followers(Event.HOME_LOST, connection="c1", remote_id="HOME", address=address, lasted=1.5)
+        self.followers(Event.HOME_LOST, connection="c2", remote_id="OTHER", lasted=1.5)
+        (line,) = [line for line in transport.value().split(b"\r\n") if line.startswith(b"{")]
+        assert json.loads(line) == {
+            "time": self.wall,
+            "event": "home lost",
+            "connection": "c1",
+            "remote_id": "HOME",
+            "address": "192.0.2.1",
+            "lasted": 1.5,
+        }
+        transport.dataBuffer = b"x" * 300_000
+        transport.clear()
+        self.followers(Event.PEER_CLOSED, connection="c1", code=1013)
+        assert transport.value() == b"", "who doesn't read misses something"
+        channel.connectionLost(Failure(ConnectionDone()))
+        assert len(self.followers) == 0
