@@ -43,17 +43,21 @@ _NAMES = [
 
 def place_of(candidate: Any) -> int:
     """Return the place at which a candidate is counted."""
-    # Every forwarded candidate passes here: one split, one dict lookup.
     try:
-        parts = candidate.split(" ", 8)
-        place = _PLACES[parts[2], parts[7]]
-        address = parts[4]
-        if ":" in address:
-            place += 1
-        elif address.endswith(".local"):
-            place += 2
+        return _place(candidate)
     except (AttributeError, IndexError, KeyError, TypeError):
-        place = END if candidate == "" else OTHER
+        return END if candidate == "" else OTHER
+
+
+def _place(candidate: Any) -> int:
+    # Every forwarded candidate passes here: one split, one dict lookup.
+    parts = candidate.split(" ", 8)
+    place = _PLACES[parts[2], parts[7]]
+    address = parts[4]
+    if ":" in address:
+        return place + 1
+    if address.endswith(".local"):
+        return place + 2
     return place
 
 
@@ -75,14 +79,12 @@ def count(counts: bytearray, places: bytes) -> None:
 
 def _places_in_sdp(sdp: str) -> bytes:
     found = bytearray()
-    start = -1
-    for _ in range(MAX_IN_SDP):
-        start = sdp.find("\na=candidate:", start + 1)
-        if start < 0:
-            break
-        end = sdp.find("\n", start + 1)
-        line = sdp[start + 1 : end if end >= 0 else None]
-        found.append(place_of(line.rstrip("\r")))
+    # Each of these begins as a candidate does, and goes on beyond the line, where few ever look.
+    for text in sdp.split("\na=candidate:", MAX_IN_SDP)[1:]:
+        try:
+            found.append(_place(text))
+        except (IndexError, KeyError):
+            found.append(place_of(text.partition("\n")[0].rstrip("\r")))
     return bytes(found)
 
 

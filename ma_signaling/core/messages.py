@@ -109,16 +109,12 @@ def _lacks_index(candidate: Any) -> bool:
 def _has_keys_once(message: Message, payload: bytes) -> bool:
     """Return whether surely no key that decides something occurs twice: parsers differ in which of two they prefer."""
     data = message.get("data")
-    if type(data) is dict:
-        # Nearly always ``data`` is the last key, and a flat object: then quotes tell how many keys are before it.
+    if type(data) is dict and payload.count(OPENING) == 2:
+        # ``data`` is the only other object; quotes outside of it tell how many keys there are, however often each.
         start = payload.rfind(OPENING)
-        if payload.find(CLOSING, start) == len(payload) - 2:
-            quotes = payload.count(QUOTE, 0, start)
-            if (
-                quotes == (10 if type(message.get("sessionId")) is str else 6)
-                and len(message) == quotes // 4 + 1
-            ):
-                return True
+        quotes = payload.count(QUOTE, 0, start) + payload.count(QUOTE, payload.find(CLOSING, start))
+        if quotes == (10 if type(message.get("sessionId")) is str else 6) and len(message) == quotes // 4 + 1:
+            return True
     types = 2 if type(data) is dict and "type" in data else 1
     return (
         payload.count(b'"type"') == types

@@ -56,6 +56,9 @@ class CandidatesTest(SynchronousTestCase):
 
         assert counted(sdp(HOST, SRFLX)) == {"host/udp/ipv4": 1, "srflx/udp/ipv4": 1}
         assert counted({"sdp": f"v=0\na={HOST}"}) == {"host/udp/ipv4": 1}
+        for end in ("", "\n", "\r\n", "\r\na=mid:0\r\n", "\nm=a b c d e f g"):
+            for short in (" ".join(HOST.split(" ")[:8]), HOST + " x"):
+                assert counted({"sdp": f"v=0\r\na={short}{end}"}) == {"host/udp/ipv4": 1}, (short, end)
         assert sum(counted(sdp(*[HOST] * (MAX_IN_SDP + 9))).values()) == MAX_IN_SDP
         odd: tuple[object, ...] = (
             None,

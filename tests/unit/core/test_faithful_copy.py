@@ -56,6 +56,19 @@ class FaithfulCopyTest(SynchronousTestCase):
             sent = messages.with_session_id(messages.parse(payload), payload, "S")
             assert json.loads(sent, object_pairs_hook=list) == [("type", "offer"), ("sessionId", "S")], sent
 
+    def test_second_key_where_braces_mislead(self) -> None:
+        """Brackets in strings, before and after ``data``, hide no second key."""
+        for payload in (
+            b'{"data":{"a":""},"sessionId":"{","type":"offer","type":"y}"}',
+            b'{"data":{"a":"}"},"sessionId":"S","type":"y","type":"offer"}',
+            b'{"sessionId":"S","data":{"a":"}"},"data":{},"type":"offer"}',
+            b'{"sessionId":"S","data":{},"type":"{","type":"offer"}',
+            b'{"type":"}","data":{},"sessionId":"S","type":"offer"}',
+        ):
+            sent = messages.with_session_id(messages.parse(payload), payload, "S")
+            keys = [key for key, _ in json.loads(sent, object_pairs_hook=list)]
+            assert sorted(keys) == ["data", "sessionId", "type"], sent
+
     def test_numbers_beyond_a_double(self) -> None:
         for number in (b"123456789012345678901234567890", b"-0.1e-7"):
             payload = b'{"type":"offer","sessionId":"T","data":%b}' % number
