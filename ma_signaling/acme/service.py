@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from cryptography import x509
-from prometheus_client.metrics_core import Metric
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -22,7 +21,7 @@ from ma_signaling.acme.self_signed import PLACEHOLDER, make_placeholder
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.files import read_regular, write_private
 from ma_signaling.config.settings import Settings
-from ma_signaling.monitoring.metrics import gauge
+from ma_signaling.monitoring.metric import Metric, gauge
 
 _log = Logger(namespace="ma_signaling")
 

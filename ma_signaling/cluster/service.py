@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from twisted.application.service import Service
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
@@ -16,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from ma_signaling.cluster.node import Node
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
-from ma_signaling.monitoring.metrics import PREFIX, gauge
+from ma_signaling.monitoring.metric import Kind, Metric, gauge
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.nats_bus import NatsBus
@@ -60,13 +59,8 @@ class ClusterService(Service):
         counts: Any = self.node.counts()["cluster"]
         yield gauge("cluster_reachable", "Whether this node hears NATS", float(self.bus.is_up))
         yield gauge("cluster_nodes", "Nodes that this one knows of, itself included", counts["nodes"])
-        messages = CounterMetricFamily(
-            PREFIX + "cluster_messages", "Messages between nodes", labels=["direction"]
-        )
-        for direction in ("in", "out", "lost"):
-            value = self.bus.lost if direction == "lost" else getattr(self.bus, f"messages_{direction}")
-            messages.add_metric([direction], value)
-        yield messages
+        messages = {("in",): self.bus.messages_in, ("out",): self.bus.messages_out, ("lost",): self.bus.lost}
+        yield Metric(Kind.COUNTER, "cluster_messages", "Messages between nodes", ("direction",), messages)
 
     def _begin(self) -> None:
         self.node.start()

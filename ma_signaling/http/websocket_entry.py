@@ -12,6 +12,7 @@ from ma_signaling.http.resource import Page, refuse
 from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.first_request import admit, begin_websocket
 from ma_signaling.transport.http_reply import Refusal
+from ma_signaling.transport.sockets import peer_address
 
 
 class WebSocketEntry(Page):
@@ -25,7 +26,7 @@ class WebSocketEntry(Page):
     def render_GET(self, request: HttpRequest) -> bytes | int:
         channel: Any = request.channel
         transport = channel.transport
-        client = admit(self.factory, transport, request.head, channel.place)
+        client = admit(self.factory, peer_address(transport), request.head, channel.place)
         if isinstance(client, Refusal):
             channel.persistent = False
             request.setHeader(b"Connection", b"close")

@@ -1,34 +1,26 @@
 """Metrics for Prometheus. No label names a Remote ID, a session or an address.
 
-Reported events are counted as they come. States, and what other modules count for speed, are read at each scrape.
+Reported events are counted as they come, in plain numbers. All else is done at a scrape, the import of
+prometheus_client included.
 """
 
 from __future__ import annotations
 
 import platform
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-
 from ma_signaling import __version__
 from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
-
-PREFIX = "ma_signaling_"
+from ma_signaling.monitoring.metric import Histogram, Kind, Metric, gauge
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 25)
+CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0)
 """Bounds of the histogram: without session-ready a client waits 10 s, with a parked request 25 s at most."""
 
 _COUNTERS: dict[str, tuple[str, str | None]] = {
@@ -94,95 +86,81 @@ class Metrics:
     """Counts reported events, and renders all metrics."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        counters = {
-            name: Counter(PREFIX + name, help, [label] if label else [], registry=self._registry)
-            for name, (help, label) in _COUNTERS.items()
-        }
-        self._counted = {
-            event: [counters[name].labels(value) if value else counters[name] for name, value in each]
-            for event, each in _COUNTED.items()
-        }
-        self._by_detail = {
-            event: (counters[name], detail) for event, (name, detail) in _COUNTED_BY_DETAIL.items()
-        }
-        self._connected_seconds = Histogram(
-            PREFIX + "time_to_connected_seconds",
-            "From connect-request to connected",
-            buckets=CONNECTED_SECONDS,
-            registry=self._registry,
-        )
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody reads
-        ProcessCollector(registry=self._registry)
-        self.watch(_build)
+        self._events: Counter[Event] = Counter()
+        self._details: Counter[tuple[Event, object]] = Counter()
+        self._connected = [0] * (len(CONNECTED_SECONDS) + 1)
+        """Sessions, by the bounds between which their client waited."""
+        self._connected_sum = 0.0
+        self._watched: list[Callable[[], Iterable[Metric | Histogram]]] = [self._counted, _build]
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Count one event, whatever its details are."""
-        for counter in self._counted.get(event, ()):
-            counter.inc()
-        if event in self._by_detail:
-            counter, detail = self._by_detail[event]
-            counter.labels(details.get(detail)).inc()
+        if event in _COUNTED:
+            self._events[event] += 1
+        elif event in _COUNTED_BY_DETAIL:
+            self._details[event, details.get(_COUNTED_BY_DETAIL[event][1])] += 1
         seconds = details.get("seconds")
         if isinstance(seconds, float):
-            self._connected_seconds.observe(seconds)
+            self._connected[bisect_left(CONNECTED_SECONDS, seconds)] += 1
+            self._connected_sum += seconds
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Add the metrics that ``read`` returns at each scrape."""
-        self._registry.register(_Reader(read))
+        self._watched.append(read)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        from ma_signaling.monitoring import exposition  # noqa: PLC0415 - its library's import is slow
 
+        return exposition.text(self._watched)
 
-class _Reader:
-    """A collector as prometheus_client expects it."""
-
-    def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
-        self.collect = read
-
-
-def gauge(name: str, help: str, value: float) -> Metric:
-    """Return a metric with one number that goes up and down."""
-    return GaugeMetricFamily(PREFIX + name, help, value)
+    def _counted(self) -> Iterator[Metric | Histogram]:
+        """Yield what was reported."""
+        samples: dict[str, Counter[tuple[str, ...]]] = {name: Counter() for name in _COUNTERS}
+        for event, counters in _COUNTED.items():
+            for name, value in counters:
+                samples[name][() if value is None else (value,)] += self._events[event]
+        for (event, detail), number in self._details.items():
+            samples[_COUNTED_BY_DETAIL[event][0]][(str(detail),)] += number
+        for name, (help, label) in _COUNTERS.items():
+            yield Metric(Kind.COUNTER, name, help, () if label is None else (label,), samples[name])
+        yield Histogram(
+            "time_to_connected_seconds",
+            "From connect-request to connected",
+            CONNECTED_SECONDS,
+            tuple(self._connected),
+            self._connected_sum,
+        )
 
 
 def state_of(hub: Hub) -> Iterator[Metric]:
     """Yield the state of the hub and its sockets."""
-    roles = GaugeMetricFamily(PREFIX + "connections", "Open WebSockets by role", labels=["role"])
-    for role, number in hub.connections_by_role().items():
-        roles.add_metric([role], number)
-    yield roles
+    roles = {(role,): number for role, number in hub.connections_by_role().items()}
+    yield Metric(Kind.GAUGE, "connections", "Open WebSockets by role", ("role",), roles)
     counts: Any = hub.counts()
-    sessions = GaugeMetricFamily(PREFIX + "sessions", "Sessions by state", labels=["state"])
-    sessions.add_metric(["open"], counts["clients"])
-    sessions.add_metric(["pending"], counts["pendingClients"])
-    yield sessions
+    sessions = {("open",): counts["clients"], ("pending",): counts["pendingClients"]}
+    yield Metric(Kind.GAUGE, "sessions", "Sessions by state", ("state",), sessions)
     yield gauge("homes", "Remote IDs that a connection holds", counts["servers"])
     yield gauge(
         "blocked_addresses", "Addresses whose lookups are blocked", counts["rateLimiter"]["blockedIps"]
     )
     yield gauge("sockets", "Open sockets of any kind", hub.capacity.open)
     yield gauge("unsent_bytes", "Unsent bytes to slow peers", hub.capacity.unsent)
-    messages = CounterMetricFamily(
-        PREFIX + "messages", "Received messages by type and sender", labels=["type", "sender"]
-    )
-    size = CounterMetricFamily(
-        PREFIX + "message_bytes", "Bytes of received messages by type and sender", labels=["type", "sender"]
-    )
-    for type, traffic in hub.traffic():
-        for sender, tally in (("home", traffic.from_homes), ("client", traffic.from_clients)):
-            messages.add_metric([type, sender], tally.messages)
-            size.add_metric([type, sender], tally.bytes)
-    yield messages
-    yield size
+    tallies = {
+        (type, sender): tally
+        for type, traffic in hub.traffic()
+        for sender, tally in (("home", traffic.from_homes), ("client", traffic.from_clients))
+    }
+    by = ("type", "sender")
+    messages = {key: tally.messages for key, tally in tallies.items()}
+    yield Metric(Kind.COUNTER, "messages", "Received messages by type and sender", by, messages)
+    size = {key: tally.bytes for key, tally in tallies.items()}
+    yield Metric(Kind.COUNTER, "message_bytes", "Bytes of received messages by type and sender", by, size)
 
 
 def _build() -> Iterator[Metric]:
     """Yield the versions of this server and of what it runs on."""
     labels = {name: version(name) for name in ("twisted", "autobahn")}
     labels |= {"version": __version__, "python": platform.python_version()}
-    info = GaugeMetricFamily(PREFIX + "build_info", "Versions; the value is always 1", labels=list(labels))
-    info.add_metric(list(labels.values()), 1)
-    yield info
+    values = {tuple(labels.values()): 1}
+    yield Metric(Kind.GAUGE, "build_info", "Versions; the value is always 1", tuple(labels), values)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client.metrics_core import Metric
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ma_signaling.monitoring.metrics import gauge
+from ma_signaling.monitoring.metric import Metric, gauge
 
 MEASURE_SECONDS = 0.5
 """Time between two measurements of the event loop's lag."""

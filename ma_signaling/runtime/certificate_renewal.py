@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from OpenSSL import SSL
-from prometheus_client.metrics_core import Metric
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.monitoring.metrics import gauge
+from ma_signaling.monitoring.metric import Metric, gauge
 from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, read_pair, stamp_of
 from ma_signaling.runtime.tls_context import FindContext, make_context
 from ma_signaling.transport.timers import Periodic

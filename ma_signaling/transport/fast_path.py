@@ -16,7 +16,6 @@ halves of frames, what comes after a close. A test compares the two paths.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -93,8 +92,7 @@ class FastPath(AutobahnPath):
         """Leave out Autobahn's own: what it sets are attributes of the class here."""
 
     def connectionMade(self) -> None:
-        with suppress(OSError):  # a Unix socket has no such option
-            self.transport.setTcpNoDelay(True)
+        """Leave out Autobahn's TCP_NODELAY: a listening socket hands its own on (``prepare``)."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         why: Any = reason

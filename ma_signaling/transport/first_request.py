@@ -36,6 +36,7 @@ class FirstRequest(Protocol):
     deadline: dict[Waiting, float] | None = None
     _place: SocketPlace | None = None
     is_put_off = False
+    _peer: str | None
     _is_done = False
 
     def __init__(self, factory: SignalingFactory) -> None:
@@ -44,7 +45,8 @@ class FirstRequest(Protocol):
 
     def connectionMade(self) -> None:
         self._factory.deadlines.set(self, HEAD_SECONDS)
-        key = self._factory.addresses.socket_key(peer_address(self.transport))
+        self._peer = peer_address(self.transport)
+        key = self._factory.addresses.socket_key(self._peer)
         if not self._factory.hub.capacity.accept():
             self._refuse(refusal(self._factory.hub.full(key)))
             return
@@ -95,7 +97,7 @@ class FirstRequest(Protocol):
             hand_over(self, channel)
             channel.begin(head, self._reader.take_rest())
             return
-        client = admit(self._factory, self.transport, head, self._place)
+        client = admit(self._factory, self._peer, head, self._place)
         if isinstance(client, Refusal):
             self._refuse(client)
         else:
@@ -114,17 +116,17 @@ class FirstRequest(Protocol):
 
 
 def admit(
-    factory: SignalingFactory, transport: Any, head: RequestHead, place: SocketPlace | None
+    factory: SignalingFactory, peer: str | None, head: RequestHead, place: SocketPlace | None
 ) -> ClientAddress | Refusal:
-    """Return whose the WebSocket will be that ``head`` asks for, or why it can't be had."""
+    """Return whose the WebSocket will be that ``head`` asks for, or why it can't be had; ``peer`` has the socket."""
     refused = websocket_handshake.refusal(head)
     if refused is not None:
         return refused
     allowed, origins = factory.settings.allowed_origins, head.header(b"origin")
     if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
         return Refusal(403, {"error": "Origin not allowed"}, {})
-    client = factory.addresses.of(peer_address(transport), head.header)
-    factory.addresses.report_unnamed(peer_address(transport), head.header)
+    client = factory.addresses.of(peer, head.header)
+    factory.addresses.report_unnamed(peer, head.header)
     error = factory.hub.admit(client, place)
     return client if error is None else refusal(error)
 
