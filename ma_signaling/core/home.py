@@ -83,7 +83,6 @@ class Home:
         connection, self.connection = self.connection, None
         connection.remote_id = None
         self.former = connection.id
-        self.are_offers_held = False
         self.state = HomeState.AWAY
         return connection
 

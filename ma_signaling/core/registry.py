@@ -169,9 +169,13 @@ class Registry:
 
     def dispute_over(self, home: Home) -> None:
         """Let offers go on to a holder that has stayed."""
+        self._hold_offers(home)
+        self.contests.offers_delivered(home.flush())
+
+    def _hold_offers(self, home: Home) -> None:
+        """Let offers wait while newcomers are asked, for whoever holds the Remote ID next, too."""
         contest = self.contests.by_remote_id.get(home.remote_id)
         home.are_offers_held = contest is not None and contest.is_asking
-        self.contests.offers_delivered(home.flush())
 
     def moved(
         self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, has_proved: bool
@@ -284,6 +288,7 @@ class Registry:
     def _vacate(self, home: Home, meaning: Meaning) -> None:
         """The holder is gone, or holds another Remote ID now."""
         holder = self._detach(home)
+        self._hold_offers(home)
         if meaning is Meaning.RESTART:
             self._announcements.vacated(home, holder, goodbye=False)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ma_signaling.core.contenders import TRUSTED_SECONDS
-from ma_signaling.core.failures import LONGEST_WAIT
+from ma_signaling.core.failures import FIRST_WAIT, LONGEST_WAIT
 from ma_signaling.core.probe import BUSY_SECONDS
 from tests.model.game import same_place
 from tests.model.hub_game import Call, Challenge, Game, House, Player
@@ -104,7 +104,11 @@ class Contests(Game):
         house = self.houses[remote_id]
         has_failed = (player, remote_id) in self._answered_for and self.proving is not player
         by_proof = remote_id in self._proved or self._is_trusted(challenge.holder)
-        may_not_ask = not house.is_provable or self._has_failed_lately(player, remote_id)
+        # Who is closed while it is asked has failed before it is gone, as its neighbours may hear first.
+        is_failing = (player.address.key, remote_id) in {
+            (each.address.key, id) for each, id in self._answered_for
+        }
+        may_not_ask = is_failing or not house.is_provable or self._has_failed_lately(player, remote_id)
         assert by_proof or has_failed or (challenge.lives and may_not_ask), (
             f"{player} is refused, and nobody has more right to {remote_id}"
         )
@@ -129,7 +133,12 @@ class Contests(Game):
         """A holder is closed: a newcomer has proved that it holds the key."""
         house, winner = player.house, self.proving
         assert house is not None and house.holder is player and winner is not None and winner.has_key
-        assert winner in self.challenges[house.remote_id].newcomers, f"{winner} did not ask for {house}"
+        challenge = self.challenges[house.remote_id]
+        assert winner in challenge.newcomers, f"{winner} did not ask for {house}"
+        # One that has proved itself lately, and is silent now, is not asked again.
+        had_time = self.now > challenge.probed_at and not self._is_trusted(player)
+        proves = player.has_key and player.is_prompt and had_time
+        assert not proves, f"{player} was not asked, or not first"
         self._lose(player, house)
 
     def dropped(self, player: Player) -> None:
@@ -185,6 +194,7 @@ class Contests(Game):
         assert not (challenge.lives and self._is_trusted(holder)), f"{holder} has proved itself"
         for player in challenge.newcomers:
             assert player.is_there
+            self._judge_asking(player, remote_id)
             patience = NEWCOMER_SECONDS + BUSY_SECONDS * len(self.players)
             assert self.now - player.asked_since[remote_id] < patience, f"{player} is not answered"
             is_owner = player.has_key and player.is_prompt and house.is_provable
@@ -192,6 +202,13 @@ class Contests(Game):
                 assert self.now - player.asked_since[remote_id] <= OWNER_SECONDS, (
                     f"{player} holds the key of {remote_id}, and hasn't got it"
                 )
+
+    def _judge_asking(self, player: Player, remote_id: str) -> None:
+        """An address that has failed is not asked again at once."""
+        if player.asking is not None and player.is_asked_for(remote_id):
+            since = player.proof_sessions[player.asking.session_id]
+            failed_at = self.failures.get((player.address.key, remote_id), float("-inf"))
+            assert not failed_at <= since < failed_at + FIRST_WAIT, f"{player} is asked again"
 
     def _judge_suspended(self, call: Call) -> bool:
         """Whether a call that waits for its home's proof still does."""

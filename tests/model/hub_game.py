@@ -36,8 +36,8 @@ class Player(BasePlayer["Call"]):
         """It proves what it can as soon as it is asked."""
         self.asked_since: dict[str, float] = {}
         """When it asked for a Remote ID that another one held."""
-        self.proof_sessions: list[str] = []
-        """Sessions that ask it for proof, and have not ended."""
+        self.proof_sessions: dict[str, float] = {}
+        """Sessions that ask it for proof, and have not ended, with the times at which they began."""
         self._game = watcher
         super().__init__(hub, address, watcher)
 

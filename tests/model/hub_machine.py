@@ -136,7 +136,9 @@ class HubMachine(RuleBasedStateMachine):
 
     @if_any(lambda match: match.all_calls() if match.there() else [])
     @rule(
-        player=one_of_the(Match.there), call=one_of_the(Match.all_calls), kind=KINDS | just("session-ready")
+        player=one_of_the(Match.there),
+        call=one_of_the(Match.calls_to_meddle_in),
+        kind=KINDS | just("session-ready"),
     )
     def meddle(self, player: Player, call: Call, kind: str) -> None:
         self.match.meddle(player, call, kind)
@@ -186,6 +188,36 @@ class HubMachine(RuleBasedStateMachine):
         for kind in letters:
             if call.client in self.match.clients():
                 self.match.client_says(call.client, kind, None)
+
+    @if_any(Match.home_calls)
+    @rule(
+        home_call=one_of_the(Match.home_calls),
+        is_same=booleans(),
+        has_key=booleans(),
+        is_prompt=booleans(),
+        letters=lists(KINDS, max_size=2),
+    )
+    def blip(
+        self,
+        home_call: tuple[Player, Call],
+        is_same: bool,
+        has_key: bool,
+        is_prompt: bool,
+        letters: list[str],
+    ) -> None:
+        """The home of a call that is answered loses its connection; it comes back, or somebody else comes."""
+        home, call = home_call
+        self.match.home_says(home, call, "answer")
+        if home.is_there:
+            self.match.leave(home, goodbye=False)
+        where = home.address if is_same else OWNER
+        self._appear(where, call.house.remote_id, has_key=has_key, is_prompt=is_prompt)
+        for kind in letters:
+            if call.client in self.match.clients():
+                self.match.client_says(call.client, kind, None)
+        for player in self.match.asked():
+            if player.house is call.house and player.has_key:
+                self.match.prove(player)
 
     @if_any(Match.home_calls)
     @rule(home_call=one_of_the(Match.home_calls), address=ADDRESSES)

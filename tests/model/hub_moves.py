@@ -39,9 +39,10 @@ class Match(Referee):
         """All calls that there ever were."""
         return list(self.calls.values())
 
-    def open_calls(self) -> list[Call]:
-        """Calls in which both may speak."""
-        return [call for call in self.calls.values() if call.is_open and not call.over]
+    def calls_to_meddle_in(self) -> list[Call]:
+        """All calls, and most often those that are not over."""
+        calls = self.all_calls()
+        return calls + 3 * [call for call in calls if not call.over]
 
     def home_calls(self) -> list[tuple[Player, Call]]:
         """Homes, and the calls that they have."""
@@ -173,15 +174,17 @@ class Match(Referee):
             if not player.has_key:
                 asking.failed("another certificate")
                 return
-            if asking.remote_id == player.connection.claim:
+            remote_id = asking.remote_id
+            if remote_id == player.connection.claim:
                 self.proving = player
+                asking.proved()
+                self.proving = None
+                assert player.connection.remote_id == remote_id, f"{player} has proved it, and hasn't got it"
             else:
                 self.holder_proved(player)
-            asking.proved()
-            self.proving = None
-            assert player.house is not None and player.house.remote_id == asking.remote_id, (
-                f"{player} proved it"
-            )
+                asking.proved()
+                home = self.world.hub.registry.find(remote_id)
+                assert home is None or not home.suspended, f"calls of {player} still wait"
 
     def prove_promptly(self) -> None:
         """Let those prove themselves who do so at once."""

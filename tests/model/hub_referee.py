@@ -41,9 +41,9 @@ class Referee(Contests):
     def heard(self, player: Player, message: Message) -> None:
         session_id: str = message.get("sessionId", "")
         if message["type"] == "client-connected" and session_id not in self.calls and self.requesting is None:
-            player.proof_sessions.append(session_id)
+            player.proof_sessions[session_id] = self.now
         elif message["type"] == "client-disconnected" and session_id in player.proof_sessions:
-            player.proof_sessions.remove(session_id)
+            del player.proof_sessions[session_id]
             assert player.connection.asking is not None
             self._answered_for.add((player, player.connection.asking.remote_id))
         else:
@@ -181,7 +181,7 @@ class Referee(Contests):
         self.houses = {name: house for name, house in self.houses.items() if not house.over}
         for player in self.there():
             asking = player.asking
-            assert player.proof_sessions == ([] if asking is None else [asking.session_id])
+            assert list(player.proof_sessions) == ([] if asking is None else [asking.session_id])
         self._compare()
 
     def _judge_house(self, house: House) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.takeover_case import PROVABLE, ProvableTestCase
+from tests.support.takeover_case import PROVABLE, THIRD, ProvableTestCase
 
 
 class OffersTest(ProvableTestCase):
@@ -54,6 +54,22 @@ class OffersTest(ProvableTestCase):
             self.asked(peer).asked.offer({"sdp": "ours"})
             peer.say("session-ready", sessionId=peer.heard_of("client-connected")[-1]["sessionId"])
             assert peer.heard[-1]["type"] == "offer"
+
+    def test_an_heir_gets_none_while_others_are_asked(self) -> None:
+        """It has proved nothing: the holder before it was silent, or has left."""
+        for is_silent in (True, False):
+            self.setUp()
+            self.client.say("offer", data=1)
+            heir, other = self.newcomer(), self.newcomer(THIRD)
+            self.world.advance(10)
+            if is_silent:
+                self.world.advance(10)
+            else:
+                self.home.breaks()
+            assert "registered" in heir.types()
+            assert heir.heard_of("offer") == []
+            self.asked(other).asked.failed("another certificate")
+            assert [message["data"] for message in heir.heard_of("offer")] == [1]
 
     def test_they_go_to_the_winner(self) -> None:
         """After the announcement of their sessions."""
