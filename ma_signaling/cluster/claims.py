@@ -84,6 +84,7 @@ class Claims:
             "connection": newcomer.id,
             "address": newcomer.address.key,
             "shared": newcomer.address.shared,
+            "holds": newcomer.remote_id == remote_id,
             "at": self._context.wall(),
         }
         claim = Claim(remote_id, newcomer, fields, self._context.node, question)

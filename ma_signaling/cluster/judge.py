@@ -137,8 +137,11 @@ class Judge:
         if newcomer is not None:
             newcomer.fields = fields
         else:
+            contests = self._context.hub.registry.contests
+            if fields["holds"]:
+                contests.begin_anew(home, home.connection)
             newcomer = self._newcomers[_name(fields)] = RemoteNewcomer(self, fields)
-            newcomer.contest = self._context.hub.registry.contests.contest_of(home, home.connection)
+            newcomer.contest = contests.contest_of(home, home.connection)
             newcomer.contest.join(newcomer)
         if _name(fields) in self._newcomers:
             self.answer("wait", fields)

@@ -100,6 +100,13 @@ class Contests:
             self.by_remote_id[home.remote_id] = contest
         return contest
 
+    def begin_anew(self, home: Home, holder: Connection) -> None:
+        """Another node's connection turns out to hold the same: it may have answered in place of who was asked here."""
+        holder.proof = None
+        contest = self.by_remote_id.get(home.remote_id)
+        if contest is not None:
+            contest.resolve(None, None)
+
     def wait(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> Newcomer:
         """Let a connection wait for a verdict, of this node or of others."""
         newcomer = self._newcomers[connection] = Newcomer(self, connection, remote_id, ice_servers)

@@ -98,6 +98,7 @@ class Call(BaseCall[Player]):
     remote_id: str
     home: Player | None = None
     """The last one that had to do with it."""
+    answered_by: Player | None = None
     told: list[Player] = field(default_factory=list)
     """The homes that heard of it, and not of its end."""
     may_tell: bool = False

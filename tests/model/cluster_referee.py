@@ -140,7 +140,10 @@ class Referee(BaseReferee[Player, Call, Letter]):
     def _client_disconnected(self, player: Player, call: Call) -> None:
         # That a call is over tells nothing of it: whoever holds the Remote ID now may hear so.
         assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
-        assert call.may_tell or not call.answered, f"{player} is to end {call}, which may be up"
+        answered_by = call.answered_by
+        # One of two holders may have been called, and the other one have answered.
+        is_up = answered_by is not None and answered_by.address.key == player.address.key
+        assert call.may_tell or not is_up, f"{player} is to end {call}, which may be up"
         if player in call.told:
             call.told.remove(player)
 
@@ -219,7 +222,8 @@ class Referee(BaseReferee[Player, Call, Letter]):
         else:
             assert message == letter.fields
             assert player.call is call and call.is_open, f"{player} hears {letter}, which is for {call}"
-            call.answered = call.answered or message["type"] == "answer"
+            if message["type"] == "answer":
+                call.answered, call.answered_by = True, letter.sender
         for other in self.letters[message["data"] + 1 :]:
             is_of_it = other.call is call and other.sender is letter.sender
             assert not (is_of_it and other.is_delivered), f"{letter} comes after {other}"

@@ -160,8 +160,8 @@ class ContestTest(ProofsTestCase):
         assert late.codes() == later.codes() == ["remote-id-taken"]
 
 
-class TwoHoldersTest(ProofsTestCase):
-    """Two nodes hold an ID after a partition: the elder registration on node 0, the younger one on node 1."""
+class TwoHoldersTestCase(ProofsTestCase):
+    """Two nodes hold an ID and have lost each other: the elder registration on node 0, the younger one on node 1."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -171,6 +171,9 @@ class TwoHoldersTest(ProofsTestCase):
         self.younger = self.cluster.home(1, ID)
         self.client = self.cluster.client(1, ID)
         self.session_id = self.cluster.session(self.younger, self.client)
+
+    def meet(self) -> None:
+        """Let the nodes find each other."""
         self.cluster.lines[0].mend()
         self.cluster.settle(3)
 
@@ -178,6 +181,46 @@ class TwoHoldersTest(ProofsTestCase):
         """Let a holder answer its probe."""
         peer.pong()
         self.cluster.settle()
+
+
+class ApartTest(TwoHoldersTestCase):
+    """What was asked before they meet."""
+
+    def test_what_was_proved_counts_for_nothing(self) -> None:
+        """The elder one may have had the younger one answer in its place."""
+        stranger = self.cluster.home(0, ID, OTHER)
+        self.lives(self.elder)
+        self.proves(0)
+        assert stranger.codes() == ["remote-id-taken"]
+        self.meet()
+        self.lives(self.elder)
+        assert self.asked() == [2, 0, 0]
+        self.cluster.settle(10)
+        self.proves(1)
+        assert self.cluster.holders(ID) == [1]
+
+    def test_who_contends_is_asked_anew(self) -> None:
+        stranger = self.cluster.home(0, ID, OTHER)
+        self.lives(self.elder)
+        self.cluster.settle(10)
+        of_holder, of_stranger = self.cluster.provers[0].proofs
+        self.meet()
+        assert of_holder.is_cancelled
+        assert of_stranger.is_cancelled
+        self.lives(self.elder)
+        self.cluster.settle(11)
+        assert self.asked() == [4, 1, 0]
+        self.proves(1)
+        assert self.cluster.holders(ID) == [1]
+        assert stranger.codes() == ["remote-id-taken"]
+
+
+class TwoHoldersTest(TwoHoldersTestCase):
+    """They have met."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.meet()
 
     def test_the_younger_one_proves_itself(self) -> None:
         self.lives(self.elder)
