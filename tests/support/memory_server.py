@@ -69,6 +69,8 @@ class Transport(StringTransport):
         if not self.disconnecting:
             super().resumeProducing()
 
+    def setTcpNoDelay(self, enabled: bool) -> None: ...
+
 
 class Server:
     """The server side; ``clock`` stands still unless a test advances it."""
