@@ -20,7 +20,7 @@ from hypothesis.strategies import (
 )
 
 from ma_signaling.core.peer import ClientAddress
-from tests.model.hub_game import Call, House, Player
+from tests.model.hub_game import Call, Challenge, House, Player
 from tests.model.hub_moves import Match
 from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
 from tests.support.fake_prover import FakeProver
@@ -259,8 +259,16 @@ class HubMachine(RuleBasedStateMachine):
         adversaries=lists(sampled_from(ADVERSARIES), max_size=4, unique=True),
         moves=lists(sampled_from(["pong", "leave", "come", "call", "wait"]), max_size=8),
         seconds=sampled_from([0.0, 4.0, 9.0, 16.0]),
+        later=lists(sampled_from([0.0, 599.0, 601.0]), max_size=2),
     )
-    def besiege(self, home: Player, adversaries: list[str], moves: list[str], seconds: float) -> None:
+    def besiege(
+        self,
+        home: Player,
+        adversaries: list[str],
+        moves: list[str],
+        seconds: float,
+        later: list[float],
+    ) -> None:
         """Somebody with several addresses wants a Remote ID when its owner comes; whatever they do, it gets it."""
         assert home.house is not None
         remote_id = home.house.remote_id
@@ -270,21 +278,44 @@ class HubMachine(RuleBasedStateMachine):
         owner = self._appear(OWNER, remote_id, has_key=True, is_prompt=True)
         for move in moves:
             challenge = self.match.challenges.get(remote_id)
-            if challenge is None:
-                break
-            strangers = [player for player in challenge.newcomers if player is not owner]
-            match move:
-                case "pong":
-                    self.match.pong(challenge.holder, challenge.payload)
-                case "leave" if challenge.holder is not owner:
-                    self.match.leave(challenge.holder, goodbye=False)
-                case "come":
-                    self._appear(address(ADVERSARIES[len(strangers) % 4]), remote_id)
-                case "call":
-                    self._call(address("192.0.2.3"), challenge.holder, ["offer"])
-                case "wait":
-                    self.match.advance(3.0)
+            if challenge is not None:
+                self._lay_siege(move, challenge, owner)
         self.match.advance(30.0)
+        for pause in later:
+            self.match.advance(pause)
+            self._contend("203.0.113.9", remote_id)
+
+    def _lay_siege(self, move: str, challenge: Challenge, owner: Player | None) -> None:
+        strangers = [player for player in challenge.newcomers if player is not owner]
+        house = challenge.holder.house
+        match move:
+            case "pong":
+                self.match.pong(challenge.holder, challenge.payload)
+            case "leave" if challenge.holder is not owner:
+                self.match.leave(challenge.holder, goodbye=False)
+            case "come" if house is not None:
+                self._appear(address(ADVERSARIES[len(strangers) % 4]), house.remote_id)
+            case "call":
+                self._call(address("192.0.2.3"), challenge.holder, ["offer"])
+            case "wait":
+                self.match.advance(3.0)
+
+    @if_any(Match.provable)
+    @rule(home=one_of_the(Match.provable))
+    def persist(self, home: Player) -> None:
+        """Somebody comes twice, from one address, while the holder lives."""
+        assert home.house is not None
+        remote_id = home.house.remote_id
+        for _ in range(2):
+            self._contend("203.0.113.8", remote_id)
+            self.match.advance(26.0)
+
+    def _contend(self, text: str, remote_id: str) -> None:
+        """Let somebody contend with a holder that lives."""
+        self._appear(address(text), remote_id)
+        challenge = self.match.challenges.get(remote_id)
+        if challenge is not None:
+            self.match.pong(challenge.holder, challenge.payload)
 
     @if_any(Match.home_calls)
     @rule(home_call=one_of_the(Match.home_calls), kind=KINDS, goodbye=booleans())
