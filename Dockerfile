@@ -7,7 +7,7 @@ RUN python -m venv --without-pip /opt/ma-signaling \
     && python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.txt
 COPY . .
 # Where the volume is: it belongs to the user below.
-RUN mkdir -p /var/lib/ma-signaling
+RUN mkdir -p /var/lib/ma-signaling && touch /opt/ma-signaling/deny
 # twistd --help writes Twisted's cache of plugins, which the user below can't.
 RUN python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m pip --python /opt/ma-signaling install --no-cache-dir --no-deps /wheels/*.whl \
@@ -17,6 +17,8 @@ FROM python:3.13-slim
 COPY --from=build /opt/ma-signaling /opt/ma-signaling
 COPY --from=build --chown=10001:10001 --chmod=0700 /var/lib/ma-signaling /var/lib/ma-signaling
 ENV MA_SIGNALING_STATE_DIRECTORY=/var/lib/ma-signaling MA_SIGNALING_ADMIN_SOCKET=/var/lib/ma-signaling/admin.sock
+# An empty list; mount another one there, and reload after a change.
+ENV MA_SIGNALING_DENY=/opt/ma-signaling/deny
 # Certificates by ACME, bans, and the socket of ma-signaling admin: all that is ever written.
 VOLUME /var/lib/ma-signaling
 USER 10001:10001

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from ma_signaling import __version__
 from ma_signaling.config.declaration import FILE_VARIABLE, CannotStart, Declaration, SettingError
+from ma_signaling.config.help_text import help_text
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration, load
 from ma_signaling.config.unknown import explain_unknown
@@ -31,11 +32,6 @@ class Options(usage.Options):
 
     A mistake ends the process with status 1 and one line: twistd itself would print its help and exit with 0.
     """
-
-    longdesc = (
-        "Every setting is also an environment variable, and a key in the file that --config names: --some-option is"
-        " MA_SIGNALING_SOME_OPTION and some_option."
-    )
 
     def __init__(self) -> None:
         self.configuration = Configuration(Settings(), {})
@@ -51,14 +47,9 @@ class Options(usage.Options):
         """
         return load(self.given, os.environ, Path(self._file) if self._file else None)
 
-    def getSynopsis(self) -> str:
-        if self.parent is None:
-            return (
-                "Usage: ma-signaling [options], or ma-signaling check [options] REMOTE-ID,"
-                " or ma-signaling home --help"
-            )
-        synopsis: str = super().getSynopsis()
-        return synopsis
+    def __str__(self) -> str:
+        synopsis = "ma-signaling" if self.parent is None else "twistd ma-signaling"
+        return help_text(f"Usage: {synopsis} [options]")
 
     def opt_config(self, path: str) -> None:
         """File of settings, TOML; the command line and the environment override it"""
@@ -110,12 +101,9 @@ def _collector(setting: Declaration) -> Callable[..., None]:
     def collect(self: Options, value: str) -> None:
         self.given.setdefault(setting.name, []).append(value)
 
-    details = [setting.unit, f"default: {setting.default}" if setting.default else ""]
-
     def switch_on(self: Options) -> None:
         collect(self, "on")
 
-    collect.__doc__ = switch_on.__doc__ = f"{setting.help} [{'; '.join(filter(None, details))}]"
     return switch_on if setting.is_flag else collect
 
 

@@ -129,9 +129,17 @@ class Settings(LimitSettings):
         str,
         "File of the only Remote IDs that may be registered, one per line; empty: any may be",
         unit="path",
+        live=True,
     )
     deny: str = setting(
-        "", str, "File of banned addresses, networks and Remote IDs, one per line", unit="path"
+        "", str, "File of banned addresses, networks and Remote IDs, one per line", unit="path", live=True
+    )
+    exempt: tuple[Network, ...] = setting(
+        "none",
+        values.networks,
+        "Networks whose connections, requests and lookups no limit counts, such as your own monitoring",
+        unit="networks, or none",
+        live=True,
     )
     log_addresses: str = setting(
         "network",

@@ -113,6 +113,8 @@ class Hub:
 
     def request(self, address: ClientAddress) -> float:
         """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
+        if address.is_exempt:
+            return 0.0
         wait = self.limits.arrivals.request(address.key, self._clock.seconds())
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="HTTP requests in a minute")
@@ -129,7 +131,7 @@ class Hub:
         if not self.access.may_connect(address):
             return NOT_ALLOWED
         now = self._clock.seconds()
-        wait = self.limits.arrivals.websocket(address.key, now)
+        wait = 0.0 if address.is_exempt else self.limits.arrivals.websocket(address.key, now)
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
             return rate_limited(self.limits.refusals.add(address.key, now, wait))
@@ -154,7 +156,8 @@ class Hub:
         connection.place = place or self.capacity.take(address.key, peer, is_returning=True)
         connection.silent = self._silent
         self._connections[connection] = None
-        oldest = self._silent.add(connection, self._settings.silent_connections_per_address)
+        max_silent = 0 if address.is_exempt else self._settings.silent_connections_per_address
+        oldest = self._silent.add(connection, max_silent)
         if oldest is not None:
             self._report(Event.LIMIT_HIT, limit="silent connections of an address")
             self.end(oldest, MAKE_WAY)

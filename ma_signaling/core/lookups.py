@@ -87,7 +87,7 @@ class Lookups:
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
         now = self._clock.seconds()
-        if self.start_grace.is_on():
+        if self.start_grace.is_on() or address.is_exempt:
             return
         if self._limits.guessing.guess(address.key, now, remote_id):
             self._report(Event.ADDRESS_BLOCKED, address=address)
@@ -162,7 +162,7 @@ class Lookups:
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()
-        wait = count(address.key, now)
+        wait = 0.0 if address.is_exempt else count(address.key, now)
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="lookups")
             raise Refused(rate_limited(wait))

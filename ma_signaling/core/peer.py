@@ -26,12 +26,14 @@ class ClientAddress:
     """Who a connection comes from, as far as this server can tell.
 
     ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
-    everybody looks the same from here, so that an equal key says nothing.
+    everybody looks the same from here, so that an equal key says nothing. ``is_exempt``: the operator has exempted it
+    from what is counted by address.
     """
 
     text: str
     key: str
     shared: bool = False
+    is_exempt: bool = False
 
     def is_surely(self, other: ClientAddress) -> bool:
         """Return whether both are known to be the same place."""

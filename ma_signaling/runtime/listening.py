@@ -190,6 +190,9 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
     except OSError as problem:
         raise _cannot_listen(text, problem) from None
     except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it
+        if _is_inherited(text):
+            why = "systemd has handed over no such socket: is the socket unit missing, or has systemd not started this?"
+            raise _cannot_listen(text, why) from None
         raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
     return endpoint
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.files import read_regular
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.access import parse_allowed, parse_denied
+from ma_signaling.core.access import DenyList, parse_allowed, parse_denied
 from ma_signaling.core.hub import Hub
 
 _log = Logger(namespace="ma_signaling")
@@ -47,31 +47,41 @@ class OperatorFiles:
     """All files that ``settings`` name, in force in ``hub`` once they are loaded."""
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
+        self._settings = settings
         self._hub = hub
-        named = (
-            ("--allow-remote-ids", settings.allow_remote_ids, self._allow),
-            ("--deny", settings.deny, self._deny),
-            ("--turn-secret-file", settings.turn_secret_file, self._share_secret),
-        )
-        # Absolute, since twistd may change the directory after the start.
-        self._files = [
-            OperatorFile(option, Path(path).absolute(), use) for option, path, use in named if path
-        ]
+        # Relative paths are relative to where the server was started; twistd may change the directory.
+        self._directory = Path.cwd()
 
     def load(self) -> None:
         """Read all of them. Raises ``CannotStart`` for the first that won't do; it names the file and the line."""
-        for file in self._files:
+        for file in self._files():
             file.load()
 
     def reload(self) -> None:
-        """Read all of them again, and close whoever is no longer allowed; a file that won't do changes nothing."""
-        for file in self._files:
+        """Read all of them again, and close whoever is no longer allowed; a file that won't do changes nothing.
+
+        A list whose file is no longer named is in force no longer.
+        """
+        if not self._settings.allow_remote_ids:
+            self._hub.access.allowed = None
+        if not self._settings.deny:
+            self._hub.access.denied = DenyList()
+        files = self._files()
+        for file in files:
             try:
                 file.load()
             except CannotStart as refusal:
                 _log.error("{problem}; the previous content stays in force", problem=refusal.problem)
-        if self._files:
+        if files:
             _log.info("Connections closed by the access lists: {count}", count=self._hub.enforce_access())
+
+    def _files(self) -> list[OperatorFile]:
+        named = (
+            ("--allow-remote-ids", self._settings.allow_remote_ids, self._allow),
+            ("--deny", self._settings.deny, self._deny),
+            ("--turn-secret-file", self._settings.turn_secret_file, self._share_secret),
+        )
+        return [OperatorFile(option, self._directory / path, use) for option, path, use in named if path]
 
     def _allow(self, content: bytes) -> int:
         self._hub.access.allowed = allowed = parse_allowed(content.decode("utf-8-sig"))

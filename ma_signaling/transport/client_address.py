@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -76,9 +77,9 @@ class ClientAddresses:
             self._report_once(Event.CLIENT_NOT_NAMED)
 
     def socket_key(self, peer_address: str | None) -> str | None:
-        """Return what a new socket is counted by; None for one of a trusted proxy, which speaks for many."""
+        """Return what a new socket is counted by; None for one of a trusted proxy, which speaks for many, or exempt."""
         address, is_trusted = self._peer(peer_address)
-        return None if is_trusted else address.key
+        return None if is_trusted or address.is_exempt else address.key
 
     def _peer(self, peer_address: str | None) -> tuple[ClientAddress, bool]:
         return self._look_up(peer_address or LOCAL) or self._local
@@ -115,7 +116,12 @@ class ClientAddresses:
     def _look_up_anew(self, text: str) -> tuple[ClientAddress, bool] | None:
         """Return the address in ``text``, and whether it is a trusted proxy's; None where there is none."""
         address = parse(text)
-        return None if address is None else (describe(address), self._is_trusted(address))
+        if address is None:
+            return None
+        client = describe(address)
+        if self._settings.exempt and any(ip_address(client.text) in each for each in self._settings.exempt):
+            client = replace(client, is_exempt=True)
+        return client, self._is_trusted(address)
 
     def _named_header(self) -> bytes:
         return self._settings.client_ip_header.lower().encode()
@@ -171,7 +177,7 @@ def _skip_space(line: str, place: int) -> int:
 
 
 def _shared(address: ClientAddress) -> ClientAddress:
-    return ClientAddress(address.text, address.key, shared=True)
+    return replace(address, shared=True)
 
 
 def parse(text: str) -> IPAddress | None:

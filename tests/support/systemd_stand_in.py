@@ -43,9 +43,11 @@ class Unit:
         self.port: int = listener.getsockname()[1]
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-unit-"))
         self._environment = {
-            name: value.replace("%S", str(self._directory)) for name, value in environment.items()
+            name: value.replace("%S", str(self._directory)).replace("%t", str(self._directory))
+            for name, value in environment.items()
         }
         (self._directory / "ma-signaling").mkdir()
+        (self._directory / "ma-signaling" / "deny").touch()
         self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notified.settimeout(STARTS_WITHIN)
         self._notified.bind(str(self._directory / "notify"))

@@ -40,6 +40,21 @@ class AcceptedTest(OptionsTestCase):
     def test_sockets_of_systemd_come_later(self) -> None:
         accepted("--proof", "off", "--port", "systemd:domain=INET:index=0")
 
+    def test_acme(self) -> None:
+        printed = accepted(
+            *(
+                "--proof",
+                "off",
+                "--acme-domain",
+                "b.example.org,A.example.org",
+                "--acme-domain",
+                "c.example.org",
+            ),
+            "--acme-agree-tos",
+        )
+        assert 'port = ["443"]  # --acme-domain' in printed
+        assert 'acme_domain = ["b.example.org", "a.example.org", "c.example.org"]' in printed
+
     def test_nothing_is_opened(self) -> None:
         """A server that runs already is not in the way."""
         path = self.directory / "socket"
@@ -61,6 +76,18 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused("MA_SIGNALING_GRAZE; the nearest is MA_SIGNALING_GRACE", MA_SIGNALING_GRAZE="7")
         self.assert_refused("MA_SIGNALING_PARK: 'x' is not a number", MA_SIGNALING_PARK="x")
         self.assert_refused("PORT: 'http' is not a port number", PORT="http")
+
+    def test_acme(self) -> None:
+        domain = ("--acme-domain", "a.example.org")
+        self.assert_refused("--acme-domain needs --acme-agree-tos: you agree to the terms", *domain)
+        self.assert_refused("is not a list of host names", "--acme-domain", "*.example.org")
+        self.assert_refused("is not a list of host names", "--acme-domain", "192.0.2.1")
+        self.assert_refused(
+            "is not a URL that begins with https://", "--acme-directory", "http://ca.example.org"
+        )
+        both = (*domain, "--acme-agree-tos", "--tls-cert", "c", "--tls-key", "k")
+        self.assert_refused("--acme-domain and --tls-cert can't both be set", *both)
+        self.assert_refused("80 and 80 can't", *domain, "--acme-agree-tos", "--http-port", "80")
 
     def test_ports(self) -> None:
         self.assert_refused("--port: '99999' is not a port number", "--port", "99999")

@@ -7,6 +7,8 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.declaration import SettingError
+from ma_signaling.config.groups import groups
+from ma_signaling.config.help_text import WIDTH, help_text
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
 from ma_signaling.core import home, message_charges, outbox, session_table, session_trace
@@ -137,3 +139,26 @@ class DocumentationTest(SynchronousTestCase):
             entry = f"- {', '.join(filter(None, facts))}: {each.help}."
             assert entry in text, f"docs/settings.md lacks: {entry}"
         assert re.findall(r" - `--([a-z-]+)`", text) == [each.option for each in declarations()]
+
+    def test_groups(self) -> None:
+        """The page's sections are those of ``--help``."""
+        page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+        sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+        for title, settings in groups():
+            options = re.findall(r"^- `--([a-z-]+)`", sections.pop(title), re.MULTILINE)
+            assert options == [each.option for each in settings], title
+        assert not any("- `--" in section for section in sections.values())
+
+    def test_help(self) -> None:
+        text = help_text("Usage: ma-signaling [options]")
+        assert all(len(line) <= WIDTH for line in text.splitlines())
+        for expected in (
+            "check REMOTE-ID",
+            "admin COMMAND",
+            "Limits:",
+            "  --acme-agree-tos\n",
+            "[default: 8787]",
+        ):
+            assert expected in text, expected
+        for each in declarations():
+            assert f"\n  --{each.option}" in text

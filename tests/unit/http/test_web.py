@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
@@ -232,3 +234,28 @@ class RequestBudgetTest(SynchronousTestCase):
             client = server.accept("127.0.0.1")
             client.send(self.REQUEST + b"X-Forwarded-For: 198.51.100.%b\r\n\r\n" % address)
             assert client.read_head().startswith(b"HTTP/1.1 " + status)
+
+
+class ExemptTest(WebTestCase):
+    """Networks that no limit counts."""
+
+    def test_exempt(self) -> None:
+        server = Server(
+            exempt=(ip_network("192.0.2.0/24"),),
+            lookups_per_minute=1,
+            guesses_per_minute=1,
+            requests_per_minute=1,
+            sockets_per_minute=1,
+            connections_per_minute=1,
+            silent_connections_per_address=1,
+        )
+        for host, expected in (("192.0.2.7", [200, 200, 200]), ("198.51.100.7", [429, 0, 0])):
+            statuses = []
+            for name in ("A", "B", "C"):
+                client = server.accept(host)
+                client.send(f"GET /api/check/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                statuses.append(Reply(client.transport.value()).status if client.transport.value() else 0)
+            assert statuses == expected
+        for _ in range(3):
+            server.connect("192.0.2.7")
+        assert server.hub.connections_by_role()["none"] == 3

@@ -252,6 +252,12 @@ PROBES: dict[str, tuple[Probe, Any, Any, dict[str, Any]]] = {
         6,
         {},
     ),
+    "exempt": (
+        lambda server: most(b"200", lambda _: status(server, b"/")),
+        (),
+        (ip_network("192.0.2.0/24"),),
+        {"requests_per_minute": 3},
+    ),
     "requests_per_minute": (lambda server: most(b"200", lambda _: status(server, b"/")), 3, 6, {}),
     "silent_connections_per_address": (lambda server: len(silent_connections(server)), 3, 6, {}),
     "lookups_per_minute": (
@@ -315,7 +321,9 @@ class EffectTest(SynchronousTestCase):
     """A change to a live setting has the effect that a restart with it would have."""
 
     def test_every_live_setting(self) -> None:
-        assert PROBES.keys() == {setting.name for setting in declarations() if setting.live}
+        # Those with a file: tests/unit/runtime/test_operator_files.py.
+        in_files = {"deny", "allow_remote_ids"}
+        assert PROBES.keys() | in_files == {setting.name for setting in declarations() if setting.live}
         for name, (probe, before, after, others) in PROBES.items():
             fresh = [probe(Server(**{name: value}, **others)) for value in (before, after)]
             assert fresh[0] != fresh[1], f"{name}: this shows nothing"

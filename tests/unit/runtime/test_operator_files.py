@@ -64,6 +64,22 @@ class ReloadTest(FilesTestCase):
         assert self.other.close_code() == 1008
         assert self.home.close_code() is None
 
+    def test_lists_come_and_go(self) -> None:
+        """A changed setting names another file, or none."""
+        other = self.directory / "other"
+        other.write_text("OTHER\n", encoding="utf-8")
+        self.server.settings.deny = str(other)
+        assert self.reload() == []
+        assert not self.is_banned("192.0.2.66")
+        assert self.other.close_code() == 1008
+        self.server.settings.deny = self.server.settings.allow_remote_ids = ""
+        assert self.reload() == []
+        for name in ("OTHER", "ANYBODY"):
+            self.server.home(name)
+        self.server.settings.deny = str(self.deny)
+        assert self.reload() == []
+        assert self.is_banned("192.0.2.66")
+
     def test_a_bad_line_keeps_the_old_list_and_only_that(self) -> None:
         self.deny.write_text("192.0.2.67\nnot good\nOTHER\n", encoding="utf-8")
         self.allow.write_text("OTHER\n", encoding="utf-8")
