@@ -1,4 +1,4 @@
-"""The states of a claim, and what changes them: one table, without time-outs or messages of its own."""
+"""The states of a claim, and what changes them, as a table; ``claims`` has the times and the messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ class State(Enum):
     WON = auto()
     LOST = auto()
     WITHDRAWN = auto()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the claim has ended."""
-        return self in (State.WON, State.LOST, State.WITHDRAWN)
 
 
 class Heard(Enum):

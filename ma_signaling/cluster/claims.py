@@ -197,7 +197,7 @@ class Claims:
                 self._context.send_to_holder(remote_id, "withdrawn", connection=newcomer.id)
         home = registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL and home.connection is newcomer:
-            registry.dispute_over(home)
+            registry.contests.dispute_over(home)
         elif home is not None and home.connection is None:
             self._directory.look_up(remote_id)
         self._directory.registrations.disinherit(remote_id)

@@ -199,7 +199,8 @@ class Directory:
         mine = self.registrations.get(home.remote_id)
         assert mine is not None
         if theirs.is_elder_than(mine):
-            self._context.hub.registry.dispute(home)
+            assert home.connection is not None
+            self._context.hub.registry.contests.dispute(home, home.connection)
         elif not self._context.hub.is_draining:
             self.registrations.insist(home, theirs.term)
 

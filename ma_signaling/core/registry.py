@@ -155,28 +155,6 @@ class Registry:
         else:
             self.grant(newcomer, newcomer.claim, self.contests.release(newcomer))
 
-    def dispute(self, home: Home) -> None:
-        """Another node's holder has more right to a Remote ID than the one here, if both hold it: that node decides.
-
-        Until then clients' offers to the one here wait, so that nobody can have it answer in the other one's place.
-        """
-        holder = home.connection
-        assert holder is not None
-        if holder.claim is None:
-            self.contests.wait(holder, home.remote_id, home.ice_servers)
-            home.are_offers_held = True
-            self._claims.claim(home.remote_id, holder)
-
-    def dispute_over(self, home: Home) -> None:
-        """Let offers go on to a holder that has stayed."""
-        self._hold_offers(home)
-        self.contests.offers_delivered(home.flush())
-
-    def _hold_offers(self, home: Home) -> None:
-        """Let offers wait while newcomers are asked, for whoever holds the Remote ID next, too."""
-        contest = self.contests.by_remote_id.get(home.remote_id)
-        home.are_offers_held = contest is not None and contest.is_asking
-
     def moved(
         self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, has_proved: bool
     ) -> Home:
@@ -288,7 +266,7 @@ class Registry:
     def _vacate(self, home: Home, meaning: Meaning) -> None:
         """The holder is gone, or holds another Remote ID now."""
         holder = self._detach(home)
-        self._hold_offers(home)
+        self.contests.hold_offers(home)
         if meaning is Meaning.RESTART:
             self._announcements.vacated(home, holder, goodbye=False)
             return

@@ -100,6 +100,26 @@ class Contests:
             self.by_remote_id[home.remote_id] = contest
         return contest
 
+    def dispute(self, home: Home, holder: Connection) -> None:
+        """Let a holder contend with another node's, which has more right to the Remote ID if both hold it.
+
+        Until then clients' offers to the one here wait, so that nobody can have it answer in the other one's place.
+        """
+        if holder.claim is None:
+            self.wait(holder, home.remote_id, home.ice_servers)
+            home.are_offers_held = True
+            self._claim(home.remote_id, holder)
+
+    def dispute_over(self, home: Home) -> None:
+        """Let offers go on to a holder that has stayed."""
+        self.hold_offers(home)
+        self.offers_delivered(home.flush())
+
+    def hold_offers(self, home: Home) -> None:
+        """Let offers wait while newcomers are asked, for whoever holds the Remote ID next, too."""
+        contest = self.by_remote_id.get(home.remote_id)
+        home.are_offers_held = contest is not None and contest.is_asking
+
     def begin_anew(self, home: Home, holder: Connection) -> None:
         """Another node's connection turns out to hold the same: it may have answered in place of who was asked here."""
         holder.proof = None
