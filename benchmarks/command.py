@@ -21,7 +21,7 @@ from benchmarks.circumstances import circumstances
 from benchmarks.cluster import cluster
 from benchmarks.conversations import BURST, Arrivals, Departures, Relay, Sessions
 from benchmarks.growth import growth
-from benchmarks.idle import memory, start
+from benchmarks.idle import idle, memory, start
 from benchmarks.latency import latency
 from benchmarks.loop import Loop, Unexpected
 from benchmarks.rounds import Figure, Make, Side, compare, say, warm_up
@@ -43,6 +43,7 @@ class Sizes:
     arrivals: int
     crowds: tuple[int, ...]
     few: int
+    idle: int
     rounds: int
     warm_up: int
     """Rounds before that aren't counted."""
@@ -62,11 +63,13 @@ class Sizes:
         return replace(self, sessions=self.sessions // 2, arrivals=self.arrivals // 2)
 
 
-FULL = Sizes(sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, rounds=5, warm_up=3)
-QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, rounds=3, warm_up=2)
+FULL = Sizes(
+    sessions=1000, arrivals=2000, crowds=(1000, 5000, 15000), few=500, idle=10_000, rounds=5, warm_up=3
+)
+QUICK = Sizes(sessions=500, arrivals=1000, crowds=(300, 600, 1000), few=100, idle=1000, rounds=3, warm_up=2)
 
 QUICK_FIGURES = ("relay", "session", "arrive")
-FIGURES = (*FULL.busy(), "start", "memory", "latency", "growth", "storm", "cluster")
+FIGURES = (*FULL.busy(), "start", "memory", "idle", "latency", "growth", "storm", "cluster")
 
 
 class Run:
@@ -130,6 +133,8 @@ class Run:
                     self.figures += latency(transport, ours, theirs, relay, self.rounds)
         if "memory" in self.only:
             self.figures += memory(transport, self.kinds, tls, self.sizes.crowds, self.fewer_rounds)
+        if "idle" in self.only:
+            self.figures += idle(transport, self.kinds, tls, self.sizes.idle, self.fewer_rounds)
 
 
 def opponent(chosen: argparse.Namespace) -> Kind:

@@ -1,4 +1,4 @@
-"""What a server takes while nothing happens: to start, and to hold idle homes."""
+"""What a server takes while nothing happens: to start, and to hold and ping idle homes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,32 @@ from benchmarks.servers import Kind, Server, Tls
 
 SETTLES_WITHIN = 40.0
 """Seconds until all have been pinged once, and a garbage collector has had its turn."""
+
+
+IDLE_SECONDS = 60.0
+"""Two rounds of pings."""
+
+
+def idle(group: str, kinds: Sequence[Kind], tls: Tls | None, count: int, rounds: int) -> list[Figure]:
+    """Processor time for so many homes that only answer pings, for a minute; both servers at the same time."""
+    figure = Figure(
+        group, f"a minute of {count:,} idle homes", "ms", (kinds[0].name, kinds[1].name), rounds=rounds
+    )
+    for number in range(rounds):
+        with ExitStack() as running:
+            servers = {}
+            for kind in by_turns(number, kinds):
+                servers[kind] = running.enter_context(Server(kind, tls))
+                running.enter_context(Crowd(servers[kind], count))
+            before = {kind: server.cpu() for kind, server in servers.items()}
+            time.sleep(IDLE_SECONDS)
+            used = {kind: server.cpu() - before[kind] for kind, server in servers.items()}
+        figure.add(used[kinds[0]], used[kinds[1]])
+        say(
+            f"{group}, {figure.name}: "
+            + ", ".join(f"{kind.name} {value * 1e3:.0f} ms" for kind, value in used.items())
+        )
+    return [figure]
 
 
 def start(kinds: Sequence[Kind], rounds: int) -> list[Figure]:

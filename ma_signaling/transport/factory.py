@@ -15,7 +15,7 @@ from ma_signaling.core.events import Report
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
-from ma_signaling.transport.fast_path import with_fast_path
+from ma_signaling.transport.fast_path import ping_frames, with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
 from ma_signaling.transport.protocol import SignalingProtocol
 from ma_signaling.transport.send_buffer import SendBuffers
@@ -49,7 +49,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.hub = hub
         self.settings = settings
         self.site = site
-        self.keepalive = KeepAlive(reactor, settings.ping_interval)
+        self.keepalive = KeepAlive(reactor, settings.ping_interval, ping_frames)
         self.addresses = addresses
         self.report = report
         self.deadlines = Deadlines(reactor)

@@ -27,6 +27,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ma_signaling.core import messages
 from ma_signaling.transport.reading import PacedReading
 from ma_signaling.transport.sockets import cork
 
@@ -179,6 +180,11 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2) + payload
     return b"\x81\x7f" + size.to_bytes(8) + payload
+
+
+def ping_frames(payload: bytes) -> bytes:
+    """Return a server's WebSocket ping with ``payload``, and after it a JSON ping."""
+    return b"%c%c" % (FIN | PING, len(payload)) + payload + text_frame(messages.PING)
 
 
 def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnPath]:

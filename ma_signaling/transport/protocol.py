@@ -249,14 +249,21 @@ class SignalingProtocol(AutobahnPath):
         self.dropConnection(abort=True)
 
     @guarded
-    def keep_alive(self, payload: bytes) -> None:
+    def keep_alive(self, payload: bytes, frames: bytes) -> None:
         if self._is_silent:
             self.after_reading(self._cut_if_silent)
-        elif self.state == self.STATE_OPEN:
+        elif self.state != self.STATE_OPEN:
+            return
+        elif self._ping_payload or self._send_buffer is not None:
             self._is_silent = True
             # A peer may answer only the latest ping (RFC 6455 section 5.5.3), so a probe's payload goes with this one.
             self.ping(self._ping_payload or payload)
             self.send(messages.PING)
+        else:
+            self._is_silent = True
+            self._ping_payload = payload
+            self._pongs_due += 1
+            self.transport.write(frames)
 
     # Within
 

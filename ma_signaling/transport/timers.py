@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ma_signaling.transport.sockets import cork, has_received, received_and_unread
+from ma_signaling.transport.sockets import has_received, received_and_unread
 
 TICK_SECONDS = 0.5
 """How late a deadline may be noticed."""
@@ -206,17 +206,20 @@ class Pinged(Protocol):
 
     slot: int
 
-    def keep_alive(self, payload: bytes) -> None: ...
+    def keep_alive(self, payload: bytes, frames: bytes) -> None:
+        """Send a WebSocket ping with ``payload`` and a JSON ping: ``frames`` is both."""
 
 
 class KeepAlive(Periodic):
     """A wheel: connections are spread over slots, and each tick visits one slot.
 
-    A turn takes the ping interval. Turns are counted, not seconds: a loop that stands still kills nobody.
+    A turn takes the ping interval. Turns are counted, not seconds: a loop that stands still kills nobody. ``frames_of``
+    returns what is sent for a payload, the same to all of a slot.
     """
 
-    def __init__(self, reactor: IReactorTime, interval: float) -> None:
+    def __init__(self, reactor: IReactorTime, interval: float, frames_of: Callable[[bytes], bytes]) -> None:
         super().__init__("keep-alive", interval / SLOTS, self._tick, reactor)
+        self._frames_of = frames_of
         self._slots: list[dict[Pinged, None]] = [{} for _ in range(SLOTS)]
         self._current = 0
 
@@ -233,10 +236,6 @@ class KeepAlive(Periodic):
         self._current = (self._current + 1) % SLOTS
         # Nobody can answer it who doesn't read.
         payload = token_bytes(4)
-        # Each is sent a WebSocket ping and a JSON ping: corked, in one packet.
-        cork.put_in()
-        try:
-            for connection in list(self._slots[self._current]):
-                connection.keep_alive(payload)
-        finally:
-            cork.pull()
+        frames = self._frames_of(payload)
+        for connection in list(self._slots[self._current]):
+            connection.keep_alive(payload, frames)

@@ -52,6 +52,10 @@ class FaultTest(SynchronousTestCase):
         self.assert_ends(self.server.hub, "end", lambda socket: socket.send(frame(CLOSE)))
 
     def test_pings_of_ours(self) -> None:
+        self.assert_ends(self.socket.transport, "write", lambda _: self.server.advance(30))
+
+    def test_pings_of_ours_while_a_probe_is_under_way(self) -> None:
+        self.socket.protocol.ping(b"probe")
         self.assert_ends(self.socket.protocol, "sendPing", lambda _: self.server.advance(30))
 
     def test_deadline(self) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.sockets import DirectServer, cork
-from ma_signaling.transport.timers import KeepAlive
 
 PORT = SimpleNamespace(_realPortNumber=8787)
 
@@ -133,29 +131,6 @@ class DirectWriteTest(SynchronousTestCase):
         self.peer.send(b"bye")
         self.assertIsNone(self.server.doRead())
         self.assertEqual(self.reactor.soon, [self.server.connectionLost])
-
-    def test_both_pings_in_one_write(self) -> None:
-        server, written = self.server, []
-
-        class Pinged:
-            slot = 0
-
-            def keep_alive(self, payload: bytes) -> None:
-                server.write(b"ping")
-                server.write(b"JSON ping")
-
-        def write_some(data: bytes) -> int:
-            written.append(data)
-            return len(data)
-
-        server.socket = SimpleNamespace(send=write_some)
-        clock: Any = Clock()
-        keepalive = KeepAlive(clock, 30)
-        keepalive.startService()
-        keepalive.add(Pinged())
-        clock.pump([1] * 30)
-        self.assertEqual(written, [b"pingJSON ping"])
-        self.assertFalse(cork.is_in)
 
     def test_names_nobody(self) -> None:
         self.assertNotIn("192.0.2.1", self.server.logPrefix() + repr(self.server))

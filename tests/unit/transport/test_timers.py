@@ -29,7 +29,7 @@ class Failing:
         self.calls += 1
         raise RuntimeError("a deadline")
 
-    def keep_alive(self, payload: bytes) -> None:
+    def keep_alive(self, payload: bytes, frames: bytes) -> None:
         """Fail."""
         self.calls += 1
         raise RuntimeError("a ping")
@@ -213,6 +213,14 @@ class KeepAliveTest(SynchronousTestCase):
         assert (ping[0], json_ping) == (PING, (TEXT, b'{"type":"ping"}'))
         assert len(ping[1]) == 4
 
+    def test_both_in_one_write(self) -> None:
+        client = self.server.connect()
+        written: list[bytes] = []
+        client.transport.write = written.append  # type: ignore[method-assign]
+        self.advance(30)
+        (both,) = written
+        assert (both[:2], both[6:8], both[8:]) == (b"\x89\4", b"\x81\x0f", b'{"type":"ping"}')
+
     def test_answered(self) -> None:
         client = self.server.connect()
         for _ in range(5):
@@ -242,7 +250,7 @@ class KeepAliveTest(SynchronousTestCase):
 
     def test_goes_on_after_an_exception(self) -> None:
         clock: Any = Clock()
-        keepalive, failing = KeepAlive(clock, 30), Failing()
+        keepalive, failing = KeepAlive(clock, 30, bytes), Failing()
         keepalive.startService()
         keepalive.add(failing)
         clock.pump([1] * 90)
