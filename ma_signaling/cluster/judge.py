@@ -138,13 +138,18 @@ class Judge:
             newcomer.fields = fields
         else:
             contests = self._context.hub.registry.contests
-            if fields["holds"]:
+            if fields["holds"] and not self._is_disputed(home.remote_id):
                 contests.begin_anew(home, home.connection)
             newcomer = self._newcomers[_name(fields)] = RemoteNewcomer(self, fields)
             newcomer.contest = contests.contest_of(home, home.connection)
             newcomer.contest.join(newcomer)
         if _name(fields) in self._newcomers:
             self.answer("wait", fields)
+
+    def _is_disputed(self, remote_id: str) -> bool:
+        """Whether a holder elsewhere contends already: with two of them, each would have the contest begin anew."""
+        others = (each.fields for each in self._newcomers.values())
+        return any(each["remote_id"] == remote_id and each["holds"] for each in others)
 
     def _on_withdrawn(self, fields: Fields) -> None:
         """A newcomer elsewhere has left: those who gave way to it ask again."""

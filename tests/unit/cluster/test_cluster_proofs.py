@@ -255,6 +255,18 @@ class TwoHoldersTest(TwoHoldersTestCase):
         assert self.younger.is_there
         assert self.cluster.holders(ID) == [1]
 
+    def test_three_of_them(self) -> None:
+        self.lives(self.elder)
+        self.cluster.lines[2].cut()
+        third = self.cluster.home(2, ID, OTHER)
+        self.cluster.lines[2].mend()
+        self.cluster.settle(10)
+        assert third.is_there
+        assert self.asked() == [1, 1, 1]
+        self.proves(2)
+        assert self.younger.codes() == ["remote-id-taken"]
+        assert self.cluster.holders(ID) == [2]
+
     def test_offers_to_both_wait(self) -> None:
         """Nobody can have the one answer in the other one's place."""
         self.lives(self.elder)
