@@ -23,6 +23,7 @@ from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.resource import NotFound
 from ma_signaling.monitoring import log_writer
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
+from ma_signaling.transport.timers import Deadlines
 
 
 def make_admin_site(
@@ -34,6 +35,7 @@ def make_admin_site(
     bans: BanFile,
     stop: Callable[[], None],
     report: Report,
+    deadlines: Deadlines,
     reactor: IReactorTime,
 ) -> HttpSite:
     """Return what ``--admin-socket`` serves; ``stop`` begins what SIGTERM does."""
@@ -84,7 +86,7 @@ def make_admin_site(
     ):
         root.putChild(name, child)
     # With a count of its own: an operator is let in when nobody else is.
-    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, reactor)
+    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, deadlines, reactor)
 
 
 def resident_bytes() -> int:

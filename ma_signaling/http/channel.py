@@ -24,6 +24,10 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply, refusal
 from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
+from ma_signaling.transport.timers import Deadlines, Waiting
+
+MAX_REQUESTS = 16
+"""Requests of one connection that are answered in one turn of the loop; each takes as long as some ten frames."""
 
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
@@ -52,12 +56,18 @@ class HttpChannel(http.HTTPChannel):
     """One connection, from its first request that isn't a WebSocket's to its last."""
 
     factory: HttpSite
+    timeOut: Any
     _log = SILENCE
     transport: Any
     place: SocketPlace | None = None
     """Its share of all sockets; a trusted proxy's has none."""
+    deadline: dict[Waiting, Any] | None = None
+    is_put_off = False
+    """Whether requests that were received wait for another turn."""
     _is_refused = False
     _is_reading = False
+    _is_half_closed = False
+    _is_lost = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,11 +93,16 @@ class HttpChannel(http.HTTPChannel):
         self._serve_more()
 
     def _serve_more(self) -> None:
-        """Answer requests for as long as each is answered at once."""
-        if self._is_reading:
+        """Answer a turn's share of the requests, for as long as each is answered at once."""
+        if self._is_reading or self.is_put_off:
             return
         self._is_reading = True
+        left = MAX_REQUESTS
         while not (self._handlingRequest or self._is_refused):
+            if not left:
+                self._put_off()
+                break
+            left -= 1
             head = self.reader.next()
             if isinstance(head, RequestHead):
                 self._serve(head)
@@ -100,6 +115,24 @@ class HttpChannel(http.HTTPChannel):
             else:
                 break
         self._is_reading = False
+
+    def _put_off(self) -> None:
+        """Go on in the next turn, with other connections in between; until then, read nothing."""
+        self.is_put_off = True
+        self._networkProducer.pauseProducing()
+        self.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self.is_put_off = False
+        if self._is_lost:
+            return
+        self._serve_more()
+        if self.is_put_off:
+            return
+        if self._is_half_closed:
+            self.readConnectionLost()
+        elif not (self._handlingRequest or self._waitingForTransport):
+            self._networkProducer.resumeProducing()
 
     def _serve(self, head: RequestHead) -> None:
         wait = self.factory.charge(self.transport, head)
@@ -133,6 +166,9 @@ class HttpChannel(http.HTTPChannel):
 
     def readConnectionLost(self) -> None:
         """No more requests follow: close once what was asked is answered."""
+        if self.is_put_off:
+            self._is_half_closed = True
+            return
         self.persistent = False
         if not self._handlingRequest:
             self.loseConnection()
@@ -140,12 +176,27 @@ class HttpChannel(http.HTTPChannel):
     def writeConnectionLost(self) -> None: ...
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._is_lost = True
         self.factory.capacity.closed(self.place)
         super().connectionLost(reason)
 
     def give_way(self) -> None:
         """Close: somebody else needs the place."""
         self.forceAbortClient()
+
+    def setTimeout(self, seconds: float | None) -> float | None:
+        """Set a deadline, which passes only after all was read that the socket holds; returns the previous one."""
+        previous: float | None = self.timeOut
+        self.timeOut = seconds
+        if seconds is None:
+            self.factory.deadlines.clear(self)
+        else:
+            self.factory.deadlines.set(self, seconds)
+        return previous
+
+    def deadline_passed(self) -> None:
+        """Close a connection that has been idle for too long."""
+        self.timeoutConnection()
 
     def resetTimeout(self) -> None:
         """Bytes that trickle in buy no time: the deadline is for the whole head."""
@@ -177,6 +228,7 @@ class HttpSite(Site):
         settings: Settings,
         report: Report,
         charge: Callable[[Any, RequestHead], float],
+        deadlines: Deadlines,
         reactor: IReactorTime,
     ) -> None:
         """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may."""
@@ -184,6 +236,7 @@ class HttpSite(Site):
         self.capacity = capacity
         self.report = report
         self.charge = charge
+        self.deadlines = deadlines
         self._settings = settings
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:

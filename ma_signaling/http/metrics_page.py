@@ -12,6 +12,7 @@ from ma_signaling.core.events import Report
 from ma_signaling.http.channel import HttpRequest, HttpSite
 from ma_signaling.http.resource import NotFound, Page
 from ma_signaling.monitoring.metrics import CONTENT_TYPE, Metrics
+from ma_signaling.transport.timers import Deadlines
 
 
 class MetricsPage(Page):
@@ -30,10 +31,10 @@ class MetricsPage(Page):
 
 
 def make_metrics_site(
-    metrics: Metrics, settings: Settings, report: Report, reactor: IReactorTime
+    metrics: Metrics, settings: Settings, report: Report, deadlines: Deadlines, reactor: IReactorTime
 ) -> HttpSite:
     """What a port of its own serves: /metrics, to whoever reaches it."""
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
     # With a count of its own: whoever asks here takes no place of a home's.
-    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, reactor)
+    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, deadlines, reactor)

@@ -16,6 +16,7 @@ from ma_signaling.http.resource import NotFound, Page
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.sockets import peer_address
+from ma_signaling.transport.timers import Deadlines
 
 
 class Challenge(Page):
@@ -99,9 +100,10 @@ class RedirectSite(HttpSite):
         settings: Settings,
         report: Report,
         charge: Callable[[Any, RequestHead], float],
+        deadlines: Deadlines,
         reactor: IReactorTime,
     ) -> None:
-        super().__init__(root, hub.capacity, settings, report, charge, reactor)
+        super().__init__(root, hub.capacity, settings, report, charge, deadlines, reactor)
         self.hub = hub
         self.addresses = addresses
 

@@ -50,7 +50,14 @@ class CertificateSource:
         root = Root(names, port, self._challenges.authorization)
         site = cast("HttpSite", factory.site)
         return RedirectSite(
-            root, factory.hub, factory.addresses, self._settings, report, site.charge, reactor
+            root,
+            factory.hub,
+            factory.addresses,
+            self._settings,
+            report,
+            site.charge,
+            factory.deadlines,
+            reactor,
         )
 
     def _use(self, certificate: Path, key: Path, reactor: IReactorTime) -> None:

@@ -32,6 +32,7 @@ from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingRea
 from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.secure_sockets import secure
 from ma_signaling.transport.sockets import prepare
+from ma_signaling.transport.timers import Deadlines
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
@@ -76,6 +77,7 @@ class Ports(Service):
         redirect: IProtocolFactory | None,
         admin: IProtocolFactory | None,
         report: Report,
+        deadlines: Deadlines,
         reactor: Reactor,
     ) -> None:
         self._settings = settings
@@ -85,6 +87,7 @@ class Ports(Service):
         self._redirect = redirect
         self._admin = admin
         self._report = report
+        self._deadlines = deadlines
         self._reactor = reactor
         self._sharing = SharingReactor(reactor) if settings.reuse_port else None
         self._ports: list[IListeningPort] = []
@@ -148,7 +151,7 @@ class Ports(Service):
         if (path := parse_endpoint(text).path) is not None:
             _remove_stale_socket(path)
         if parse_endpoint(text).is_proxied:
-            factory = ProxyFactory(factory, self._report, self._reactor)
+            factory = ProxyFactory(factory, self._report, self._deadlines)
         make_endpoint(text, reactor).listen(factory).addBoth(results.append)
         if not results:
             raise _cannot_listen(text, "it does not start at once")

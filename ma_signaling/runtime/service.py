@@ -44,7 +44,7 @@ from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.sockets import peer_address
-from ma_signaling.transport.timers import Periodic
+from ma_signaling.transport.timers import Deadlines, Periodic
 
 if TYPE_CHECKING:
     from ma_signaling.cluster.service import ClusterService
@@ -84,7 +84,7 @@ def make_service(
     state = None if where is None else StateDirectory(where)
     source = CertificateSource(settings, state, reactor)
     certificates, acme = source.certificates, source.acme
-    metrics_site = make_metrics_site(metrics, settings, report, reactor)
+    metrics_site = make_metrics_site(metrics, settings, report, factory.deadlines, reactor)
     redirect = source.make_redirect(factory, report, reactor)
     lag = LoopLag(reactor)
     bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
@@ -92,9 +92,20 @@ def make_service(
     admin = None
     if settings.admin_socket:
         admin = make_admin_site(
-            hub, settings, readiness, lag, followers, bans, lambda: stop(reactor), report, reactor
+            hub,
+            settings,
+            readiness,
+            lag,
+            followers,
+            bans,
+            lambda: stop(reactor),
+            report,
+            factory.deadlines,
+            reactor,
         )
-    ports = Ports(settings, factory, certificates, metrics_site, redirect, admin, report, reactor)
+    ports = Ports(
+        settings, factory, certificates, metrics_site, redirect, admin, report, factory.deadlines, reactor
+    )
     notifier = Notifier.from_environment(os.environ, reactor)
 
     reload = Reload(reactor, notifier)
@@ -186,7 +197,8 @@ def make_factory(
         is_own = addresses.socket_key(peer) is None and client.key == addresses.of(peer, lambda _: ()).key
         return 0.0 if is_own else hub.request(client)
 
-    site = HttpSite(root, hub.capacity, settings, report, charge, reactor)
+    deadlines = Deadlines(reactor)
+    site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor)
     metrics.watch(lambda: state_of(hub))
-    entry.factory = SignalingFactory(hub, settings, site, addresses, report, reactor)
+    entry.factory = SignalingFactory(hub, settings, site, addresses, report, deadlines, reactor)
     return entry.factory

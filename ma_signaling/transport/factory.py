@@ -43,6 +43,7 @@ class SignalingFactory(WebSocketServerFactory):
         site: HttpServer,
         addresses: ClientAddresses,
         report: Report,
+        deadlines: Deadlines,
         reactor: IReactorTime,
     ) -> None:
         super().__init__(server="", reactor=reactor)
@@ -52,7 +53,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.keepalive = KeepAlive(reactor, settings.ping_interval, ping_frames)
         self.addresses = addresses
         self.report = report
-        self.deadlines = Deadlines(reactor)
+        self.deadlines = deadlines
         self.send_buffers = SendBuffers(hub.capacity)
         self.open = 0
         self._all_closed: Deferred[None] | None = None

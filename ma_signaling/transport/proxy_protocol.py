@@ -10,12 +10,13 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ma_signaling.core.events import Event, Report
 from ma_signaling.transport.sockets import hand_over
+from ma_signaling.transport.timers import Deadlines, Waiting
 
 HEADER_SECONDS = 10.0
 """What a connection has for its header."""
@@ -113,10 +114,10 @@ class ProxyFactory(Factory):
 
     noisy = False
 
-    def __init__(self, factory: IProtocolFactory, report: Report, reactor: IReactorTime) -> None:
+    def __init__(self, factory: IProtocolFactory, report: Report, deadlines: Deadlines) -> None:
         self.factory = factory
         self.report = report
-        self.reactor = reactor
+        self.deadlines = deadlines
 
     def doStart(self) -> None:
         self.factory.doStart()
@@ -134,6 +135,8 @@ class _HeaderReader(Protocol):
     """Reads the header; its successor on the same transport reads all else."""
 
     transport: Any
+    deadline: dict[Waiting, Any] | None = None
+    is_put_off = False
     _is_closing = False
 
     def __init__(self, proxies: ProxyFactory) -> None:
@@ -141,7 +144,7 @@ class _HeaderReader(Protocol):
         self._received = bytearray()
 
     def connectionMade(self) -> None:
-        self._timer = self._proxies.reactor.callLater(HEADER_SECONDS, self._too_slow)
+        self._proxies.deadlines.set(self, HEADER_SECONDS)
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_closing:
@@ -156,7 +159,7 @@ class _HeaderReader(Protocol):
             return
         if header is None:
             return
-        self._timer.cancel()
+        self._proxies.deadlines.clear(self)
         if header.client is not None:
             # From here on the connection is its client's, for whatever asks the transport.
             client = header.client
@@ -167,8 +170,8 @@ class _HeaderReader(Protocol):
             successor.dataReceived(rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._timer.active():
-            self._timer.cancel()
+        self._proxies.deadlines.clear(self)
 
-    def _too_slow(self) -> None:
+    def deadline_passed(self) -> None:
+        """Cut one whose header has not come."""
         self.transport.abortConnection()

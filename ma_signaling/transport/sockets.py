@@ -57,6 +57,8 @@ class DirectServer(tcp.Server):
     logstr = repstr = "a connection"
     _collected: list[bytes] | None = None
     _is_reading = False
+    is_read = True
+    """Whether the reactor reads its socket: not while its protocol has paused it, nor once it is to be closed."""
     received = 0
     """How many bytes were read."""
 
@@ -72,6 +74,15 @@ class DirectServer(tcp.Server):
             cork.collecting.append(self)
         else:
             self._send(data)
+
+    def stopReading(self) -> None:
+        self.is_read = False
+        super().stopReading()
+
+    def startReading(self) -> None:
+        if not self.is_read:
+            del self.is_read
+        super().startReading()
 
     def unread(self) -> int:
         """Return how many bytes its socket holds that were not read yet."""
@@ -192,9 +203,11 @@ def received_and_unread(transport: Any) -> int | None:
 
 
 def has_received(transport: Any, count: int) -> bool:
-    """Return whether a transport has received so many bytes, or never will."""
+    """Return whether a transport has received so many bytes, or will not as it is: its socket isn't read."""
     server = _socket_of(transport)
-    return not isinstance(server, DirectServer) or not server.connected or server.received >= count
+    if not isinstance(server, DirectServer) or not server.connected:
+        return True
+    return server.received >= count or not server.is_read
 
 
 def _socket_of(transport: Any) -> Any:

@@ -53,6 +53,7 @@ class AdminTestCase(SynchronousTestCase):
             self.bans,
             self.stop,
             each_of(),
+            self.server.factory.deadlines,
             reactor,
         )
 

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
-from ma_signaling.http.channel import IDLE_SECONDS
+from ma_signaling.http.channel import IDLE_SECONDS, MAX_REQUESTS
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_server import TEXT, UPGRADE, Reply, Server, frame
 from tests.support.web_case import WebTestCase
@@ -170,8 +170,39 @@ class ConnectionTest(WebTestCase):
     def test_idle_connection_is_closed(self) -> None:
         client = self.server.accept()
         client.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.server.clock.advance(IDLE_SECONDS)
+        self.server.advance(IDLE_SECONDS)
+        assert not client.transport.disconnecting
+        self.server.advance(1)
         assert client.transport.disconnecting
+
+    def test_a_turn_takes_a_share(self) -> None:
+        """However many requests one read brings; the rest follows in later turns, with others in between."""
+        for ends in (False, True):
+            client = self.server.accept()
+            request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+            client.send(request)
+            client.transport.clear()
+            client.transport.protocol.dataReceived(request * 100)
+            assert client.transport.value().count(b"HTTP/1.1 200 OK") == MAX_REQUESTS
+            assert client.transport.producerState == "paused"
+            # TLS hands over all that one read has brought.
+            client.transport.protocol.dataReceived(request)
+            assert client.transport.value().count(b"HTTP/1.1 200 OK") == MAX_REQUESTS
+            if ends:
+                client.transport.protocol.readConnectionLost()
+            self.server.clock.advance(0)
+            assert client.transport.value().count(b"HTTP/1.1 200 OK") == 101
+            assert client.transport.producerState == "producing"
+            assert client.transport.disconnecting == ends
+            client.lose()
+
+    def test_gone_while_requests_wait(self) -> None:
+        client = self.server.accept()
+        client.transport.protocol.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        client.lose()
+        client.transport.clear()
+        self.server.advance(1)
+        assert not client.transport.value()
 
     def test_upgrade_after_another_request(self) -> None:
         """Proxies keep connections, and may upgrade one that has carried a request before."""

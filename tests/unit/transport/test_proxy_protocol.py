@@ -82,8 +82,8 @@ class Proxied:
 
     def __init__(self, host: str = "203.0.113.9", **overrides: Any) -> None:
         self.server = Server(**overrides)
-        clock: Any = self.server.clock
-        factory = ProxyFactory(self.server.factory, self.server.factory.report, clock)
+        signaling = self.server.factory
+        factory = ProxyFactory(signaling, signaling.report, signaling.deadlines)
         self.transport = Transport(peerAddress=IPv4Address("TCP", host, 1))
         self.transport.protocol = factory.buildProtocol(None)
         self.transport.protocol.makeConnection(self.transport)
@@ -122,8 +122,8 @@ class ProxyProtocolTest(SynchronousTestCase):
 
     def test_silent_sockets_of_a_load_balancer_are_nobodys(self) -> None:
         proxied = Proxied(sockets_per_minute=1, silent_connections_per_address=1)
-        clock: Any = proxied.server.clock
-        factory = ProxyFactory(proxied.server.factory, proxied.server.factory.report, clock)
+        signaling = proxied.server.factory
+        factory = ProxyFactory(signaling, signaling.report, signaling.deadlines)
         for number in range(1, 20):
             transport = Transport(peerAddress=IPv4Address("TCP", "203.0.113.9", 1))
             transport.protocol = factory.buildProtocol(None)
@@ -161,7 +161,9 @@ class ProxyProtocolTest(SynchronousTestCase):
     def test_a_silent_load_balancer_is_cut(self) -> None:
         proxied = Proxied()
         proxied.send(SIGNATURE)
-        proxied.server.clock.advance(HEADER_SECONDS)
+        proxied.server.advance(HEADER_SECONDS)
+        assert not proxied.transport.aborted
+        proxied.server.advance(1)
         assert proxied.transport.aborted
 
     def test_any_bytes_in_any_pieces(self) -> None:

@@ -183,7 +183,8 @@ class HttpTest(SynchronousTestCase):
     def test_slow_heads_are_cut(self) -> None:
         for byte in b"GET /h":
             self.client.send(bytes([byte]))
-            self.server.clock.advance(5)
+            self.server.advance(5)
+        self.server.advance(1)
         assert self.client.transport.disconnecting
 
     def test_endless_heads(self) -> None:

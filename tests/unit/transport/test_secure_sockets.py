@@ -13,6 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.secure_sockets import ALL, Records, secure
 from ma_signaling.transport.sockets import DirectServer, cork
+from ma_signaling.transport.timers import Deadlines
 from tests.support.secure_peer import VERSIONS, SecurePeer
 from tests.support.tls_handshake import TlsTestCase
 
@@ -299,7 +300,7 @@ class PortTest(SecureTestCase):
         factory = self.certificates.wrap(inner)
         reactor: Any = self.clock
         other: Any = TLSMemoryBIOFactory(self.certificates, False, inner, reactor)
-        proxied = ProxyFactory(factory, lambda *_, **__: None, reactor)
+        proxied = ProxyFactory(factory, lambda *_, **__: None, Deadlines(reactor))
         for served, transport, is_direct in (
             (factory, DirectServer, True),
             (factory, Port.transport, False),

@@ -186,6 +186,17 @@ class VerdictTest(SynchronousTestCase):
             self.clock.pump([TICK_SECONDS] * 3)
             assert self.judged == 1
 
+    def test_who_is_not_read(self) -> None:
+        """What its socket holds is not read because of what it does itself, such as not reading replies."""
+        self.transport.startReading()
+        self.peer.send(b"x" * 100_000)
+        self.deadlines.set(self, 2)
+        self.clock.pump([TICK_SECONDS] * 10)
+        assert self.judged == 0
+        self.transport.stopReading()
+        self.clock.advance(TICK_SECONDS)
+        assert self.judged == 1
+
     def test_gone(self) -> None:
         self.peer.send(b"x" * 100_000)
         self.deadlines.after_reading(self, self.deadline_passed)
