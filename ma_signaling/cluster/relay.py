@@ -178,10 +178,11 @@ class Relay:
             case "client-disconnected":
                 home.forward(session_id, fields["type"], payload)
                 self._on_detach(fields)
-            case kind if not home.has_room(len(payload), session_id, kind):
-                self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
+                if not home.make_room(len(payload), session_id, kind, session.key):
+                    self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
+                    return
                 session.client_sent(kind)
                 home.forward(session_id, kind, payload)
 

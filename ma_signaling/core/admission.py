@@ -21,7 +21,7 @@ class Admission:
 
         Raises ``Refused`` with ``home_busy``.
         """
-        if not home.has_room(0):
+        if home.is_congested:
             self._report(Event.LIMIT_HIT, limit="unsent bytes")
             raise Refused(home_busy(1))
         crowd = home.its_crowd()

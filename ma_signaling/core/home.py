@@ -7,9 +7,11 @@ from enum import Enum
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
+from ma_signaling.core.held_bytes import Forget, HomeBytes
 from ma_signaling.core.home_shares import Crowd
-from ma_signaling.core.outbox import Buffered, Outbox
+from ma_signaling.core.outbox import Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
+from ma_signaling.core.shares import Shares
 
 ICE_SERVERS_BYTES = 8 * 1024
 """The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
@@ -42,6 +44,7 @@ class Home:
         "connection",
         "crowd",
         "former",
+        "held",
         "ice_servers",
         "remote_id",
         "state",
@@ -49,7 +52,7 @@ class Home:
         "timer",
     )
 
-    def __init__(self, remote_id: str, all_buffered: Buffered) -> None:
+    def __init__(self, remote_id: str, all_held: Shares[Forget]) -> None:
         self.remote_id = remote_id
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
@@ -68,7 +71,9 @@ class Home:
         """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
         self.suspended: Set[str] = frozenset()
         """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
-        self._outbox = Outbox(all_buffered)
+        self.held = HomeBytes(all_held)
+        """The room for what its clients have sent, and it has not got, or not answered."""
+        self._outbox = Outbox(self.held)
 
     def connect(self, connection: Connection) -> None:
         """Be held by this connection."""
@@ -122,14 +127,22 @@ class Home:
         """Tell the home that a session's client is gone."""
         self.forward(session_id, "client-disconnected", messages.client_disconnected(session_id))
 
-    def has_room(self, size: int, session_id: str = "", kind: str = "") -> bool:
-        """Whether ``size`` more bytes from a client would not be too much for the home."""
+    @property
+    def is_congested(self) -> bool:
+        """Whether it reads too slowly for anything more."""
+        return self.connection is not None and self.connection.peer.congested
+
+    def make_room(self, size: int, session_id: str, kind: str, key: str) -> bool:
+        """Make room for a message that ``forward`` is to follow with, of a client with the address ``key``.
+
+        Returns False where it would be too much for the home, or more than the client's share of what may wait for it.
+        """
         connection = self.connection
         if connection is None or (
             (self._outbox.messages or self.suspended or self.are_offers_held)
             and self._must_wait(session_id, kind)
         ):
-            return self._outbox.has_room(size)
+            return self._outbox.make_room(size, session_id, key)
         return not connection.peer.congested
 
     def flush(self) -> list[str]:
@@ -148,7 +161,8 @@ class Home:
     def session_ended(self, session_id: str) -> None:
         """Forget what is buffered of a session, but its end."""
         if self._outbox.holds(session_id):
-            self._outbox.take(lambda each, kind: each == session_id and kind != "client-disconnected")
+            self._outbox.forget(session_id)
+        self.held.tidy()
 
     def forget_messages(self, of: Set[str] | None = None) -> None:
         """Forget what is buffered, of these sessions or of all."""

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-MAX_BYTES = 256 * 1024
-"""What may wait for one home."""
+from ma_signaling.core.held_bytes import HomeBytes, SessionBytes
 
-MAX_BYTES_IN_ALL = 32 * 1024 * 1024
-"""What may wait for all homes."""
-
-
-class Buffered:
-    """How many bytes wait for all homes together."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
+_END = "client-disconnected"
 
 Message = tuple[str, str, bytes]
 """The ID of its session, its type, and itself."""
@@ -25,24 +16,34 @@ Message = tuple[str, str, bytes]
 class Outbox:
     """Messages for one home."""
 
-    __slots__ = ("_all", "_bytes", "_sessions", "messages")
+    __slots__ = ("_held", "_home", "_sessions", "messages")
 
-    def __init__(self, all_buffered: Buffered) -> None:
-        self._all = all_buffered
-        self._bytes = 0
+    def __init__(self, home: HomeBytes) -> None:
+        self._home = home
         self.messages: list[Message] = []
         """What waits."""
         self._sessions: set[str] = set()
+        self._held: dict[str, SessionBytes] = {}
+        """By session: how much waits of what its client has sent."""
 
-    def has_room(self, size: int) -> bool:
-        """Return whether ``size`` more bytes fit."""
-        return self._bytes + size <= MAX_BYTES and self._all.bytes + size <= MAX_BYTES_IN_ALL
+    def make_room(self, size: int, session_id: str, key: str) -> bool:
+        """Charge ``size`` bytes, which are to wait, to a session of the address ``key``; False: it has its share."""
+        held = self._held.get(session_id)
+        if held is None:
+            held = SessionBytes(self._home, session_id, key, partial(self.forget, session_id))
+        if not held.add(size):
+            return False
+        self._held[session_id] = held
+        return True
 
     def add(self, message: Message) -> None:
-        """Let a message wait, whether it fits or not."""
+        """Let a message wait, whether it fits or not: what this server says itself isn't charged."""
         self.messages.append(message)
         self._sessions.add(message[0])
-        self._count(len(message[2]))
+
+    def forget(self, session_id: str) -> None:
+        """Forget what waits of a session, but its end."""
+        self.take(lambda each, kind: each == session_id and kind != _END)
 
     def holds(self, session_id: str) -> bool:
         """Return whether a message of this session waits, so that those after it must wait, too."""
@@ -53,9 +54,7 @@ class Outbox:
         taken = [each for each in self.messages if is_wanted(each[0], each[1])]
         self.messages = [each for each in self.messages if not is_wanted(each[0], each[1])]
         self._sessions = {session_id for session_id, _, _ in self.messages}
-        self._count(-sum(len(payload) for _, _, payload in taken))
+        waiting = {session_id for session_id, kind, _ in self.messages if kind != _END}
+        for session_id in self._held.keys() - waiting:
+            self._held.pop(session_id).release()
         return taken
-
-    def _count(self, size: int) -> None:
-        self._bytes += size
-        self._all.bytes += size

@@ -15,14 +15,15 @@ from ma_signaling.core.errors import NOT_ALLOWED, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
+from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.other_nodes import Announcements, Claims
-from ma_signaling.core.outbox import Buffered
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import Prover
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
+from ma_signaling.core.shares import Shares
 from ma_signaling.core.takeover import Contests
 
 
@@ -72,7 +73,7 @@ class Registry:
             announcements.wait_for_proof,
             self._drop,
         )
-        self._buffered = Buffered()
+        self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
         self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
@@ -135,7 +136,7 @@ class Registry:
 
     def expect(self, remote_id: str) -> Home:
         """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
-        home = self._homes[remote_id] = Home(remote_id, self._buffered)
+        home = self._homes[remote_id] = Home(remote_id, self._held)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:

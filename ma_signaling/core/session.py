@@ -8,7 +8,7 @@ from enum import Enum
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
-from ma_signaling.core.kept_messages import Kept, KeptBytes
+from ma_signaling.core.kept_messages import Kept
 from ma_signaling.core.peer import ClientAddress, Clock, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
@@ -84,7 +84,6 @@ class Session(Negotiating):
         home: Home,
         allowance: Allowance,
         now: float,
-        all_kept: KeptBytes,
         trace: SessionTrace | None = None,
     ) -> None:
         super().__init__()
@@ -98,7 +97,7 @@ class Session(Negotiating):
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
         """While pending: the deadline of ``connected``. Once the offer was delivered: that of the home's answer."""
-        self._kept = Kept(id, client.address.key, all_kept)
+        self._kept = Kept(id, client.address.key, home.held)
         """Until it is answered: what the client has sent, since it begins anew with the home's next connection."""
         self.gives_role = False
         """The client took its role by this request; it loses it if the answer is an error."""
@@ -112,7 +111,7 @@ class Session(Negotiating):
         """Deliver what the client has sent, or let it wait for the home; False: there is no room for it."""
         home = self.home
         if self.negotiation is Negotiation.ANSWERED:
-            if not home.has_room(len(payload), self.id, kind):
+            if not home.make_room(len(payload), self.id, kind, self.key):
                 return False
             home.forward(self.id, kind, payload)
             return True
@@ -120,7 +119,7 @@ class Session(Negotiating):
             if not self._kept.add(kind, payload):
                 return False
         else:
-            if not home.has_room(len(payload), self.id, kind):
+            if not home.make_room(len(payload), self.id, kind, self.key):
                 return False
             self._kept.add(kind, payload)
             home.forward(self.id, kind, payload)

@@ -18,7 +18,6 @@ from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, Wire
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.kept_messages import KeptBytes
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.opening import Opening
 from ma_signaling.core.other_nodes import Relay
@@ -54,7 +53,6 @@ class Sessions(SessionTable[Session]):
         self.by_client: dict[Connection, Session] = {}
         self.ended = EndedSessions(clock)
         self.remote = RemoteSessions(settings, clock, self.ended)
-        self._kept = KeptBytes()
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
         self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
@@ -69,7 +67,7 @@ class Sessions(SessionTable[Session]):
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
         trace = self.traces.begin(session_id, now)
-        session = Session(session_id, client, home, self._allowance, now, self._kept, trace)
+        session = Session(session_id, client, home, self._allowance, now, trace)
         session.gives_role = client.role is Role.NONE
         client.take_role(Role.CLIENT)
         client.hears_errors = True

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Event
+from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, MAX_BYTES_OF_HOME
 from ma_signaling.core.home import ICE_SERVERS_BYTES
 from ma_signaling.core.limits import Limits
-from ma_signaling.core.outbox import MAX_BYTES, MAX_BYTES_IN_ALL
 from tests.support.memory_hub import World
 
 
@@ -50,7 +50,7 @@ class MemoryTest(SynchronousTestCase):
             message_bytes_burst=0, message_burst=0, connections_per_minute=0, connect_requests_per_minute=0
         )
         clients = []
-        for number in range(MAX_BYTES_IN_ALL // MAX_BYTES + 10):
+        for number in range(MAX_BYTES_IN_ALL // MAX_BYTES_OF_HOME + 10):
             home = world.home(f"HOME{number}", f"192.0.2.{number % 100}")
             clients.append(world.client(f"HOME{number}", f"198.51.100.{number % 100}"))
             session_id = world.session(home, clients[-1])
@@ -59,11 +59,11 @@ class MemoryTest(SynchronousTestCase):
         for client in clients:
             for _ in range(5):
                 client.say("offer", data="x" * 60_000)
-        held = world.hub.registry._buffered
-        assert MAX_BYTES_IN_ALL - 2 * MAX_BYTES < held.bytes <= MAX_BYTES_IN_ALL
+        held = world.hub.registry._held
+        assert MAX_BYTES_IN_ALL - 2 * MAX_BYTES_OF_HOME < held.used <= MAX_BYTES_IN_ALL
         assert Event.MESSAGE_DROPPED in world.reported()
         world.advance(45 + 660)
-        assert held.bytes == 0
+        assert held.used == 0
 
     def test_endless_ice_servers_are_not_kept(self) -> None:
         """Defect 16."""

@@ -11,7 +11,7 @@ from ma_signaling.config.groups import groups
 from ma_signaling.config.help_text import WIDTH, help_text
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
-from ma_signaling.core import home, message_charges, outbox, session_table, session_trace
+from ma_signaling.core import held_bytes, home, message_charges, session_table, session_trace
 from ma_signaling.transport import first_request, request_head
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
@@ -116,8 +116,8 @@ class DocumentationTest(SynchronousTestCase):
             ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
             ("a client that takes nothing for 10 s", backlog.STALL_SECONDS),
             ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
-            ("For lost homes 32 MiB are buffered", outbox.MAX_BYTES_IN_ALL),
-            ("is buffered (256 KiB a home", outbox.MAX_BYTES),
+            ("For lost homes 32 MiB are buffered", held_bytes.MAX_BYTES_IN_ALL),
+            ("is buffered (256 KiB a home", held_bytes.MAX_BYTES_OF_HOME),
             ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
             ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),

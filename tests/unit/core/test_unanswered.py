@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core import kept_messages
+from ma_signaling.core.held_bytes import MAX_BYTES_OF_HOME
 from tests.support.memory_hub import FakePeer, World
 
 
@@ -108,7 +109,7 @@ class UnansweredTest(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """What is beyond 64 KiB isn't delivered again; nothing is kept of a session that has ended."""
-        shares = self.world.hub.sessions._kept.shares
+        shares = self.world.hub.registry._held
         for _ in range(10):
             self.client.say("ice-candidate", data="x" * 10_000)
         assert len(self.home.heard_of("ice-candidate")) == 12
@@ -117,16 +118,14 @@ class UnansweredTest(SynchronousTestCase):
         self.client.goodbye()
         assert shares.used == 0
 
-    def test_who_fills_it_gives_way(self) -> None:
-        """One address can't take the room of the others."""
-        all_kept = kept_messages.KeptBytes()
-        all_kept.shares.capacity = 300_000
-        crowd = [kept_messages.Kept(f"{number}", "203.0.113.1", all_kept) for number in range(10)]
-        kept_bytes = [each.add("offer", b"x" * 60_000) for each in crowd]
-        assert kept_bytes == [True] * 5 + [False] * 5
-        other = kept_messages.Kept("other", "192.0.2.1", all_kept)
-        assert other.add("offer", b"x" * 60_000)
-        assert sum(bool(list(each)) for each in crowd) == 4
+    def test_a_crowd_of_unanswered_sessions(self) -> None:
+        """However many, what is sent again at once fits into the home's send buffer."""
+        for number in range(30):
+            client = self.world.client(text=f"198.51.100.{number}")
+            self.world.session(self.home, client)
+            client.say("offer", data="x" * 60_000)
+        sent = sum(map(len, self.returned().raw))
+        assert MAX_BYTES_OF_HOME // 2 < sent < 2 * MAX_BYTES_OF_HOME, sent
 
 
 class AnsweredTest(SynchronousTestCase):

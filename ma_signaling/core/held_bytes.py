@@ -1,0 +1,86 @@
+"""How much is held of what clients have sent to homes: shares of each home's room, and of all, by clients' addresses.
+
+It is held because a home is away, or may lose its connection before it has answered (``outbox``, ``kept_messages``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.shares import Place, Shares
+
+MAX_BYTES_OF_HOME = 256 * 1024
+"""What is held for one home: as it is sent at once when the home comes back, it must fit into its send buffer."""
+
+MAX_BYTES_IN_ALL = 32 * 1024 * 1024
+"""What is held for all homes."""
+
+Forget = Callable[[], None]
+"""Hold nothing any more, for somebody who holds less needs the room."""
+
+
+class HomeBytes:
+    """The room of one home, which is a part of all."""
+
+    __slots__ = ("_all", "_own")
+
+    def __init__(self, all_held: Shares[Forget]) -> None:
+        self._all = all_held
+        self._own: Shares[Forget] | None = None
+        """None while nothing is held: most homes are idle most of the time."""
+
+    def rooms(self) -> tuple[Shares[Forget], Shares[Forget]]:
+        """Return what bounds another byte: the home's own room, then that of all."""
+        if self._own is None:
+            self._own = Shares(MAX_BYTES_OF_HOME)
+        return self._own, self._all
+
+    def tidy(self) -> None:
+        """Be small again where nothing is held."""
+        if self._own is not None and not self._own.used:
+            self._own = None
+
+
+class SessionBytes:
+    """What is held of one session."""
+
+    __slots__ = ("_forget", "_home", "_path", "_places")
+
+    def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget) -> None:
+        """``key`` is what the client's address is counted by."""
+        self._home = home
+        self._path = (*blocks_of(key), session_id)
+        self._forget = forget
+        self._places: tuple[Place[Forget], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        return self._places[0].size if self._places else 0
+
+    def add(self, size: int) -> bool:
+        """Hold ``size`` more bytes; False: it would be more than this session's share."""
+        rooms = self._home.rooms()
+        if not all(self._make_room(shares, size) for shares in rooms):
+            return False
+        if self._places:
+            for place in self._places:
+                place.resize(place.size + size)
+        else:
+            self._places = tuple(shares.take(self._path, self._forget, size) for shares in rooms)
+        return True
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        for place in self._places:
+            place.release()
+        self._places = ()
+
+    def _make_room(self, shares: Shares[Forget], size: int) -> bool:
+        while not shares.has_room(size):
+            giver = shares.giver_for(self._path, size)
+            if giver is None:
+                return False
+            giver.item()
+        return True

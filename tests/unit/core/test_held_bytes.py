@@ -1,0 +1,100 @@
+"""What is held for homes that are away: shared between addresses, for each home and for all."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, MAX_BYTES_OF_HOME, Forget, HomeBytes
+from ma_signaling.core.kept_messages import Kept
+from ma_signaling.core.outbox import Outbox
+from ma_signaling.core.shares import Shares
+from tests.support.memory_hub import FakePeer, World
+
+CROWD = "203.0.113.1"
+
+
+class OutboxTest(SynchronousTestCase):
+    """One home's, and what it shares with others."""
+
+    def setUp(self) -> None:
+        self.all: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
+        self.outbox = Outbox(HomeBytes(self.all))
+
+    def put(self, session: str, key: str, *, size: int = 60_000, outbox: Outbox | None = None) -> bool:
+        """Let a message wait."""
+        outbox = outbox or self.outbox
+        if not outbox.make_room(size, session, key):
+            return False
+        outbox.add((session, "offer", b"x" * size))
+        return True
+
+    def waiting(self) -> list[str]:
+        return [session for session, _, _ in self.outbox.messages]
+
+    def test_one_address_cannot_fill_a_home(self) -> None:
+        assert [self.put(f"{number}", CROWD) for number in range(6)] == [True] * 4 + [False] * 2
+        self.outbox.add(("3", "client-disconnected", b"{}"))
+        assert self.put("other", "192.0.2.1")
+        # Which of its sessions gives way doesn't matter, but the home hears of its end.
+        assert len(self.waiting()) == 5
+        assert self.waiting().count("other") == 1
+        assert ("3", "client-disconnected", b"{}") in self.outbox.messages
+        assert self.all.used == 240_000
+
+    def test_nor_can_it_fill_all(self) -> None:
+        self.all.capacity = 500_000
+        others = [Outbox(HomeBytes(self.all)) for _ in range(3)]
+        for other in others:
+            for number in range(4):
+                self.put(f"{number}", CROWD, outbox=other)
+        assert self.all.used == 480_000
+        assert self.put("own", "192.0.2.1")
+        assert self.waiting() == ["own"]
+        assert sum(len(other.messages) for other in others) == 7
+
+    def test_room_is_given_back(self) -> None:
+        for session in ("one", "other"):
+            self.put(session, CROWD)
+        self.outbox.take(lambda session, _: session == "one")
+        assert self.all.used == 60_000
+        self.outbox.forget("other")
+        assert (self.all.used, self.outbox.messages) == (0, [])
+
+    def test_what_is_kept_counts_with_it(self) -> None:
+        home = HomeBytes(self.all)
+        kept = [Kept(f"{number}", CROWD, home) for number in range(5)]
+        assert [each.add("offer", b"x" * 60_000) for each in kept] == [True] * 4 + [False]
+        outbox = Outbox(home)
+        assert self.put("other", "192.0.2.1", outbox=outbox)
+        assert sum(bool(list(each)) for each in kept) == 3
+        for each in kept:
+            each.forget()
+        outbox.take(lambda *_: True)
+        home.tidy()
+        assert (self.all.used, home._own) == (0, None)
+
+
+class HubTest(SynchronousTestCase):
+    """With clients."""
+
+    def test_an_owner_is_heard_whatever_a_crowd_has_sent(self) -> None:
+        world = World(message_burst=0, message_bytes_burst=0)
+        home = world.home()
+        crowd = [self.answered(world, home, CROWD) for _ in range(10)]
+        owner = self.answered(world, home, "192.0.2.1")
+        home.breaks()
+        for client in crowd:
+            client.say("offer", data="x" * 60_000)
+        owner.say("offer", data="restart")
+        assert not owner.heard
+        again = world.connect()
+        again.say("register-server", remoteId="HOME")
+        assert "restart" in [message["data"] for message in again.heard_of("offer")]
+        assert sum(map(len, again.raw)) < 2 * MAX_BYTES_OF_HOME
+
+    @staticmethod
+    def answered(world: World, home: FakePeer, host: str) -> FakePeer:
+        client = world.client(text=host)
+        home.say("answer", sessionId=world.session(home, client), data={})
+        client.forget()
+        return client
