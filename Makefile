@@ -8,10 +8,10 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test ci unit real trial lint coverage versions soak fuzz model bench changelog hooks requirements clean
+.PHONY: help run cluster test ci unit real trial lint coverage versions soak soak-home fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 	$(BIN)/ma-signaling $(ARGS)
@@ -57,6 +57,9 @@ versions: .venv/tested ## Run the tests with each supported Python that is here,
 soak: .venv/tested ## Put honest and hostile load on a real server and see that nothing stays; SECONDS=300 of it
 	$(BIN)/python -m tests.soak.soak $(SECONDS)
 
+soak-home: .venv/tested ## Let clients come to the home's agent and go, and see that nothing stays; SECONDS=300 of it
+	$(BIN)/python -m tests.soak.home $(SECONDS)
+
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
 
@@ -75,7 +78,7 @@ hooks: .venv/tested ## Have git check each commit before it is made
 
 requirements: .venv/installed ## Pin the newest of what the image installs, by hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
-	$(PIN) --extra acme --extra cluster --extra proof --output-file requirements.txt setup.cfg
+	$(PIN) --extra acme --extra cluster --extra home --extra proof --extra web-app --output-file requirements.txt setup.cfg
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made

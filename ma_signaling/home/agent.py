@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ HEARTBEAT_SECONDS = 35.0
 CONNECT_SECONDS = 20.0
 FAREWELL_SECONDS = 2.0
 MAX_MESSAGE = 1024 * 1024
+SWEEP_SECONDS = 10.0
 
 FIRST_DELAY = 1.0
 MAX_DELAY = 60.0
@@ -53,6 +55,7 @@ class Agent:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._sessions: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Stay connected."""
@@ -149,6 +152,13 @@ class Agent:
             return
         del self._sessions[number]
         self._later(session.close())
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._collect)
+
+    def _collect(self) -> None:
+        """Free what sessions have left: aiortc's objects refer to each other, and Python looks for such seldom."""
+        self._sweep = None
+        gc.collect()
 
     def _say(self, type: str, **fields: object) -> None:
         """Send a message; what cannot be sent is lost, for the server begins such sessions anew."""

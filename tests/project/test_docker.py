@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ruamel.yaml import YAML
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.sources import load
+from ma_signaling.home import command
 from tests import ROOT
 from tests.support.dockerfile_run import Image
 from tests.support.file_checkers import beside_python, complaints
@@ -108,21 +111,47 @@ class ComposeTest(SynchronousTestCase):
         return content["services"], content.get("networks", {})
 
     def test_schema(self) -> None:
-        assert len(COMPOSE) == 4
+        assert len(COMPOSE) == 6
         check = (beside_python("check-jsonschema"), "--builtin-schema", "vendor.compose-spec")
         assert complaints(*check, *map(str, COMPOSE)) == ""
+
+    def environment(self, path: Path, service: str, **given: str) -> dict[str, str]:
+        """What a service's environment is where a person has said these values."""
+
+        def fill(match: re.Match[str]) -> str:
+            return given.get(match[1]) or (match[3] if match[2] == ":-" else "")
+
+        said = self.services(path)[0].get(service, {}).get("environment", {})
+        return {name: re.sub(r"\$\{(\w+)(:.)?([^}]*)\}", fill, value) for name, value in said.items()}
 
     def test_settings_are_understood(self) -> None:
         """What they say to the server is what it takes."""
         for path in COMPOSE:
-            services, _ = self.services(path)
-            environment = {
-                name: re.sub(r"\$\{SITE[^}]*\}", "signaling.example.org", value)
-                for name, value in services["signaling"]["environment"].items()
-            }
+            environment = self.environment(
+                path, "signaling", SITE="signaling.example.org", EMAIL="you@example.org"
+            )
             known = {f"MA_SIGNALING_{name.upper()}" for name in load({}, {}).sources} | {"PORT"}
             assert set(environment) <= known, path
             load({}, environment)
+
+    def test_the_home_understands_its_own(self) -> None:
+        path = ROOT / "contrib" / "compose" / "own-remote-access-home.yml"
+        with mock.patch.dict(
+            os.environ, self.environment(path, "home", SITE="signaling.example.org"), clear=True
+        ):
+            given = command._parse([])
+        assert given.signaling == "wss://signaling.example.org/ws"
+        assert given.stun == ["stun:signaling.example.org:3478"]
+        assert str(given.music_assistant) == "http://127.0.0.1:8095"
+        assert self.services(path)[0]["home"]["command"] == ["home"]
+
+    def test_relays_are_the_same(self) -> None:
+        """The one of the whole installation is the one that is tested below."""
+        whole, alone = (
+            self.services(ROOT / "contrib" / "compose" / name)[0]["coturn"]
+            for name in ("own-remote-access.yml", "coturn.yml")
+        )
+        assert {**whole, "environment": None} == {**alone, "environment": None}
 
     def test_proxy_is_trusted_and_nobody_else(self) -> None:
         services, networks = self.services(ROOT / "contrib" / "compose" / "caddy.yml")
