@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from twisted.application.service import Service
@@ -11,6 +12,9 @@ from ma_signaling.monitoring.metric import Metric, gauge
 
 MEASURE_SECONDS = 0.5
 """Time between two measurements of the event loop's lag."""
+
+WINDOW_SECONDS = 60.0
+"""For which the highest lag is known: no less than the time between two scrapes."""
 
 MAX_LAG_SECONDS = 1.0
 """With more lag, this server should get no newcomers."""
@@ -26,6 +30,10 @@ class Readiness:
         """Be ready only while ``holds()`` is true; ``reason`` is a short fixed word that says why not."""
         self._checks.append((reason, holds))
 
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the metric about it."""
+        yield gauge("ready", "Whether newcomers are welcome: 1, or 0", float(self.obstacle() is None))
+
     def obstacle(self) -> str | None:
         """Return the reason of the first check that fails, None where this server is ready."""
         return next((reason for reason, holds in self._checks if not holds()), None)
@@ -38,7 +46,7 @@ class LoopLag(Service):
         self._reactor = reactor
         self._call: IDelayedCall | None = None
         self._due = 0.0
-        self._highest = 0.0
+        self._measured: deque[float] = deque(maxlen=round(WINDOW_SECONDS / MEASURE_SECONDS))
         self.latest = 0.0
         """The latest measurement, in seconds."""
 
@@ -47,17 +55,17 @@ class LoopLag(Service):
         """Whether newcomers would be served in good time."""
         return self.latest <= MAX_LAG_SECONDS
 
-    def take_highest(self) -> float:
-        """Return the highest measurement since the last call, in seconds."""
-        highest, self._highest = self._highest, 0.0
-        return highest
+    @property
+    def highest(self) -> float:
+        """The highest measurement of the last minute, in seconds, whoever asks and how often."""
+        return max(self._measured, default=0.0)
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the metrics about it."""
         yield gauge(
             "event_loop_lag_seconds",
-            "Highest lag of the event loop since the last scrape",
-            self.take_highest(),
+            "Highest lag of the event loop within the last minute",
+            self.highest,
         )
 
     def startService(self) -> None:
@@ -76,5 +84,5 @@ class LoopLag(Service):
 
     def _measure(self) -> None:
         self.latest = self._reactor.seconds() - self._due
-        self._highest = max(self._highest, self.latest)
+        self._measured.append(self.latest)
         self._wait()

@@ -24,6 +24,7 @@ from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
 from ma_signaling.http.web_app import AppFile, WebAppError
+from ma_signaling.monitoring.error_count import ErrorCount
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
@@ -40,6 +41,7 @@ from ma_signaling.runtime.signals import Reactor as SignalsReactor
 from ma_signaling.runtime.signals import stop
 from ma_signaling.runtime.state_directory import StateDirectory, state_path
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
+from ma_signaling.runtime.where_to_look import WhereToLook
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.request_head import RequestHead
@@ -124,12 +126,16 @@ def make_service(
         metrics.watch(cluster.metrics)
         readiness.add("cluster-unreachable", lambda: cluster.bus.is_up)
     metrics.watch(lag.metrics)
+    metrics.watch(readiness.metrics)
+    errors = ErrorCount()
+    metrics.watch(errors.metrics)
     readiness.add("lagging", lambda: lag.is_small)
     readiness.add("not-listening", lambda: bool(ports.running))
 
     return one_by_one(
         # Jobs that go on until the last connection is closed.
         {
+            "errors": errors,
             "watchdog": make_watchdog(notifier, reactor),
             "rate-limiting": Periodic(
                 "rate limiting", PRUNE_SECONDS, lambda: hub.limits.prune(reactor.seconds()), reactor
@@ -151,7 +157,7 @@ def make_service(
         {"reload": reload},
         # Whoever connects from now on reaches another process, or waits for the next.
         {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
-        {"status": Status(notifier, reactor)},
+        {"status": Status(notifier, reactor), "where-to-look": WhereToLook(settings, reactor)},
     )
 
 

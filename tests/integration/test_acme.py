@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.acme.client import Talk, Wanted
 from tests.support.certificates import Authority, make_certificate
 from tests.support.pebble_process import Pebble
-from tests.support.server_process import ServerProcess, eventually
+from tests.support.server_process import OPENER, ServerProcess, eventually
 from tests.support.tls_handshake import trusting
 
 WITHIN = 30.0
@@ -42,7 +42,15 @@ class AcmeTestCase(SynchronousTestCase):
         return ServerProcess(
             *("--port", f"tcp:{port or self.ca.tls_port}:interface=127.0.0.1"),
             *("--acme-http-port", f"tcp:{self.ca.http_port}:interface=127.0.0.1"),
-            *("--acme-domain", "localhost", "--acme-agree-tos", "--acme-directory", self.ca.url),
+            *(
+                "--metrics-allow",
+                "127.0.0.1",
+                "--acme-domain",
+                "localhost",
+                "--acme-agree-tos",
+                "--acme-directory",
+                self.ca.url,
+            ),
             *("--acme-ca", str(self.ca.certificate), "--state-directory", str(self.directory / "state")),
             plain="--http-port",
         )
@@ -71,6 +79,8 @@ class IssuedTest(AcmeTestCase):
             eventually(lambda: server.log().count("a certificate was issued") == 2, server.log)
             assert self.serial(self.ca.tls_port) != first
             assert server.get("/ready") == {"ready": True}
+            with OPENER.open(server.http + "/metrics", timeout=WITHIN) as reply:
+                assert b"\nma_signaling_acme_failures 0.0\n" in reply.read()
             self.assert_redirects()
         assert self.ca.log().count("There are now 1 accounts") == 1
 

@@ -51,10 +51,19 @@ class ProcessTest(SynchronousTestCase):
         self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
         there = set(re.findall(r"(?m)^(?:# TYPE )?(\w+)", self._text()))
         there |= {name.removesuffix("_total") for name in there}
+        there.add("ma_signaling_acme_failures")  # where a CA is asked: tests/integration/test_acme.py
         for path in (alerts, dashboard):
             used = set(re.findall(r"\b(?:ma_signaling|process)_\w+", path.read_text()))
             self.assertGreater(len(used), 5)
             self.assertEqual({name for name in used if name not in there}, set(), path.name)
+
+    def test_every_metric_is_shown_or_named(self) -> None:
+        text = self._text()
+        places = (CONTRIB / "grafana-dashboard.json", ROOT / "docs" / "operations.md")
+        said = " ".join(path.read_text() for path in places)
+        for name in re.findall(r"(?m)^# TYPE (ma_signaling_\w+)", text):
+            plain = name.removeprefix("ma_signaling_")
+            self.assertRegex(said, rf"\b(?:ma_signaling_)?{plain}", name)
 
     def test_alerts_fire(self) -> None:
         rules = CONTRIB / "prometheus-alerts.yml"

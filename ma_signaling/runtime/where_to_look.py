@@ -1,0 +1,52 @@
+"""For a person at a terminal: where to look at the server that has just started."""
+
+from __future__ import annotations
+
+import sys
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from ma_signaling.config.endpoints import parse_endpoint
+from ma_signaling.config.settings import Settings
+
+_log = Logger(namespace="ma_signaling")
+
+
+class WhereToLook(Service):
+    """Says at which addresses this server answers, as the last line of a start; to be started last."""
+
+    def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._call: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        if sys.stdout.isatty():
+            self._call = self._reactor.callLater(0, self._say)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def _say(self) -> None:
+        if (line := where_to_look(self._settings)) is not None:
+            _log.info("{line}", line=line)
+
+
+def where_to_look(settings: Settings) -> str | None:
+    """Return a line with the page for people and the address for homes; None where no port has a number."""
+    is_secure = bool(settings.tls_cert or settings.acme_domain)
+    for text in settings.port:
+        endpoint = parse_endpoint(text)
+        if not endpoint.port or endpoint.is_proxied:
+            continue
+        tls = "s" if is_secure or endpoint.kind == "ssl" else ""
+        usual = 443 if tls else 80
+        host = settings.acme_domain[0] if settings.acme_domain else "localhost"
+        place = host if endpoint.port == usual else f"{host}:{endpoint.port}"
+        return f"Look at http{tls}://{place}/ in a browser; homes and clients connect to ws{tls}://{place}/ws"
+    return None
