@@ -190,7 +190,7 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        self._context.hub.registry.moved(holder, remote_id, _ice(fields), has_proved=fields["proved"])
+        self._context.hub.registry.grant(holder, remote_id, _ice(fields), has_proved=fields["proved"])
         if "ice" not in fields:
             self.look_up(remote_id)
 

@@ -22,7 +22,7 @@ class Directory(Protocol):
         """Whether there may be other nodes: a Remote ID that is unknown here may be known there."""
 
     def look_up(self, remote_id: str) -> None:
-        """Find out who holds a Remote ID. ``Registry.moved`` or ``Hub.not_found`` follows, or it is asked again."""
+        """Find out who holds a Remote ID. ``Registry.grant`` or ``Hub.not_found`` follows, or it is asked again."""
 
     def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
         """Find out whether a home is connected: True; False: it is expected back; None: no node knows it."""

@@ -156,12 +156,6 @@ class Registry:
         else:
             self.grant(newcomer, newcomer.claim, self.contests.release(newcomer))
 
-    def moved(
-        self, holder: Connection, remote_id: str, ice_servers: bytes | None, *, has_proved: bool
-    ) -> Home:
-        """``holder``, on another node, holds a Remote ID that nobody holds here."""
-        return self.grant(holder, remote_id, ice_servers, has_proved=has_proved)
-
     def forget(self, home: Home) -> None:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
@@ -183,7 +177,7 @@ class Registry:
     def _withdraw(self, connection: Connection) -> None:
         remote_id = connection.claim
         self.contests.withdraw(connection)
-        if remote_id is not None and not connection.is_remote:
+        if remote_id is not None:
             self._claims.withdraw(remote_id, connection)
 
     def enforce_access(self) -> None:
@@ -200,8 +194,7 @@ class Registry:
         for home in self._homes.values():
             self._grace.cancel(home)
         for remote_id, newcomer in self.contests.drain():
-            if not newcomer.is_remote:
-                self._claims.withdraw(remote_id, newcomer)
+            self._claims.withdraw(remote_id, newcomer)
 
     # Granting
 
@@ -213,7 +206,7 @@ class Registry:
         *,
         has_proved: bool = False,
     ) -> Home:
-        """Make ``connection`` the holder of a Remote ID that no other connection here holds.
+        """Make ``connection``, here or elsewhere, the holder of a Remote ID that no other connection here holds.
 
         ``has_proved``: it holds the key.
         """

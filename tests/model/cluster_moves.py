@@ -123,7 +123,6 @@ class Match(Referee):
     def home_says(self, home: Player, call: Call, kind: str) -> Letter:
         """A home speaks in a call."""
         letter = self._write(home, call, kind, sessionId=call.id)
-        call.home = home
         home.say(**letter.fields)
         return letter
 

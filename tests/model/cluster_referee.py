@@ -222,6 +222,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
         else:
             assert message == letter.fields
             assert player.call is call and call.is_open, f"{player} hears {letter}, which is for {call}"
+            call.home = letter.sender
             if message["type"] == "answer":
                 call.answered, call.answered_by = True, letter.sender
         for other in self.letters[message["data"] + 1 :]:
