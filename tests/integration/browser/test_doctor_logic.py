@@ -49,7 +49,7 @@ class LogicTests(DoctorTestCase):
         """Evaluate an expression of `m`, a module of the doctor, and `a`, the arguments."""
 
         def play(visit: Visit) -> Any:
-            visit.page.goto(self.server.http + "/doctor")
+            visit.page.goto(self.server.http)
             script = f"async (a) => {{ const m = await import('/assets/doctor/{module}'); return {code}; }}"
             return visit.page.evaluate(script, list(arguments))
 

@@ -22,7 +22,7 @@ export const FAILURES = {
   "id-bad": ["copy-id"],
   "id-mistyped": ["copy-id", "digits"],
   "home-offline": ["is-running", "remote-access-on", "home-internet", "compare-id", "same-server"],
-  "home-not-back": ["home-internet", "is-running", "wait-minute"],
+  "home-not-back": ["home-internet", "is-running", "compare-id", "wait-minute"],
   "home-left": ["wait-minute", "is-running"],
   "home-lost": ["wait-minute", "home-internet"],
   "home-busy": ["wait-minute", "close-others"],

@@ -8,7 +8,7 @@ import { whyNoPath } from "./verdicts.js";
 import { countDown, Stop, until, within } from "./waiting.js";
 
 const ANSWER_WITHIN = 30;
-const PATH_WITHIN = 30;
+const PATH_WITHIN = { any: 30, relay: 30, ipv6: 10 }; // browsers don't say that there is nothing to try by IPv6
 const OFFER_WITHIN = 2;
 const CHANNEL_WITHIN = 10;
 const LOOK_EVERY = 5; // seconds without an answer after which the server is asked (again) what it sees
@@ -133,7 +133,7 @@ export async function findPath(context) {
   });
   const found = until(connection, ["iceconnectionstatechange", "icegatheringstatechange"], () => iceState(context));
   try {
-    await within(Promise.race([found, hopeless(context), signaling.failed]), PATH_WITHIN, "no-path", signal);
+    await within(Promise.race([found, hopeless(context), signaling.failed]), PATH_WITHIN[only], "no-path", signal);
   } catch (stop) {
     if (stop.code !== "no-path") throw stop;
     await context.probing;
