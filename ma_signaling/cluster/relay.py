@@ -37,6 +37,7 @@ class Relay:
         # At the client's node
         context.on("to-client", self._on_to_client)
         context.on("session-ready", self._on_session_ready)
+        context.on("offered", self._on_offered)
         context.on("busy", self._on_busy)
         context.on("full", self._on_full)
         context.on("not-here", self._on_not_here)
@@ -104,6 +105,12 @@ class Relay:
         ):
             self._context.hub.sessions.opening.ready(session, fields.get("body"))
 
+    def _on_offered(self, fields: Fields) -> None:
+        """A home has got an offer that waited: it has its time to answer from now on."""
+        session = self._session(fields)
+        if session is not None:
+            self._context.hub.sessions.offered(session)
+
     def _on_busy(self, fields: Fields) -> None:
         """A home didn't take what one of its clients sent."""
         session = self._session(fields)
@@ -153,6 +160,10 @@ class Relay:
         """As ``elsewhere.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id}
         self._context.send(session.node, "session-ready", ice_servers or b"", **about)
+
+    def offered(self, session: RemoteSession) -> None:
+        """As ``elsewhere.Relay`` has it."""
+        self._context.send(session.node, "offered", remote_id=session.home.remote_id, session=session.id)
 
     def crowd_out(self, session: RemoteSession) -> None:
         """As ``elsewhere.Relay`` has it."""

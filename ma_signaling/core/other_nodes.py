@@ -76,6 +76,9 @@ class Relay(Protocol):
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """A home of this node is ready for a session; ``ice_servers`` is the JSON list that it gave for it."""
 
+    def offered(self, session: RemoteSession) -> None:
+        """A home of this node has got the offer of a session, which has waited."""
+
     def ended(self, session: Session) -> None:
         """A session of this node's client has ended, and the home may not be told."""
 
@@ -126,6 +129,8 @@ class NoRelay:
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None: ...
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None: ...
+
+    def offered(self, session: RemoteSession) -> None: ...
 
     def ended(self, session: Session) -> None: ...
 

@@ -171,6 +171,8 @@ class Sessions(SessionTable[Session]):
             session = self.get(session_id)
             if session is not None:
                 self.offered(session)
+            elif (remote := self.remote.get(session_id)) is not None:
+                self._relay.offered(remote)
 
     def _answer_due(self, session: Session) -> None:
         home = session.home.connection

@@ -94,8 +94,13 @@ class ContestTest(ProofsTestCase):
         self.client.say("offer", data={})
         self.cluster.settle()
         assert self.squatter.types() == []
+        self.cluster.settle(13)
         self.fails(1)
         assert self.squatter.types() == ["offer", "client-disconnected"]
+        self.cluster.settle(34)
+        assert self.client.heard == [], "the home has its time to answer from its delivery on"
+        self.cluster.settle(2)
+        assert self.client.types() == ["peer-disconnected"]
 
     def test_four_are_asked_at_once_wherever_they_are(self) -> None:
         newcomers = [self.cluster.home(number % 3, ID, f"203.0.113.{20 + number}") for number in range(4)]
