@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ADDRESS = re.compile(
@@ -30,7 +30,10 @@ class AddressPolicy:
         address = ip_address(text.partition("/")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+        # As ``ip_network`` writes it, which takes five times as long.
+        if isinstance(address, IPv6Address):
+            return f"{IPv6Address(int(address) >> 80 << 80)}/48"
+        return f"{IPv4Address(int(address) >> 8 << 8)}/24"
 
     def redact(self, text: str) -> str:
         """Return a text with every address in it as the log may show it."""
