@@ -8,10 +8,16 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help run cluster test ci unit real trial lint coverage versions soak soak-home fuzz model bench changelog hooks requirements clean
+.PHONY: help install rollback run cluster test ci unit real trial lint coverage versions soak soak-home fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
+
+install: ## As root: install or upgrade the server for systemd, in /opt/ma-signaling
+	contrib/install.sh install
+
+rollback: ## As root: run the version again that was installed before
+	contrib/install.sh rollback
 
 run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 	$(BIN)/ma-signaling $(ARGS)

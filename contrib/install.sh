@@ -1,0 +1,88 @@
+#!/bin/sh
+# Installs this checkout for a server with systemd, beside the versions before it, and lets it run:
+#
+#     make install        as root: install or upgrade
+#     make rollback       as root: go back to the version before
+#
+# Each version has a directory in /opt/ma-signaling/versions; the link /opt/ma-signaling/current names the one that runs.
+set -eu
+
+prefix=${PREFIX:-/opt/ma-signaling}
+python=${PYTHON:-python3}
+kept=3
+source=$(cd "$(dirname "$0")/.." && pwd)
+versions=$prefix/versions
+
+has_systemd() { [ "$prefix" = /opt/ma-signaling ] && [ -d /run/systemd/system ]; }
+
+# All at once: whoever starts meanwhile gets the one or the other.
+point_to() {
+    ln -sfn "versions/$1" "$prefix/current.new"
+    mv -T "$prefix/current.new" "$prefix/current"
+}
+
+restart() {
+    if has_systemd; then
+        systemctl daemon-reload
+        systemctl enable --quiet --now ma-signaling.socket
+        systemctl enable --quiet ma-signaling.service
+        systemctl restart ma-signaling.service
+    fi
+}
+
+install_version() {
+    if [ -d "$prefix/bin" ] && [ ! -L "$prefix/bin" ]; then
+        echo "$prefix holds an installation without versions: move it away first (mv $prefix $prefix.old)" >&2
+        exit 1
+    fi
+    number=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$source/ma_signaling/__init__.py")
+    name=$number-$(date +%Y%m%d-%H%M%S)
+    new=$versions/$name
+    mkdir -p "$versions"
+    trap 'rm -rf "$new"' EXIT
+    "$python" -m venv "$new"
+    "$new/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        --requirement "$source/requirements.txt" --requirement "$source/requirements-build.txt"
+    "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "$source"
+    # Twisted's cache of plugins, which the service's user can't write: it must be younger than they are, by a second.
+    find "$new" -path '*/twisted/plugins/*.py' -exec touch -d '1 hour ago' {} +
+    "$new/bin/twistd" --help > /dev/null
+    trap - EXIT
+    if [ "$(id -u)" = 0 ] && [ "$prefix" = /opt/ma-signaling ]; then
+        id ma-signaling > /dev/null 2>&1 || useradd --system --home-dir /var/lib/ma-signaling \
+            --shell /usr/sbin/nologin ma-signaling
+        if has_systemd; then
+            cp "$source/contrib/systemd/ma-signaling.service" "$source/contrib/systemd/ma-signaling.socket" \
+                /etc/systemd/system/
+        fi
+    fi
+    point_to "$name"
+    ln -sfn current/bin "$prefix/bin"
+    # Names sort by time within a number, and so do their directories' times.
+    ls -1t "$versions" | tail -n +$((kept + 1)) | while read -r old; do
+        rm -rf "${versions:?}/$old"
+    done
+    restart
+    echo "ma-signaling $name is installed; make rollback goes back"
+}
+
+roll_back() {
+    current=$(basename "$(readlink "$prefix/current")")
+    before=$(ls -1t "$versions" | grep -A1 -Fx "$current" | tail -n 1)
+    if [ -z "$before" ] || [ "$before" = "$current" ]; then
+        echo "there is no version before $current" >&2
+        exit 1
+    fi
+    point_to "$before"
+    restart
+    echo "ma-signaling $before runs again"
+}
+
+case ${1:-} in
+    install) install_version ;;
+    rollback) roll_back ;;
+    *)
+        echo "usage: $0 install|rollback" >&2
+        exit 2
+        ;;
+esac
