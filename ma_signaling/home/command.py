@@ -103,7 +103,7 @@ def _parse(arguments: Sequence[str]) -> Any:
     def option(name: str, default: object = None, *, required: bool = False, **more: Any) -> None:
         said = os.environ.get("MA_SIGNALING_HOME_" + name.upper().replace("-", "_")) or default
         if more.get("action") == "append":
-            said = said.split() if isinstance(said, str) else []
+            said = said.replace(",", " ").split() if isinstance(said, str) else []
             said = [more["type"](each) for each in said] if "type" in more else said
         parser.add_argument(f"--{name}", default=said, required=required and said is None, **more)
 
