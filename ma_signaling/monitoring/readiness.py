@@ -42,8 +42,10 @@ class Readiness:
 class LoopLag(Service):
     """Measures by a timer how late the event loop calls its timers, and so how long every peer waits."""
 
-    def __init__(self, reactor: IReactorTime) -> None:
+    def __init__(self, reactor: IReactorTime, clock: Callable[[], float] | None = None) -> None:
+        """``clock`` is one that goes on while this process stands still, as the reactor's may not."""
         self._reactor = reactor
+        self._clock = clock or reactor.seconds
         self._call: IDelayedCall | None = None
         self._due = 0.0
         self._measured: deque[float] = deque(maxlen=round(WINDOW_SECONDS / MEASURE_SECONDS))
@@ -79,10 +81,10 @@ class LoopLag(Service):
             self._call = None
 
     def _wait(self) -> None:
-        self._due = self._reactor.seconds() + MEASURE_SECONDS
+        self._due = self._clock() + MEASURE_SECONDS
         self._call = self._reactor.callLater(MEASURE_SECONDS, self._measure)
 
     def _measure(self) -> None:
-        self.latest = self._reactor.seconds() - self._due
+        self.latest = self._clock() - self._due
         self._measured.append(self.latest)
         self._wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def make_service(
     certificates, acme = source.certificates, source.acme
     metrics_site = make_metrics_site(metrics, settings, report, factory.deadlines, reactor)
     redirect = source.make_redirect(factory, report, reactor)
-    lag = LoopLag(reactor)
+    lag = LoopLag(reactor, time.monotonic)
     bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
     bans.load()
     admin = None

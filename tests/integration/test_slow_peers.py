@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory_server import PONG, TEXT, UPGRADE, frame
 from tests.support.server_process import ServerProcess, eventually, registered, talk
+from tests.support.webrtc_peers import eventually as happens
 
 WITHIN = 40.0
 
@@ -51,12 +52,14 @@ def is_cut(peer: socket.socket) -> bool:
 
 
 class SuspendedTest(SynchronousTestCase):
-    """`kill -STOP`, for longer than any ping or deadline may take, and `kill -CONT`."""
+    """`kill -STOP`, for longer than any ping, deadline or grace may take, and `kill -CONT`."""
 
     def test_nobody_is_dropped(self) -> None:
         async def conversation(session: aiohttp.ClientSession) -> None:
             homes = [await registered(session, server.url, f"HOME{number}") for number in range(30)]
             readers = [asyncio.create_task(self._read(home)) for home in homes]
+            client = await self._lose_a_home(session)
+            await happens(lambda: "its grace time begins" in server.log(), "a home that is lost")
             # One that has just begun its request, and goes on while the server stands still.
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(UPGRADE)
@@ -64,18 +67,46 @@ class SuspendedTest(SynchronousTestCase):
             os.kill(server.pid, signal.SIGSTOP)
             writer.write(b"\r\n")
             await writer.drain()
+            returning, its_writer = await asyncio.open_connection("127.0.0.1", server.port)
+            its_writer.write(UPGRADE + b"\r\n" + frame(TEXT, b'{"type":"register-server","remoteId":"LOST"}'))
             await asyncio.sleep(12)
             os.kill(server.pid, signal.SIGCONT)
             assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
             writer.close()
+            async with asyncio.timeout(WITHIN):
+                heard = await returning.readuntil(b'"offer"')
+            assert heard.count(b'"type":"client-connected"') == 1, heard
             await asyncio.sleep(3)
-            assert server.get("/health")["servers"] == len(homes)
+            assert server.get("/health")["servers"] >= len(homes)
+            its_writer.close()
+            await client.close()
             for task in readers:
                 task.cancel()
 
-        with ServerProcess("--ping-interval", "1") as server:
+        with ServerProcess(
+            "--ping-interval", "1", "--grace", "4", "--park", "4", "--start-grace", "0"
+        ) as server:
+            self.url = server.url
             talk(conversation)
-            assert "no answer to a ping" not in server.log()
+            for fate in ("no answer to a ping", "did not return"):
+                assert fate not in server.log(), server.log()
+
+    url = ""
+
+    async def _lose_a_home(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        """Begin a call with a home that is gone before its answer; returns the client."""
+        home: Any = await registered(session, self.url, "LOST")
+        client = await session.ws_connect(self.url)
+        await client.send_json({"type": "connect-request", "remoteId": "LOST"})
+        announced = await home.receive_json()
+        await home.send_json({"type": "session-ready", "sessionId": announced["sessionId"]})
+        while (await client.receive_json())["type"] != "connected":
+            pass
+        await client.send_json({"type": "offer", "data": {}})
+        while (await home.receive_json())["type"] != "offer":
+            pass
+        home._response.connection.transport.abort()
+        return client
 
     @staticmethod
     async def _read(home: Any) -> None:
