@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -14,6 +15,9 @@ from tests.support.webrtc_peers import eventually
 REMOTE_ID = "HOME-0001"
 FRAGMENTS = frame(b"{", TEXT, fin=False) + frame(b"", 0, fin=False) * 250 + frame(b'"type":"pong"}', 0)
 """One message, in as many frames as a message may have."""
+
+HOMES = 490
+"""Each floods its own session, and claims the victim's Remote ID in the middle of it: some 160 MB in all."""
 
 PIPELINE = b"GET /api/check/HOME HTTP/1.1\r\nHost: h\r\n\r\n" * 2000
 
@@ -38,22 +42,25 @@ class StalledLoopTest(AttackTest):
         async def attack(server: Server) -> None:
             async with AsyncExitStack() as stack:
                 sending = []
-                for number in range(200):
-                    home = await stack.enter_async_context(Link(server, f"198.51.{number}.1"))
+                for number in range(HOMES):
+                    block = f"198.{51 + number // 250}.{number % 250}"
+                    home = await stack.enter_async_context(Link(server, f"{block}.1"))
                     await home.open()
                     await home.register(f"OTHER-{number:04}")
-                    client = await stack.enter_async_context(Link(server, f"198.51.{number}.2"))
+                    client = await stack.enter_async_context(Link(server, f"{block}.2"))
                     await client.open()
                     await client.say("connect-request", remoteId=f"OTHER-{number:04}")
                     session = (await home.hear("client-connected"))["sessionId"]
                     each = message("ice-candidate", sessionId=session, data="x")
-                    claim = message("register-server", remoteId=REMOTE_ID) if number % 10 == 0 else b""
-                    sending.append(partial(home.send, each * 400 + claim + each * 6000))
+                    claim = message("register-server", remoteId=REMOTE_ID)
+                    sending.append(partial(home.send, each * 400 + claim + each * 3400))
                 await self._contend(
                     server, lambda: asyncio.gather(*(send() for send in sending), return_exceptions=True)
                 )
 
-        self.play(attack)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        # By TCP alone, for the time that it takes; the floods above come by TLS, too.
+        self.play(attack, secure=(False,))
 
     async def _contend(self, server: Server, flood: Callable[[], Awaitable[object]]) -> None:
         """Let a stranger claim the Remote ID of a home that lives, while the floods are sent."""
