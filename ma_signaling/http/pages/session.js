@@ -5,7 +5,7 @@ import { text } from "./texts.js";
 
 const find = (id) => document.getElementById(id);
 const GOOD = ["negotiated", "no-relay"];
-const OPEN = ["waiting", "home-away"];
+const NEITHER = ["waiting", "home-away", "only-local"];
 
 function element(name, className, content = "") {
   const made = document.createElement(name);
@@ -65,7 +65,7 @@ const reply = await fetch(`/api/sessions/${encodeURIComponent(id)}`);
 const trace = await reply.json();
 if (reply.ok) {
   const { code } = trace.verdict;
-  show(GOOD.includes(code) ? "ok" : OPEN.includes(code) ? "run" : "fail", ...text(`verdicts.${code}`));
+  show(GOOD.includes(code) ? "ok" : NEITHER.includes(code) ? "run" : "fail", ...text(`verdicts.${code}`));
   find("code").textContent = code;
   find("events").append(...eventsOf(trace).map(row));
   showAddresses("client", trace.client);

@@ -10,5 +10,6 @@ export function text(path, values = {}) {
 }
 
 function fill(template, values) {
-  return template.replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? "").replaceAll(/ {2,}/g, " ");
+  const found = (_, name) => String(values[name] ?? "").replace(/(?<=\d) (?=m?s$)/, "\u00a0"); // "9.1 s" stays together
+  return template.replaceAll(/\{(\w+)\}/g, found).replaceAll(/ {2,}/g, " ");
 }

@@ -143,6 +143,24 @@ class LogicTests(DoctorTestCase):
             "host/udp",
         ]
 
+    def test_unencrypted(self) -> None:
+        """No tick for an unencrypted connection to a server elsewhere."""
+        cases = {
+            "https://signaling.example.org/doctor": {"found": "encrypted"},
+            "http://signaling.example.org/doctor": {"warning": "unencrypted"},
+            "http://203.0.113.7:8787/doctor": {"warning": "unencrypted"},
+            "http://192.168.1.2:8787/doctor": {"found": "local"},
+            "http://[::1]:8787/doctor": {"found": "local"},
+        }
+        opened = """await (async () => {
+            globalThis.WebSocket = class extends EventTarget {
+                constructor() { super(); setTimeout(() => this.dispatchEvent(new Event("open"))); }
+            };
+            const { signal } = new AbortController();
+            return Promise.all(a[0].map((href) => m.openWebSocket({ place: { href }, signal })));
+        })()"""
+        assert self.call("signaling_steps.js", opened, list(cases)) == [*cases.values()]
+
     def test_relays_by_udp_alone(self) -> None:
         cases = {
             "turn:a": True,

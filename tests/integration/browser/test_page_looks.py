@@ -120,6 +120,10 @@ class LooksTests(DoctorTestCase):
                 assert not found, (state, device, scheme, json.dumps(found, indent=1)[:3000])
                 headline = visit.page.locator("#headline:visible, h1").last.bounding_box()
                 assert headline is not None
+                if state in VERDICTS:
+                    told = [visit.page.locator(each).is_visible() for each in ("#try-box", "#remarks-box")]
+                    wanted = state in ("offline", "blocked", "danger"), state == "remarks"
+                    assert told == [*wanted], state
                 assert headline["y"] + headline["height"] <= visit.page.viewport_size["height"], state  # type: ignore[index]
 
         for device, options in (("phone", PHONE), ("desktop", DESKTOP)):  # noqa: B007

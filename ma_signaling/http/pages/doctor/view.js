@@ -89,11 +89,11 @@ export function showVerdict({ failure, remarks, relayed, version, ms }) {
   find("progress").textContent = "";
   if (failure) {
     conclude(...text(`failures.${failure.code}`, valuesOf(failure.details)));
-    fillList("try", hints(failure.code, failure.details));
   } else {
     const how = text(`ok.${relayed ? "relayed" : "direct"}`, { version });
     conclude(text("ok.headline"), `${how} ${text("ok.time", { time: duration(ms) })}`);
   }
+  fillList("try", failure ? hints(failure.code, failure.details) : []);
   // Where it works, a helper that doesn't is for the details.
   const told = failure ? [] : remarks.filter(({ code }) => code !== "some-ice-servers");
   fillList("remarks", told.map(({ code, values }) => `${text(`warnings.${code}`, valuesOf(values))} ${hints(code, values)[0]}`));
