@@ -82,6 +82,7 @@ class CheckTests(DoctorTestCase):
         checked = report.partition("\nhttp")[0]
         assert not re.search(f"127.0.0.1|{PUBLIC_ADDRESS}", checked)
         assert "a=" not in report
+        assert isinstance(home, ServingHome)
         assert home.requests > 4, "it was asked again after each reply"
         assert re.search(r"speed \(.*\) rtt=.* ms rate=[0-9]", report), report
         seen = json.loads(checked.rpartition("\n")[2])
