@@ -43,20 +43,6 @@ MIN_SILENCE_SECONDS = 90.0
 _log = Logger(namespace="ma_signaling")
 
 
-class Inherited(Service):
-    """Ports that are not this process's alone: systemd holds them too, and hands them to the next server.
-
-    Once nobody accepts there any more, who comes waits for that one. So this is to stop before anybody is turned away.
-    """
-
-    def __init__(self) -> None:
-        self.ports: list[IListeningPort] = []
-
-    def stopService(self) -> Deferred[Any]:
-        super().stopService()
-        return close(self.ports)
-
-
 class Reactor(IReactorSocket, IReactorTime):
     """What is needed of a reactor."""
 
@@ -64,8 +50,8 @@ class Reactor(IReactorSocket, IReactorTime):
 class Ports(Service):
     """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
 
-    What systemd has opened is left to ``inherited``, what other processes share to ``shared``: services of their own,
-    which stop earlier. Starting raises ``CannotStart`` where a port can't be had.
+    What systemd has opened, and hands to the next server, is left to ``inherited``, what other processes share to
+    ``shared``: services of their own, which stop earlier. Starting raises ``CannotStart`` where a port can't be had.
     """
 
     def __init__(
@@ -91,7 +77,7 @@ class Ports(Service):
         self._reactor = reactor
         self._sharing = SharingReactor(reactor) if settings.reuse_port else None
         self._ports: list[IListeningPort] = []
-        self.inherited = Inherited()
+        self.inherited = SharedPorts(reactor)
         self.shared = SharedPorts(reactor)
 
     def privilegedStartService(self) -> None:

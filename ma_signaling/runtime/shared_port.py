@@ -74,7 +74,7 @@ class SharingReactor:
 
 
 class SharedPorts(Service):
-    """Closes them before anybody is turned away: who comes then goes to another process.
+    """Closes them before anybody is turned away: who comes then goes to another process, or waits for the next.
 
     And waits for those who came to this one last, so that they are served, and told to come back like everybody else.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import ssl
@@ -314,8 +315,14 @@ class NodesTest(SynchronousTestCase):
     def test_template(self) -> None:
         """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
         port, nodes = free_port(), []
+        directory = tempfile.mkdtemp(prefix="ma-signaling-")
+        self.addCleanup(shutil.rmtree, directory)
         for instance in ("1", "2"):
             metrics_port = free_port()
+            # As StateDirectory=, RuntimeDirectory= and ExecStartPre= make them.
+            made = Path(directory) / f"ma-signaling-{instance}"
+            made.mkdir()
+            (made / "deny").touch()
             unit = replaced(
                 TEMPLATE.read_text(encoding="utf-8"),
                 {
@@ -323,6 +330,8 @@ class NodesTest(SynchronousTestCase):
                     "910%i": str(metrics_port),
                     "MA_SIGNALING_PORT=8787": f"MA_SIGNALING_PORT={port}",
                     "%i": instance,
+                    "%S": directory,
+                    "%t": directory,
                 },
             )
             (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
