@@ -20,7 +20,7 @@ from twisted.logger import Logger
 SAME_SECONDS = 1.0
 """A signal that comes so soon after the first is the same one: ``timeout`` sends it to the process and to its group."""
 
-Handler = Callable[[int, FrameType | None], None]
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 _log = Logger(namespace="ma_signaling")
 
@@ -37,6 +37,8 @@ def handle(reactor: Reactor) -> None:
         reactor.callFromThread(stop, reactor, signal.Signals(number).name)
 
     reactor.callWhenRunning(_set, first)
+    # As Python ends, it puts the default back for whatever has a handler: the same signal's second delivery would kill.
+    reactor.addSystemEventTrigger("after", "shutdown", _set, signal.SIG_IGN)
     for each in (signal.SIGUSR1, signal.SIGUSR2):
         # A log file may have taken SIGUSR1 already, or take it yet.
         if signal.getsignal(each) is signal.SIG_DFL:

@@ -57,6 +57,15 @@ class StoppingTest(SynchronousTestCase):
             os.kill(server.pid, signal.SIGTERM)
             assert server.wait() == 0
 
+    def test_a_signal_that_comes_twice_where_nobody_is_connected(self) -> None:
+        """The server is gone within milliseconds: the second one comes at any time of its end."""
+        for _ in range(2):
+            with ServerProcess() as server:
+                ends = time.monotonic() + 0.9
+                while server.is_running() and time.monotonic() < ends:
+                    os.kill(server.pid, signal.SIGTERM)
+                assert server.wait() == 0
+
     def test_signals_without_a_use(self) -> None:
         with ServerProcess() as server:
             for number in (signal.SIGUSR1, signal.SIGUSR2):
