@@ -13,6 +13,7 @@ from hypothesis.strategies import booleans, integers, lists, sampled_from, tuple
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Player
 from tests.model.cluster_moves import MOST_NODES, MOST_PLAYERS, Match
+from tests.model.cluster_outcome import JudgedMatch
 from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import address
@@ -41,7 +42,7 @@ def if_room(match: Match) -> list[int]:
 class PeersMachine(RuleBasedStateMachine):
     """Players come, call, talk and go, at any node; the bus is slow, and nothing else."""
 
-    match: Match
+    match: JudgedMatch
 
     @initialize(
         nodes=sampled_from([2, 3, 3, 4]),
@@ -63,7 +64,7 @@ class PeersMachine(RuleBasedStateMachine):
         calls: list[tuple[int, bool]],
     ) -> None:
         cluster = Cluster(nodes, seed=seed, latency=latency, has_proofs=True, **UNLIMITED)
-        self.match = Match(cluster)
+        self.match = JudgedMatch(cluster)
         home = self.match.connect(0, address("192.0.2.1"), is_silent=is_silent, has_key=has_key)
         self.match.register(home, remote_id)
         self.match.advance(1)
