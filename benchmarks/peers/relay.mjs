@@ -2,8 +2,9 @@
 //
 //   node relay.mjs --port 8788 [--host 127.0.0.1] [--key key.pem --cert cert.pem]
 //
-// It speaks what docs/protocol.md says of messages, errors, limits and REST. What no figure of the benchmark touches is
-// simpler than there: no grace for lost homes, a takeover from another address is refused without a check, no state file.
+// It speaks what docs/protocol.md says of messages, errors, limits and REST. It writes the lines of the log that the
+// measured server writes by default, and counts messages by type and sender. What no figure of the benchmark touches is
+// simpler: no grace for lost homes, a takeover from another address is refused without a check, no state file.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -90,6 +91,7 @@ class Session {
     this.fromClient = new Budget(SESSION_ALLOWANCE);
     this.fromHome = new Budget(SESSION_ALLOWANCE);
     this.open = false;
+    this.began = performance.now();
     this.timer = setTimeout(becomeOpen, READY_TIMEOUT, this, undefined);
     pending++;
   }
@@ -145,6 +147,7 @@ function onMessage(payload) {
   try {
     const message = parse(connection, payload);
     const handle = handlers[message.type];
+    count(connection, handle === undefined ? 'other' : message.type, payload.length);
     if (handle === undefined) {
       charge(connection, connection.budget, 0);
       throw new Refused(`Unknown message type: ${message.type.slice(0, 64)}`, 'unknown-type');
@@ -155,6 +158,20 @@ function onMessage(payload) {
     if (!(error instanceof Refused)) throw error;
     connection.send(errorText(error));
   }
+}
+
+const traffic = new Map(); // type and sender → numbers of messages and of bytes
+
+function count(connection, type, size) {
+  const key = connection.home === null ? type : `${type} of a home`;
+  let tally = traffic.get(key);
+  if (tally === undefined) traffic.set(key, (tally = { messages: 0, bytes: 0 }));
+  tally.messages++;
+  tally.bytes += size;
+}
+
+function log(text) {
+  console.log(`${new Date().toISOString()} ${text}`);
 }
 
 function parse(connection, payload) {
@@ -223,7 +240,7 @@ function registerServer(connection, message) {
   connection.home = home;
   home.iceServers = Array.isArray(message.iceServers) ? message.iceServers : undefined;
   connection.send(JSON.stringify({ type: 'registered', remoteId }));
-  console.log(`${new Date().toISOString()} ${connection.address}: home ${remoteId.slice(0, 4)}… registered`);
+  log(`${connection.address}: home ${remoteId.slice(0, 4)}… registered`);
 }
 
 function connectRequest(connection, message) {
@@ -366,6 +383,8 @@ function end(session) {
   session.client.session = null;
   if (session.open) clients--;
   else pending--;
+  const lasted = ((performance.now() - session.began) / 1000).toFixed(1);
+  log(`session ${session.id.slice(0, 8)} of home ${session.home.remoteId.slice(0, 4)}… ended after ${lasted} s`);
 }
 
 function clientLeft(session) {
@@ -392,7 +411,7 @@ function onClose() {
   if (connection.session !== null) clientLeft(connection.session);
   if (connection.home !== null) {
     homeLeft(connection.home);
-    console.log(`${new Date().toISOString()} home ${connection.home.remoteId.slice(0, 4)}… left`);
+    log(`home ${connection.home.remoteId.slice(0, 4)}… left`);
   }
 }
 
