@@ -20,13 +20,20 @@ export function probeServers(context) {
   const addresses = iceServers.addresses(servers);
   if (!addresses.length) return { warning: "no-ice-servers" };
   const began = performance.now();
-  context.probing = Promise.all(addresses.map((each) => iceServers.probe(each, signal))).then((probes) => {
+  const stopping = new AbortController();
+  context.stopProbing = () => stopping.abort();
+  signal.addEventListener("abort", context.stopProbing);
+  context.probing = Promise.all(addresses.map((each) => iceServers.probe(each, stopping.signal))).then((probes) => {
+    if (stopping.signal.aborted) {
+      tell("ice", { status: "stop" });
+      return;
+    }
     context.probes = probes;
     const good = probes.filter((each) => each.outcome === "ok" || each.outcome === "same").length;
     const warning = warningOf(addresses, good);
-    const status = signal.aborted ? "stop" : warning ? "warn" : "ok";
+    const status = warning ? "warn" : "ok";
     const values = { good, all: probes.length };
-    if (status === "warn") context.remarks.push({ code: warning, values });
+    if (warning) context.remarks.push({ code: warning, values });
     tell("ice", { status, ms: performance.now() - began, found: "ice", warning, values, lines: probes.map(iceServers.describe) });
   });
   return { later: true };

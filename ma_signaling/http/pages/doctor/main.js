@@ -18,7 +18,7 @@ function tell(step, news) {
   told.set(step, news);
   showStep(step, news);
   showStations(told);
-  if (news.status === "run") showProgress(step, news);
+  if (news.status === "run" && step !== "ice") showProgress(step, news); // that one goes on beside the others
 }
 
 async function check(id, only) {

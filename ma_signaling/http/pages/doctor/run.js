@@ -42,6 +42,7 @@ export async function run({ id, only, place, tell, signal }) {
     context.trace = await fetchTrace(context);
     context.connection?.close();
     context.signaling?.close();
+    if (context.failure) context.stopProbing?.(); // nothing is to be waited for, least of all by who met an impostor
     await context.probing;
   }
   const { failure, remarks, relayed, version, ms, sessionId, trace } = context;
