@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from ma_signaling.check.outcome import printable
 from ma_signaling.home.identity import Identity
 from ma_signaling.home.limits import Limits
 from ma_signaling.home.music_assistant import MusicAssistant
@@ -106,7 +107,7 @@ class Agent:
             case {"type": "registered"}:
                 _log.info("Registered at the signaling server")
             case {"type": "error", "error": str(text)}:
-                _log.warning("The signaling server says: %s", text)
+                _log.warning("The signaling server says: %s", printable(text)[:200])
             case {"type": "client-connected", "sessionId": str(number)}:
                 self._begin(number)
             case {"type": "client-disconnected", "sessionId": str(number)}:

@@ -20,6 +20,7 @@ import aioice.ice
 import segno
 
 from ma_signaling.check.address import websocket_urls
+from ma_signaling.check.outcome import printable
 from ma_signaling.home.agent import Agent
 from ma_signaling.home.identity import Identity, IdentityError, load_or_create
 from ma_signaling.home.limits import Limits
@@ -72,12 +73,19 @@ async def _run(given: Any, identity: Identity) -> None:
     async with MusicAssistant(given.music_assistant, limits) as music_assistant:
         agent = asyncio.create_task(Agent(given.signaling, identity, music_assistant, limits, stun).run())
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_failed)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, agent.cancel)
         try:
             await agent
         except asyncio.CancelledError:
             logging.getLogger(__name__).info("Stopped")
+
+
+def _failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say in a line what went wrong where nobody waits for it: in aiortc, of one connection, by what a client sent."""
+    problem = context.get("exception") or context.get("message")
+    logging.getLogger(__name__).warning("A connection failed: %s", printable(repr(problem))[:200])
 
 
 def _use_addresses(addresses: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError
 
+from ma_signaling.check.outcome import printable
 from ma_signaling.home.channel import Channel
 from ma_signaling.home.chunks import usable
 from ma_signaling.home.identity import Identity
@@ -110,7 +111,7 @@ class Session:
             self._send("answer", {"type": "answer", "sdp": answer.sdp})
             await self._peer.setLocalDescription(answer)
         except (ValueError, InvalidStateError, InvalidAccessError) as problem:
-            _log.info("An offer made no sense: %s", problem)
+            _log.info("An offer made no sense: %s", printable(str(problem))[:200])
             self._ended()
             return
         for line in self._peer.localDescription.sdp.splitlines():

@@ -16,7 +16,7 @@ from tests.support.music_assistant_stand_in import LONG, PICTURE, SERVER_INFO, T
 from tests.support.server_process import ServerProcess
 from tests.support.webrtc_peers import STEP_WITHIN, Client, eventually, loopback_only
 
-SCENARIO_WITHIN = 60.0
+SCENARIO_WITHIN = 120.0
 
 Scenario = Callable[[ServerProcess, HomeProcess, MusicAssistantStandIn], Awaitable[None]]
 

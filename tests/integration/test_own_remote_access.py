@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -115,7 +116,7 @@ class OwnRemoteAccessTest(TestCase):
                 self.assertEqual(refused, [])
 
                 # The server: the call goes on, and the person sees nothing of it.
-                server.stop()
+                server.stop(signal.SIGKILL)
                 self.see_picture(visit, "without the server")
                 self.assertTrue(visit.page.get_by_role("button", name="Sign In").is_visible())
                 registered = home.log().count("Registered")

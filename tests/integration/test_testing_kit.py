@@ -11,7 +11,7 @@ from tests.support.home_process import HomeProcess
 from tests.support.music_assistant_stand_in import MusicAssistantStandIn
 from tests.support.server_process import ServerProcess
 
-WITHIN = 60.0
+WITHIN = 120.0
 
 
 class FaultTest(TestCase):
