@@ -90,7 +90,10 @@ class Agent:
         try:
             self._say("register-server", remoteId=self._identity.remote_id, **self._ice_servers())
             async for frame in socket:
-                await self._take(frame)
+                try:
+                    await self._take(frame)
+                except Exception:  # noqa: BLE001 - whatever one message does, the home stays registered
+                    _log.exception("A message failed")
         finally:
             self._socket = None
             with contextlib.suppress(TimeoutError):

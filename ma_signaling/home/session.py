@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import InvalidAccessError, InvalidStateError
+from aiortc.exceptions import InvalidStateError
 
 from ma_signaling.check.outcome import printable
 from ma_signaling.home.channel import Channel
@@ -110,7 +110,7 @@ class Session:
             # The client can begin while our own addresses are still being found; aiortc gathers them all at once.
             self._send("answer", {"type": "answer", "sdp": answer.sdp})
             await self._peer.setLocalDescription(answer)
-        except (ValueError, InvalidStateError, InvalidAccessError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever an offer does to aiortc, it ends its session alone
             _log.info("An offer made no sense: %s", printable(str(problem))[:200])
             self._ended()
             return

@@ -1,0 +1,108 @@
+"""The home at the signaling server, without one: what it makes of messages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+
+from aiohttp import WSMessage, WSMsgType
+
+from ma_signaling.home.agent import Agent
+from ma_signaling.home.identity import load_or_create
+from ma_signaling.home.limits import Limits
+
+
+class FakeSocket:
+    """Keeps what is sent."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    async def send_str(self, text: str) -> None:
+        self.sent.append(json.loads(text))
+
+
+class AgentTest(TestCase):
+    def play(self, scenario: Callable[[Any, FakeSocket], Awaitable[None]], sessions: int = 2) -> None:
+        async def run() -> None:
+            with tempfile.TemporaryDirectory() as directory:
+                identity = load_or_create(Path(directory))
+            assistant: Any = None
+            agent: Any = Agent(
+                "ws://a/ws", identity, assistant, Limits(sessions=sessions), ["stun:a.example"]
+            )
+            agent._socket = FakeSocket()
+            async with asyncio.timeout(20):
+                await scenario(agent, agent._socket)
+                agent._socket = None
+                await agent._close_sessions()
+            agent._collect()
+
+        asyncio.run(run())
+
+    async def hear(self, agent: Any, **message: object) -> None:
+        """Have a message arrive, and let what follows happen."""
+        await agent._take(WSMessage(WSMsgType.TEXT, json.dumps(message), None))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def test_a_session(self) -> None:
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            await self.hear(agent, type="client-connected", sessionId="1")
+            ready = {"iceServers": [{"urls": ["stun:a.example"]}], "sessionId": "1", "type": "session-ready"}
+            self.assertEqual(socket.sent, [ready])
+            first = agent._sessions["1"]
+            await self.hear(agent, type="client-connected", sessionId="1")
+            self.assertIsNot(agent._sessions["1"], first)
+            first._ended()
+            self.assertEqual(list(agent._sessions), ["1"], "its successor has the same number")
+            await self.hear(agent, type="client-disconnected", sessionId="1")
+            self.assertEqual(agent._sessions, {})
+
+        self.play(scenario)
+
+    def test_the_oldest_that_never_connected_gives_way(self) -> None:
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            for number in "123":
+                await self.hear(agent, type="client-connected", sessionId=number)
+            self.assertEqual(list(agent._sessions), ["2", "3"])
+
+        self.play(scenario)
+
+    def test_nonsense(self) -> None:
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            for text in (
+                "{",
+                "[]",
+                "5",
+                '"ping"',
+                "{}",
+                '{"type": 5}',
+                '{"type": "client-connected", "sessionId": 5}',
+            ):
+                await agent._take(WSMessage(WSMsgType.TEXT, text, None))
+            await agent._take(WSMessage(WSMsgType.BINARY, b"\xff", None))
+            await self.hear(agent, type="client-connected", sessionId="1")
+            for data in (
+                None,
+                5,
+                "sdp",
+                {},
+                {"candidate": 5},
+                {"candidate": "candidate:1 1 udp 1 a.local 9 typ host"},
+            ):
+                await self.hear(agent, type="ice-candidate", sessionId="1", data=data)
+                await self.hear(agent, type="offer", sessionId="2", data=data)
+            await self.hear(agent, type="offer", sessionId="1", data={"type": "offer", "sdp": "nonsense"})
+            await asyncio.sleep(0.05)
+            self.assertEqual(agent._sessions, {}, "an offer that makes no sense ends its session")
+            self.assertEqual([each["type"] for each in socket.sent], ["session-ready"])
+
+        self.play(scenario)
