@@ -193,6 +193,15 @@ class DoctorTestCase(HomesTestCase):
             stations=statuses(stations),
         )
 
+    def outcome_of(self, remote_id: str, **options: str) -> Outcome:
+        """How a check of this Remote ID ends."""
+
+        def play(visit: Visit) -> Outcome:
+            self.check(visit, remote_id, **options)
+            return self.outcome(visit)
+
+        return self.visit(play)
+
     def assert_stops_at(self, step: str, station: str, found: Outcome, headline: str, *phrases: str) -> None:
         """The check went well until ``step``, failed there, and said so at ``station``; the rest was not tried."""
         at = STEPS.index(step)
