@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -24,7 +24,8 @@ class WhereToLook(Service):
 
     def startService(self) -> None:
         super().startService()
-        if sys.stdout.isatty():
+        # Not sys.stdout, which Twisted replaces by its log.
+        if os.isatty(1):
             self._call = self._reactor.callLater(0, self._say)
 
     def stopService(self) -> None:
