@@ -178,12 +178,12 @@ def _check_requests(value: tuple[bytes, Cuts]) -> None:
     assert set(found) <= STATUSES, found
     pair.check()
     if 101 not in found:
-        server.advance(IDLE_SECONDS)
+        server.advance(IDLE_SECONDS + TICK_SECONDS)
         assert stranger.transport.disconnecting, "nobody waits for it"
 
 
 def _statuses(data: bytes, some_without_body: bool) -> list[int]:
-    """The statuses of a connection's replies; those that are errors must have JSON bodies."""
+    """The statuses of a connection's replies; those that are errors must have JSON bodies, or a page's."""
     found: list[int] = []
     while data and 101 not in found:
         head, end, data = data.partition(b"\r\n\r\n")
@@ -195,7 +195,7 @@ def _statuses(data: bytes, some_without_body: bool) -> list[int]:
         body = data[: int(length[1]) if length else 0]
         if some_without_body and (not body or body.startswith(b"HTTP/1.")):
             continue
-        if found[-1] >= 400:
+        if found[-1] >= 400 and b"\r\nContent-Type: text/html" not in head:
             assert isinstance(json.loads(body)["error"], str), (head, body)
         data = data[len(body) :]
     return found

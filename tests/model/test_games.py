@@ -31,10 +31,10 @@ class ClusterModelTest(TestCase):
     """
 
     def test_any_order(self) -> None:
-        play(PeersMachine, 80, steps=25)
+        play(PeersMachine, 50, steps=25)
 
     def test_any_faults(self) -> None:
-        play(FaultyMachine, 200, steps=25)
+        play(FaultyMachine, 80, steps=25)
 
 
 class LeavingModelTest(TestCase):
