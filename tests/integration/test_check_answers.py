@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -24,6 +25,7 @@ from tests.support.server_process import ServerProcess, child_environment
 
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "docs" / "check.schema.json").read_text())
 ID = "A" * 26
+WITHIN = 10.0
 
 
 class Answering:
@@ -35,21 +37,24 @@ class Answering:
         self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/ws"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._socket.close()
+        self._thread.join(WITHIN)
 
     def _serve(self) -> None:
         try:
             connection, _ = self._socket.accept()
         except OSError:
             return
-        with connection:
+        connection.settimeout(WITHIN)
+        with connection, contextlib.suppress(OSError):
             connection.recv(4096)
             connection.sendall(self._answer)
-            connection.recv(1 if self._answer else 4096)
+            connection.recv(1)
 
 
 class AnswersTest(SynchronousTestCase):

@@ -1,17 +1,11 @@
-"""What one connection sends is taken in shares, by TCP and by TLS; and what the kernel is told of each."""
+"""What one connection sends is taken in shares, by TCP and by TLS."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.transport.sockets import KERNEL_BYTES, prepare
 from tests.integration.attacks.base import attacked
 from tests.support.attackers import Link, Server, message
 
@@ -53,33 +47,3 @@ class PacedReadingTest(SynchronousTestCase):
 
     def test_tls(self) -> None:
         self.play(tls=True)
-
-
-class SocketOptionsTest(TestCase):
-    """The kernel says what it holds for a peer, and gives one up that confirms nothing."""
-
-    async def test_accepted_sockets(self) -> None:
-        factory, accepted = Factory(), asyncio.Queue[Any]()
-        running: Any = reactor
-
-        class Kept(Protocol):
-            def connectionMade(self) -> None:
-                accepted.put_nowait(self.transport)
-
-        factory.protocol = Kept
-        port = running.listenTCP(0, factory, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        prepare(port, 90.0)
-        with socket.create_connection(("127.0.0.1", port.getHost().port)):
-            while accepted.empty():
-                await deferLater(running, 0.01)
-            transport = accepted.get_nowait()
-            handle = transport.getHandle()
-            options = {
-                socket.TCP_USER_TIMEOUT: 90_000,
-                socket.TCP_NOTSENT_LOWAT: KERNEL_BYTES,
-                socket.TCP_NODELAY: 1,
-            }
-            found = {option: handle.getsockopt(socket.IPPROTO_TCP, option) for option in options}
-            assert found == options
-            transport.abortConnection()

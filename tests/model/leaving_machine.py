@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
-from tests.model.hub_game import Player
+from tests.model.hub_game import Call, Player
 from tests.model.hub_machine import HubMachine
 from tests.support.memory_hub import Message
 
@@ -15,13 +15,16 @@ NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "cli
 class Witness:
     """Sees what players are told once the referee has gone."""
 
-    def __init__(self, sessions: Collection[str]) -> None:
-        self.sessions = sessions
-        """The IDs of those that clients had. A session of a proof ends for the home, which would keep it otherwise."""
+    def __init__(self, calls: Mapping[str, Call]) -> None:
+        self.calls = calls
+        """The clients' calls. A session of a proof ends for the home, which would keep it otherwise."""
 
     def heard(self, player: Player, message: Message) -> None:
-        if message["type"] == "client-disconnected" and message["sessionId"] not in self.sessions:
-            return
+        if message["type"] == "client-disconnected":
+            # Of a client that had left before, this may have waited behind an offer that was held back.
+            call = self.calls.get(message["sessionId"])
+            if call is None or call.over:
+                return
         assert message["type"] not in NEWS, f"{player} hears {message}"
 
     def closed(self, player: Player, code: int) -> None:
