@@ -93,7 +93,7 @@ async def assert_whole(servers: Sequence[ServerProcess], names: Sequence[str] = 
     try:
         async with asyncio.timeout(WHOLE_WITHIN):
             for server in servers:
-                while await found(server, names) != list(names):
+                while await found(server, names) != list(names):  # noqa: ASYNC110 - another process knows
                     await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"not all are found from port {server.port}") from None
