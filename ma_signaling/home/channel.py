@@ -11,6 +11,8 @@ from aiortc import RTCDataChannel
 HIGH_WATER = 512 * 1024
 """Bytes that wait to be sent before the sender waits too."""
 LOW_WATER = 128 * 1024
+MESSAGE_COST = 64
+"""Bytes that each message received counts for besides its own: an empty one takes memory too."""
 
 
 class ChannelClosed(Exception):
@@ -21,7 +23,8 @@ class Channel:
     """A data channel of a client. What arrives is kept from the moment on that this object exists."""
 
     def __init__(self, channel: RTCDataChannel, max_message: int, max_waiting: int, stalled: float) -> None:
-        """Bounds: bytes of a message sent, bytes received and not read yet, seconds without anything taken."""
+        """Bounds: bytes of a message sent, bytes received and not read yet (with ``MESSAGE_COST``), seconds without
+        anything taken."""
         self._channel = channel
         self.max_message = max_message
         self._max_waiting = max_waiting
@@ -45,7 +48,7 @@ class Channel:
         while True:
             while self._received:
                 message = self._received.popleft()
-                self._waiting -= len(message)
+                self._waiting -= _cost(message)
                 yield message
             if not self.is_open:
                 return
@@ -81,7 +84,7 @@ class Channel:
             raise ChannelClosed
 
     def _take(self, message: str | bytes) -> None:
-        self._waiting += len(message)
+        self._waiting += _cost(message)
         if self._waiting > self._max_waiting:
             self.close()
             return
@@ -91,3 +94,7 @@ class Channel:
     def _closed(self) -> None:
         self._arrived.set()
         self._drained.set()
+
+
+def _cost(message: str | bytes) -> int:
+    return MESSAGE_COST + len(message if isinstance(message, bytes) else message.encode())

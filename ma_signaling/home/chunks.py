@@ -14,6 +14,8 @@ import orjson
 MAX_MESSAGE = 65536
 """Bytes of one message of a data channel: what every client takes. Smaller ones also keep channels from blocking
 each other, since none of a message's packets waits for another channel's."""
+MIN_MESSAGE = 1024
+"""Bytes that every client is sent at once, whatever it announces: shorter ones would cost more than they carry."""
 
 _ENVELOPE = 120
 """Bytes of a piece besides its content, at most."""
@@ -21,7 +23,7 @@ _ENVELOPE = 120
 
 def usable(announced: int) -> int:
     """Return how long messages may be for a client whose description announces this; 0: any length (RFC 8841)."""
-    return min(announced, MAX_MESSAGE) if announced else MAX_MESSAGE
+    return max(MIN_MESSAGE, min(announced, MAX_MESSAGE)) if announced else MAX_MESSAGE
 
 
 def pieces(text: str, limit: int, number: int) -> Iterator[str]:

@@ -11,12 +11,15 @@ class Limits:
 
     sessions: int = 64
     """At once; beyond it the oldest that never connected gives way, and where all are connected nobody is admitted."""
+    channels: int = 8
+    """Data channels of one session at once; those beyond them are closed. Clients use four."""
     waiting_bytes: int = 4 * 1024 * 1024
-    """That one data channel has sent and Music Assistant has not taken yet; beyond them the channel is closed."""
+    """That one data channel has sent and Music Assistant has not taken yet, with 64 more for each message; beyond them
+    the channel is closed."""
     requests: int = 6
     """Requests by HTTP of one session that Music Assistant is asked at once."""
     waiting_requests: int = 64
-    """Of one session, those included; beyond them the answer is 503."""
+    """Of one session, those included; beyond them the answer is 503, and beyond twice as many there is none."""
     all_requests: int = 32
     """Connections to Music Assistant for requests of all sessions together."""
     body_bytes: int = 16 * 1024 * 1024

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import aiohttp
@@ -79,8 +79,9 @@ class Services:
     async def _http_proxy(self, channel: Channel) -> None:
         async def answer(number: object, response: ProxyResponse) -> None:
             size = channel.max_message
+            header: list[Message] = [response.header(number)]
             body = (response.body[at : at + size] for at in range(0, len(response.body), size))
-            await channel.send(response.header(number), *body)
+            await channel.send_all(chain(header, body))
 
         async for message in channel.messages():
             if isinstance(message, str):
@@ -140,6 +141,8 @@ class Services:
         message = _parsed(text)
         if not isinstance(message, dict) or message.get("type") != _REQUEST:
             return False
+        if len(self._requests) >= 2 * self._limits.waiting_requests:
+            return True  # even the refusals wait for a client that reads none of them
         task = asyncio.create_task(self._serve(message, answer))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)

@@ -128,7 +128,7 @@ class Session:
 
     def _opened(self, channel: RTCDataChannel) -> None:
         serve = self._services.of(channel.label)
-        if serve is None:
+        if serve is None or len(self._tasks) >= self._limits.channels:
             channel.close()
             return
         wrapped = Channel(

@@ -9,7 +9,7 @@ from unittest import TestCase
 
 from pyee.base import EventEmitter
 
-from ma_signaling.home.channel import HIGH_WATER, LOW_WATER, Channel, ChannelClosed
+from ma_signaling.home.channel import HIGH_WATER, LOW_WATER, MESSAGE_COST, Channel, ChannelClosed
 
 
 class FakeDataChannel(EventEmitter):
@@ -42,7 +42,7 @@ class ChannelTest(TestCase):
         async def run() -> None:
             fake: Any = FakeDataChannel()
             async with asyncio.timeout(10):
-                await scenario(fake, Channel(fake, 65536, 100, stalled))
+                await scenario(fake, Channel(fake, 65536, 200, stalled))
 
         asyncio.run(run())
 
@@ -83,6 +83,25 @@ class ChannelTest(TestCase):
             self.assertEqual([each async for each in messages], [b"x" * 60])
 
         self.play(scenario)
+
+    def test_what_counts_are_bytes_and_messages(self) -> None:
+        async def long_letters(fake: FakeDataChannel, channel: Channel) -> None:
+            fake.emit("message", "é" * 80)
+            self.assertFalse(channel.is_open)
+
+        async def empty_ones(fake: FakeDataChannel, channel: Channel) -> None:
+            messages = channel.messages()
+            for _ in range(10):
+                fake.emit("message", "")
+                self.assertEqual(await anext(messages), "")
+            for _ in range(200 // MESSAGE_COST):
+                fake.emit("message", b"")
+            self.assertTrue(channel.is_open)
+            fake.emit("message", b"")
+            self.assertFalse(channel.is_open)
+
+        self.play(long_letters)
+        self.play(empty_ones)
 
     def test_closed_while_somebody_waits(self) -> None:
         async def scenario(fake: FakeDataChannel, channel: Channel) -> None:

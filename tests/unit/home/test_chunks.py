@@ -9,7 +9,7 @@ from unittest import TestCase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ma_signaling.home.chunks import MAX_MESSAGE, pieces, usable
+from ma_signaling.home.chunks import MAX_MESSAGE, MIN_MESSAGE, pieces, usable
 
 
 class PiecesTest(TestCase):
@@ -36,3 +36,4 @@ class PiecesTest(TestCase):
         self.assertEqual(usable(0), MAX_MESSAGE)  # any length (RFC 8841 section 6)
         self.assertEqual(usable(262144), MAX_MESSAGE)
         self.assertEqual(usable(16384), 16384)
+        self.assertEqual(usable(1), MIN_MESSAGE)
