@@ -107,12 +107,15 @@ def _parse(arguments: Sequence[str]) -> Any:
         description="Give a Music Assistant a Remote ID at your own signaling server. Each option can also be said by"
         " an environment variable: --state-directory is MA_SIGNALING_HOME_STATE_DIRECTORY.",
     )
+    repeatable: list[tuple[str, str, Any]] = []
 
     def option(name: str, default: object = None, *, required: bool = False, **more: Any) -> None:
-        said = os.environ.get("MA_SIGNALING_HOME_" + name.upper().replace("-", "_")) or default
+        variable = "MA_SIGNALING_HOME_" + name.upper().replace("-", "_")
+        said = os.environ.get(variable) or default
         if more.get("action") == "append":
-            said = said.replace(",", " ").split() if isinstance(said, str) else []
-            said = [more["type"](each) for each in said] if "type" in more else said
+            # argparse would append to a default.
+            repeatable.append((name, variable, more["type"]))
+            said = None
         parser.add_argument(f"--{name}", default=said, required=required and said is None, **more)
 
     option(
@@ -160,7 +163,15 @@ def _parse(arguments: Sequence[str]) -> Any:
         metavar="N",
         help=f"clients at once [default: {Limits().sessions}]",
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    for name, variable, parse in repeatable:
+        if getattr(given, name) is None:
+            try:
+                values = [parse(each) for each in os.environ.get(variable, "").replace(",", " ").split()]
+            except argparse.ArgumentTypeError as problem:
+                parser.error(f"{variable}: {problem}")
+            setattr(given, name, values)
+    return given
 
 
 def _stun(text: str) -> str:

@@ -23,11 +23,11 @@ class ParseTest(TestCase):
         with mock.patch.dict(os.environ, environment, clear=True):
             return command._parse(arguments)
 
-    def refusal(self, *arguments: str) -> str:
+    def refusal(self, *arguments: str, **environment: str) -> str:
         """Return what a wrong command line is told."""
         told = io.StringIO()
         with contextlib.redirect_stderr(told), self.assertRaises(SystemExit):
-            self.parse(*arguments)
+            self.parse(*arguments, **environment)
         return told.getvalue()
 
     def test_usual(self) -> None:
@@ -49,6 +49,24 @@ class ParseTest(TestCase):
         self.assertEqual(given.state_directory, Path("/data"))
         self.assertEqual(given.stun, ["stun:a.example", "stun:b.example:3478"])
         self.assertEqual(given.max_sessions, 5)
+
+    def test_an_option_overrides_the_environment(self) -> None:
+        given = self.parse(
+            *USUAL,
+            *("--stun", "stun:c.example", "--stun", "stun:d.example", "--max-sessions", "6"),
+            MA_SIGNALING_HOME_STUN="stun:a.example",
+            MA_SIGNALING_HOME_ADDRESS="192.0.2.1,2001:db8::1",
+            MA_SIGNALING_HOME_MAX_SESSIONS="5",
+        )
+        self.assertEqual(given.stun, ["stun:c.example", "stun:d.example"])
+        self.assertEqual(given.address, ["192.0.2.1", "2001:db8::1"])
+        self.assertEqual(given.max_sessions, 6)
+
+    def test_mistakes_in_the_environment(self) -> None:
+        said = self.refusal(*USUAL, MA_SIGNALING_HOME_STUN="stun:a.example turn:b.example")
+        self.assertIn("MA_SIGNALING_HOME_STUN: it must be an address such as stun:", said)
+        self.assertIn("MA_SIGNALING_HOME_ADDRESS", self.refusal(*USUAL, MA_SIGNALING_HOME_ADDRESS="home"))
+        self.assertIn("--max-sessions", self.refusal(*USUAL, MA_SIGNALING_HOME_MAX_SESSIONS="many"))
 
     def test_mistakes(self) -> None:
         self.assertIn("--music-assistant", self.refusal("--signaling", "a.example"))
