@@ -31,6 +31,8 @@ FIRST_DELAY = 1.0
 MAX_DELAY = 60.0
 TAKEN_DELAY = 30.0
 """At least, where another home has the Remote ID (1013), or took it (4000, of other servers)."""
+MAX_RETRY_AFTER = 3600.0
+"""The longest wait that a server can ask for."""
 _TAKEN = (1013, 4000)
 _STEADY_SECONDS = 60.0
 """A connection that lasted this long was no failure."""
@@ -57,6 +59,7 @@ class Agent:
         self._sessions: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._shortest = 0.0
 
     async def run(self) -> None:
         """Stay connected."""
@@ -66,12 +69,15 @@ class Agent:
             async with aiohttp.ClientSession() as http:
                 while True:
                     began = loop.time()
+                    self._shortest = 0.0
                     code = await self._connection(http)
                     if loop.time() - began >= _STEADY_SECONDS:
                         delay = FIRST_DELAY
-                    shortest = TAKEN_DELAY if code in _TAKEN else 0.0
+                    if code in _TAKEN:
+                        self._shortest = max(self._shortest, TAKEN_DELAY)
                     # Homes that a restart has cut off must not all come back at the same moment.
-                    await asyncio.sleep(max(delay, shortest) * random.uniform(0.5, 1.0))  # noqa: S311
+                    usual = delay * random.uniform(0.5, 1.0)  # noqa: S311
+                    await asyncio.sleep(max(usual, self._shortest * random.uniform(1.0, 1.5)))  # noqa: S311
                     delay = min(2 * delay, MAX_DELAY)
         finally:
             await self._close_sessions()
@@ -111,6 +117,10 @@ class Agent:
                 _log.info("Registered at the signaling server")
             case {"type": "error", "error": str(text)}:
                 _log.warning("The signaling server says: %s", printable(text)[:200])
+                if message.get("code") == "remote-id-taken":
+                    asked = message.get("retryAfter")
+                    asked = min(asked, MAX_RETRY_AFTER) if isinstance(asked, int | float) else 0.0
+                    self._shortest = max(TAKEN_DELAY, asked)
             case {"type": "client-connected", "sessionId": str(number)}:
                 self._begin(number)
             case {"type": "client-disconnected", "sessionId": str(number)}:

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from aiohttp import WSMessage, WSMsgType
 
-from ma_signaling.home.agent import Agent
+from ma_signaling.home.agent import FIRST_DELAY, MAX_RETRY_AFTER, TAKEN_DELAY, Agent
 from ma_signaling.home.identity import load_or_create
 from ma_signaling.home.limits import Limits
 
@@ -75,6 +75,42 @@ class AgentTest(TestCase):
             self.assertEqual(list(agent._sessions), ["2", "3"])
 
         self.play(scenario)
+
+    def waits(self, lowest: bool, closed: int | None, **error: object) -> float:
+        """Return for how long the home stays away after a connection that ended so, with the least or most luck."""
+        waited: list[float] = []
+
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            async def connection(_: object) -> int | None:
+                if error:
+                    await agent._take(WSMessage(WSMsgType.TEXT, json.dumps({"type": "error", **error}), None))
+                return closed
+
+            async def sleep(seconds: float) -> None:
+                if seconds:
+                    waited.append(seconds)
+                    raise asyncio.CancelledError
+
+            agent._connection = connection
+            with (
+                mock.patch("asyncio.sleep", sleep),
+                mock.patch("random.uniform", min if lowest else max),
+                self.assertRaises(asyncio.CancelledError),
+            ):
+                await agent.run()
+
+        self.play(scenario)
+        return waited[0]
+
+    def test_waits_at_least_as_long_as_it_is_told(self) -> None:
+        taken = {"code": "remote-id-taken", "error": "Remote ID is in use"}
+        for lowest in (True, False):
+            self.assertLessEqual(self.waits(lowest, 1006), FIRST_DELAY)
+            self.assertGreaterEqual(self.waits(lowest, 1013), TAKEN_DELAY)
+            self.assertGreaterEqual(self.waits(lowest, 1013, **taken, retryAfter=10), TAKEN_DELAY)
+            self.assertGreaterEqual(self.waits(lowest, None, **taken, retryAfter=300), 300)
+            self.assertLess(self.waits(lowest, 1013, **taken, retryAfter=1e300), 2 * MAX_RETRY_AFTER)
+            self.assertLess(self.waits(lowest, 1013, **taken, retryAfter="300"), 2 * TAKEN_DELAY)
 
     def test_nonsense(self) -> None:
         async def scenario(agent: Any, socket: FakeSocket) -> None:
