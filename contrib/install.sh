@@ -56,13 +56,14 @@ install_version() {
                 /etc/systemd/system/
         fi
     fi
+    before=$(basename "$(readlink "$prefix/current" || true)")
     point_to "$name"
     ln -sfn current/bin "$prefix/bin"
-    # Names sort by time within a number, and so do their directories' times.
-    ls -1t "$versions" | tail -n +$((kept + 1)) | while read -r old; do
+    restart
+    # This one and the one that ran until now stay, which needn't be the youngest; and the youngest of the others.
+    ls -1t "$versions" | grep -vFx -e "$name" -e "${before:-$name}" | tail -n +$((kept - 1)) | while read -r old; do
         rm -rf "${versions:?}/$old"
     done
-    restart
     echo "ma-signaling $name is installed; make rollback goes back"
 }
 

@@ -81,6 +81,16 @@ class UpgradeTest(SynchronousTestCase):
             self.install(name)
         assert sorted(path.name for path in (self.prefix / "versions").iterdir()) == ["3", "4", "5"]
 
+    def test_the_one_that_ran_stays(self) -> None:
+        """Even if it was the oldest, after going back."""
+        for name in ("1", "2", "3"):
+            self.install(name)
+        self.run_script("rollback")
+        self.run_script("rollback")
+        assert self.current() == "versions/1"
+        self.install("4")
+        assert sorted(path.name for path in (self.prefix / "versions").iterdir()) == ["1", "3", "4"]
+
     def test_a_failure_changes_nothing(self) -> None:
         self.install("1")
         self.run_script("install", status=1, fails="--require-hashes")
