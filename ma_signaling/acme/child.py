@@ -24,15 +24,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wish: dict[str, Any] = orjson.loads(sys.stdin.buffer.readline())
     task, certificate = wish.pop("task"), wish.pop("certificate", "")
-    talk = Talk(Wanted(**wish))
+    talk = None
     try:
+        talk = Talk(Wanted(**wish))
         if task == "issue":
             _say(issued=talk.issue(_prove, lambda account: _say(account=account)).decode())
         else:
             renew_at, ask_at = talk.advise(certificate.encode())
             _say(renewAt=renew_at, askAt=ask_at)
     except UNEXPECTED as problem:
-        _say(failed=explain(problem, wish["directory"]), retryAfter=talk.retry_after)
+        _say(failed=explain(problem, wish["directory"]), retryAfter=talk and talk.retry_after)
     except Exception as problem:
         _say(failed=explain(problem, wish["directory"]), retryAfter=None)
         raise

@@ -11,6 +11,7 @@ import requests
 from acme import challenges, client, crypto_util, errors, messages
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from josepy import errors as jose_errors
 from josepy import json_util, jwa, jwk
 
 from ma_signaling import __version__
@@ -57,21 +58,32 @@ class _Network(client.ClientNetwork):
         return response
 
 
+def usable_key(account: dict[str, Any] | None, directory: str) -> jwk.JWKEC | None:
+    """Return the key of a former account with the CA; None where another account has to be made."""
+    match account:
+        case {"directory": str(known), "uri": str(), "key": dict(fields)} if known == directory:
+            pass
+        case _:
+            return None
+    try:
+        key = jwk.JWK.from_json(fields)
+        if not isinstance(key, jwk.JWKEC) or not isinstance(key.key.curve, ec.SECP256R1):
+            return None
+        # A public key is found by this.
+        jwa.ES256.sign(key.key, b"")
+    except (jose_errors.Error, AttributeError, ValueError, KeyError, TypeError):
+        return None
+    return key
+
+
 class Talk:
     """One talk with a CA."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        account = wanted.account
-        if account is not None and account.get("directory") != wanted.directory:
-            account = None
-        self._account = account
-        if account is None:
-            self._key = jwk.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
-        else:
-            key = jwk.JWKEC.from_json(account["key"])
-            assert isinstance(key, jwk.JWKEC)
-            self._key = key
+        key = usable_key(wanted.account, wanted.directory)
+        self._account = None if key is None else wanted.account
+        self._key = key or jwk.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
         self._net = _Network(
             self._key,
             alg=jwa.ES256,
