@@ -43,7 +43,10 @@ class Listener(Protocol):
 
 
 class Talking(ProcessProtocol):
-    """One talk, from the start of the process to its end; ``stop`` ends it without a result."""
+    """One talk, from the start of the process to its end; ``stop`` ends it without a result.
+
+    Raises OSError where no process can be started.
+    """
 
     def __init__(self, reactor: Reactor, listener: Listener, wish: dict[str, Any]) -> None:
         self._listener = listener
@@ -54,8 +57,8 @@ class Talking(ProcessProtocol):
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         arguments = [sys.executable, "-P", "-m", MODULE]
-        self._deadline: IDelayedCall = reactor.callLater(MAX_SECONDS, self._kill)
         self._child: Any = reactor.spawnProcess(self, sys.executable, arguments, environment)
+        self._deadline: IDelayedCall = reactor.callLater(MAX_SECONDS, self._kill)
         self._say(wish)
 
     def stop(self) -> None:

@@ -208,6 +208,18 @@ class ServiceTest(SynchronousTestCase):
             while len(self.reactor.children) == count:
                 self.reactor.advance(60)
 
+    def test_no_process(self) -> None:
+        """Nothing stays of an attempt that didn't begin, but the next look."""
+        self.refuse()
+        self.reactor.problem = OSError("no memory")
+        with capturedLogs() as events:
+            self.reactor.pump([1] * int(FIRST_RETRY))
+        assert "no process can be started: no memory" in formatEvent(events[-1])
+        assert len(self.reactor.getDelayedCalls()) == 1
+        self.reactor.problem = None
+        self.reactor.pump([60] * 6)
+        assert len(self.reactor.children) == 2
+
     def test_stop(self) -> None:
         self.acme.stopService()
         assert self.child.is_killed
