@@ -20,11 +20,17 @@ NEXT_RETRY = 300.0
 
 LONGEST_RETRY = 12 * 3600.0
 
+SUCCESS_RETRY = 3600.0
+"""After a success, should the new certificate be due at once: by its names, the clock, or the CA's advice."""
+
 RELOAD_RETRY = 5.0
 """After the last attempt, when somebody asks for another one."""
 
 DAY = 24 * 3600.0
 """No wait is longer: what says otherwise comes from a clock that was wrong."""
+
+SHORTEST_ADVICE = 60.0
+"""Seconds until a CA is asked for advice again, whatever it says itself; a day is the longest."""
 
 LOOK_SECONDS = 60.0
 """How often to think again at least, as the clock may be set."""
@@ -91,18 +97,22 @@ class Record:
         if retry_after is not None:
             self.limited_until = now + min(retry_after, DAY)
 
-    def succeeded(self) -> None:
-        """There is a new certificate."""
+    def succeeded(self, now: float, due: float) -> None:
+        """There is a new certificate, which is ``due`` to be replaced then: not at once in any case."""
         self.failures = 0
-        self.retry_at = self.limited_until = 0.0
+        self.limited_until = 0.0
+        self.retry_at = self.begun_at + SUCCESS_RETRY
+        if due > now:
+            self.retry_at = min(self.retry_at, due)
 
     def retry_now(self) -> None:
         """Somebody has mended something: don't wait, but for what the CA has said."""
         self.retry_at = min(self.retry_at, self.begun_at + RELOAD_RETRY)
 
-    def advise(self, id: str, renew_at: float | None, ask_at: float) -> None:
+    def advise(self, now: float, id: str, renew_at: float | None, ask_at: float) -> None:
         """Keep the CA's advice for the certificate ``id``."""
-        self.advised_for, self.renew_at, self.ask_at = id, renew_at, ask_at
+        self.advised_for, self.renew_at = id, renew_at
+        self.ask_at = min(max(ask_at, now + SHORTEST_ADVICE), now + DAY)
 
     def challenges(self) -> Sequence[str]:
         """Return the kinds of challenges, in the order in which to try them: each attempt begins with another one."""
@@ -138,7 +148,7 @@ def next_step(held: Held | None, wanted: Collection[str], record: Record, now: f
 
 def due_at(held: Held | None, wanted: Collection[str], record: Record) -> float:
     """Return when a new certificate is wanted: a third of the lifetime before the end, or when the CA says."""
-    if held is None or held.names != frozenset(wanted):
+    if held is None or not frozenset(wanted) <= held.names:
         return 0.0
     due = held.end - (held.end - held.begin) / 3
     if record.advised_for == held.id and record.renew_at is not None:

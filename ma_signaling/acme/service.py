@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from ma_signaling.acme.challenges import Challenges
 from ma_signaling.acme.process import Reactor, Talking
-from ma_signaling.acme.renewal import Held, Record, Step, next_step
+from ma_signaling.acme.renewal import Held, Record, Step, due_at, next_step
 from ma_signaling.acme.self_signed import PLACEHOLDER, make_placeholder
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.files import read_regular, write_private
@@ -116,7 +116,7 @@ class Acme(Service):
                 self._issued(pem.encode())
             case {"renewAt": float() | None as renew_at, "askAt": float(ask_at)}:
                 assert self._held is not None
-                self._record.advise(self._held.id, renew_at, ask_at)
+                self._record.advise(self._wall(), self._held.id, renew_at, ask_at)
             case {"failed": str(why), "retryAfter": float() | None as retry_after}:
                 self._failed(why, retry_after)
         self._write_record()
@@ -142,7 +142,7 @@ class Acme(Service):
         else:
             assert self._held is not None
             # Asked again in an hour, whatever comes of it.
-            self._record.advise(self._held.id, self._renewal_advice(), now + 3600)
+            self._record.advise(now, self._held.id, self._renewal_advice(), now + 3600)
             self._talk("advise", certificate=self._certificate().decode())
 
     def _talk(self, task: str, **more: object) -> None:
@@ -165,11 +165,24 @@ class Acme(Service):
             self._timer = self._reactor.callLater(60, self._look)
 
     def _issued(self, pem: bytes) -> None:
+        held = _parse(pem)
+        if held is None:
+            self._failed("the CA has issued what can't be read as a certificate", None)
+            return
         if not self._write(self.pair, pem):
             return
-        self._held = self._read_held()
-        self._record.succeeded()
+        self._held = held
+        now = self._wall()
+        due = due_at(held, self._names, self._record)
+        self._record.succeeded(now, due)
         _log.info("ACME: a certificate was issued for {names}", names=self._list())
+        if due <= now:
+            _log.error(
+                "ACME: the new certificate is for {held}, until {end:%Y-%m-%d %H:%M:%S} UTC, which is not what was"
+                " asked for; or this machine's clock is wrong. The next attempt is in an hour, or on reload",
+                held=", ".join(sorted(held.names)),
+                end=datetime.fromtimestamp(held.end, UTC),
+            )
         self._renewed()
 
     def _failed(self, why: str, retry_after: float | None) -> None:
@@ -201,24 +214,13 @@ class Acme(Service):
         return " ".join((self._settings.acme_directory, *sorted(self._names)))
 
     def _certificate(self) -> bytes:
-        pem = read_regular(self.pair)
-        return pem[pem.index(b"-----BEGIN CERTIFICATE") :]
+        return _without_key(read_regular(self.pair))
 
     def _read_held(self) -> Held | None:
-        """Return what is known of the certificate in the file; None where there is none, or one that stands in."""
         try:
-            certificate = x509.load_pem_x509_certificate(self._certificate())
-            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (OSError, ValueError, x509.ExtensionNotFound):
+            return _parse(read_regular(self.pair))
+        except OSError:
             return None
-        if PLACEHOLDER in certificate.subject.rfc4514_string():
-            return None
-        return Held(
-            certificate.not_valid_before_utc.timestamp(),
-            certificate.not_valid_after_utc.timestamp(),
-            frozenset(names.get_values_for_type(x509.DNSName)),
-            f"{certificate.serial_number:x}",
-        )
 
     def _read_account(self) -> dict[str, Any] | None:
         try:
@@ -245,3 +247,24 @@ class Acme(Service):
             _log.error("ACME: {path} can't be written: {problem}", path=path, problem=problem.strerror)
             return False
         return True
+
+
+def _without_key(pem: bytes) -> bytes:
+    return pem[pem.index(b"-----BEGIN CERTIFICATE") :]
+
+
+def _parse(pem: bytes) -> Held | None:
+    """Return what is known of the certificate in there; None where there is none, or one that stands in."""
+    try:
+        certificate = x509.load_pem_x509_certificate(_without_key(pem))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    if PLACEHOLDER in certificate.subject.rfc4514_string():
+        return None
+    return Held(
+        certificate.not_valid_before_utc.timestamp(),
+        certificate.not_valid_after_utc.timestamp(),
+        frozenset(names.get_values_for_type(x509.DNSName)),
+        f"{certificate.serial_number:x}",
+    )

@@ -35,29 +35,38 @@ class NextStepTest(SynchronousTestCase):
         assert self.step(None, NOW) is Step.ISSUE
 
     def test_a_third_before_the_end(self) -> None:
-        self.record.advise("1f", None, NOW + 60 * DAY)
+        self.record.advise(NOW + 59 * DAY, "1f", None, NOW + 60 * DAY)
         assert self.step(HELD, NOW + 60 * DAY - 1) is not Step.ISSUE
         assert self.step(HELD, NOW + 60 * DAY) is Step.ISSUE
 
     def test_other_names(self) -> None:
-        assert next_step(HELD, ("a.example.org",), self.record, NOW)[0] is Step.ISSUE
+        assert next_step(HELD, (*NAMES, "c.example.org"), self.record, NOW)[0] is Step.ISSUE
+        assert next_step(HELD, ("a.example.org",), self.record, NOW)[0] is not Step.ISSUE, (
+            "a CA may add names"
+        )
 
     def test_advice(self) -> None:
         """RFC 9773: it may be renewed earlier, and the CA is asked again when it wants to be."""
         assert self.step(HELD, NOW) is Step.ADVISE
-        self.record.advise("1f", NOW + 5, NOW + 3600)
+        self.record.advise(NOW, "1f", NOW + 5, NOW + 3600)
         assert next_step(HELD, NAMES, self.record, NOW) == (Step.WAIT, 5.0)
         assert self.step(HELD, NOW + 5) is Step.ISSUE
-        self.record.advise("1f", NOW + 50 * DAY, NOW + 3600)
+        self.record.advise(NOW, "1f", NOW + 50 * DAY, NOW + 3600)
         assert next_step(HELD, NAMES, self.record, NOW) == (Step.WAIT, LOOK_SECONDS)
         assert self.step(HELD, NOW + 3600) is Step.ADVISE
 
+    def test_advice_is_asked_for_neither_at_once_nor_never(self) -> None:
+        for ask_at, kept in ((NOW, 60.0), (NOW - 9 * DAY, 60.0), (NOW + 9 * DAY, DAY), (NOW + 7200, 7200.0)):
+            self.record.advise(NOW, "1f", None, ask_at)
+            assert self.record.ask_at == NOW + kept
+            assert self.step(HELD, NOW) is Step.WAIT
+
     def test_advice_for_another_certificate_is_worth_nothing(self) -> None:
-        self.record.advise("1e", NOW, NOW + 3600)
+        self.record.advise(NOW, "1e", NOW, NOW + 3600)
         assert self.step(HELD, NOW) is Step.ADVISE
 
     def test_advice_never_puts_off(self) -> None:
-        self.record.advise("1f", NOW + 85 * DAY, NOW + 60 * DAY + 3600)
+        self.record.advise(NOW + 60 * DAY, "1f", NOW + 85 * DAY, NOW + 60 * DAY + 3600)
         assert self.step(HELD, NOW + 60 * DAY) is Step.ISSUE
 
     def test_never_more_than_five_an_hour(self) -> None:
@@ -100,13 +109,26 @@ class NextStepTest(SynchronousTestCase):
     def test_success(self) -> None:
         self.record.begin(NOW)
         self.record.refused(NOW, 600.0)
-        self.record.succeeded()
-        assert self.step(None, NOW) is Step.ISSUE
+        self.record.succeeded(NOW + 5, NOW + 1800)
+        assert self.record.failures == 0
+        assert self.step(None, NOW + 1799) is Step.WAIT
+        assert self.step(None, NOW + 1800) is Step.ISSUE
+
+    def test_a_success_that_leaves_a_certificate_due(self) -> None:
+        """The clock, or the CA's advice, may want another one at once: it is asked for once an hour."""
+        self.record.begin(NOW)
+        self.record.succeeded(NOW + 5, 0.0)
+        assert self.step(None, NOW + 3599) is Step.WAIT
+        assert self.step(None, NOW + 3600) is Step.ISSUE
+        self.record.succeeded(NOW + 5, NOW + 60 * DAY)
+        self.record.advise(NOW + 6, "1f", NOW - DAY, NOW + 7200)
+        assert self.step(HELD, NOW + 3599) is Step.WAIT
+        assert self.step(HELD, NOW + 3600) is Step.ISSUE
 
     def test_a_clock_that_was_wrong(self) -> None:
         self.record.begin(NOW + 1000 * DAY)
         assert self.step(None, NOW) is Step.ISSUE
-        self.record.advise("1f", None, NOW + 1000 * DAY)
+        self.record.advise(NOW + 1000 * DAY, "1f", None, NOW + 1000 * DAY)
         assert self.step(HELD, NOW) is Step.ADVISE
 
     def test_what_is_kept(self) -> None:

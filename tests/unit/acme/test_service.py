@@ -208,6 +208,34 @@ class ServiceTest(SynchronousTestCase):
             while len(self.reactor.children) == count:
                 self.reactor.advance(60)
 
+    def test_a_certificate_that_is_due_at_once(self) -> None:
+        """It is used, and another one is asked for in an hour."""
+        self.acme.stopService()
+        self.settings = Settings(acme_domain=("a.example.org",), acme_agree_tos=True)
+        self.start()
+        count = len(self.reactor.children)
+        with capturedLogs() as events:
+            self.issue()
+        assert "the new certificate is for localhost, until 20" in formatEvent(events[-1])
+        assert self.renewed == 1
+        self.reactor.pump([60] * 59)
+        assert len(self.reactor.children) == count
+        self.reactor.advance(60)
+        assert len(self.reactor.children) == count + 1
+
+    def test_what_is_no_certificate(self) -> None:
+        before = self.acme.pair.read_bytes()
+        with capturedLogs() as events:
+            self.child.say(issued="nonsense")
+            self.child.end()
+        (line,) = map(formatEvent, events)
+        assert "can't be read as a certificate. The next attempt is at" in line
+        assert self.acme.pair.read_bytes() == before
+        assert not self.renewed
+        assert len(self.reactor.children) == 1
+        self.reactor.pump([1] * int(FIRST_RETRY))
+        assert len(self.reactor.children) == 2
+
     def test_no_process(self) -> None:
         """Nothing stays of an attempt that didn't begin, but the next look."""
         self.refuse()
