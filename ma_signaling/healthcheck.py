@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
@@ -22,7 +23,8 @@ WITHIN_SECONDS = 3.0
 
 def health_url(settings: Settings) -> str | None:
     """Return where to ask; None where no port is a number or a ``tcp:`` endpoint."""
-    kinds = (("http", settings.http_port), ("https" if settings.tls_cert else "http", settings.port))
+    has_tls = settings.tls_cert or settings.acme_domain
+    kinds = (("http", settings.http_port), ("https" if has_tls else "http", settings.port))
     for scheme, texts in kinds:
         for text in texts:
             if (address := _address(text)) is not None:
@@ -54,8 +56,8 @@ def check() -> str | None:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
         )
         opener.open(url, timeout=WITHIN_SECONDS).close()
-    except (OSError, SettingError) as problem:
-        return str(problem)
+    except (OSError, HTTPException, SettingError) as problem:
+        return str(problem) or repr(problem)
     return None
 
 

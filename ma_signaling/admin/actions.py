@@ -79,5 +79,9 @@ class Actions:
             if not batch:
                 done.callback(count)
                 return
-            count += sum(map(call, batch))
+            try:
+                count += sum(map(call, batch))
+            except Exception:  # noqa: BLE001 - whoever asked is told, and not left waiting
+                done.errback()
+                return
         self._reactor.callLater(0, self._slice, remaining, call, count, done)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
@@ -17,6 +19,8 @@ from ma_signaling.admin.views import MAX_PAGE, Views, page
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import NotFound, Page, reply, without_content
+
+_log = Logger(namespace="ma_signaling")
 
 MAX_UNSENT = 256 * 1024
 """Bytes that wait for one who follows; beyond it events are left out."""
@@ -55,7 +59,7 @@ class AdminPage(Page):
         except BadParameter as problem:
             return reply(request, 400, {"error": str(problem)})
         if isinstance(body, Deferred):
-            body.addCallback(lambda later: self._finish(request, later))
+            self._finish_later(request, body)
             return NOT_DONE_YET
         if isinstance(body, int):
             return body
@@ -89,9 +93,26 @@ class AdminPage(Page):
             return b""
         return content
 
-    def _finish(self, request: HttpRequest, body: dict[str, Any] | None) -> None:
-        content = self._answer(request, body)
-        assert isinstance(content, bytes)
+    def _finish_later(self, request: HttpRequest, body: Deferred[Any]) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def succeeded(found: dict[str, Any] | None) -> None:
+            if not gone:
+                content = self._answer(request, found)
+                assert isinstance(content, bytes)
+                self._finish(request, content)
+
+        def failed(failure: Failure) -> None:
+            _log.failure("An action of the admin socket failed", failure)
+            if not gone:
+                self._finish(request, reply(request, 500, {"error": "Internal error"}))
+
+        body.addCallback(succeeded)
+        body.addErrback(failed)
+
+    @staticmethod
+    def _finish(request: HttpRequest, content: bytes) -> None:
         request.setHeader(b"Content-Length", b"%d" % len(content))
         request.write(content)
         request.finish()

@@ -20,6 +20,8 @@ class HealthCheckTest(SynchronousTestCase):
         assert self.url(port="9000") == "http://127.0.0.1:9000/health"
         assert self.url(port="tcp:9000:interface=127.0.0.1") == "http://127.0.0.1:9000/health"
         assert self.url(port="9000", **tls) == "https://127.0.0.1:9000/health"
+        acme = {"acme_domain": "signaling.example.org", "acme_agree_tos": "on", "state_directory": "state"}
+        assert self.url(**acme) == "https://127.0.0.1:443/health"
         assert self.url(port="9000", http_port="9001", **tls) == "http://127.0.0.1:9001/health"
         assert self.url(port="haproxy:tcp:9000", http_port="9001") == "http://127.0.0.1:9001/health"
         assert self.url(port="unix:/run/x") is None

@@ -126,6 +126,13 @@ class ActTest(AdminTestCase):
             self.server.connect("198.51.100.1")
         assert self.ask("POST", "/kick?target=198.51.100.1") == {"closed": 95}
 
+    def test_kick_fails(self) -> None:
+        """Whoever asked is told, and the operator too."""
+        self.server.connect("198.51.100.1")
+        self.patch(self.hub, "end", lambda *_: 1 / 0)
+        assert self.ask("POST", "/kick?target=198.51.100.1", 500) == {"error": "Internal error"}
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
     def test_blocks(self) -> None:
         guesser = self.server.connect("2001:db8::1")
         for name in ("A", "B"):
