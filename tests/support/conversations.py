@@ -17,7 +17,7 @@ from jsonschema import Draft7Validator
 from tests.support.server_process import ServerProcess
 from tests.support.webrtc_peers import NO_LINGERING, eventually
 
-WITHIN = 20.0
+WITHIN = 60.0
 
 Heard = dict[str, Any] | int
 """A message, or a close code."""
