@@ -17,27 +17,9 @@ from zope.interface import implementer
 
 from ma_signaling.runtime.certificate_renewal import Certificates
 from ma_signaling.transport.secure_sockets import SecureServer
+from tests.support.waiting_reactor import WaitingReactor
 
 VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
-
-
-class Reactor:
-    """Keeps who waits for what."""
-
-    def __init__(self) -> None:
-        self.readers: list[object] = []
-        self.writers: list[object] = []
-        self.addReader, self.addWriter = self.readers.append, self.writers.append
-        self.soon: list[object] = []
-
-    def callLater(self, delay: float, function: object, *arguments: object) -> None:
-        self.soon.append(function)
-
-    def removeReader(self, reader: object) -> None:
-        self.readers = [each for each in self.readers if each is not reader]
-
-    def removeWriter(self, writer: object) -> None:
-        self.writers = [each for each in self.writers if each is not writer]
 
 
 @implementer(IHalfCloseableProtocol)
@@ -65,7 +47,7 @@ class SecurePeer:
     """Both ends of one connection; nothing moves by itself."""
 
     def __init__(self, certificates: Certificates, version: int = SSL.TLS1_3_VERSION) -> None:
-        self.reactor = Reactor()
+        self.reactor = WaitingReactor()
         ours, self.socket = socket.socketpair()
         self.socket.setblocking(False)
         self.heard = Heard()

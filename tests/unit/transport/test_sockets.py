@@ -13,33 +13,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.sockets import DirectServer, cork
+from tests.support.waiting_reactor import WaitingReactor
 
 PORT = SimpleNamespace(_realPortNumber=8787)
 
 
-class Reactor:
-    """Keeps who waits for what."""
-
-    def __init__(self) -> None:
-        self.readers: list[object] = []
-        self.writers: list[object] = []
-        self.addReader, self.addWriter = self.readers.append, self.writers.append
-
-        self.soon: list[object] = []
-
-    def callLater(self, delay: float, function: object, *arguments: object) -> None:
-        self.soon.append(function)
-
-    def removeReader(self, reader: object) -> None:
-        self.readers = [each for each in self.readers if each is not reader]
-
-    def removeWriter(self, writer: object) -> None:
-        self.writers = [each for each in self.writers if each is not writer]
-
-
 class DirectWriteTest(SynchronousTestCase):
     def setUp(self) -> None:
-        self.reactor = Reactor()
+        self.reactor = WaitingReactor()
         ours, self.peer = socket.socketpair()
         self.addCleanup(self.peer.close)
         self.peer.setblocking(False)

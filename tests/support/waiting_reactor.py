@@ -1,0 +1,22 @@
+"""A reactor that waits for nothing, and keeps who does."""
+
+from __future__ import annotations
+
+
+class WaitingReactor:
+    """Keeps who waits for what."""
+
+    def __init__(self) -> None:
+        self.readers: list[object] = []
+        self.writers: list[object] = []
+        self.addReader, self.addWriter = self.readers.append, self.writers.append
+        self.soon: list[object] = []
+
+    def callLater(self, delay: float, function: object, *arguments: object) -> None:
+        self.soon.append(function)
+
+    def removeReader(self, reader: object) -> None:
+        self.readers = [each for each in self.readers if each is not reader]
+
+    def removeWriter(self, writer: object) -> None:
+        self.writers = [each for each in self.writers if each is not writer]
