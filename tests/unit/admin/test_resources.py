@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from ma_signaling.admin import actions
 from ma_signaling.core.events import Event
 from ma_signaling.monitoring import log_writer
 from tests.support.admin_case import AdminTestCase
@@ -132,6 +134,17 @@ class ActTest(AdminTestCase):
         self.patch(self.hub, "end", lambda *_: 1 / 0)
         assert self.ask("POST", "/kick?target=198.51.100.1", 500) == {"error": "Internal error"}
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+    def test_kick_and_leave(self) -> None:
+        """Nobody is there any more when the last slice is done."""
+        for _ in range(95):
+            self.server.connect("198.51.100.1")
+        self.patch(actions, "perf_counter", count(0, 0.6 * actions.SLICE_SECONDS).__next__)
+        channel, transport = self.open("POST", "/kick?target=198.51.100.1")
+        assert not transport.value(), "a clock that runs this fast cuts slices"
+        channel.connectionLost(Failure(ConnectionDone()))
+        self.server.clock.pump([0.0] * 10)
+        assert not transport.value()
 
     def test_blocks(self) -> None:
         guesser = self.server.connect("2001:db8::1")
