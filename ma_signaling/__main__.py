@@ -12,14 +12,14 @@ def main() -> None:
 
         raise SystemExit(command.main(sys.argv[2:]))
     if sys.argv[1:2] == ["admin"]:
-        from ma_signaling.admin_command import command as admin  # noqa: PLC0415
+        from ma_signaling.admin_command import command as admin  # noqa: PLC0415 - it does without the server
 
         raise SystemExit(admin.main(sys.argv[2:]))
     if sys.argv[1:2] == ["home"]:
         raise SystemExit(_home(sys.argv[2:]))
     from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without
 
-    from ma_signaling.options import Options  # noqa: PLC0415
+    from ma_signaling.options import Options  # noqa: PLC0415 - they too
 
     options = Options()
     options.parseOptions(sys.argv[1:])

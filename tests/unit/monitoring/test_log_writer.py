@@ -127,7 +127,7 @@ class LibraryTest(WriterTestCase):
 
     def test_python_s_own_logging(self) -> None:
         self.writer()
-        logger = logging.getLogger("some.library")
+        logger = logging.getLogger("another.package")
         handler = LibraryHandler(logging.WARNING)
         logger.addHandler(handler)
         self.addCleanup(logger.removeHandler, handler)
@@ -140,8 +140,8 @@ class LibraryTest(WriterTestCase):
         except ValueError:
             logger.exception("failed")
         first, second, *rest = self.lines()
-        assert first.endswith("[some.library#warn] a warning from an address")
-        assert second.endswith("[some.library#error] failed")
+        assert first.endswith("[another.package#warn] a warning from an address")
+        assert second.endswith("[another.package#error] failed")
         assert rest[-1] == "\tValueError: an address is gone"
 
 
