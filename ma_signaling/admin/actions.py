@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import islice
-from time import perf_counter
+from collections.abc import Iterator
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -13,12 +11,7 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import closed
 from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.hub import Hub
-
-SLICE_SECONDS = 0.005
-"""What is done of it in one turn of the loop."""
-
-STEP = 20
-"""Connections between two looks at the clock."""
+from ma_signaling.transport.slices import in_slices
 
 KICKED = closed(CloseCode.TRY_AGAIN_LATER, "Closed by the operator")
 """How a connection ends that was kicked: its peer comes back by itself, and calls go on."""
@@ -33,55 +26,23 @@ class Actions:
 
     def kick(self, target: str) -> Deferred[int]:
         """Close the connection of a home, or those of an address; fires with how many were closed."""
-        wanted = target.strip()
-        name = wanted.upper()
-
-        def kick_one(connection: Connection) -> bool:
-            is_meant = wanted in (
-                connection.address.text,
-                connection.address.key,
-                connection.id,
-            ) or name in (
-                connection.remote_id,
-                connection.claim,
-            )
-            if connection.gone or not is_meant:
-                return False
-            self._hub.end(connection, KICKED)
-            return True
-
-        return self._each(kick_one)
+        return in_slices(self._kick(target.strip()), self._reactor)
 
     def enforce(self) -> Deferred[int]:
         """Close whoever may not be connected any more; fires with how many were closed."""
-        return self._each(self._hub.enforce_access_of).addCallback(self._enforced)
+        return in_slices(self._hub.enforce_access(), self._reactor)
 
-    def _enforced(self, count: int) -> int:
-        self._hub.registry.enforce_access()
-        return count
+    def _kick(self, target: str) -> Iterator[bool]:
+        for connection in self._hub.connections():
+            is_meant = not connection.gone and _is_meant(connection, target)
+            if is_meant:
+                self._hub.end(connection, KICKED)
+            yield is_meant
 
-    def _each(self, call: Callable[[Connection], bool]) -> Deferred[int]:
-        remaining = iter(self._hub.connections())
-        done: Deferred[int] = Deferred()
-        self._slice(remaining, call, 0, done)
-        return done
 
-    def _slice(
-        self,
-        remaining: Iterable[Connection],
-        call: Callable[[Connection], bool],
-        count: int,
-        done: Deferred[int],
-    ) -> None:
-        until = perf_counter() + SLICE_SECONDS
-        while perf_counter() < until:
-            batch = list(islice(remaining, STEP))
-            if not batch:
-                done.callback(count)
-                return
-            try:
-                count += sum(map(call, batch))
-            except Exception:  # noqa: BLE001 - whoever asked is told, and not left waiting
-                done.errback()
-                return
-        self._reactor.callLater(0, self._slice, remaining, call, count, done)
+def _is_meant(connection: Connection, target: str) -> bool:
+    address, name = connection.address, target.upper()
+    return target in (address.text, address.key, connection.id) or name in (
+        connection.remote_id,
+        connection.claim,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from ma_signaling import __version__
-from ma_signaling.admin import resources
+from ma_signaling.admin import action_resources, view_resources
 from ma_signaling.admin.actions import Actions
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.following import Followers
@@ -72,17 +72,17 @@ def make_admin_site(
 
     root = NotFound()
     for name, child in (
-        (b"status", resources.StatusPage(status)),
-        (b"homes", resources.Homes(hub, views)),
-        (b"sessions", resources.Sessions(hub, views)),
-        (b"addresses", resources.Addresses(views)),
-        (b"blocks", resources.Blocks(hub, reactor.seconds)),
-        (b"bans", resources.BanList(hub, bans, actions)),
-        (b"kick", resources.Kick(actions)),
-        (b"contests", resources.Contests(hub, views)),
-        (b"log-level", resources.LogLevelPage(log_writer.level, log_writer.set_level)),
-        (b"drain", resources.Drain(drain)),
-        (b"trace", resources.Traces(hub, followers)),
+        (b"status", view_resources.StatusPage(status)),
+        (b"homes", view_resources.Homes(hub, views)),
+        (b"sessions", view_resources.Sessions(hub, views)),
+        (b"addresses", view_resources.Addresses(views)),
+        (b"blocks", action_resources.Blocks(hub, reactor.seconds)),
+        (b"bans", action_resources.BanList(hub, bans, actions)),
+        (b"kick", action_resources.Kick(actions)),
+        (b"contests", view_resources.Contests(hub, views)),
+        (b"log-level", action_resources.LogLevelPage(log_writer.level, log_writer.set_level)),
+        (b"drain", action_resources.Drain(drain)),
+        (b"trace", view_resources.Traces(hub, followers)),
     ):
         root.putChild(name, child)
     # With a count of its own: an operator is let in when nobody else is.

@@ -8,7 +8,7 @@ from ma_signaling.config import values
 from ma_signaling.config.declaration import setting
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class LimitSettings:
     """What all peers together, an address, a connection, a session and a home may do; 0 switches a limit off."""
 

@@ -43,6 +43,9 @@ from ma_signaling.core.session import SessionState
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Allowance, Budget
 
+NO_LONGER_ALLOWED = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
+"""How a connection ends that an access list names, or no longer names."""
+
 
 class Hub:
     """All connections, homes and sessions of this server."""
@@ -213,18 +216,16 @@ class Hub:
         """Return all connections to this node, the eldest first."""
         return list(self._connections)
 
-    def enforce_access(self) -> int:
-        """End what ``access`` doesn't allow any more; returns how many connections were closed."""
-        count = sum(map(self.enforce_access_of, self.connections()))
-        self.registry.enforce_access()
-        return count
-
-    def enforce_access_of(self, connection: Connection) -> bool:
-        """End a connection that ``access`` doesn't allow any more; returns whether it was closed."""
-        if connection.gone or self._may_stay(connection):
-            return False
-        self.end(connection, closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE))
-        return True
+    def enforce_access(self) -> Iterator[bool]:
+        """End what ``access`` doesn't allow any more, step by step; yields whether a connection was closed."""
+        for connection in self.connections():
+            is_over = not connection.gone and not self._may_stay(connection)
+            if is_over:
+                self.end(connection, NO_LONGER_ALLOWED)
+            yield is_over
+        for home in self.registry.homes():
+            self.registry.enforce_access(home)
+            yield False
 
     def drain(self, max_closed: int) -> bool:
         """Close up to ``max_closed`` connections with 1012 for a restart; returns whether there are more.

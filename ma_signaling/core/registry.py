@@ -180,11 +180,11 @@ class Registry:
         if remote_id is not None:
             self._claims.withdraw(remote_id, connection)
 
-    def enforce_access(self) -> None:
-        """Forget the homes that are away and may not come back; who is connected is closed by the hub."""
-        for home in list(self._homes.values()):
-            if home.connection is None and not self._access.may_register(home.remote_id):
-                self._grace.cut_short(home)
+    def enforce_access(self, home: Home) -> None:
+        """Forget a home that is away and may not come back; who is connected is closed by the hub."""
+        is_away = home.connection is None and self._homes.get(home.remote_id) is home
+        if is_away and not self._access.may_register(home.remote_id):
+            self._grace.cut_short(home)
 
     def drain(self) -> None:
         """This server is going down: nobody registers any more, nor loses a Remote ID.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ma_signaling.config.declaration import CannotStart
@@ -13,6 +14,7 @@ from ma_signaling.config.files import read_regular
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import DenyList, parse_allowed, parse_denied
 from ma_signaling.core.hub import Hub
+from ma_signaling.transport.slices import in_slices
 
 _log = Logger(namespace="ma_signaling")
 
@@ -57,7 +59,7 @@ class OperatorFiles:
         for file in self._files():
             file.load()
 
-    def reload(self) -> None:
+    def reload(self, reactor: IReactorTime) -> None:
         """Read all of them again, and close whoever is no longer allowed; a file that won't do changes nothing.
 
         A list whose file is no longer named is in force no longer.
@@ -73,7 +75,10 @@ class OperatorFiles:
             except CannotStart as refusal:
                 _log.error("{problem}; the previous content stays in force", problem=refusal.problem)
         if files:
-            _log.info("Connections closed by the access lists: {count}", count=self._hub.enforce_access())
+            in_slices(self._hub.enforce_access(), reactor).addCallbacks(
+                lambda count: _log.info("Connections closed by the access lists: {count}", count=count),
+                lambda failure: _log.failure("The access lists could not be enforced", failure),
+            )
 
     def _files(self) -> list[OperatorFile]:
         named = (

@@ -115,7 +115,7 @@ def make_service(
     if reread is not None:
         live = LiveSettings(settings, hub, factory)
         reload.add("settings", lambda: live.reread(reread))
-    reload.add("access lists and secrets", files.reload)
+    reload.add("access lists and secrets", lambda: files.reload(reactor))
     if certificates is not None:
         reload.add("TLS certificate", certificates.reload)
         metrics.watch(certificates.metrics)

@@ -8,9 +8,9 @@ from itertools import count
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from ma_signaling.admin import actions
 from ma_signaling.core.events import Event
 from ma_signaling.monitoring import log_writer
+from ma_signaling.transport import slices
 from tests.support.admin_case import AdminTestCase
 
 
@@ -139,7 +139,7 @@ class ActTest(AdminTestCase):
         """Nobody is there any more when the last slice is done."""
         for _ in range(95):
             self.server.connect("198.51.100.1")
-        self.patch(actions, "perf_counter", count(0, 0.6 * actions.SLICE_SECONDS).__next__)
+        self.patch(slices, "perf_counter", count(0, 0.6 * slices.SLICE_SECONDS).__next__)
         channel, transport = self.open("POST", "/kick?target=198.51.100.1")
         assert not transport.value(), "a clock that runs this fast cuts slices"
         channel.connectionLost(Failure(ConnectionDone()))

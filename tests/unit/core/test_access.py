@@ -114,7 +114,7 @@ class AccessTestCase(SynchronousTestCase):
 
     def deny(self, text: str) -> int:
         self.world.hub.access.denied = parse_denied(text)
-        return self.world.hub.enforce_access()
+        return sum(self.world.hub.enforce_access())
 
     def assert_turned_away(self, *peers: FakePeer) -> None:
         for peer in peers:
@@ -153,7 +153,7 @@ class PrivateServerTest(AccessTestCase):
     def test_who_is_taken_off_the_list_is_closed(self) -> None:
         home, other = self.world.home(), self.world.home("OTHER")
         self.allow("OTHER")
-        assert self.world.hub.enforce_access() == 1
+        assert sum(self.world.hub.enforce_access()) == 1
         self.assert_turned_away(home)
         assert other.closed is None
 

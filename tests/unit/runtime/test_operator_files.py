@@ -40,7 +40,8 @@ class ReloadTest(FilesTestCase):
     def reload(self) -> list[str]:
         """Reload; the errors that this puts in the log."""
         with capturedLogs() as events:
-            self.lists.reload()
+            self.lists.reload(self.server.clock)
+            self.server.clock.advance(0)
         return [formatEvent(event) for event in events if event["log_level"] is LogLevel.error]
 
     def is_banned(self, host: str) -> bool:
@@ -115,7 +116,7 @@ class ReloadTest(FilesTestCase):
         server = Server()
         lists = OperatorFiles(server.settings, server.hub)
         lists.load()
-        lists.reload()
+        lists.reload(server.clock)
         server.connect().say(type="register-server", remoteId="ANY")
         assert server.counts()["servers"] == 1
 

@@ -1,0 +1,132 @@
+"""The resources of the admin socket that change something (docs/openapi.yaml). No request has a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ma_signaling.admin.actions import Actions
+from ma_signaling.admin.ban_file import BanFile
+from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, parse_duration, with_next
+from ma_signaling.admin.views import MAX_PAGE, page
+from ma_signaling.core.hub import Hub
+from ma_signaling.http.channel import HttpRequest
+
+
+class Blocks(Collection):
+    """``/blocks``: addresses whose lookups are blocked for guessing; ``DELETE /blocks/ADDRESS`` ends one."""
+
+    def __init__(self, hub: Hub, seconds: Callable[[], float]) -> None:
+        super().__init__(lambda name: OneBlock(name, hub))
+        self._hub = hub
+        self._seconds = seconds
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        blocks, following = page(
+            self._hub.limits.guessing.blocks(self._seconds()), lambda each: each[0], after, limit
+        )
+        return with_next(
+            {"blocks": [{"address": key, "seconds": round(left)} for key, left in blocks]},
+            following,
+        )
+
+
+class OneBlock(AdminPage):
+    def __init__(self, name: str, hub: Hub) -> None:
+        super().__init__(name)
+        self._hub = hub
+
+    def do_DELETE(self, request: HttpRequest) -> dict[str, Any] | None:
+        return {"unblocked": self.name} if self._hub.limits.guessing.unblock(self.name) else None
+
+
+class BanList(Collection):
+    """``/bans``: what is banned by command; ``POST`` bans ``target``, for ``for``; ``DELETE /bans/TARGET`` unbans."""
+
+    def __init__(self, hub: Hub, file: BanFile, actions: Actions) -> None:
+        super().__init__(lambda name: OneBan(name, hub, file))
+        self._hub = hub
+        self._file = file
+        self._actions = actions
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        bans, following = page(self._hub.bans, lambda each: each[0], after, limit)
+        entries = [
+            {"target": target} if left is None else {"target": target, "seconds": round(left)}
+            for target, left in bans
+        ]
+        return with_next({"bans": entries, "kept": self._file.is_kept}, following)
+
+    def do_POST(self, request: HttpRequest) -> Deferred[dict[str, Any]]:
+        duration = self.parameter(request, "for", "")
+        seconds = parse_duration(duration) if duration else None
+        try:
+            target = self._hub.bans.add(self.parameter(request, "target"), seconds)
+        except ValueError as problem:
+            raise BadParameter(str(problem).removeprefix("line 1 ")) from None
+        self._file.save()
+        return self._actions.enforce().addCallback(
+            lambda count: {"banned": target, "closed": count, "kept": self._file.is_kept}
+        )
+
+
+class OneBan(AdminPage):
+    def __init__(self, name: str, hub: Hub, file: BanFile) -> None:
+        super().__init__(name)
+        self._hub = hub
+        self._file = file
+
+    def do_DELETE(self, request: HttpRequest) -> dict[str, Any] | None:
+        try:
+            name = self._hub.bans.remove(self.name)
+        except ValueError as problem:
+            raise BadParameter(str(problem).removeprefix("line 1 ")) from None
+        self._file.save()
+        return None if name is None else {"unbanned": name}
+
+
+class Kick(AdminPage):
+    """``POST /kick?target=…``: close the connections of a home or an address; they come back."""
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__()
+        self._actions = actions
+
+    def do_POST(self, request: HttpRequest) -> Deferred[dict[str, Any] | None]:
+        kicking = self._actions.kick(self.parameter(request, "target"))
+        return kicking.addCallback(lambda count: {"closed": count} if count else None)
+
+
+class LogLevelPage(AdminPage):
+    """``/log-level``: from which level on lines are written; ``PUT`` with ``level`` sets it, until a restart."""
+
+    def __init__(self, read: Callable[[], str], write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._read = read
+        self._write = write
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        return {"level": self._read()}
+
+    def do_PUT(self, request: HttpRequest) -> dict[str, Any]:
+        try:
+            self._write(self.parameter(request, "level"))
+        except ValueError as problem:
+            raise BadParameter(str(problem)) from None
+        return self.do_GET(request)
+
+
+class Drain(AdminPage):
+    """``POST /drain``: stop as on SIGTERM, over ``over`` instead of ``--drain-seconds`` if it is given."""
+
+    def __init__(self, drain: Callable[[float | None], float]) -> None:
+        super().__init__()
+        self._drain = drain
+
+    def do_POST(self, request: HttpRequest) -> dict[str, Any]:
+        over = self.parameter(request, "over", "")
+        return {"drainSeconds": self._drain(parse_duration(over) if over else None)}

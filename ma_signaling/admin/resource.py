@@ -1,0 +1,124 @@
+"""What the resources of the admin socket have in common: methods, parameters of the query, answers that come later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import NOT_DONE_YET
+
+from ma_signaling.http.channel import HttpRequest
+from ma_signaling.http.resource import NotFound, Page, reply
+
+_log = Logger(namespace="ma_signaling")
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class BadParameter(Exception):
+    """What is wrong with a request, in one line."""
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of ``90``, ``90s``, ``15m``, ``1h`` or ``7d``. Raises ``BadParameter``."""
+    parts = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if parts is None:
+        raise BadParameter(f"{text!r} is no duration such as 90s, 15m, 1h or 7d")
+    return float(int(parts[1]) * _UNITS[parts[2]])
+
+
+class AdminPage(Page):
+    """A resource for the methods that it has a ``do_`` for; names below it are its ``name``."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__()
+        self.name = name
+
+    def render(self, request: HttpRequest) -> bytes | int:
+        method = "GET" if request.method == b"HEAD" else request.method.decode("latin-1")
+        do: Callable[[HttpRequest], Any] | None = getattr(self, f"do_{method}", None)
+        if do is None:
+            return super().render(request) if method == "OPTIONS" else self._not_allowed(request)
+        try:
+            body = do(request)
+        except BadParameter as problem:
+            return reply(request, 400, {"error": str(problem)})
+        if isinstance(body, Deferred):
+            self._finish_later(request, body)
+            return NOT_DONE_YET
+        if isinstance(body, int):
+            return body
+        return self._answer(request, body)
+
+    def parameter(self, request: HttpRequest, name: str, default: str | None = None) -> str:
+        """Return a parameter of the query. Raises ``BadParameter`` where it is missing and there is no default."""
+        values: list[bytes] = request.args.get(name.encode(), [])
+        if values:
+            return values[-1].decode("utf-8", "replace")
+        if default is None:
+            raise BadParameter(f"the parameter {name} is missing")
+        return default
+
+    def number(self, request: HttpRequest, name: str, default: int) -> int:
+        """Return a parameter that is a whole number."""
+        text = self.parameter(request, name, str(default))
+        if not text.isdecimal() or len(text) > 9:
+            raise BadParameter(f"the parameter {name} is no whole number")
+        return int(text)
+
+    def _not_allowed(self, request: HttpRequest) -> bytes:
+        methods = [name[3:] for name in dir(self) if name.startswith("do_")]
+        request.setHeader(b"Allow", ", ".join(sorted({*methods, "OPTIONS"})).encode())
+        return reply(request, 405, {"error": "Method not allowed"})
+
+    def _answer(self, request: HttpRequest, body: dict[str, Any] | None) -> bytes | int:
+        content = reply(request, 404 if body is None else 200, body or {"error": "Not found"})
+        if request.method == b"HEAD":
+            request.setHeader(b"Content-Length", b"%d" % len(content))
+            return b""
+        return content
+
+    def _finish_later(self, request: HttpRequest, body: Deferred[Any]) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def succeeded(found: dict[str, Any] | None) -> None:
+            if not gone:
+                content = self._answer(request, found)
+                assert isinstance(content, bytes)
+                self._finish(request, content)
+
+        def failed(failure: Failure) -> None:
+            _log.failure("An action of the admin socket failed", failure)
+            if not gone:
+                self._finish(request, reply(request, 500, {"error": "Internal error"}))
+
+        body.addCallback(succeeded)
+        body.addErrback(failed)
+
+    @staticmethod
+    def _finish(request: HttpRequest, content: bytes) -> None:
+        request.setHeader(b"Content-Length", b"%d" % len(content))
+        request.write(content)
+        request.finish()
+
+
+class Collection(AdminPage):
+    """``/things``, and ``/things/NAME`` as ``kind``."""
+
+    def __init__(self, kind: Callable[[str], AdminPage]) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def getChild(self, path: bytes, request: HttpRequest) -> IResource:
+        return self._kind(path.decode("utf-8", "replace")) if path else NotFound()
+
+
+def with_next(body: dict[str, Any], following: str | None) -> dict[str, Any]:
+    """Return an answer's page, and after which name the next one begins, if there is one."""
+    return body if following is None else {**body, "next": following}

@@ -1,0 +1,153 @@
+"""The resources of the admin socket that show what goes on (docs/openapi.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.web.server import NOT_DONE_YET
+
+from ma_signaling.admin.following import Followers
+from ma_signaling.admin.resource import AdminPage, Collection, with_next
+from ma_signaling.admin.views import MAX_PAGE, Views, page
+from ma_signaling.core.hub import Hub
+from ma_signaling.http.channel import HttpRequest
+from ma_signaling.http.resource import without_content
+
+MAX_UNSENT = 256 * 1024
+"""Bytes that wait for one who follows; beyond it events are left out."""
+
+Status = Callable[[], dict[str, Any]]
+
+
+class StatusPage(AdminPage):
+    """``/status``: what goes on."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__()
+        self._status = status
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        return self._status()
+
+
+class Homes(Collection):
+    """``/homes``: all of them, a page at a time; ``/homes/ID``: one with its sessions."""
+
+    def __init__(self, hub: Hub, views: Views) -> None:
+        super().__init__(lambda name: OneHome(name, hub, views))
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        homes, following = page(self._hub.registry.homes(), lambda each: each.remote_id, after, limit)
+        return with_next({"homes": [self._views.home(each) for each in homes]}, following)
+
+
+class OneHome(AdminPage):
+    def __init__(self, name: str, hub: Hub, views: Views) -> None:
+        super().__init__(name.upper())
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any] | None:
+        home = self._hub.registry.find(self.name)
+        return None if home is None else self._views.whole_home(home)
+
+
+class Sessions(Collection):
+    """``/sessions``: those of clients of this node, a page at a time; ``/sessions/ID``."""
+
+    def __init__(self, hub: Hub, views: Views) -> None:
+        super().__init__(lambda name: OneSession(name, hub, views))
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        sessions, following = page(self._hub.sessions.all(), lambda each: each.id, after, limit)
+        return with_next({"sessions": [self._views.session(each) for each in sessions]}, following)
+
+
+class OneSession(AdminPage):
+    def __init__(self, name: str, hub: Hub, views: Views) -> None:
+        super().__init__(name)
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any] | None:
+        session = self._hub.sessions.get(self.name)
+        return None if session is None else self._views.session(session)
+
+
+class Addresses(AdminPage):
+    """``/addresses``: who has most connections."""
+
+    def __init__(self, views: Views) -> None:
+        super().__init__()
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        return {"addresses": list(self._views.addresses(self.number(request, "limit", 20)))}
+
+
+class Contests(Collection):
+    """``/contests``: Remote IDs that several connections want; ``/contests/ID``."""
+
+    def __init__(self, hub: Hub, views: Views) -> None:
+        super().__init__(lambda name: OneContest(name, hub, views))
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any]:
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        contests, following = page(
+            list(self._hub.registry.contests.by_remote_id.values()), lambda each: each.remote_id, after, limit
+        )
+        return with_next({"contests": [self._views.contest(each) for each in contests]}, following)
+
+
+class OneContest(AdminPage):
+    def __init__(self, name: str, hub: Hub, views: Views) -> None:
+        super().__init__(name.upper())
+        self._hub = hub
+        self._views = views
+
+    def do_GET(self, request: HttpRequest) -> dict[str, Any] | None:
+        contest = self._hub.registry.contests.by_remote_id.get(self.name)
+        return None if contest is None else self._views.contest(contest)
+
+
+class Traces(Collection):
+    """``/trace/ID``: each event about a home, a session, a connection or an address, a line of JSON, as it comes."""
+
+    def __init__(self, hub: Hub, followers: Followers) -> None:
+        super().__init__(lambda name: Trace(name, hub, followers))
+
+
+class Trace(AdminPage):
+    def __init__(self, name: str, hub: Hub, followers: Followers) -> None:
+        super().__init__(name)
+        self._hub = hub
+        self._followers = followers
+
+    def do_GET(self, request: HttpRequest) -> int:
+        request.setHeader(b"Content-Type", b"application/x-ndjson")
+        if request.method == b"HEAD":
+            return without_content(request)
+        request.write(b"")
+        transport: Any = request.transport
+
+        def write(line: bytes) -> None:
+            # Who doesn't read misses something.
+            if len(transport.dataBuffer) + transport._tempDataLen < MAX_UNSENT:  # noqa: SLF001
+                request.write(line)
+
+        names = {self.name, self.name.upper()}
+        home = self._hub.registry.find(self.name.upper())
+        if home is not None and home.connection is not None:
+            names.add(home.connection.id)
+        stop = self._followers.follow(names, write)
+        request.notifyFinish().addBoth(lambda _: stop())
+        return NOT_DONE_YET
