@@ -258,13 +258,13 @@ def _parse(pem: bytes) -> Held | None:
     try:
         certificate = x509.load_pem_x509_certificate(_without_key(pem))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+        if PLACEHOLDER in certificate.subject.rfc4514_string():
+            return None
+        return Held(
+            certificate.not_valid_before_utc.timestamp(),
+            certificate.not_valid_after_utc.timestamp(),
+            frozenset(names.get_values_for_type(x509.DNSName)),
+            f"{certificate.serial_number:x}",
+        )
+    except Exception:  # noqa: BLE001 - the library has many exceptions for what is no certificate
         return None
-    if PLACEHOLDER in certificate.subject.rfc4514_string():
-        return None
-    return Held(
-        certificate.not_valid_before_utc.timestamp(),
-        certificate.not_valid_after_utc.timestamp(),
-        frozenset(names.get_values_for_type(x509.DNSName)),
-        f"{certificate.serial_number:x}",
-    )

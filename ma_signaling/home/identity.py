@@ -52,7 +52,7 @@ def load_or_create(directory: Path) -> Identity:
         return _read(path.read_bytes(), is_new=is_new)
     except OSError as problem:
         raise IdentityError(f"{path}: {problem.strerror or problem}") from None
-    except ValueError:
+    except Exception:  # noqa: BLE001 - the library has many exceptions for what is no certificate
         raise IdentityError(f"{path}: no certificate with its key, in PEM") from None
 
 

@@ -33,7 +33,7 @@ def read_pair(certificate_path: Path, key_path: Path) -> KeyPair:
     try:
         chain = x509.load_pem_x509_certificates(certificate_pem)
         certified = chain[0].public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except Exception:  # noqa: BLE001 - the library has many exceptions for what is no certificate
         raise BadPair(f"{certificate_path} holds no certificate in PEM that can be read") from None
     try:
         key = load_pem_private_key(key_pem, password=None)

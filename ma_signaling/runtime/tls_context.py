@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from ma_signaling.runtime.key_pair import BadPair, KeyPair
 
@@ -49,7 +49,7 @@ def make_context(pair: KeyPair, find_challenge: FindContext = lambda _: None) ->
             context.add_extra_chain_cert(certificate)
         # Last, for pyOpenSSL tries it on a connection, and allows no changes after one.
         context.set_cipher_list(CIPHERS)
-    except SSL.Error as problem:
+    except (SSL.Error, crypto.Error) as problem:
         raise BadPair(f"OpenSSL refuses the certificate or its key: {_reasons(problem)}") from None
     try:
         _shake_hands(context)
@@ -58,7 +58,7 @@ def make_context(pair: KeyPair, find_challenge: FindContext = lambda _: None) ->
     return context
 
 
-def _reasons(problem: SSL.Error) -> str:
+def _reasons(problem: SSL.Error | crypto.Error) -> str:
     return ", ".join(reason for _, _, reason in problem.args[0])
 
 

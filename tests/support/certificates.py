@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import encodebytes
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -127,3 +129,17 @@ class Authority:
                 x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
             )
         return builder.sign(issuer_key, hashes.SHA256())
+
+
+def damaged(pem: bytes) -> Iterator[bytes]:
+    """Yield a certificate in PEM with each of its bytes changed, and with one extension twice."""
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+    constraints, names = b"\x55\x1d\x13", b"\x55\x1d\x11"
+    assert constraints in der
+    yield _as_pem(der.replace(constraints, names))
+    for place in range(len(der)):
+        yield _as_pem(der[:place] + bytes((der[place] ^ 0x15,)) + der[place + 1 :])
+
+
+def _as_pem(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + encodebytes(der) + b"-----END CERTIFICATE-----\n"

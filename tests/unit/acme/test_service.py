@@ -6,6 +6,7 @@ import shutil
 import stat
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.runtime.key_pair import read_pair
 from ma_signaling.runtime.tls_context import make_context
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, damaged
 from tests.support.fake_process import FakeChild, FakeReactor
 
 AUTHORITY = Authority()
@@ -90,6 +91,19 @@ class ServiceTest(SynchronousTestCase):
         assert read_pair(self.acme.pair, self.acme.pair).chain[0].issuer.rfc4514_string() == "CN=Intermediate"
         for path in self.acme.pair.parent.iterdir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+    def test_any_file(self) -> None:
+        """Whatever a certificate's file holds, the server starts: at worst it asks for another one."""
+        certificate, key = self.directory / "c", self.directory / "k"
+        AUTHORITY.issue(certificate, key, days=90)
+        first = certificate.read_bytes().partition(b"-----END")[0] + b"-----END CERTIFICATE-----\n"
+        self.acme.stopService()
+        found = set()
+        for content in islice(damaged(first), 0, None, 3):
+            self.acme.pair.write_bytes(key.read_bytes() + content)
+            self.acme.privilegedStartService()
+            found.add(self.acme.is_issued)
+        assert found == {True, False}
 
     def test_a_restart_issues_nothing_new(self) -> None:
         self.issue()
