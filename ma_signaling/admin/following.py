@@ -58,6 +58,8 @@ class Followers:
     def _line(self, event: Event, details: dict[str, object]) -> bytes:
         shown: dict[str, Any] = {"time": round(self._wall(), 3), "event": event.value}
         for name, value in details.items():
+            if name == "told":
+                continue
             if isinstance(value, ClientAddress):
                 shown[name] = value.text
             else:

@@ -79,6 +79,7 @@ class Connection:
         "role",
         "silent",
         "since",
+        "why",
     )
 
     def __init__(
@@ -118,6 +119,8 @@ class Connection:
         """False once a client's session was answered: an ``error`` would end the call in the mobile app."""
         self.bad_messages: SlidingWindow | None = None
         self.gone = False
+        self.why = ""
+        """What this server has done to end it, for the log."""
 
     def session_ended(self, session_id: str) -> None:
         """Remember a session that has ended."""

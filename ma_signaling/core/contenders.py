@@ -14,7 +14,7 @@ from ma_signaling.core.probe import Life
 from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 
-REFUSED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN)
+REFUSED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN, is_told=True)
 """How the connection of a newcomer ends that is refused: the gateway tries again by itself."""
 
 DISPLACED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID went to another server that holds its key")

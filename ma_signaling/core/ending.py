@@ -35,6 +35,13 @@ class Ending:
     """Sent instead, to a client that waits for the answer to its ``connect-request``."""
     is_cut: bool = False
     """This server cuts the connection without a close frame."""
+    is_told: bool = False
+    """What it follows from has a line in the log."""
+
+    @property
+    def why(self) -> str:
+        """What this server has done to end it, for the log."""
+        return self.reason if self.code is None else f"closed with {int(self.code)} {self.reason}"
 
 
 GOODBYE = Ending(Meaning.GOODBYE)
@@ -47,7 +54,11 @@ CUT = Ending(Meaning.BREAK, is_cut=True)
 """The peer is gone, as far as this server can tell."""
 
 FAULT = Ending(
-    Meaning.BREAK, CloseCode.INTERNAL_ERROR, "Internal error", error_if_waiting=SERVER_DISCONNECTED
+    Meaning.BREAK,
+    CloseCode.INTERNAL_ERROR,
+    "Internal error",
+    error_if_waiting=SERVER_DISCONNECTED,
+    is_told=True,
 )
 """A fault of this server: what the peer has sent could not be dealt with."""
 
@@ -65,15 +76,20 @@ MAKE_WAY = Ending(
 
 
 def closed(
-    code: CloseCode, reason: str, error: WireError | None = None, *, meaning: Meaning = Meaning.BREAK
+    code: CloseCode,
+    reason: str,
+    error: WireError | None = None,
+    *,
+    meaning: Meaning = Meaning.BREAK,
+    is_told: bool = False,
 ) -> Ending:
     """Return the ending of a connection that this server closes."""
-    return Ending(meaning, code, reason, error, error_if_waiting=rate_limited(1))
+    return Ending(meaning, code, reason, error, error_if_waiting=rate_limited(1), is_told=is_told)
 
 
-def failed(error: WireError) -> Ending:
+def failed(error: WireError, code: object) -> Ending:
     """Return the ending of a connection that the transport closes; ``error`` is for a client that waits."""
-    return Ending(Meaning.BREAK, error_if_waiting=error)
+    return Ending(Meaning.BREAK, reason=f"closed with {code}", error_if_waiting=error)
 
 
 class Closer(Protocol):

@@ -7,7 +7,10 @@ from typing import Protocol
 
 
 class Event(StrEnum):
-    """What is reported. Details are passed by keyword: ``connection``, ``remote_id``, ``session``, …"""
+    """What is reported. Details are passed by keyword: ``connection``, ``remote_id``, ``session``, …
+
+    ``told`` is true where the line of another event says it too, such as that of the home whose connection is closed.
+    """
 
     HOME_REGISTERED = "home registered"
     HOME_RETURNED = "home returned"

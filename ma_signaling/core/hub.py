@@ -174,13 +174,33 @@ class Hub:
         error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
         if error is REMOTE_ID_TAKEN:
             error = self._with_growing_wait(error, connection.address.key)
-        if how.code is not None and how.meaning is not Meaning.RESTART and not connection.is_remote:
-            self._report(Event.PEER_CLOSED, connection=connection.id, code=int(how.code), reason=how.reason)
+        if how.meaning is not Meaning.RESTART and not connection.is_remote:
+            self._say_why(connection, how)
         try:
             if error is not None:
                 connection.peer.send(messages.error(error))
         finally:
             self._end(connection, how)
+
+    def cutting(self, connection: Connection, reason: str) -> None:
+        """Know why the transport is about to cut a connection; ``end`` follows."""
+        if not connection.gone:
+            connection.why = reason
+            told = self._has_line(connection)
+            self._report(Event.PEER_DROPPED, connection=connection.id, reason=reason, told=told)
+
+    def _say_why(self, connection: Connection, how: Ending) -> None:
+        connection.why = how.why or connection.why
+        if how.code is not None:
+            told = how.is_told or self._has_line(connection)
+            code = int(how.code)
+            self._report(Event.PEER_CLOSED, connection=connection.id, code=code, reason=how.reason, told=told)
+
+    def _has_line(self, connection: Connection) -> bool:
+        """Return whether a home or an open session ends with a connection: its line in the log says why."""
+        session = self.sessions.by_client.get(connection)
+        is_open = session is not None and session.state is SessionState.OPEN
+        return is_open or connection.remote_id is not None
 
     def _end(self, connection: Connection, how: Ending) -> None:
         try:

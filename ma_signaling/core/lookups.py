@@ -29,6 +29,9 @@ from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.start_grace import StartGrace
 from ma_signaling.core.verdicts import describe
 
+BLOCKED_NOW = closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED, is_told=True)
+"""How the connection ends whose guess begins a block."""
+
 _SESSION_ID = re.compile("[0-9a-f]{32}")
 """The form of a session ID: other nodes aren't asked for anything else."""
 
@@ -112,9 +115,7 @@ class Lookups:
         for session in sessions:
             if session.key in blocked:
                 blocked.remove(session.key)
-                self._closer.end(
-                    session.client, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED)
-                )
+                self._closer.end(session.client, BLOCKED_NOW)
             else:
                 self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
         self._registry.forget(home)

@@ -26,6 +26,9 @@ from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.shares import Shares
 from ma_signaling.core.takeover import Contests
 
+NOT_ALLOWED_HERE = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, is_told=True)
+"""How the connection ends of a home that may not register."""
+
 
 class Registry:
     """The homes by Remote ID: those that are connected, and those that are expected back."""
@@ -105,7 +108,7 @@ class Registry:
                 address=connection.address,
                 remote_id=remote_id,
             )
-            self._closer.end(connection, closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED))
+            self._closer.end(connection, NOT_ALLOWED_HERE)
             return
         if connection.claim not in (None, remote_id):
             self._withdraw(connection)
@@ -205,10 +208,11 @@ class Registry:
         ice_servers: bytes | None,
         *,
         has_proved: bool = False,
+        is_told: bool = False,
     ) -> Home:
         """Make ``connection``, here or elsewhere, the holder of a Remote ID that no other connection here holds.
 
-        ``has_proved``: it holds the key.
+        ``has_proved``: it holds the key; ``is_told``: the log says already how it got the Remote ID.
         """
         held = self.held_by(connection)
         if held is not None and held.remote_id == remote_id:
@@ -226,7 +230,13 @@ class Registry:
         home.keep_ice_servers(ice_servers)
         if not connection.is_remote:
             self.online += 1
-            self._report(event, connection=connection.id, address=connection.address, remote_id=remote_id)
+            self._report(
+                event,
+                connection=connection.id,
+                address=connection.address,
+                remote_id=remote_id,
+                told=is_told,
+            )
         connection.peer.send(messages.registered(remote_id))
         self._announcements.granted(home, is_new=is_first)
         self._grace.returned(home, is_first=is_first, has_proved=has_proved)
@@ -276,8 +286,13 @@ class Registry:
         try:
             if not holder.is_remote:
                 event = Event.HOME_LEFT if over else Event.HOME_LOST
-                lasted = self._clock.seconds() - holder.since
-                self._report(event, connection=holder.id, remote_id=home.remote_id, lasted=lasted)
+                self._report(
+                    event,
+                    connection=holder.id,
+                    remote_id=home.remote_id,
+                    lasted=self._clock.seconds() - holder.since,
+                    why=holder.why if holder.gone else "registers another Remote ID",
+                )
                 self._announcements.vacated(home, holder, goodbye=over)
         finally:
             if meaning is Meaning.GOODBYE:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ma_signaling.core import candidates, messages, remote_id
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.ending import Closer, closed
+from ma_signaling.core.ending import Closer
 from ma_signaling.core.errors import (
     ALREADY_CLIENT,
     ALREADY_SERVER,
@@ -22,13 +22,12 @@ from ma_signaling.core.errors import (
     SERVER_NOT_FOUND,
     SESSION_ID_REQUIRED,
     SESSION_NOT_FOUND,
-    CloseCode,
     Refused,
     home_busy,
     unknown_type,
 )
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.lookups import Lookups
+from ma_signaling.core.lookups import BLOCKED_NOW, Lookups
 from ma_signaling.core.message_charges import Charges, OverBudget, Traffic
 from ma_signaling.core.messages import Message
 from ma_signaling.core.other_nodes import Relay
@@ -140,7 +139,7 @@ class Router:
         except Refused as refused:
             if refused.error is not BLOCKED:
                 raise
-            self._closer.end(connection, closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED))
+            self._closer.end(connection, BLOCKED_NOW)
             return
         session = self._sessions.by_client.get(connection)
         if session is not None:

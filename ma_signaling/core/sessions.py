@@ -274,6 +274,7 @@ class Sessions(SessionTable[Session]):
                 remote_id=session.home.remote_id,
                 end=end.value,
                 lasted=now - session.requested_at,
+                why=session.client.why,
             )
         elif session.gives_role:
             session.client.take_role(Role.NONE)

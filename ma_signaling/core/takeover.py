@@ -34,6 +34,7 @@ class Registrar(Protocol):
         ice_servers: bytes | None,
         *,
         has_proved: bool = False,
+        is_told: bool = False,
     ) -> Home:
         """Make a connection the holder of a Remote ID that no other connection here holds."""
 
@@ -229,6 +230,7 @@ class Contests:
             newcomer.remote_id,
             newcomer.ice_servers,
             has_proved=how is How.PROOF,
+            is_told=True,
         )
 
     def refused(self, newcomer: Newcomer, why: Why) -> None:

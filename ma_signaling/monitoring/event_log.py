@@ -20,10 +20,10 @@ from ma_signaling.monitoring.pseudonyms import Pseudonyms
 _LINES = {
     Event.HOME_REGISTERED: (LogLevel.info, "{connection} ({address}): home {remote_id} registered"),
     Event.HOME_RETURNED: (LogLevel.info, "{connection} ({address}): home {remote_id} is back"),
-    Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left after {lasted}"),
+    Event.HOME_LEFT: (LogLevel.info, "{connection}: home {remote_id} left after {lasted}{why}"),
     Event.HOME_LOST: (
         LogLevel.info,
-        "{connection}: home {remote_id} lost after {lasted}, its grace time begins",
+        "{connection}: home {remote_id} lost after {lasted}{why}, its grace time begins",
     ),
     Event.HOME_EXPIRED: (LogLevel.info, "home {remote_id} did not return within its grace time"),
     Event.HOME_NOT_ALLOWED: (
@@ -47,7 +47,10 @@ _LINES = {
         LogLevel.info,
         "session {session} of home {remote_id} failed after {lasted}: {reason}",
     ),
-    Event.SESSION_ENDED: (LogLevel.info, "session {session} of home {remote_id} ended after {lasted}: {end}"),
+    Event.SESSION_ENDED: (
+        LogLevel.info,
+        "session {session} of home {remote_id} ended after {lasted}: {end}{why}",
+    ),
     Event.ADDRESS_BLOCKED: (LogLevel.warn, "{address} guessed too many Remote IDs, its lookups are blocked"),
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
     Event.FORWARDING_IGNORED: (
@@ -103,7 +106,8 @@ class EventLog:
 
     def write(self, event: Event, details: Mapping[str, object]) -> None:
         """Log one event; raises whatever goes wrong."""
-        if event not in _LINES:
+        details = dict(details)
+        if event not in _LINES or details.pop("told", False):
             if is_debugging() and self._budget.may_write(event, MAX_FREQUENT_LINES):
                 readable = {name: self._readable(name, each) for name, each in details.items()}
                 about = " ".join(f"{name}={each}" for name, each in readable.items())
@@ -113,7 +117,14 @@ class EventLog:
             return
         level, line = _LINES[event]
         readable = {name: self._readable(name, each) for name, each in details.items()}
-        shown = {**readable, "lasted": duration(details.get("lasted"))}
+        why = readable.get("why")
+        if not why:
+            readable.pop("why", None)
+        shown = {
+            **readable,
+            "lasted": duration(details.get("lasted")),
+            "why": f" ({why})" if why else "",
+        }
         self._log.emit(level, "{line}", line=line.format_map(shown), event=event, details=readable)
 
     def _tell_left_out(self, kind: str, count: int) -> None:

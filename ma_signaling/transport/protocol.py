@@ -21,7 +21,6 @@ from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE
-from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath
@@ -197,7 +196,7 @@ class SignalingProtocol(AutobahnPath):
     ) -> None:
         if self.state == self.STATE_OPEN and not isReply and self.connection is not None:
             try:
-                self.factory.hub.end(self.connection, failed(BAD_MESSAGE))
+                self.factory.hub.end(self.connection, failed(BAD_MESSAGE, code))
             finally:
                 super().sendCloseFrame(code, reasonUtf8, isReply)
                 self._set_deadline(LINGER_SECONDS)
@@ -295,7 +294,7 @@ class SignalingProtocol(AutobahnPath):
 
     def _cut(self, reason: str) -> None:
         if self.connection is not None:
-            self.factory.report(Event.PEER_DROPPED, connection=self.connection.id, reason=reason)
+            self.factory.hub.cutting(self.connection, reason)
         self.dropConnection(abort=True)
 
     def _set_deadline(self, seconds: float) -> None:

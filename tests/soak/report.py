@@ -95,11 +95,20 @@ def table(ground: Ground, measures: dict[str, Measure], log: str) -> str:
     return "".join(f"{name:{width}}  {value}\n" for name, value in rows)
 
 
+_ENDINGS = "|".join(
+    (
+        r"closed with \d+[^)]*",
+        "no answer to a ping",
+        "it does not read[^)]*",
+        "did not return within its grace time",
+        "did not answer the probe",
+    )
+)
+
+
 def _kind(line: str) -> str | None:
     """Which of the endings that an operator reads of a log line tells, if one."""
-    found = re.search(
-        r"closed with \d+.*|dropped, .*|did not return within its grace time|did not answer the probe", line
-    )
+    found = re.search(_ENDINGS, line)
     return found[0] if found else None
 
 
