@@ -16,7 +16,7 @@ help: ## Show this text
 install: ## As root: install or upgrade the server for systemd, in /opt/ma-signaling
 	contrib/install.sh install
 
-rollback: ## As root: run the version again that was installed before
+rollback: ## As root: run the version again that ran before this one was installed
 	contrib/install.sh rollback
 
 run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options

@@ -2,9 +2,10 @@
 # Installs this checkout for a server with systemd, beside the versions before it, and lets it run:
 #
 #     make install        as root: install or upgrade
-#     make rollback       as root: go back to the version before
+#     make rollback       as root: go back to the version that ran before
 #
-# Each version has a directory in /opt/ma-signaling/versions; the link /opt/ma-signaling/current names the one that runs.
+# Each version has a directory in /opt/ma-signaling/versions; the link /opt/ma-signaling/current names the one that runs,
+# and the link "before" in its directory the one that ran when it was installed.
 set -eu
 
 prefix=${PREFIX:-/opt/ma-signaling}
@@ -57,6 +58,7 @@ install_version() {
         fi
     fi
     before=$(basename "$(readlink "$prefix/current" || true)")
+    [ -z "$before" ] || ln -s "../$before" "$new/before"
     point_to "$name"
     ln -sfn current/bin "$prefix/bin"
     restart
@@ -69,8 +71,8 @@ install_version() {
 
 roll_back() {
     current=$(basename "$(readlink "$prefix/current")")
-    before=$(ls -1t "$versions" | grep -A1 -Fx "$current" | tail -n 1)
-    if [ -z "$before" ] || [ "$before" = "$current" ]; then
+    before=$(basename "$(readlink "$versions/$current/before" || true)")
+    if [ -z "$before" ] || [ ! -d "$versions/$before" ]; then
         echo "there is no version before $current" >&2
         exit 1
     fi

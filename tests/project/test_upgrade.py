@@ -91,6 +91,22 @@ class UpgradeTest(SynchronousTestCase):
         self.install("4")
         assert sorted(path.name for path in (self.prefix / "versions").iterdir()) == ["1", "3", "4"]
 
+    def test_back_to_what_ran(self) -> None:
+        """And not to what is next by age: that one had been gone back from."""
+        for name in ("1", "2"):
+            self.install(name)
+        self.run_script("rollback")
+        self.install("3")
+        assert self.run_script("rollback") == "ma-signaling 1 runs again\n"
+        assert "there is no version before 1" in self.run_script("rollback", status=1)
+
+    def test_what_ran_is_gone(self) -> None:
+        for name in ("1", "2"):
+            self.install(name)
+        shutil.rmtree(self.prefix / "versions" / "1")
+        assert "there is no version before 2" in self.run_script("rollback", status=1)
+        assert self.current() == "versions/2"
+
     def test_a_failure_changes_nothing(self) -> None:
         self.install("1")
         self.run_script("install", status=1, fails="--require-hashes")
