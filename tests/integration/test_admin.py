@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import signal
 import socket
@@ -24,7 +25,17 @@ from tests.support.file_checkers import read_yaml
 from tests.support.server_process import ServerProcess, child_environment, eventually
 
 DOCUMENT = read_yaml(ROOT / "docs" / "openapi.yaml")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 WIDTH = 80
+
+
+def commands_in_docs() -> set[str]:
+    """The commands of the table in docs/operations.md, and their options."""
+    table = OPERATIONS.partition("| Command | |")[2].partition("\n\n")[0]
+    columns = " ".join(re.findall(r"^\| `[^|]*", table, re.MULTILINE))
+    found = {*re.findall(r"(?:\| |, )`([a-z-]+)", columns), *re.findall(r"--[a-z]+", columns)}
+    assert {"status", "unban", "log-level", "drain", "--for"} <= found, found
+    return found
 
 
 class AdminTest(SynchronousTestCase):
@@ -39,9 +50,12 @@ class AdminTest(SynchronousTestCase):
         )
         self.server.start()
         self.addCleanup(self.server.close)
+        self.ran: set[str] = set()
+        """Commands and options."""
 
     def admin(self, *arguments: str, status: int = 0) -> str:
         """What the command prints; its lines fit a terminal."""
+        self.ran.update(each for each in arguments if each[0].islower() or each.startswith("--"))
         done = subprocess.run(
             [sys.executable, "-m", "ma_signaling", "admin", *arguments],
             env={**child_environment(), "MA_SIGNALING_ADMIN_SOCKET": self.socket},
@@ -82,6 +96,7 @@ class AdminTest(SynchronousTestCase):
             client = await ask(stack, self.server)
             session_id = await meet(owner, client)
             self.look(session_id)
+            self.watch()
             following = self.follow()
             self.act()
             self.assert_followed(following)
@@ -91,6 +106,7 @@ class AdminTest(SynchronousTestCase):
         assert "the server stops" in self.admin("drain", "--over", "1s")
         self.server.wait()
         assert "no server has its admin socket at" in self.admin("status", status=1)
+        assert commands_in_docs() <= self.ran, commands_in_docs() - self.ran
 
     def look(self, session_id: str) -> None:
         for command, expected in (
@@ -99,15 +115,16 @@ class AdminTest(SynchronousTestCase):
             ("homes HOME", session_id),
             ("sessions", session_id),
             (f"sessions {session_id}", "open"),
-            ("addresses", "192.0.2.1"),
+            ("addresses --limit 20", "192.0.2.1"),
             ("blocks", "ENDS IN"),
             ("contests", "NEWCOMERS"),
             ("log-level", "info"),
             ("bans", "BANNED"),
         ):
             assert expected in self.admin(*command.split()), command
-            if command in ("status", "homes HOME", "addresses"):
+            if command in ("status", "homes HOME", "addresses --limit 20"):
                 json.loads(self.admin(*command.split(), "--json"))
+        assert json.loads(self.run_documented_curl())["homes"] == 1
         for path, name in (
             ("/status", ""),
             ("/homes", ""),
@@ -142,18 +159,43 @@ class AdminTest(SynchronousTestCase):
         self.admin("log-level", "loud", status=2)
 
     def follow(self) -> subprocess.Popen[str]:
-        following = subprocess.Popen(
-            [sys.executable, "-u", "-m", "ma_signaling", "admin", "--socket", self.socket, "trace", "HOME"],
-            env=child_environment(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(following.wait)
-        self.addCleanup(following.kill)
+        following = self.start_admin("trace", "HOME")
         # Its connection is there once the server has accepted it.
         eventually(lambda: f" {self.socket}" in Path("/proc/net/unix").read_text(), self.server.log)
         eventually(lambda: self.connections() > 1, self.server.log)
         return following
+
+    def start_admin(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that goes on until Ctrl-C."""
+        self.ran.update(arguments)
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "ma_signaling", "admin", "--socket", self.socket, *arguments],
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def watch(self) -> None:
+        """``status --watch`` goes on by itself."""
+        watching = self.start_admin("status", "--watch")
+        assert watching.stdout is not None
+        self.addCleanup(watching.stdout.close)
+        starts = 0
+        while starts < 2:
+            starts += watching.stdout.readline().startswith("server ")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+
+    def run_documented_curl(self) -> str:
+        """The answer to what the documentation has curl ask."""
+        (line,) = re.findall(r"^curl --unix-socket .*$", OPERATIONS, re.MULTILINE)
+        command = line.replace("/run/ma-signaling/admin.sock", self.socket).split()
+        return subprocess.run(
+            [*command, "--silent"], capture_output=True, text=True, check=True, timeout=30
+        ).stdout
 
     def connections(self) -> int:
         return Path("/proc/net/unix").read_text(encoding="ascii", errors="replace").count(self.socket)

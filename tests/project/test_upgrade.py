@@ -41,8 +41,11 @@ class UpgradeTest(SynchronousTestCase):
         self.python.chmod(0o755)
 
     def run_script(self, *arguments: str, status: int = 0, fails: str = "nothing") -> str:
+        return self.run_command(str(ROOT / "contrib" / "install.sh"), *arguments, status=status, fails=fails)
+
+    def run_command(self, *command: str, status: int = 0, fails: str = "nothing") -> str:
         done = subprocess.run(
-            [str(ROOT / "contrib" / "install.sh"), *arguments],
+            command,
             env={**os.environ, "PREFIX": str(self.prefix), "PYTHON": str(self.python), "FAILS": fails},
             capture_output=True,
             text=True,
@@ -72,7 +75,11 @@ class UpgradeTest(SynchronousTestCase):
             self.install(name)
         assert self.current() == "versions/2"
         assert (self.prefix / "bin" / "ma-signaling").exists()
-        assert self.run_script("rollback") == "ma-signaling 1 runs again\n"
+        make = ("make", "--no-print-directory", "--silent", "--directory", str(ROOT))
+        assert self.run_command(*make, "rollback") == "ma-signaling 1 runs again\n"
+        assert self.current() == "versions/1"
+        assert "is installed; make rollback goes back" in self.run_command(*make, "install")
+        self.run_command(*make, "rollback")
         assert self.current() == "versions/1"
         assert "there is no version before 1" in self.run_script("rollback", status=1)
 
