@@ -10,7 +10,7 @@ import orjson
 Fields = dict[str, Any]
 """A message's fields; ``body`` is a peer's own bytes, or absent."""
 
-PREFIX = "ma-signaling.2"
+PREFIX = "ma-signaling.3"
 """The last part is the version of the messages: nodes with another version don't hear each other."""
 
 ALL_NODES = f"{PREFIX}.all"

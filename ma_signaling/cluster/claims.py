@@ -18,6 +18,7 @@ from ma_signaling.cluster.context import Context, run_all
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import HOLDER_SECONDS
 from ma_signaling.core.connection import Connection
+from ma_signaling.core.contenders import Newcomer
 from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
 from ma_signaling.core.peer import Timer
@@ -44,6 +45,8 @@ class Claim:
     state: State = State.ASKED
     tries: int = 1
     """How often it was asked in vain, at most."""
+    asked_by: str = ""
+    """The node that had the newcomer asked for proof last."""
     timer: Timer | None = None
 
     @property
@@ -117,8 +120,12 @@ class Claims:
 
     def _on_answer(self, heard: Heard, fields: Fields) -> None:
         claim = self._by_question.get(fields["question"])
-        if claim is not None:
-            self._hear(claim, heard, fields)
+        if claim is None:
+            return
+        if heard is Heard.UNDECIDED and fields["node"] == claim.asked_by:
+            # The contest that it was asked for is over.
+            self._newcomer(claim).stop_asking()
+        self._hear(claim, heard, fields)
 
     def _on_granted(self, fields: Fields) -> None:
         """The holder has made way."""
@@ -137,13 +144,24 @@ class Claims:
         if claim is None:
             return
         self._hear(claim, Heard.PROVE)
-        proof = {"remote_id": claim.remote_id, "connection": claim.newcomer.id}
+        claim.asked_by = fields["node"]
+        proof = {
+            "remote_id": claim.remote_id,
+            "connection": claim.newcomer.id,
+            "asking": fields["asking"],
+        }
 
         def ended(reason: str | None) -> None:
             self._context.send(fields["node"], "proof", **proof, given=reason is None, reason=reason or "")
 
-        if not self._context.hub.registry.contests.newcomer(claim.newcomer).ask(ended):
+        newcomer = self._newcomer(claim)
+        # Of an earlier contest: not to be asked any more is not to fail.
+        newcomer.stop_asking()
+        if not newcomer.ask(ended):
             self._context.send(fields["node"], "proof", **proof, given=False, reason=None)
+
+    def _newcomer(self, claim: Claim) -> Newcomer:
+        return self._context.hub.registry.contests.newcomer(claim.newcomer)
 
     # States
 
@@ -192,7 +210,7 @@ class Claims:
                     self._directory.registrations.inherit(remote_id, fields)
                 registry.award(newcomer, How(fields["how"]) if fields.get("how") else None)
             case State.LOST:
-                registry.contests.newcomer(newcomer).refuse(Why(fields["why"]))
+                self._newcomer(claim).refuse(Why(fields["why"]))
             case _:
                 self._context.send_to_holder(remote_id, "withdrawn", connection=newcomer.id)
         home = registry.find(remote_id)

@@ -7,6 +7,7 @@ of that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import Heard
@@ -30,6 +31,8 @@ class RemoteNewcomer:
         self._judge = judge
         self._ended: Callable[[str | None], None] | None = None
         """While it is asked for proof."""
+        self._asking = 0
+        """The number of the latest asking: what comes of an earlier one is of another contest, and counts nothing."""
         self._timer: Timer | None = None
 
     @property
@@ -40,7 +43,8 @@ class RemoteNewcomer:
     def ask(self, ended: Callable[[str | None], None]) -> bool:
         self._ended = ended
         self._timer = self._judge.call_later(PROOF_SECONDS + SLACK_SECONDS, self._no_answer)
-        self._judge.answer("prove", self.fields)
+        self._asking = self._judge.next_asking()
+        self._judge.answer("prove", self.fields, asking=self._asking)
         return True
 
     def stop_asking(self) -> None:
@@ -50,10 +54,10 @@ class RemoteNewcomer:
             self._timer.cancel()
             self._timer = None
 
-    def proof(self, *, given: bool, reason: str | None) -> None:
-        """Take what came of its proof; without a reason why it gave none, it was not asked."""
+    def proof(self, asking: int, *, given: bool, reason: str | None) -> None:
+        """Take what came of an asking; without a reason why it gave no proof, it was not asked."""
         ended = self._ended
-        if ended is None:
+        if ended is None or asking != self._asking:
             return
         if not given and reason is None:
             self.leave()
@@ -94,6 +98,7 @@ class Judge:
         self._claims = claims
         self._newcomers: dict[tuple[str, str, str], RemoteNewcomer] = {}
         """Those that wait for a verdict, by Remote ID, node and connection."""
+        self._askings = count(1)
         context.on("claim", self._on_claim)
         context.on("withdrawn", self._on_withdrawn)
         context.on("proof", self._on_proof)
@@ -161,9 +166,13 @@ class Judge:
     def _on_proof(self, fields: Fields) -> None:
         newcomer = self._newcomers.get(_name(fields))
         if newcomer is not None:
-            newcomer.proof(given=fields["given"], reason=fields["reason"])
+            newcomer.proof(fields["asking"], given=fields["given"], reason=fields["reason"])
 
     # For newcomers
+
+    def next_asking(self) -> int:
+        """Return a number for an asking, which no other one of this node has."""
+        return next(self._askings)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Make a call later."""

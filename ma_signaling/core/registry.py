@@ -244,9 +244,12 @@ class Registry:
 
     def _confirm(self, home: Home, has_proved: bool) -> None:
         """Let a holder stay that another node's holder had more right to be."""
+        assert home.connection is not None
+        if not has_proved:
+            # Before they met, the other one may have answered in its place.
+            home.connection.proof = None
         self._announcements.confirmed(home)
         if has_proved:
-            assert home.connection is not None
             self.resume(home.connection)
 
     def resume(self, connection: Connection) -> None:

@@ -124,6 +124,9 @@ class Contests:
     def begin_anew(self, home: Home, holder: Connection) -> None:
         """Another node's connection turns out to hold the same: it may have answered in place of who was asked here."""
         holder.proof = None
+        if holder.asking is not None and holder.asking.remote_id == home.remote_id:
+            # Even where sessions wait for it: it is asked anew for them as well.
+            holder.asking.cancel()
         contest = self.by_remote_id.get(home.remote_id)
         if contest is not None:
             contest.resolve(None, None)

@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from ma_signaling.core.events import Event
-from tests.support.fake_prover import FakeProof
-from tests.support.memory_cluster import Cluster
+from tests.support.cluster_proof_case import ID, OTHER, SQUATTER, ProofsTestCase
 from tests.support.memory_hub import FakePeer
 
-ID = 26 * "A"
 REGISTERED = {"type": "registered", "remoteId": ID}
-SQUATTER = "203.0.113.9"
-OTHER = "203.0.113.10"
-
-
-class ProofsTestCase(SynchronousTestCase):
-    """Three nodes that can ask for proof."""
-
-    def setUp(self) -> None:
-        self.cluster = Cluster(3, has_proofs=True)
-
-    def proof(self, node: int) -> FakeProof:
-        """The latest proof that a node asks for."""
-        return self.cluster.provers[node].proofs[-1]
-
-    def asked(self) -> list[int]:
-        """How often each node has asked."""
-        return [len(prover.proofs) for prover in self.cluster.provers]
-
-    def proves(self, node: int) -> None:
-        """Whoever a node has asked last proves that it holds the key."""
-        self.proof(node).asked.proved()
-        self.cluster.settle()
-
-    def fails(self, node: int) -> None:
-        """It does not."""
-        self.proof(node).asked.failed("another certificate")
-        self.cluster.settle()
 
 
 class ContestTest(ProofsTestCase):
@@ -163,136 +132,6 @@ class ContestTest(ProofsTestCase):
         self.owner.pong()
         self.proves(1)
         assert late.codes() == later.codes() == ["remote-id-taken"]
-
-
-class TwoHoldersTestCase(ProofsTestCase):
-    """Two nodes hold an ID and have lost each other: the elder registration on node 0, the younger one on node 1."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.elder = self.cluster.home(0, ID, SQUATTER)
-        self.cluster.settle(3)
-        self.cluster.lines[0].cut()
-        self.younger = self.cluster.home(1, ID)
-        self.client = self.cluster.client(1, ID)
-        self.session_id = self.cluster.session(self.younger, self.client)
-
-    def meet(self) -> None:
-        """Let the nodes find each other."""
-        self.cluster.lines[0].mend()
-        self.cluster.settle(3)
-
-    def lives(self, peer: FakePeer) -> None:
-        """Let a holder answer its probe."""
-        peer.pong()
-        self.cluster.settle()
-
-
-class ApartTest(TwoHoldersTestCase):
-    """What was asked before they meet."""
-
-    def test_what_was_proved_counts_for_nothing(self) -> None:
-        """The elder one may have had the younger one answer in its place."""
-        stranger = self.cluster.home(0, ID, OTHER)
-        self.lives(self.elder)
-        self.proves(0)
-        assert stranger.codes() == ["remote-id-taken"]
-        self.meet()
-        self.lives(self.elder)
-        assert self.asked() == [2, 0, 0]
-        self.cluster.settle(10)
-        self.proves(1)
-        assert self.cluster.holders(ID) == [1]
-
-    def test_who_contends_is_asked_anew(self) -> None:
-        stranger = self.cluster.home(0, ID, OTHER)
-        self.lives(self.elder)
-        self.cluster.settle(10)
-        of_holder, of_stranger = self.cluster.provers[0].proofs
-        self.meet()
-        assert of_holder.is_cancelled
-        assert of_stranger.is_cancelled
-        self.lives(self.elder)
-        self.cluster.settle(11)
-        assert self.asked() == [4, 1, 0]
-        self.proves(1)
-        assert self.cluster.holders(ID) == [1]
-        assert stranger.codes() == ["remote-id-taken"]
-
-
-class TwoHoldersTest(TwoHoldersTestCase):
-    """They have met."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.meet()
-
-    def test_the_younger_one_proves_itself(self) -> None:
-        self.lives(self.elder)
-        assert self.asked() == [1, 0, 0]
-        self.cluster.settle(10)
-        self.proves(1)
-        assert self.elder.closed == (1013, "Remote ID went to another server that holds its key")
-        assert self.younger.is_there
-        assert self.cluster.holders(ID) == [1]
-        assert [self.cluster.is_online(node, ID) for node in range(3)] == [True, True, True]
-
-    def test_the_elder_one_proves_itself(self) -> None:
-        self.proves(0)
-        assert self.younger.codes() == ["remote-id-taken"]
-        assert self.younger.closed == (1013, "Remote ID is in use")
-        assert self.cluster.holders(ID) == [0]
-        self.elder.forget()
-        self.client.say("offer", data={})
-        self.cluster.settle()
-        assert self.elder.types()[-1] == "offer", "its clients go on with the one that stays"
-
-    def test_neither_proves_itself(self) -> None:
-        self.lives(self.elder)
-        self.cluster.settle(10)
-        self.fails(1)
-        assert self.younger.closed == (1013, "Remote ID is in use")
-        assert self.cluster.holders(ID) == [0]
-
-    def test_the_elder_one_is_silent(self) -> None:
-        self.cluster.settle(5)
-        assert self.elder.dropped
-        assert self.younger.is_there
-        assert self.cluster.holders(ID) == [1]
-
-    def test_three_of_them(self) -> None:
-        self.lives(self.elder)
-        self.cluster.lines[2].cut()
-        third = self.cluster.home(2, ID, OTHER)
-        self.cluster.lines[2].mend()
-        self.cluster.settle(10)
-        assert third.is_there
-        assert self.asked() == [1, 1, 1]
-        self.proves(2)
-        assert self.younger.codes() == ["remote-id-taken"]
-        assert self.cluster.holders(ID) == [2]
-
-    def test_offers_to_both_wait(self) -> None:
-        """Nobody can have the one answer in the other one's place."""
-        self.lives(self.elder)
-        self.client.say("offer", data={})
-        far = self.cluster.client(0, ID)
-        far_id = self.cluster.session(self.elder, far)
-        self.cluster.settle(10)
-        assert self.asked() == [1, 1, 0]
-        far.say("offer", data={})
-        self.cluster.settle()
-        assert "offer" not in self.younger.types() + self.elder.types()
-        self.proves(1)
-        assert [each["sessionId"] for each in self.younger.heard_of("offer")] == [self.session_id, far_id]
-
-    def test_the_younger_one_wants_another_id(self) -> None:
-        self.lives(self.elder)
-        self.younger.say("register-server", remoteId="OTHER")
-        self.cluster.settle()
-        assert self.cluster.holders(ID) == [0]
-        assert self.cluster.holders("OTHER") == [1]
-        assert not self.cluster.lines[0].node._judge._newcomers
 
 
 class AnsweredTest(ProofsTestCase):
