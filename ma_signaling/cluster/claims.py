@@ -14,7 +14,7 @@ from functools import partial
 
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import TABLE, Heard, State
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import HOLDER_SECONDS
 from ma_signaling.core.connection import Connection
@@ -22,6 +22,7 @@ from ma_signaling.core.contenders import Newcomer
 from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
 from ma_signaling.core.peer import Timer
+from ma_signaling.core.run_all import run_all
 
 BETTER_ANSWER_SECONDS = 0.25
 """How long a claim waits for better answers after one that says nothing."""

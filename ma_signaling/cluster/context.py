@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -101,15 +101,3 @@ class Context:
     def send_to_all(self, op: str, /, **fields: Any) -> None:
         """Send a message to all nodes."""
         self.bus.publish(ALL_NODES, pack(op, {"node": self.node, **fields}))
-
-
-def run_all(calls: Iterable[Callable[[], object]]) -> None:
-    """Make every call, even if one before it fails; raises the first exception in the end."""
-    failure: Exception | None = None
-    for call in calls:
-        try:
-            call()
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the others must go on
-            failure = failure or problem
-    if failure is not None:
-        raise failure

@@ -14,13 +14,14 @@ import orjson
 
 from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
 from ma_signaling.cluster.claim_states import Heard
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
 from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
 from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.run_all import run_all
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news about a home of another node, that node is asked whether it still has it."""

@@ -12,11 +12,12 @@ from itertools import count
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import Heard
 from ma_signaling.cluster.claims import SLACK_SECONDS, Claims
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.core.contest import PROOF_SECONDS, Contest, How, Why
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress, Timer
+from ma_signaling.core.run_all import run_all
 
 
 class RemoteNewcomer:

@@ -8,7 +8,8 @@ from functools import partial
 from math import inf
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
+from ma_signaling.core.run_all import run_all
 
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0

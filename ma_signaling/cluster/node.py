@@ -13,7 +13,7 @@ from secrets import token_hex
 
 from ma_signaling.cluster.bus import ALL_NODES, Bus, Fields, node_subject, unpack
 from ma_signaling.cluster.claims import Claims
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.judge import Judge
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
@@ -26,6 +26,7 @@ from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import Clock, Timer
+from ma_signaling.core.run_all import run_all
 
 SUSPENDED_SECONDS = 5.0
 """A tick that comes so late means that this node stood still, and that others may have given it up."""

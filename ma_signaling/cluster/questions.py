@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.core.peer import Timer
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.verdicts import describe
 
 HOLDER_SECONDS = 1.5

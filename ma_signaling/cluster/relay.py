@@ -11,13 +11,14 @@ from collections import deque
 from functools import partial
 
 from ma_signaling.cluster.bus import Fields
-from ma_signaling.cluster.context import Context, run_all
+from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused, home_busy
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.session_table import REMEMBERED_END, EndedSessions
 

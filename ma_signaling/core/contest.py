@@ -10,7 +10,7 @@ Contenders are given as objects: each may be a connection of this node, or of an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -19,6 +19,7 @@ from typing import Protocol
 from ma_signaling.core.failures import Failures
 from ma_signaling.core.peer import Clock, Timer
 from ma_signaling.core.probe import Life, Probe, Probed
+from ma_signaling.core.run_all import run_all
 
 HOLDER_SECONDS = 10.0
 """What the holder has to prove itself before newcomers are asked."""
@@ -181,23 +182,25 @@ class Contest:
             self._timer.cancel()
         life = self.probe.life
         self.probe.cancel()
-        for each in self._asked:
-            each.stop_asking()
-        self._asked.clear()
-        self.holder.stop_asking()
-        self._over()
+        run_all(self._verdicts(winner, why, life))
+
+    def _verdicts(
+        self, winner: Contender | None, why: Why | None, life: Life
+    ) -> Iterator[Callable[[], object]]:
+        for each in list(self._asked):
+            self._asked.remove(each)
+            yield each.stop_asking
+        yield self.holder.stop_asking
+        yield self._over
         if winner is not None:
             del self._contenders[winner]
-            self.holder.lose(How.PROOF, life)
-            winner.win(How.PROOF)
-        self.holder.hold_offers(False)
+            yield partial(self.holder.lose, How.PROOF, life)
+            yield partial(winner.win, How.PROOF)
+        yield partial(self.holder.hold_offers, False)
         while self._contenders:
             newcomer = next(iter(self._contenders))
-            if why is not None:
-                self._refuse(newcomer, why)
-            else:
-                del self._contenders[newcomer]
-                newcomer.let_go()
+            del self._contenders[newcomer]
+            yield newcomer.let_go if why is None else partial(newcomer.refuse, why)
 
     # The holder
 
@@ -229,7 +232,11 @@ class Contest:
         if newcomer in self._asked:
             newcomer.stop_asking()
             self._asked.remove(newcomer)
-        holder = newcomer.win(how)
+        try:
+            holder = newcomer.win(how)
+        except Exception:
+            self.resolve(None)
+            raise
         if holder is None or not self._contenders:
             self.resolve(None, None)
             return

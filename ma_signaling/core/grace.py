@@ -6,6 +6,7 @@ The rules are those of *Loss and grace* and *Takeover* in docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
@@ -14,7 +15,8 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proofs import Proofs
-from ma_signaling.core.session import SessionState
+from ma_signaling.core.run_all import run_all
+from ma_signaling.core.session import Session, SessionState
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.suspended_sessions import Suspension
@@ -61,8 +63,9 @@ class Grace:
         assert connection is not None
         can_prove = self._proofs.can_be_had(home.remote_id)
         is_same = connection.id == home.former
-        suspended = set()
-        for session in self._sessions.of(home):
+        suspended: set[str] = set()
+
+        def go_on(session: Session) -> None:
             if session.answered_by is None:
                 self._sessions.home_connected(session, is_first=is_first)
             elif (
@@ -72,20 +75,25 @@ class Grace:
             ):
                 self._sessions.resume(session, connection.address)
             else:
-                self._sessions.suspend(session)
                 suspended.add(session.id)
-        self._suspension.suspend(home, suspended)
-        home.flush()
-        if suspended:
-            self.ask(home)
+                self._sessions.suspend(session)
+
+        try:
+            run_all(partial(go_on, session) for session in self._sessions.of(home))
+        finally:
+            self._suspension.suspend(home, suspended)
+            home.flush()
+            if suspended:
+                self.ask(home)
 
     def proved(self, home: Home, connection: Connection) -> None:
         """Let the sessions go on that waited for the proof of this home's connection."""
-        for session in self._sessions.of(home):
-            if session.id in home.suspended:
-                self._sessions.resume(session, connection.address)
-        self._suspension.forget(home)
-        home.flush()
+        suspended = [session for session in self._sessions.of(home) if session.id in home.suspended]
+        try:
+            run_all(partial(self._sessions.resume, session, connection.address) for session in suspended)
+        finally:
+            self._suspension.forget(home)
+            home.flush()
 
     def ask(self, home: Home) -> None:
         """Ask a home's connection for proof, since sessions wait for it."""
@@ -110,15 +118,13 @@ class Grace:
             # How a grace ends is told by the node on which it was begun.
             expired = self.over if is_elsewhere else self._expired
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
-        for session in self._sessions.of(home):
-            self._sessions.home_lost(session)
+        run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
         """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
         home.state = HomeState.AWAY
         home.timer = self._clock.callLater(seconds + self._settings.park, self.over, home)
-        for session in self._sessions.of(home):
-            self._sessions.home_lost(session)
+        run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
@@ -133,13 +139,16 @@ class Grace:
         sessions = self._sessions.of(home)
         self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
         pending = [each for each in sessions if each.state is not SessionState.OPEN]
-        for session in sessions:
-            if session.answered_by is None and session.state is SessionState.OPEN:
-                self._sessions.home_left(session, End.HOME_LOST)
-        if pending and self._settings.grace:
-            home.timer = self._clock.callLater(self._settings.park, self.over, home)
-        else:
-            self.dissolve(home, End.HOME_LOST)
+        unanswered = [
+            each for each in sessions if each.answered_by is None and each.state is SessionState.OPEN
+        ]
+        try:
+            run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in unanswered)
+        finally:
+            if pending and self._settings.grace:
+                home.timer = self._clock.callLater(self._settings.park, self.over, home)
+            else:
+                self.dissolve(home, End.HOME_LOST)
 
     def dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""
@@ -151,10 +160,8 @@ class Grace:
                 self._suspension.forget(home)
                 self._drop(home)
         finally:
-            for session in ended:
-                self._sessions.home_left(session, end)
-            if is_over:
-                home.forget_messages()
+            told = (partial(self._sessions.home_left, session, end) for session in ended)
+            run_all((*told, *((home.forget_messages,) if is_over else ())))
 
     def cut_short(self, home: Home) -> None:
         """A home that is away may not come back."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 
 from ma_signaling.config.settings import Settings
@@ -39,6 +40,7 @@ from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
 from ma_signaling.core.proof import Prover, Unavailable
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import SessionState
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -253,12 +255,10 @@ class Hub:
         From the first call on this server accepts no connection, registration or session, and answers all clients that
         wait. No peer is told that another one left, so calls live on.
         """
-        if not self.is_draining:
-            self.is_draining = True
-            self.sessions.drain()
-            self.registry.drain()
-        for connection in list(islice(self._connections, max_closed)):
-            self.end(connection, RESTART)
+        first = () if self.is_draining else (self.sessions.drain, self.registry.drain)
+        self.is_draining = True
+        closing = list(islice(self._connections, max_closed))
+        run_all((*first, *(partial(self.end, connection, RESTART) for connection in closing)))
         return bool(self._connections)
 
     def received(self, connection: Connection, payload: bytes) -> None:

@@ -6,6 +6,7 @@ The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from secrets import token_hex
 
@@ -23,6 +24,7 @@ from ma_signaling.core.opening import Opening
 from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
@@ -224,9 +226,8 @@ class Sessions(SessionTable[Session]):
 
     def drain(self) -> None:
         """This server is going down: answer all clients that wait for a session."""
-        for session in self.all():
-            if session.state is not SessionState.OPEN:
-                self.home_left(session, End.SERVER_STOPPED)
+        pending = [session for session in self.all() if session.state is not SessionState.OPEN]
+        run_all(partial(self.home_left, session, End.SERVER_STOPPED) for session in pending)
 
     def expire(self, session: Session) -> None:
         """End an answered session in silence: nobody came who could go on with it, and the call may well be up."""

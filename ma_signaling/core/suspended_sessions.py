@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from ma_signaling.core.home import Home
 from ma_signaling.core.peer import Clock, Timer
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions
 
 WAIT_SECONDS = 600.0
@@ -68,9 +70,9 @@ class Suspension:
         suspended = [each for each in self._sessions.of(home) if each.id in home.suspended]
         home.forget_messages(home.suspended)
         self.forget(home)
-        for session in suspended:
-            self._sessions.expire(session)
-        self._over(home)
+        run_all(
+            (*(partial(self._sessions.expire, session) for session in suspended), partial(self._over, home))
+        )
 
     def _tick(self, home: Home) -> None:
         wait = self._waits[home]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from ma_signaling.config.settings import Settings
@@ -19,6 +20,7 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.probe import Life
 from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
+from ma_signaling.core.run_all import run_all
 
 DAY = 24 * 3600.0
 """How often it is said that two homes have one certificate."""
@@ -171,16 +173,15 @@ class Contests:
         than the stack is deep.
         """
         self._vacated.append(remote_id)
-        if len(self._vacated) > 1:
-            return
-        try:
-            while self._vacated:
-                contest = self.by_remote_id.get(self._vacated[0])
-                if contest is not None:
-                    contest.holder_left()
-                self._vacated.popleft()
-        finally:
-            self._vacated.clear()
+        if len(self._vacated) == 1:
+            run_all(self._pass_on())
+
+    def _pass_on(self) -> Iterator[Callable[[], None]]:
+        while self._vacated:
+            contest = self.by_remote_id.get(self._vacated[0])
+            if contest is not None:
+                yield contest.holder_left
+            self._vacated.popleft()
 
     def ask_holder(self, connection: Connection, payer: str) -> Asking | None:
         """Ask the holder of a Remote ID for proof, on account of the address ``payer``; returns the asking.
@@ -207,12 +208,10 @@ class Contests:
     def drain(self) -> list[tuple[str, Connection]]:
         """This server is going down: close the newcomers' connections, and return them."""
         waiting = [(each.remote_id, each.connection) for each in self._newcomers.values()]
-        for contest in list(self.by_remote_id.values()):
-            contest.resolve(None, None)
-        for _, connection in waiting:
-            self.withdraw(connection)
-        for _, connection in waiting:
-            self._closer.end(connection, RESTART)
+        over = (partial(contest.resolve, None, None) for contest in list(self.by_remote_id.values()))
+        withdrawn = (partial(self.withdraw, connection) for _, connection in waiting)
+        ended = (partial(self._closer.end, connection, RESTART) for _, connection in waiting)
+        run_all(chain(over, withdrawn, ended))
         return waiting
 
     # As contenders.Ground

@@ -6,7 +6,6 @@ import contextlib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.context import run_all
 from tests.support.memory_cluster import Cluster
 
 
@@ -20,12 +19,6 @@ def fail(*_: object) -> None:
 
 class ArmourTest(SynchronousTestCase):
     """Nothing that one call raises keeps another from being made."""
-
-    def test_all_calls_are_made(self) -> None:
-        made: list[int] = []
-        with self.assertRaises(Broken):
-            run_all((lambda: made.append(1), fail, lambda: made.append(2)))
-        assert made == [1, 2]
 
     def test_one_job_of_a_node_fails(self) -> None:
         """The others are done all the same, and again and again."""
