@@ -25,21 +25,29 @@ class Member:
 
     heard_at: float
     counts: dict[str, int]
+    can_ask: bool = False
+    """Whether it can ask for proof, by its own means."""
 
 
 class Members:
     """The other nodes."""
 
     def __init__(
-        self, context: Context, met: Callable[[str], None], lost: Callable[[str, bool], None]
+        self,
+        context: Context,
+        met: Callable[[str], None],
+        lost: Callable[[str, bool], None],
+        can_ask: Callable[[], bool],
     ) -> None:
         """``met`` is called with a node that was unknown or given up, ``lost`` with one that is gone.
 
-        The second argument of ``lost`` says whether the node said goodbye.
+        The second argument of ``lost`` says whether the node said goodbye. ``can_ask`` says whether this node can ask
+        for proof, by its own means.
         """
         self._context = context
         self._met = met
         self._lost = lost
+        self._can_ask = can_ask
         self._members: dict[str, Member] = {}
         self._given_up_at = -inf
         context.on("beat", self._on_beat)
@@ -47,7 +55,7 @@ class Members:
 
     def send_beat(self) -> None:
         """Tell all nodes that this one lives."""
-        self._context.send_to_all("beat", counts=self._context.hub.own_counts())
+        self._context.send_to_all("beat", counts=self._context.hub.own_counts(), can_ask=self._can_ask())
 
     def send_bye(self) -> None:
         """Tell all nodes that this one is going."""
@@ -70,6 +78,10 @@ class Members:
             self._given_up_at = self._context.clock.seconds()
         run_all(partial(self._lost, node, False) for node in silent)
 
+    def that_can_ask(self) -> list[str]:
+        """Return the nodes that can ask for proof."""
+        return [node for node, member in self._members.items() if member.can_ask]
+
     def is_complete(self) -> bool:
         """Whether no node fell silent lately: what no node knows may be known to one that is only cut off."""
         return self._context.clock.seconds() - self._given_up_at >= UNSURE_SECONDS
@@ -86,7 +98,8 @@ class Members:
         return {"nodes": len(every), **{name: sum(each.get(name, 0) for each in every) for name in own}}
 
     def _on_beat(self, fields: Fields) -> None:
-        self._members[fields["node"]].counts = fields["counts"]
+        member = self._members[fields["node"]]
+        member.counts, member.can_ask = fields["counts"], fields["can_ask"]
 
     def _on_bye(self, fields: Fields) -> None:
         self._members.pop(fields["node"], None)

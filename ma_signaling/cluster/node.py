@@ -17,6 +17,7 @@ from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.judge import Judge
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
+from ma_signaling.cluster.provers import Provers
 from ma_signaling.cluster.questions import TraceQuestions
 from ma_signaling.cluster.relay import Relay
 from ma_signaling.cluster.remote_home import RemoteHome
@@ -26,6 +27,7 @@ from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import Clock, Timer
+from ma_signaling.core.proof import Prover
 from ma_signaling.core.run_all import run_all
 
 SUSPENDED_SECONDS = 5.0
@@ -44,7 +46,8 @@ class Node:
         name: str = "",
     ) -> None:
         self._context = context = Context(name or token_hex(6), bus, settings, clock, wall)
-        self._members = Members(context, self._met, self._lost)
+        self._members = Members(context, self._met, self._lost, lambda: self._provers.own.obstacle is None)
+        self._provers = Provers(context, self._members.that_can_ask)
         self._directory = Directory(context, self._members.is_complete)
         self._claims = Claims(context, self._directory)
         self._relay = Relay(context, self._directory)
@@ -68,6 +71,11 @@ class Node:
     def name(self) -> str:
         """The name of this node for others."""
         return self._context.node
+
+    def prover(self, own: Prover) -> Prover:
+        """Return the prover for this node's hub: its own, or that of another node where its own can't ask."""
+        self._provers.own = own
+        return self._provers
 
     def join(self, hub: Hub) -> None:
         """Be the node of this hub."""
@@ -114,7 +122,14 @@ class Node:
 
     def down(self) -> None:
         """As ``bus.Listener`` has it."""
-        run_all((partial(self._judge.lose_node, None), self._claims.down, self._directory.down))
+        run_all(
+            (
+                partial(self._provers.lose_node, None),
+                partial(self._judge.lose_node, None),
+                self._claims.down,
+                self._directory.down,
+            )
+        )
 
     def _met(self, node: str) -> None:
         # This node may have given it up, and forgotten its sessions.
@@ -123,6 +138,7 @@ class Node:
     def _lost(self, node: str, goodbye: bool) -> None:
         run_all(
             (
+                partial(self._provers.lose_node, node),
                 partial(self._judge.lose_node, node),
                 partial(self._directory.lose_node, node),
                 partial(self._relay.lose_node, node, goodbye=goodbye),

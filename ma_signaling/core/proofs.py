@@ -46,10 +46,12 @@ class Proofs:
         seconds: float,
         ended: Callable[[str | None], None],
     ) -> Asking | None:
-        """Ask for proof of a Remote ID, on account of the address ``payer``; return None if its budget is spent.
+        """Ask for proof of a Remote ID, on account of the address ``payer``; return None if it can't be asked now.
 
         ``ended`` is called as ``Asking`` has it. A connection that is being asked for another one has failed there.
         """
+        if not self.can_be_had(remote_id):
+            return None
         blocks = blocks_of(payer)
         if not self._admit(blocks):
             self._report(Event.LIMIT_HIT, limit="proofs")

@@ -77,7 +77,8 @@ def make_service(
     cluster = _cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
     prover = ChildProver(settings, lambda: hub.ice_servers, reactor)
-    hub = Hub(settings, reactor, report, Access(), elsewhere=elsewhere, prover=prover)
+    asks = prover if cluster is None else cluster.node.prover(prover)
+    hub = Hub(settings, reactor, report, Access(), elsewhere=elsewhere, prover=asks)
     if cluster is not None:
         cluster.node.join(hub)
     files = OperatorFiles(settings, hub)

@@ -177,7 +177,7 @@ class Cluster:
         has_proofs: bool = False,
         **settings: object,
     ) -> None:
-        """``has_proofs``: each node asks for proof, by a `FakeProver` in `provers`."""
+        """``has_proofs``: each node asks for proof, by a `FakeProver` in `provers`; a test may set its obstacle."""
         self.has_proofs = has_proofs
         self.provers: list[FakeProver] = []
         self.clock = FakeClock()
@@ -197,7 +197,7 @@ class Cluster:
         node = line.node = Node(line, values, clock, self._wall, name)
         prover = FakeProver(None if self.has_proofs else "off")
         self.provers.append(prover)
-        world = World(clock, node.elsewhere, prover=prover, **settings)
+        world = World(clock, node.elsewhere, prover=node.prover(prover), **settings)
         node.join(world.hub)
         self.worlds.append(world)
         self.lines.append(line)
