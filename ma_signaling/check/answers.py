@@ -23,7 +23,9 @@ def stop_for(error: Mapping[str, object]) -> Stop:
     text = str(error.get("error"))
     known: WireError | None = _BY_TEXT.get(text)
     code = error.get("code", known.code if known else None)
-    status = Status.CRITICAL if code in _ABOUT_THE_HOME else Status.UNKNOWN
+    # A server may send anything there.
+    is_about_the_home = isinstance(code, str) and code in _ABOUT_THE_HOME
+    status = Status.CRITICAL if is_about_the_home else Status.UNKNOWN
     if code == SERVER_NOT_FOUND.code:
         text = "no home with this Remote ID is connected to the server"
     elif code == SERVER_DISCONNECTED.code:

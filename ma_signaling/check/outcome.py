@@ -52,9 +52,14 @@ class OtherProtocol(Exception):
     """What answers speaks another protocol; the text is a sentence about it."""
 
 
+MAX_CHARACTERS = 500
+"""Of a sentence: other people's text may be as long as a message."""
+
+
 def printable(text: str) -> str:
     """Return a sentence in which other people's text does no harm: on one line, and without Nagios's separator."""
-    return "".join(each if each.isprintable() and each != "|" else "?" for each in text)
+    shown = "".join(each if each.isprintable() and each != "|" else "?" for each in text[:MAX_CHARACTERS])
+    return shown + "..." * (len(text) > MAX_CHARACTERS)
 
 
 def critical(text: str) -> NoReturn:

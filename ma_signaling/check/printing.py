@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
-
-import orjson
 
 from ma_signaling.check.outcome import Status, Step
 from ma_signaling.check.run import Check
@@ -24,7 +23,9 @@ class OutputClosed(Exception):
 def write(text: str) -> None:
     """Print to standard output at once. Raises ``OutputClosed``."""
     try:
-        sys.stdout.write(text)
+        # Other people's text may have what a terminal can't show.
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
         raise OutputClosed from None
@@ -118,7 +119,8 @@ def _object(
         "address": address,
         "steps": steps,
     }
-    return orjson.dumps(found).decode()
+    # In ASCII, which any output takes.
+    return json.dumps(found)
 
 
 def _duration(seconds: float) -> str:

@@ -126,12 +126,17 @@ class Check:
 
     async def _request(self) -> tuple[Status, str]:
         began = time.monotonic()
+        # Nothing that was said before is an answer.
+        self._signaling.forget()
         self._signaling.send("connect-request", remoteId=self.remote_id)
         self.connected = await self._signaling.first("connected")
         seconds = time.monotonic() - began
         session_id = self.connected.get("sessionId")
         if not isinstance(session_id, str) or not session_id:
             critical("the server's answer names no session: no app could use it")
+        named = self.connected.get("remoteId", self.remote_id)
+        if named != self.remote_id:
+            critical(f"the server's answer is about another home: {named}")
         self._signaling.verify()
         if seconds >= FALLBACK_SECONDS:
             return (

@@ -15,6 +15,7 @@ from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientPr
 from ma_signaling.check.answers import stop_for
 from ma_signaling.check.handshake_answers import explain, explain_other_protocol
 from ma_signaling.check.outcome import OtherProtocol, Status, Stop
+from ma_signaling.monitoring.muted_log import SILENCE
 
 Message = dict[str, Any]
 
@@ -26,6 +27,8 @@ HEAD_START_SECONDS = 0.25
 class _Protocol(WebSocketClientProtocol):
     """Hands everything to the ``Signaling`` that its factory belongs to."""
 
+    log = SILENCE
+    """In place of Autobahn's, which writes to standard error, other people's text included."""
     factory: Any
     http_status_line: str
 
@@ -58,11 +61,17 @@ class _Protocol(WebSocketClientProtocol):
         if isinstance(message, dict):
             self.factory.signaling.take(message)
 
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
+        # At once: what came before, in the same packet, may not have been looked at yet.
+        reason = (reasonRaw or b"").decode("utf-8", "replace")
+        self.factory.signaling.lost(_closed(code, reason), is_over=False)
+        stop: bool | None = super().onCloseFrame(code, reasonRaw)
+        return stop
+
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, b"")))
-        # Autobahn's own reasons are for developers; a server's comes with its code.
-        why = f" ({code}{f', {reason}' if reason else ''})" if wasClean else ""
-        self.factory.signaling.lost(f"the server closed the connection{why}")
+        # Autobahn's own reasons are for developers; a server's comes with its close frame.
+        self.factory.signaling.lost(_closed(None, ""))
 
 
 class Signaling:
@@ -147,6 +156,10 @@ class Signaling:
         if not self._opened.done():
             self._opened.set_exception(why)
 
+    def forget(self) -> None:
+        """Wait for no message that has come already."""
+        self._received.clear()
+
     def verify(self) -> None:
         """Raise ``Stop`` where the session has ended by now."""
         if self._failure is not None:
@@ -163,9 +176,10 @@ class Signaling:
         self._received.append(message)
         self._changed.set()
 
-    def lost(self, text: str) -> None:
-        """The connection is gone."""
-        self._closed.set()
+    def lost(self, text: str, *, is_over: bool = True) -> None:
+        """The connection is gone, or is going."""
+        if is_over:
+            self._closed.set()
         failure = Stop(Status.UNKNOWN, text)
         self.refused(failure)
         self._fail(failure)
@@ -173,3 +187,8 @@ class Signaling:
     def _fail(self, failure: Stop) -> None:
         self._failure = self._failure or failure
         self._changed.set()
+
+
+def _closed(code: int | None, reason: str) -> str:
+    why = ", ".join(filter(None, (str(code or ""), reason)))
+    return "the server closed the connection" + (f" ({why})" if why else "")

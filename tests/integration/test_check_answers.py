@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import shutil
 import socket
@@ -21,7 +23,7 @@ from tests import ROOT
 from tests.support.certificates import make_certificate
 from tests.support.check_process import run
 from tests.support.free_ports import free_port
-from tests.support.server_process import ServerProcess, child_environment
+from tests.support.server_process import ServerProcess, child_environment, script
 
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "docs" / "check.schema.json").read_text())
 ID = "A" * 26
@@ -52,9 +54,39 @@ class Answering:
             return
         connection.settimeout(WITHIN)
         with connection, contextlib.suppress(OSError):
-            connection.recv(4096)
-            connection.sendall(self._answer)
-            connection.recv(1)
+            self._answer_to(connection)
+            while connection.recv(4096):
+                pass
+
+    def _answer_to(self, connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(self._answer)
+
+
+class OpenAnswering(Answering):
+    """A WebSocket whose server says ``early`` as soon as it is open, and ``late`` when it is asked for something."""
+
+    def __init__(self, late: bytes, early: bytes = b"") -> None:
+        super().__init__(late)
+        self._early = early
+
+    def _answer_to(self, connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4096)
+        key = head.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+        connection.sendall(b"HTTP/1.1 101 -\r\n" + upgrade + accept + b"\r\n\r\n" + self._early)
+        super()._answer_to(connection)
+
+
+def said(**message: object) -> bytes:
+    """What a server sends for one message."""
+    payload = json.dumps(message).encode()
+    if len(payload) < 126:
+        return bytes((0x81, len(payload))) + payload
+    return b"\x81\x7e" + len(payload).to_bytes(2) + payload
 
 
 class AnswersTest(SynchronousTestCase):
@@ -91,6 +123,33 @@ class AnswersTest(SynchronousTestCase):
                 "UNKNOWN - the server does not answer within 0.3 seconds",
             )
 
+    def test_errors(self) -> None:
+        """A server may put anything into one."""
+        for error, code, status, line in (
+            ("x", ["home-busy"], 3, "UNKNOWN - x"),
+            ({"a": 1}, {}, 3, "UNKNOWN - {'a': 1}"),
+            ("a\u202eb\u2066c\x9bd|e", "rate-limited", 3, "UNKNOWN - a?b?c?d?e"),
+            ("Gr\u00fc\u00dfe", "home-busy", 2, "CRITICAL - Gr\u00fc\u00dfe"),
+            ("A" * 60_000, "home-busy", 2, f"CRITICAL - {'A' * 500}..."),
+        ):
+            with OpenAnswering(said(type="error", error=error, code=code)) as server:
+                found = run(ID, "--url", server.url)
+            assert (found[0], found[1].partition(" | ")[0]) == (status, line), found
+
+    def test_no_evidence(self) -> None:
+        """What looks like a success, and isn't."""
+        connected = said(type="connected", sessionId="S", remoteId=ID)
+        goodbye = b"\x88\x0a\x0f\xa0bye\x1b[31m"
+        for late, early, options, status, line in (
+            (said(type="connected", sessionId="S", remoteId="B"), b"", (), 2, "about another home: B"),
+            (b"", connected, ("--timeout", "0.5"), 2, "Home: nothing within 0.5 seconds"),
+            (connected + goodbye, b"", (), 3, "the server closed the connection (4000, bye?[31m)"),
+            (connected, b"", (), 0, "OK - the home is online"),
+        ):
+            with OpenAnswering(late, early) as server:
+                found = run(ID, "--url", server.url, *options)
+            assert (found[0], line in found[1]) == (status, True), found
+
     def test_no_host(self) -> None:
         status, line = run(ID, "--url", f"ws://127.0.0.1:{free_port()}/ws")
         assert (status, line) == (3, "UNKNOWN - the server cannot be reached: nobody listens there")
@@ -107,6 +166,19 @@ class AnswersTest(SynchronousTestCase):
         for line in lines:
             jsonschema.validate(json.loads(line), SCHEMA)
             assert json.loads(line)["status"] == "unknown"
+
+    def test_terminal(self) -> None:
+        """Nothing but the check's own lines; what a terminal can't show is replaced there, and JSON is ASCII."""
+        refusing = Answering(b"HTTP/1.1 418 \x1b[31mtea\r\nContent-Length: 0\r\n\r\n")
+        greeting = said(type="error", error="Gr\u00fc\u00dfe", code="home-busy")
+        for answering, options, status, shown in (
+            (refusing, (), 3, "UNKNOWN - the server answers with an error (418)\n"),
+            (OpenAnswering(greeting), (), 2, "CRITICAL - Gr??e | "),
+            (OpenAnswering(greeting), ("--json",), 2, r'"text": "Gr\u00fc\u00dfe"'),
+        ):
+            with answering as server:
+                done = script("check", "--url", server.url, *options, ID, PYTHONIOENCODING="ascii")
+            assert (done.returncode, done.stderr, shown in done.stdout) == (status, "", True), done
 
     def test_closed_output(self) -> None:
         command = [sys.executable, "-m", "ma_signaling", "check", "--url", "ws://a..b/ws", ID]
