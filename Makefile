@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help install rollback run cluster test ci unit real trial lint coverage versions soak soak-home fuzz model bench changelog hooks requirements clean
+.PHONY: help install rollback run cluster test ci unit real trial lint coverage versions soak soak-home field fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -65,6 +65,9 @@ soak: .venv/tested ## Put honest and hostile load on a real server and see that 
 
 soak-home: .venv/tested ## Let clients come to the home's agent and go, and see that nothing stays; SECONDS=300 of it
 	$(BIN)/python -m tests.soak.home $(SECONDS)
+
+field: .venv/tested build/libdatachannel ## Do to calls what today's homes and networks do, at their real times: some four minutes
+	$(BIN)/python -m tests.soak.field
 
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
