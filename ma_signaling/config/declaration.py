@@ -11,6 +11,9 @@ ENVIRONMENT_PREFIX = "MA_SIGNALING_"
 FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 """The environment variable that names the file of settings."""
 
+STATE_VARIABLE = "STATE_DIRECTORY"
+"""The environment variable with the directory that systemd has made for a server."""
+
 CHECK_URL_VARIABLE = ENVIRONMENT_PREFIX + "URL"
 """The environment variable with the server that ``ma-signaling check`` asks; no setting of a server."""
 

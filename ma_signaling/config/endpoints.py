@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Endpoint:
     def excludes(self, other: Endpoint) -> bool:
         """Whether nobody can listen on both."""
         if self.path is not None:
-            return self.path == other.path
+            return other.path is not None and _absolute(self.path) == _absolute(other.path)
         is_everywhere = any(each.named.get("interface", "") in EVERYWHERE for each in (self, other))
         return bool(self.port) and self.port == other.port and (is_everywhere or self.host == other.host)
 
@@ -57,3 +58,8 @@ def parse_endpoint(text: str) -> Endpoint:
     kind, *arguments = parts[is_proxied:] or [""]
     named = dict(each.split("=", 1) for each in arguments if "=" in each)
     return Endpoint(kind, is_proxied, [each for each in arguments if "=" not in each], named)
+
+
+def _absolute(path: str) -> str:
+    # Without a look at the file system.
+    return os.path.abspath(path)  # noqa: PTH100

@@ -9,15 +9,19 @@ from ma_signaling.config.declaration import (
     CHECK_URL_VARIABLE,
     ENVIRONMENT_PREFIX,
     FILE_VARIABLE,
+    STATE_VARIABLE,
     SettingError,
 )
 from ma_signaling.config.settings import declarations
 from ma_signaling.config.unknown import explain_unknown
 
 _SERVICE_LINK = re.compile(
-    r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)"
+    r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)|ENV_\w+"
 )
-"""Variables, without the prefix, that Kubernetes sets for each Service whose name begins with ``ma-signaling``."""
+"""Variables, without the prefix, that Kubernetes sets for each Service whose name begins with ``ma-signaling``.
+
+Docker sets such ones, too, for a container of that name to which another one has a link (``--link``).
+"""
 
 _SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
 """What Kubernetes sets ``…_PORT`` to; no port or endpoint begins like that."""
@@ -36,6 +40,9 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], li
         if _is_service_link(variable, text):
             service_links.append(variable)
         elif variable in known:
+            if variable == STATE_VARIABLE:
+                # systemd names all directories that a unit has (systemd.exec(5)).
+                text = text.partition(":")[0]
             if text:
                 texts[variable] = text
         elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in (FILE_VARIABLE, CHECK_URL_VARIABLE):
@@ -48,6 +55,6 @@ def _is_service_link(variable: str, text: str) -> bool:
     if not variable.startswith(ENVIRONMENT_PREFIX):
         return False
     name = variable.removeprefix(ENVIRONMENT_PREFIX)
-    if _SERVICE_LINK.fullmatch(name):
+    if _SERVICE_LINK.fullmatch(name) or (name == "NAME" and text.startswith("/")):
         return True
     return name.endswith("PORT") and bool(_SERVICE_LINK_VALUE.fullmatch(text))

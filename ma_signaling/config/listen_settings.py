@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ma_signaling.config import values
-from ma_signaling.config.declaration import setting
+from ma_signaling.config.declaration import STATE_VARIABLE, setting
 
 
 @dataclass(kw_only=True)
@@ -77,7 +77,7 @@ class ListenSettings:
         str,
         "Directory for what outlives a restart: certificates by ACME, bans; empty: only where --acme-domain needs one",
         unit="path",
-        also="STATE_DIRECTORY",
+        also=STATE_VARIABLE,
     )
     hsts: int = setting(
         "0",

@@ -7,6 +7,7 @@ entry in docs/settings.md follow from that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -243,6 +244,13 @@ class Settings(LimitSettings, ListenSettings):
             if each.live:
                 setattr(self, each.name, getattr(newer, each.name))
         return changed
+
+    def endpoints(self) -> list[str]:
+        """Return whatever a server listens on: ports and descriptions of endpoints."""
+        redirect = self.acme_http_port if self.acme_domain else ""
+        # As Twisted quotes it.
+        admin = self.admin_socket and "unix:" + re.sub(r"([\\:])", r"\\\1", self.admin_socket)
+        return [*self.port, *self.http_port, *filter(None, (self.metrics_port, redirect, admin))]
 
 
 def declarations() -> Iterator[Declaration]:

@@ -75,6 +75,9 @@ def _find(
 
 
 def _parse(setting: Declaration, place: str, text: str) -> Any:
+    if "\0" in text:
+        # Only a file can hold one; no path has any.
+        raise SettingError(f"{place}: {_without_password(text)!r} has a NUL")
     try:
         return setting.parse(text.strip())
     except ValueError as expected:
@@ -99,17 +102,26 @@ def _check_together(settings: Settings) -> None:
             "--acme-domain needs --acme-agree-tos: you agree to the terms of service of the CA at"
             f" {settings.acme_directory}"
         )
-    if settings.reuse_port and not settings.nats_url:
+    _check_cluster(settings)
+    for bound in ("send_buffer_bytes", "message_bytes_burst"):
+        if settings.max_message_bytes > getattr(settings, bound) > 0:
+            raise SettingError(
+                f"--max-message-bytes is greater than --{bound.replace('_', '-')}: no such message could be sent"
+            )
+    for one, other in combinations(settings.endpoints(), 2):
+        if parse_endpoint(one).excludes(parse_endpoint(other)):
+            raise SettingError(f"{one} and {other} can't be listened on both")
+
+
+def _check_cluster(settings: Settings) -> None:
+    if settings.nats_url:
+        return
+    if settings.reuse_port:
         raise SettingError(
             "--reuse-port needs --nats-url: without it, processes can't find each other's homes"
         )
-    if settings.max_message_bytes > settings.send_buffer_bytes:
-        raise SettingError(
-            "--max-message-bytes is greater than --send-buffer-bytes: no such message could be sent"
-        )
-    ports = [*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])]
-    if settings.acme_domain and settings.acme_http_port:
-        ports.append(settings.acme_http_port)
-    for one, other in combinations(ports, 2):
-        if parse_endpoint(one).excludes(parse_endpoint(other)):
-            raise SettingError(f"{one} and {other} can't be listened on both")
+    for name in ("nats_credentials", "nats_token_file", "nats_ca"):
+        if getattr(settings, name):
+            raise SettingError(
+                f"--{name.replace('_', '-')} needs --nats-url: without it, there is no cluster"
+            )

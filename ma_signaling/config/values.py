@@ -9,12 +9,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 Network = IPv4Network | IPv6Network
 
+MAX_DIGITS = 20
+"""More than any number here has; Python refuses to convert thousands, in its own words."""
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+
 
 def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     """Return a parser of whole numbers, in ASCII digits."""
 
     def parse(text: str) -> int:
-        if text.isascii() and text.isdigit() and low <= int(text) <= high:
+        if _is_whole(text) and low <= int(text) <= high:
             return int(text)
         raise ValueError(f"a whole number from {low} to {high}")
 
@@ -58,7 +65,7 @@ def switch(text: str) -> bool:
 
 def port(text: str) -> str:
     """Parse a port number, or what may be a Twisted endpoint: Twisted checks that when it listens."""
-    if text.isascii() and text.isdigit():
+    if _is_whole(text):
         if int(text) <= 65535:
             return text
     elif ":" in text:

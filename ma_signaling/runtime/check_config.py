@@ -23,6 +23,7 @@ from ma_signaling.runtime.key_pair import BadPair, read_pair
 from ma_signaling.runtime.listening import make_endpoint
 from ma_signaling.runtime.operator_files import OperatorFiles
 from ma_signaling.runtime.prover import obstacle
+from ma_signaling.runtime.state_directory import state_path
 from ma_signaling.runtime.tls_context import make_context
 
 
@@ -46,13 +47,15 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     raise_descriptor_limit()
     if settings.acme_domain:
         check_acme()
-    ports = [*settings.port, *settings.http_port, *filter(None, [settings.metrics_port])]
-    if settings.acme_domain:
-        ports += filter(None, [settings.acme_http_port])
-    for text in ports:
+    for text in settings.endpoints():
+        endpoint = parse_endpoint(text)
         # What systemd hands over is there when it starts the server, not now.
-        if not text.isdigit() and parse_endpoint(text).kind != "systemd":
+        if not text.isdigit() and endpoint.kind != "systemd":
             make_endpoint(text, reactor)
+        if endpoint.path is not None:
+            _check_socket(Path(endpoint.path))
+    if (state := state_path(settings)) is not None:
+        _check_directory(state, "--state-directory")
     if settings.tls_cert:
         try:
             make_context(read_pair(Path(settings.tls_cert), Path(settings.tls_key)))
@@ -61,6 +64,21 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     if settings.nats_url:
         make_bus(settings)
     _load_files(settings, reactor)
+
+
+def _check_socket(path: Path) -> None:
+    if path.exists() and not path.is_socket():
+        raise CannotStart(f"cannot listen on {path}: something else than a socket is there")
+    _check_directory(path.parent, f"cannot listen on {path}:")
+
+
+def _check_directory(path: Path, what: str) -> None:
+    """Raise ``CannotStart`` where something else is in its place; one that isn't there yet may still be made."""
+    for each in (path, *path.parents):
+        if each.exists():
+            if not each.is_dir():
+                raise CannotStart(f"{what} {each} is no directory")
+            return
 
 
 def _load_files(settings: Settings, reactor: IReactorSocket) -> Hub:

@@ -13,7 +13,7 @@ from typing import IO
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.certificates import Authority
-from tests.support.command_line import accepted
+from tests.support.command_line import accepted, refused
 from tests.support.server_process import child_environment
 
 WITHIN = 20.0
@@ -88,6 +88,25 @@ class CheckConfigTest(FileTestCase):
             (("--stun-urls", "stun:stun.example.org"), "# proof: available"),
         ):
             assert accepted(*options).splitlines()[-1] == expected, options
+
+    def test_places_that_are_taken(self) -> None:
+        """What a server would not get when it starts; a directory that isn't there yet may be made until then."""
+        self.write("")
+        file = str(self.file)
+        for options, problem in (
+            (("--state-directory", file), f"--state-directory {file} is no directory"),
+            (("--state-directory", f"{file}/a/b"), f"--state-directory {file} is no directory"),
+            (("--admin-socket", file), f"cannot listen on {file}: something else than a socket is there"),
+            (
+                ("--port", f"unix:{self.directory}"),
+                f"cannot listen on {self.directory}: something else than a socket is there",
+            ),
+            (("--metrics-port", f"unix:{file}/x"), f"cannot listen on {file}/x: {file} is no directory"),
+        ):
+            assert refused(*options) == f"ma-signaling: {problem}", options
+        later = self.directory / "later"
+        accepted("--state-directory", str(later), "--admin-socket", str(later / "admin.sock"))
+        assert not later.exists()
 
     def test_good(self) -> None:
         certificate, key = self.directory / "cert.pem", self.directory / "key.pem"

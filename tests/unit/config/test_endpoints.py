@@ -44,6 +44,7 @@ class EndpointTest(SynchronousTestCase):
             ("0", "tcp:0", False),
             ("unix:/run/x", "haproxy:unix:/run/x", True),
             ("unix:/run/x", "unix:/run/y", False),
+            ("unix:/run/x", "unix:/run//y/../x", True),
             ("unix:/run/x", "8787", False),
             ("systemd:index=0", "systemd:index=0", False),
         ):

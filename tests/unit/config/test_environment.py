@@ -71,6 +71,15 @@ class EnvironmentTest(SynchronousTestCase):
         }
         assert load({}, environment).settings == Settings()
 
+    def test_directories_of_systemd(self) -> None:
+        """A unit with several has all of them in one variable; a setting of one's own is one path."""
+        for variables, path in (
+            ({"STATE_DIRECTORY": "/var/lib/ma-signaling"}, "/var/lib/ma-signaling"),
+            ({"STATE_DIRECTORY": "/var/lib/ma-signaling:/var/lib/other"}, "/var/lib/ma-signaling"),
+            ({"MA_SIGNALING_STATE_DIRECTORY": "/a:b", "STATE_DIRECTORY": "/c"}, "/a:b"),
+        ):
+            assert load({}, variables).settings.state_directory == path
+
 
 class KubernetesTest(SynchronousTestCase):
     """Service links: a Service whose name begins with ma-signaling."""
@@ -88,6 +97,21 @@ class KubernetesTest(SynchronousTestCase):
         loaded = load({}, {"MA_SIGNALING_PORT": "tcp:8787", "MA_SIGNALING_METRICS_PORT": "9464"})
         assert (loaded.settings.port, loaded.settings.metrics_port) == (("tcp:8787",), "9464")
         assert loaded.note() is None
+
+    def test_docker_links(self) -> None:
+        """``docker run --link ma-signaling …``, for a container that runs this server or asks it."""
+        links = {
+            "MA_SIGNALING_NAME": "/web/ma-signaling",
+            "MA_SIGNALING_ENV_PYTHON_VERSION": "3.13.0",
+            "MA_SIGNALING_ENV_PATH": "/usr/bin",
+            "MA_SIGNALING_PORT": "tcp://172.17.0.5:8787",
+            "MA_SIGNALING_PORT_8787_TCP_ADDR": "172.17.0.5",
+        }
+        loaded = load({}, links)
+        assert loaded.settings == Settings()
+        assert list(loaded.service_links) == sorted(links)
+        with self.assertRaises(SettingError):
+            load({}, {"MA_SIGNALING_NAME": "production"})
 
     def test_one_line_names_them(self) -> None:
         loaded = load({}, SERVICE_LINKS)

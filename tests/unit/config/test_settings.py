@@ -73,6 +73,8 @@ class ErrorsTest(SynchronousTestCase):
             ("message_burst", "-1", "a whole number from 0 to"),
             ("message_burst", "1.5", "a whole number from 0 to"),
             ("message_burst", "\u0661", "a whole number from 0 to"),
+            ("message_burst", "9" * 5000, "a whole number from 0 to"),
+            ("port", "9" * 5000, "a port number from 0 to 65535"),
             ("grace", "nan", "a number from 0 to 3600"),
             ("grace", "inf", "a number from 0 to 3600"),
             ("ready_timeout", "0", "a number from 0.1 to 25"),
@@ -83,6 +85,12 @@ class ErrorsTest(SynchronousTestCase):
                 load({name: [value]}, {})
             text = str(caught.exception)
             assert text.startswith(f"--{name.replace('_', '-')}: {value!r} is not {hint}"), text
+
+    def test_nul(self) -> None:
+        """A file can hold one, and no path can."""
+        with self.assertRaises(SettingError) as caught:
+            load({"tls_cert": ["a\0b"], "tls_key": ["k"]}, {})
+        assert str(caught.exception) == r"--tls-cert: 'a\x00b' has a NUL"
 
     def test_variable_is_named(self) -> None:
         for variable in ("PORT", "MA_SIGNALING_PORT"):
@@ -97,12 +105,22 @@ class ErrorsTest(SynchronousTestCase):
             ({"reuse_port": ["on"]}, "--reuse-port needs --nats-url"),
             (
                 {"max_message_bytes": ["65537"], "send_buffer_bytes": ["65536"]},
-                "--max-message-bytes is greater",
+                "--max-message-bytes is greater than --send-buffer-bytes",
             ),
+            (
+                {"message_bytes_burst": ["65535"]},
+                "--max-message-bytes is greater than --message-bytes-burst",
+            ),
+            ({"nats_ca": ["x"]}, "--nats-ca needs --nats-url"),
+            ({"nats_credentials": ["x"]}, "--nats-credentials needs --nats-url"),
+            ({"nats_token_file": ["x"]}, "--nats-token-file needs --nats-url"),
+            ({"port": ["unix:/run/x"], "admin_socket": ["/run/x"]}, "unix:/run/x and unix:/run/x can't"),
+            ({"metrics_port": [r"unix:/run/a\:b"], "admin_socket": ["/run/a:b"]}, r"unix:/run/a\:b and"),
         ):
             with self.assertRaises(SettingError) as caught:
                 load(options, {})
-            assert str(caught.exception).startswith(hint)
+            assert str(caught.exception).startswith(hint), caught.exception
+        load({"message_bytes_burst": ["0"]}, {})
 
 
 class DocumentationTest(SynchronousTestCase):
