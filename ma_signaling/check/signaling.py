@@ -61,7 +61,7 @@ class _Protocol(WebSocketClientProtocol):
         if isinstance(message, dict):
             self.factory.signaling.take(message)
 
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         # At once: what came before, in the same packet, may not have been looked at yet.
         reason = (reasonRaw or b"").decode("utf-8", "replace")
         self.factory.signaling.lost(_closed(code, reason), is_over=False)
