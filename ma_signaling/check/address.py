@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 _OWN_PORT = 8787
 """Where this server listens unless told otherwise."""
@@ -12,6 +12,8 @@ _OWN_PORT = 8787
 _TLS_PORTS = {443, 8443}
 _UNENCRYPTED_PORTS = {80, 8080, _OWN_PORT}
 _LABEL = re.compile(r"[^\x00-\x20./:@]{1,63}")
+_URL_CHARACTERS = "!$%&'()*+,-./:;=?@_~"
+_EXAMPLE = "it must be an address such as wss://host/ws"
 
 
 def websocket_urls(text: str) -> list[str]:
@@ -21,7 +23,7 @@ def websocket_urls(text: str) -> list[str]:
     sure, there are two. Raises ValueError for what is no address.
     """
     text = text.strip()
-    if "://" in text:
+    if ":/" in text.partition("?")[0]:
         return [_url(_split(text))]
     parts = _split(f"wss://{text}")
     if parts.port in _TLS_PORTS:
@@ -52,20 +54,44 @@ def with_scheme(url: str, scheme: str) -> str:
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        port, host = parts.port, parts.hostname
+        host = parts.hostname or ""
     except ValueError:
-        raise ValueError("it must be an address such as wss://host/ws") from None
+        raise ValueError(_EXAMPLE) from None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not host or port == 0 or parts.username is not None:
-        raise ValueError("it must be an address such as wss://host/ws")
-    if ":" not in host and not all(map(_LABEL.fullmatch, host.removesuffix(".").split("."))):
+    if scheme not in ("ws", "wss"):
+        raise ValueError(_EXAMPLE)
+    if "@" in parts.netloc:
+        raise ValueError("it must be without user name and password: signaling servers have no login")
+    if parts.netloc.count(":") > 1 and "[" not in parts.netloc:
+        raise ValueError("an IPv6 address needs brackets, such as ws://[::1]:8787/ws")
+    if not host:
+        raise ValueError(_EXAMPLE)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("its port must be a number from 1 to 65535")
+    netloc = _ascii_host(host) + (f":{port}" if port else "")
+    return parts._replace(scheme=scheme, netloc=netloc, fragment="")
+
+
+def _ascii_host(host: str) -> str:
+    """Return a host as the network knows it: international names in ASCII, IPv6 addresses in brackets."""
+    if ":" in host:
+        return f"[{host}]"
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    if not all(map(_LABEL.fullmatch, name.removesuffix(".").split("."))):
         raise ValueError(f"{host!r} is no host name")
-    return parts._replace(scheme=scheme, fragment="")
+    return name
 
 
 def _url(parts: SplitResult) -> str:
-    path = parts.path if parts.path not in ("", "/") else "/ws"
-    return urlunsplit(parts._replace(path=path))
+    path = quote(parts.path, safe=_URL_CHARACTERS) if parts.path not in ("", "/") else "/ws"
+    return urlunsplit(parts._replace(path=path, query=quote(parts.query, safe=_URL_CHARACTERS)))
 
 
 def _is_local(host: str) -> bool:

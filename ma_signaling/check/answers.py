@@ -18,9 +18,27 @@ _ABOUT_THE_HOME = {"home-busy", SERVER_NOT_FOUND.code, SERVER_DISCONNECTED.code}
 _BY_TEXT = {each.text: each for each in (SERVER_NOT_FOUND, SERVER_DISCONNECTED, BLOCKED, INVALID_REMOTE_ID)}
 
 
+_OTHERS = {"server_version": "Music Assistant", "ha_version": "Home Assistant"}
+"""By what its first message contains: who answers at an address that was taken for a signaling server's."""
+
+
+def stranger(message: Mapping[str, object]) -> str:
+    """Return a sentence about who speaks, where it is no signaling server; "" where it may be one."""
+    if message.get("type") == "connected":
+        return ""
+    for key, name in _OTHERS.items():
+        if key in message:
+            return (
+                f"a {name} answers here, which is no signaling server: without --url the public one is asked"
+            )
+    return ""
+
+
 def stop_for(error: Mapping[str, object]) -> Stop:
     """Why an ``error`` message ends a check."""
-    text = str(error.get("error"))
+    text = error.get("error")
+    if not isinstance(text, str) or not text:
+        text = "the server refuses, and does not say why"
     known: WireError | None = _BY_TEXT.get(text)
     code = error.get("code", known.code if known else None)
     # A server may send anything there.

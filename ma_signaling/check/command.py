@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -19,6 +20,8 @@ from ma_signaling.check.run import Check
 def main(arguments: Sequence[str]) -> int:
     """Check a home, print what was found, and return the exit status."""
     is_json = command_line.wants_json(arguments)
+    # What libraries log is for developers; without a handler, Python prints it among the answers.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         status = _main(arguments, is_json=is_json)
     except KeyboardInterrupt:

@@ -113,7 +113,8 @@ def _trust(ca: str, *, is_insecure: bool) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca)
         except (OSError, ssl.SSLError) as problem:
-            unknown(f"--ca: {ca}: {problem.strerror or problem}")
+            is_other = isinstance(problem, ssl.SSLError)
+            unknown(f"--ca: {ca}: {'it contains no certificate (PEM)' if is_other else problem.strerror}")
     if is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

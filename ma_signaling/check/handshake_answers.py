@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from ma_signaling.check.address import own_path, websocket_urls, with_scheme
 
@@ -28,6 +28,8 @@ _NO_PROXIED_WEBSOCKET = "the server does not see a WebSocket: a proxy before it 
 _LOGIN = "a login is asked for, which no signaling server does: is the address right?"
 _NO_SERVER = "there is no signaling server at this path"
 _ONLY_PROXY = "a proxy answers, but not the signaling server behind it"
+_CLOUDFLARE = (520, 521, 522, 523, 524, 525, 526, 530)
+_NETWORK_LOGIN = "Some networks ask for a login in a browser first"
 _STATUSES = {
     400: _NO_PROXIED_WEBSOCKET,
     401: _LOGIN,
@@ -41,6 +43,8 @@ _STATUSES = {
     502: _ONLY_PROXY,
     503: "the server takes nobody at the moment",
     504: _ONLY_PROXY,
+    511: "this network asks for a login first: open any web page",
+    **dict.fromkeys(_CLOUDFLARE, _ONLY_PROXY),
 }
 _NO_SUCH_PATH = (404, 405, 410)
 _FOR_NOW = (429, 503)
@@ -48,18 +52,29 @@ _FOR_NOW = (429, 503)
 TLS_RECORD = re.compile(rb"[\x14-\x17]\x03")
 """How an answer in TLS begins (RFC 8446 section 5.1)."""
 
+_HTTP_2_FRAME = re.compile(rb"\x00\x00.[\x04\x07]\x00", re.DOTALL)
+"""SETTINGS or GOAWAY, with which a server begins that speaks nothing else (RFC 9113 sections 3.4 and 4.1)."""
+
+MAX_SHOWN = 200
+"""Characters of an address that somebody else sends."""
+
 
 def explain(url: str, status: int, headers: Mapping[str, str]) -> str:
     """Return a sentence about an HTTP answer to a WebSocket's handshake. ``headers`` have names in lower case."""
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         return _moved(url, status, headers.get("location", ""))
     if 200 <= status < 300:
-        return f"a web page is there, and no signaling server ({status}){_try_own_path(url)}"
+        is_own = own_path(url) == url
+        advice = f": is the address right? {_NETWORK_LOGIN}" if is_own else _try_own_path(url)
+        return f"a web page is there, and no signaling server ({status}){advice}"
     advice = ""
     if status in _NO_SUCH_PATH:
         advice = _try_own_path(url)
     elif status in _FOR_NOW:
         advice = _wait(headers)
+    elif status == 400 and url.startswith("ws:"):
+        # What nginx and others answer at a port with TLS.
+        advice = f"; or it wants TLS: try {with_scheme(url, 'wss')}"
     return f"{_STATUSES.get(status, 'the server answers with an error')} ({status}){advice}"
 
 
@@ -70,6 +85,8 @@ def explain_other_protocol(url: str, beginning: bytes) -> str:
     if not beginning:
         hint = "" if url.startswith("wss:") else f": if it wants TLS, try {with_scheme(url, 'wss')}"
         return f"the server ends the connection without a word{hint}"
+    if _HTTP_2_FRAME.match(beginning):
+        return "the server speaks HTTP/2 only: WebSockets need HTTP/1.1"
     return "something else answers at this port, no web server"
 
 
@@ -85,6 +102,8 @@ def explain_failure(url: str, problem: OSError) -> str:
         reason = (problem.reason or "unknown").lower().replace("_", " ")
         return f"no encryption can be agreed upon with the server (TLS: {reason})"
     if isinstance(problem, socket.gaierror):
+        if problem.errno == socket.EAI_AGAIN:
+            return "the server cannot be reached: nobody tells its address (DNS); is this machine online?"
         return "the server cannot be reached: there is no such host"
     numbers = {problem.errno} if problem.errno else {int(each) for each in _ERRNO.findall(str(problem))}
     reasons = sorted({_WORDS.get(number, os.strerror(number)) for number in numbers}) or [str(problem)]
@@ -92,13 +111,22 @@ def explain_failure(url: str, problem: OSError) -> str:
 
 
 def _moved(url: str, status: int, location: str) -> str:
+    page = urljoin(with_scheme(url, "https" if url.startswith("wss") else "http"), location)
     try:
-        target = websocket_urls(
-            urljoin(with_scheme(url, "https" if url.startswith("wss") else "http"), location)
-        )[0]
+        target = websocket_urls(page)[0] if location else ""
     except ValueError:
+        target = ""
+    if not target:
         return f"the server sends on to another address ({status}), and does not say a usable one"
-    hint = "the same address: its proxy does not let WebSockets through" if target == url else f"try {target}"
+    if target == url:
+        hint = "the same address: its proxy does not let WebSockets through"
+    elif urlsplit(page).path.rstrip("/").endswith("/ws"):
+        hint = f"try {target}"
+    else:
+        where = page[:MAX_SHOWN]
+        return (
+            f"the server sends on to a web page ({status}): {where}: is the address right? {_NETWORK_LOGIN}"
+        )
     return f"the server sends on to another address ({status}): {hint}"
 
 

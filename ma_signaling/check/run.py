@@ -17,6 +17,13 @@ from ma_signaling.core.errors import Refused
 FALLBACK_SECONDS = 9.5
 """A server answers in a home's place after 10 seconds at the earliest."""
 
+_SILENCE = {
+    "Home": "the server says nothing of the home",
+    "Answer": "the home does not answer",
+    "Data channel": "no way to the home is found",
+}
+"""What a step has waited for in vain."""
+
 
 @dataclass
 class Check:
@@ -89,7 +96,8 @@ class Check:
         except Stop as problem:
             stop = problem
         except TimeoutError:
-            stop = Stop(Status.CRITICAL, f"{name}: nothing within {self.timeout:g} seconds")
+            what = _SILENCE.get(name, f"{name}: nothing happens")
+            stop = Stop(Status.CRITICAL, f"{what} within {self.timeout:g} seconds")
         if stop is not None:
             status, text = stop.status, stop.text
         step = Step(name, status, time.monotonic() - began, printable(text))
@@ -111,7 +119,8 @@ class Check:
                 async with asyncio.timeout(seconds):
                     await self._signaling.open(url, self.trust, self.address)
             except TimeoutError:
-                failures[url] = f"the server does not answer within {seconds:g} seconds"
+                verb = "finish its answer" if self._signaling.is_answering else "answer"
+                failures[url] = f"the server does not {verb} within {seconds:g} seconds"
             except OSError as problem:
                 failures[url] = explain_failure(url, problem)
             except OtherProtocol as problem:
@@ -120,8 +129,11 @@ class Check:
                 return Status.OK, "the server answers" + (f" at {url}" if len(self.urls) > 1 else "")
             await self._signaling.close()
             self._signaling = Signaling()
+        texts = set(failures.values())
         if len(failures) == 1:
-            unknown(*failures.values())
+            unknown(*texts)
+        if len(texts) == 1:
+            unknown(f"{' and '.join(failures)}: {texts.pop()}")
         return unknown("; ".join(f"{url}: {text}" for url, text in failures.items()))
 
     async def _request(self) -> tuple[Status, str]:

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
-from ma_signaling.check.answers import stop_for
+from ma_signaling.check.answers import stop_for, stranger
 from ma_signaling.check.handshake_answers import explain, explain_other_protocol
 from ma_signaling.check.outcome import OtherProtocol, Status, Stop
-from ma_signaling.monitoring.muted_log import SILENCE
 
 Message = dict[str, Any]
 
@@ -23,22 +22,32 @@ FAREWELL_SECONDS = 2.0
 HEAD_START_SECONDS = 0.25
 """Of one address of a host before the next (RFC 8305 section 8)."""
 
+MAX_HEAD_BYTES = 65536
+"""Of an answer to the handshake; what is longer is judged by its first line."""
+
 
 class _Protocol(WebSocketClientProtocol):
     """Hands everything to the ``Signaling`` that its factory belongs to."""
 
-    log = SILENCE
-    """In place of Autobahn's, which writes to standard error, other people's text included."""
     factory: Any
     http_status_line: str
 
     def processHandshake(self) -> None:
         """Look at the answer's beginning first: Autobahn waits for the end of a head, which only HTTP has."""
+        self.factory.signaling.is_answering = True
         beginning = bytes(self.data[:5])
         if not b"HTTP/".startswith(beginning[:5]):
             self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, beginning)))
             self.dropConnection(abort=True)
             return
+        head, end, _ = bytes(self.data).partition(b"\r\n\r\n")
+        if not end and len(head) > MAX_HEAD_BYTES:
+            self.http_status_line, self.http_headers = head.partition(b"\r\n")[0].decode("latin-1"), {}
+            self.failHandshake("")
+            return
+        # Autobahn decodes a head as UTF-8, for its log.
+        if end and not head.isascii():
+            self.data = head.decode("ascii", "replace").encode("ascii", "replace") + self.data[len(head) :]
         super().processHandshake()
 
     def failHandshake(self, reason: str) -> None:
@@ -84,6 +93,8 @@ class Signaling:
         self._failure: Stop | None = None
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
+        self.is_answering = False
+        """Whether anything of the answer to the handshake has come."""
         self._protocol: Any = None
         self._transport: Any = None
 
@@ -173,6 +184,8 @@ class Signaling:
             self._fail(stop_for(message))
         elif message.get("type") == "peer-disconnected":
             self._fail(Stop(Status.CRITICAL, "the home has left"))
+        elif who := stranger(message):
+            self._fail(Stop(Status.UNKNOWN, who))
         self._received.append(message)
         self._changed.set()
 

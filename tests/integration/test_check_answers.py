@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -100,8 +101,17 @@ class AnswersTest(SynchronousTestCase):
             ("429 Too Many", "Retry-After: 12", "(429): try again in 12 s"),
             ("502 Bad Gateway", "X: y", "a proxy answers, but not the signaling server behind it (502)"),
             ("101 Switching Protocols", "X: y", "makes no sense"),
+            (
+                "302 Found",
+                "Location: http://login.hotel.example/",
+                "a web page (302): http://login.hotel.example/",
+            ),
+            ("404 Nicht gefunden \xe4", "X: \xff", "(404): is the address right?"),
+            ("404 Not Found", "X: " + "y" * 1_000_000, "(404): is the address right?"),
         ):
-            with Answering(f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 0\r\n\r\n".encode()) as server:
+            with Answering(
+                f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
+            ) as server:
                 found = run(ID, "--url", server.url)
             assert found[0] == 3, found
             assert phrase in found[1], found
@@ -110,6 +120,7 @@ class AnswersTest(SynchronousTestCase):
         for answer, phrase in (
             (b"SSH-2.0-x\r\n", "no web server"),
             (b"\x15\x03\x03\x00\x02\x02\x32", "the server wants TLS at this port: try wss://127.0.0.1:"),
+            (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", "the server speaks HTTP/2 only"),
         ):
             with Answering(answer) as server:
                 found = run(ID, "--url", server.url)
@@ -122,12 +133,17 @@ class AnswersTest(SynchronousTestCase):
                 3,
                 "UNKNOWN - the server does not answer within 0.3 seconds",
             )
+        with Answering(b"HTTP/1.1 200 OK\r\n") as server:
+            assert run(ID, "--url", server.url, "--timeout", "0.3") == (
+                3,
+                "UNKNOWN - the server does not finish its answer within 0.3 seconds",
+            )
 
     def test_errors(self) -> None:
         """A server may put anything into one."""
         for error, code, status, line in (
             ("x", ["home-busy"], 3, "UNKNOWN - x"),
-            ({"a": 1}, {}, 3, "UNKNOWN - {'a': 1}"),
+            ({"a": 1}, {}, 3, "UNKNOWN - the server refuses, and does not say why"),
             ("a\u202eb\u2066c\x9bd|e", "rate-limited", 3, "UNKNOWN - a?b?c?d?e"),
             ("Gr\u00fc\u00dfe", "home-busy", 2, "CRITICAL - Gr\u00fc\u00dfe"),
             ("A" * 60_000, "home-busy", 2, f"CRITICAL - {'A' * 500}..."),
@@ -142,7 +158,9 @@ class AnswersTest(SynchronousTestCase):
         goodbye = b"\x88\x0a\x0f\xa0bye\x1b[31m"
         for late, early, options, status, line in (
             (said(type="connected", sessionId="S", remoteId="B"), b"", (), 2, "about another home: B"),
-            (b"", connected, ("--timeout", "0.5"), 2, "Home: nothing within 0.5 seconds"),
+            (b"", connected, ("--timeout", "0.5"), 2, "says nothing of the home within 0.5 seconds"),
+            (b"", said(server_version="2.10.0"), (), 3, "a Music Assistant answers here"),
+            (b"", goodbye, (), 3, "the server closed the connection (4000, bye?[31m)"),
             (connected + goodbye, b"", (), 3, "the server closed the connection (4000, bye?[31m)"),
             (connected, b"", (), 0, "OK - the home is online"),
         ):
@@ -162,6 +180,9 @@ class AnswersTest(SynchronousTestCase):
                 run(ID, "--url", "ws://a..b/ws", "--json")[1],
                 run("--json")[1],
                 run("no Remote ID\x1b", "--json")[1],
+                run(ID, "--url", f"wss://localhost:{free_port()}", "--json", "--each-address")[1],
+                run(ID, "--url", "wss://no-such-host.invalid", "--json")[1],
+                run(ID, "--url", "localhost", "--ca", "/etc/passwd", "--json")[1],
             ]
         for line in lines:
             jsonschema.validate(json.loads(line), SCHEMA)
@@ -179,6 +200,20 @@ class AnswersTest(SynchronousTestCase):
             with answering as server:
                 done = script("check", "--url", server.url, *options, ID, PYTHONIOENCODING="ascii")
             assert (done.returncode, done.stderr, shown in done.stdout) == (status, "", True), done
+
+    def test_watch(self) -> None:
+        """A line for each round, until it is stopped."""
+        url = f"ws://127.0.0.1:{free_port()}"
+        command = [sys.executable, "-m", "ma_signaling", "check", "--url", url, "--watch", "0.05", ID]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=child_environment(), stdout=pipe, stderr=pipe, text=True) as child:
+            assert child.stdout is not None
+            lines = [child.stdout.readline() for _ in range(3)]
+            child.send_signal(signal.SIGINT)
+            assert child.communicate(timeout=30)[1] == ""
+        assert child.returncode == 3
+        for line in lines:
+            self.assertRegex(line, r"^\d\d:\d\d:\d\d UNKNOWN - .*: nobody listens there\n$")
 
     def test_closed_output(self) -> None:
         command = [sys.executable, "-m", "ma_signaling", "check", "--url", "ws://a..b/ws", ID]

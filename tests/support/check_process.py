@@ -12,7 +12,10 @@ WITHIN = 60.0
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    """Run the command; return its exit status and the first line that it prints."""
+    """Run the command; return its exit status and the first line that it prints.
+
+    Nothing else may be printed on standard error than how the command is called.
+    """
     return _process().submit(_run, arguments).result(WITHIN)
 
 
@@ -24,7 +27,8 @@ def _process() -> ProcessPoolExecutor:
 def _run(arguments: tuple[str, ...]) -> tuple[int, str]:
     from ma_signaling.check import command  # noqa: PLC0415 - see above
 
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(io.StringIO()):
+    out, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(errors):
         status = command.main(arguments)
+    assert not errors.getvalue() or errors.getvalue().startswith("usage: "), errors.getvalue()
     return status, out.getvalue().splitlines()[0]

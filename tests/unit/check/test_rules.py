@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.check.address import websocket_urls
-from ma_signaling.check.answers import stop_for
-from ma_signaling.check.handshake_answers import explain
+from ma_signaling.check.answers import stop_for, stranger
+from ma_signaling.check.handshake_answers import explain, explain_failure
 from ma_signaling.check.outcome import Status
 from ma_signaling.core import remote_id
 from tests import ROOT
@@ -33,26 +34,44 @@ class RulesTests(SynchronousTestCase):
             "localhost": ["ws://localhost:8787/ws", "wss://localhost:8787/ws"],
             "192.168.1.5:9000": ["ws://192.168.1.5:9000/ws", "wss://192.168.1.5:9000/ws"],
             "pi.local:8787": ["ws://pi.local:8787/ws", "wss://pi.local:8787/ws"],
+            "wss://bücher.example/ä b?c d#e": ["wss://xn--bcher-kva.example/%C3%A4%20b?c%20d"],
+            "https://host:/%2F": ["wss://host/%2F"],
         }
         assert {text: websocket_urls(text) for text in cases} == cases
-        for text in (
-            "ftp://x",
-            "wss://",
-            "wss://host:99999/ws",
-            "wss://[::1/ws",
-            "a..b",
-            "wss://a b/ws",
-            "u:p@host",
-        ):
-            self.assertRaises(ValueError, websocket_urls, text)
+        example = "an address such as wss://host/ws"
+        mistakes = {
+            "": example,
+            "ftp://x": example,
+            "wss://": example,
+            "wss:/host/ws": example,
+            "wss://[::1/ws": example,
+            "wss://host:99999/ws": "a number from 1 to 65535",
+            "host:0": "a number from 1 to 65535",
+            "host:ws": "a number from 1 to 65535",
+            "::1": "needs brackets",
+            "ws://2001:db8::1/ws": "needs brackets",
+            "a..b": "no host name",
+            "wss://a b/ws": "no host name",
+            f"wss://{'ü' * 63}.example": "no host name",
+            "u:p@host": "without user name and password",
+        }
+        for text, phrase in mistakes.items():
+            with self.assertRaisesRegex(ValueError, phrase):
+                websocket_urls(text)
 
     def test_http_answers(self) -> None:
         url = "wss://host/else"
         cases: list[tuple[int, dict[str, str], str]] = [
             (301, {"location": "https://other/ws"}, "another address (301): try wss://other/ws"),
-            (302, {"location": "/login"}, "(302): try wss://host/login"),
+            (
+                302,
+                {"location": "/login"},
+                "a web page (302): https://host/login: is the address right? Some networks",
+            ),
+            (302, {"location": "//x/" + "y" * 999}, "y: is the address right?"),
             (308, {"location": url}, "the same address"),
-            (307, {}, "the same address"),
+            (307, {}, "does not say a usable one"),
+            (304, {}, "an error (304)"),
             (307, {"location": "ftp://x"}, "does not say a usable one"),
             (401, {}, "a login is asked for"),
             (404, {}, "no signaling server at this path (404): try wss://host/ws"),
@@ -60,12 +79,30 @@ class RulesTests(SynchronousTestCase):
             (429, {"retry-after": "7"}, "for now (429): try again in 7 s"),
             (429, {"retry-after": "soon\x1b"}, "for now (429)"),
             (502, {}, "a proxy answers, but not the signaling server"),
+            (521, {}, "a proxy answers, but not the signaling server"),
+            (511, {}, "this network asks for a login first"),
             (599, {}, "an error (599)"),
         ]
         for status, headers, phrase in cases:
             found = explain(url, status, headers)
             assert phrase in found, found
             assert "\x1b" not in found
+            assert len(found) < 400
+        assert "or it wants TLS: try wss://host/ws" in explain("ws://host/ws", 400, {})
+        assert "TLS" not in explain("wss://host/ws", 400, {})
+        assert "Some networks ask for a login" in explain("wss://host/ws", 200, {})
+
+    def test_names_that_nobody_tells(self) -> None:
+        problems = {socket.EAI_NONAME: "there is no such host", socket.EAI_AGAIN: "is this machine online?"}
+        for number, phrase in problems.items():
+            assert phrase in explain_failure("wss://host/ws", socket.gaierror(number, "x"))
+
+    def test_others(self) -> None:
+        """What an address leads to that was taken for the signaling server's."""
+        assert "a Music Assistant answers" in stranger({"server_version": "2.10.0"})
+        assert "a Home Assistant answers" in stranger({"type": "auth_required", "ha_version": "2026.1"})
+        assert not stranger({"type": "connected", "server_version": "x"})
+        assert not stranger({"type": "ping"})
 
     def test_errors(self) -> None:
         """Also those of a server that sends no codes."""
@@ -81,6 +118,7 @@ class RulesTests(SynchronousTestCase):
         ]
         for message, status in cases:
             assert stop_for(message).status is status, message
+        assert stop_for({}).text == "the server refuses, and does not say why"
 
     def test_fingerprints(self) -> None:
         for byte in (0, 0x2F, 0xFF):
