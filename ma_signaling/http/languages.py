@@ -17,7 +17,7 @@ DEFAULT = "en"
 Texts = Mapping[str, Any]
 """Texts by section and key."""
 
-_PLACEHOLDER = re.compile(r"\{\{([a-z0-9.-]+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([a-z0-9. -]+)\}\}")
 _ACCEPTED = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?")
 """A language range and its weight (RFC 9110 section 12.5.4), of which the primary subtag counts."""
 
@@ -43,11 +43,15 @@ def preferred(accept_language: str, languages: Mapping[str, object]) -> str:
 def fill(page: str, texts: Texts, values: Mapping[str, str]) -> str:
     """Return HTML with each ``{{name}}`` replaced by that value, each ``{{section.key}}`` by that text, as text.
 
-    Raises KeyError where there is none.
+    ``{{texts section section}}`` becomes JSON of these sections, for a script. Raises KeyError where there is none.
     """
 
     def find(name: str) -> str:
+        first, *sections = name.split(" ")
+        if first == "texts":
+            # In a script, HTML has no entities; "<" could end it.
+            return orjson.dumps({each: texts[each] for each in sections}).decode().replace("<", "\\u003c")
         section, dot, key = name.partition(".")
-        return str(texts[section][key]) if dot else values[name]
+        return html.escape(str(texts[section][key]) if dot else values[name])
 
-    return _PLACEHOLDER.sub(lambda match: html.escape(find(match[1])), page)
+    return _PLACEHOLDER.sub(lambda match: find(match[1]), page)

@@ -26,13 +26,19 @@ _ASSETS = (
     "texts.js",
     "style.css",
     "doctor.css",
+    "session.css",
     "icon.svg",
     "doctor",
-    languages.TEXTS,
 )
 """What is served below ``/assets``: files, and directories of files."""
 
 _TEXTS = languages.load({each.name: each.read_bytes() for each in PAGES.joinpath(languages.TEXTS).iterdir()})
+
+
+def _template(name: str) -> str:
+    """A page below ``pages/``, after what the heads of all pages begin with: HTML needs no tags around the two."""
+    return PAGES.joinpath("head.html").read_text("utf-8") + PAGES.joinpath(name).read_text("utf-8")
+
 
 PUBLIC_APP = "https://app.music-assistant.io/"
 """Where people listen, unless this server has the web app itself; both take ``?remote_id=R``."""
@@ -51,7 +57,7 @@ def wants_page(request: HttpRequest) -> bool:
 
 def _translated(name: str, app: str) -> dict[str, StaticFile]:
     """A page below ``pages/`` by language, with the address of the web app in it."""
-    page = PAGES.joinpath(name).read_text("utf-8")
+    page = _template(name)
 
     def in_language(language: str) -> StaticFile:
         values = {"language": language, "app": app}
@@ -115,7 +121,7 @@ class Root(Page):
         self._hub = hub
         self._app = app
         self._addresses = addresses
-        self._page = PAGES.joinpath("root.html").read_text("utf-8")
+        self._page = _template("root.html")
 
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self if path == b"" and not request.postpath else MissingPage()

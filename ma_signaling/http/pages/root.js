@@ -2,7 +2,6 @@
 
 import { isLocal } from "./doctor/candidates.js";
 import * as remoteId from "./doctor/remote_id.js";
-import { text } from "./texts.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -21,12 +20,14 @@ const name = find(isLocal(location.hostname) ? "local-name" : "public-name");
 name.textContent = name.textContent.replace("{host}", location.host);
 name.hidden = false;
 
-find("copy").addEventListener("click", async () => {
+const copy = find("copy");
+const says = copy.textContent;
+copy.addEventListener("click", async () => {
   find("address").select();
   try {
     await navigator.clipboard.writeText(address.href);
-    find("copy").textContent = text("doctor.copied");
-    setTimeout(() => { find("copy").textContent = text("front.copy"); }, 3000);
+    copy.textContent = copy.dataset.copied;
+    setTimeout(() => { copy.textContent = says; }, 3000);
   } catch {
     // It is selected, for whoever copies by hand.
   }

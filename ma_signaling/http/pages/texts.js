@@ -1,7 +1,6 @@
-// The texts of the page's language, which this server has chosen by what the browser asked for.
+// The texts that the page brings along, in the language which this server has chosen by what the browser asked for.
 
-const reply = await fetch(`/assets/texts/${document.documentElement.lang}.json`);
-const texts = await reply.json();
+const texts = JSON.parse(document.getElementById("texts").textContent);
 
 /** What `path` ("doctor.title") names, with {names} replaced by `values`; a list of texts where it names one. */
 export function text(path, values = {}) {

@@ -6,7 +6,9 @@ import gzip
 import json
 import re
 from html import escape
+from urllib.parse import urljoin
 
+from ma_signaling.http.languages import fill
 from tests import ROOT
 from tests.support.web_case import WebTestCase
 
@@ -18,14 +20,9 @@ class PagesTest(WebTestCase):
     """Each page and each file of it."""
 
     def test_every_file_is_served(self) -> None:
-        types = {
-            ".css": "text/css",
-            ".js": "text/javascript",
-            ".json": "application/json",
-            ".svg": "image/svg+xml",
-        }
+        types = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
         for path in sorted(PAGES.rglob("*.*")):
-            if path.suffix != ".html":
+            if path.suffix in types:
                 reply = self.ask(f"/assets/{path.relative_to(PAGES)}")
                 assert (reply.status, reply.body) == (200, path.read_bytes()), path
                 assert reply.headers["content-type"].startswith(types[path.suffix]), path
@@ -37,7 +34,9 @@ class PagesTest(WebTestCase):
             "/assets/doctor",
             "/assets/doctor/",
             "/assets/root.html",
+            "/assets/head.html",
             "/assets/texts",
+            "/assets/texts/en.json",
             "/doctor/x",
             "/sessions",
             "/sessions/",
@@ -103,6 +102,40 @@ class PagesTest(WebTestCase):
                 assert "{{" not in html, path
                 assert "Accept-Language" in reply.headers["vary"], path
 
+    def test_texts_for_scripts(self) -> None:
+        """Those of a language, as they are, and nothing in them ends the element that they are in."""
+        for path, name in (("/doctor", "hints"), ("/sessions/S", "verdicts")):
+            html = self.ask(path, headers="Accept-Language: fr\r\n").body.decode()
+            found = re.search(r'<script id="texts" type="application/json">(.*?)</script>', html)
+            assert found is not None, path
+            texts = json.loads((PAGES / "texts" / "fr.json").read_text())
+            assert json.loads(found[1])[name] == texts[name], path
+        filled = fill("{{texts a}}", {"a": {"b": "</script><!--"}}, {})
+        assert "<" not in filled, filled
+        assert json.loads(filled) == {"a": {"b": "</script><!--"}}
+
+    def test_size(self) -> None:
+        """A page and all that it loads are below 80 KiB without compression too, in each language."""
+
+        def load(path: str, loaded: dict[str, bytes], headers: str = "") -> dict[str, bytes]:
+            """Add to `loaded` what is at `path`, and what that names."""
+            body = loaded[path] = self.ask(path, headers=headers).body
+            for match in re.finditer(rb'(?:src|href)="(/assets/[^"]+)"|from "(\.[^"]+)"', body):
+                name = urljoin(path, (match[1] or match[2]).decode())
+                if name not in loaded:
+                    load(name, loaded)
+            return loaded
+
+        for path, wanted in (
+            ("/", "root.js"),
+            ("/doctor", "doctor/waiting.js"),
+            ("/sessions/S", "session.css"),
+        ):
+            for texts in (PAGES / "texts").iterdir():
+                loaded = load(path, {}, f"{BROWSER}Accept-Language: {texts.stem}\r\n")
+                assert f"/assets/{wanted}" in loaded, (path, list(loaded))
+                assert sum(map(len, loaded.values())) < 80 * 1024, (path, texts.stem)
+
     def test_policy(self) -> None:
         """Nothing inline, nothing from elsewhere: neither allowed nor there."""
         for path in ("/", "/doctor", "/sessions/S", "/nowhere"):
@@ -112,9 +145,9 @@ class PagesTest(WebTestCase):
             assert "unsafe" not in policy
             assert "*" not in policy
             html = reply.body.decode()
-            assert not re.search(
-                r"<style|<script(?![^>]* src=)|\sstyle=|\son[a-z]+=|<(?!a )\w+ [^>]*(src|href)=.https?:", html
-            ), path
+            inline = r"<style|<script(?![^>]* (src=|type=.application/json))|\sstyle=|\son[a-z]+="
+            assert not re.search(inline, html), path
+            assert not re.search(r"<(?!a )\w+ [^>]*(src|href)=.https?:", html), path
 
     def test_unchanged(self) -> None:
         for path in ("/doctor", "/assets/style.css", "/sessions/S"):
@@ -129,7 +162,7 @@ class PagesTest(WebTestCase):
 
     def test_compressed(self) -> None:
         """For who takes it, with a tag of its own: the two aren't the same bytes."""
-        for path in ("/doctor", "/assets/style.css", "/assets/texts/en.json"):
+        for path in ("/doctor", "/assets/style.css", "/assets/doctor/main.js"):
             plain = self.ask(path)
             zipped = self.ask(path, headers="Accept-Encoding: br, gzip;q=0.8\r\n")
             assert zipped.headers["content-encoding"] == "gzip", path

@@ -60,7 +60,7 @@ function makeReport() {
 
 async function shareResult() {
   const says = `${find("headline").textContent}. ${find("why").textContent}`;
-  const data = { title: text("doctor.title"), text: says, ...(latest.link && { url: latest.link }) };
+  const data = { title: document.title, text: says, ...(latest.link && { url: latest.link }) };
   if (!navigator.share) return copyText([says, latest.link].filter(Boolean).join("\n"), share, "share");
   return navigator.share(data).catch(() => {}); // closed without sharing
 }
@@ -75,16 +75,16 @@ function copyReport() {
 async function copyText(content, button, key) {
   try {
     await navigator.clipboard.writeText(content);
-    button.textContent = text("doctor.copied");
+    button.textContent = text("buttons.copied");
   } catch {
     const box = find("report");
     box.value = content;
     find("report-box").hidden = false;
     box.focus();
     box.select();
-    button.textContent = text("doctor.select");
+    button.textContent = text("buttons.select");
   }
-  setTimeout(() => { button.textContent = text(`doctor.${key}`); }, 3000);
+  setTimeout(() => { button.textContent = text(`buttons.${key}`); }, 3000);
 }
 
 function begin() {

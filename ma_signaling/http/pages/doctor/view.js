@@ -6,6 +6,7 @@ import { duration } from "./report.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
+const title = document.querySelector("h1").textContent;
 const common = { server: location.host, origin: location.origin };
 
 function element(name, className, content = "") {
@@ -108,7 +109,7 @@ function conclude(headline, why) {
   // A screen reader says what changes here; so nothing is changed that stays the same.
   if (find("headline").textContent !== headline) find("headline").textContent = headline;
   if (find("why").textContent !== why) find("why").textContent = why;
-  document.title = `${headline} – ${text("doctor.title")}`;
+  document.title = `${headline} – ${title}`;
 }
 
 function fillList(id, items) {
@@ -124,5 +125,5 @@ function setState(state) {
   main.dataset.state = state;
   find(state === "danger" ? "form" : "details").before(find("verdict"));
   if (focused !== document.activeElement) focused.focus();
-  find("again").textContent = text(state === "run" ? "doctor.stop" : "doctor.again");
+  find("again").textContent = text(state === "run" ? "buttons.stop" : "buttons.again");
 }
