@@ -33,7 +33,7 @@ function eventsOf(trace) {
   ];
   return moments
     .filter(([at]) => at !== undefined)
-    .map(([at, lane, key]) => ({ at, lane, text: text(`session.${key}`, { how: end }) }))
+    .map(([at, lane, key]) => ({ at, lane, text: text(key === "ended" ? `ends.${end}` : `session.${key}`) }))
     .sort((one, other) => one.at - other.at);
 }
 

@@ -71,6 +71,8 @@ class CheckTests(DoctorTestCase):
         assert seen["home"]["answer"] > 0
         assert seen["ready"] is True
         assert "answer" in trace
+        assert re.search(r"\bleaves\b", trace), trace
+        assert "client-left" not in trace
         assert "host/udp/ipv4" in trace
         assert "127.0.0.1" not in trace
 

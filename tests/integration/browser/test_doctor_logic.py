@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ma_signaling.core.session_trace import End
 from ma_signaling.core.verdicts import VERDICTS
 from tests import ROOT
 from tests.support.browser_cases import STEPS, DoctorTestCase
@@ -213,6 +214,7 @@ class LogicTests(DoctorTestCase):
             assert set(texts["warnings"]) == set(advice[1]), language
             assert set(texts["hints"]) == hints | {"wait-seconds"}, (language, set(texts["hints"]) ^ hints)
             assert set(texts["verdicts"]) == set(VERDICTS), language
+            assert set(texts["ends"]) == set(End), language
             assert set(texts["steps"]) == set(STEPS), language
             found = flat(texts)
             assert list(found) == list(english), (language, set(found) ^ set(english))
