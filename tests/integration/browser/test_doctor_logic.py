@@ -172,6 +172,8 @@ class LogicTests(DoctorTestCase):
         }
         given = [[{"url": url} for url in urls.split()] for urls in cases]
         assert self.call("ice_servers.js", "a[0].map(m.relaysNeedUdp)", given) == [*cases.values()]
+        found = self.call("connection_steps.js", "[1, 2].map((good) => m.warningsOf(a[0], good))", given[1])
+        assert found == [["some-ice-servers", "relays-udp-only"], ["relays-udp-only"]]
 
     def test_durations(self) -> None:
         """Nothing takes 0 ms."""

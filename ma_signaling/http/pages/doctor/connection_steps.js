@@ -30,18 +30,20 @@ export function probeServers(context) {
     }
     context.probes = probes;
     const good = probes.filter((each) => each.outcome === "ok" || each.outcome === "same").length;
-    const warning = warningOf(addresses, good);
+    const warnings = warningsOf(addresses, good);
+    const [warning] = warnings;
     const status = warning ? "warn" : "ok";
     const values = { good, all: probes.length };
-    if (warning) context.remarks.push({ code: warning, values });
+    context.remarks.push(...warnings.map((code) => ({ code, values })));
     tell("ice", { status, ms: performance.now() - began, found: "ice", warning, values, lines: probes.map(iceServers.describe) });
   });
   return { later: true };
 }
 
-function warningOf(addresses, good) {
-  if (good < addresses.length) return "some-ice-servers";
-  return iceServers.relaysNeedUdp(addresses) ? "relays-udp-only" : undefined;
+/** What is worth knowing of servers of which so many can be used: codes of advice.js. */
+export function warningsOf(addresses, good) {
+  const found = { "some-ice-servers": good < addresses.length, "relays-udp-only": iceServers.relaysNeedUdp(addresses) };
+  return Object.keys(found).filter((code) => found[code]);
 }
 
 export async function negotiate(context) {
