@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
+from unittest import SkipTest, mock
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
@@ -147,6 +149,27 @@ class CheckTests(DoctorTestCase):
         assert found.headline == "It works", found
         assert found.steps["id"] == "warn", found
         assert "nobody can tell whether the right home answers" in found.text, found
+
+    def test_by_ipv6_alone(self) -> None:
+        """Candidates of the other family are neither sent nor taken."""
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("::1", 0))
+            except OSError:
+                raise SkipTest("this machine has no IPv6") from None
+
+        def play(visit: Visit) -> tuple[Outcome, str]:
+            self.check(visit, home.remote_id, only="IPv6")
+            return self.outcome(visit), str(visit.page.locator("#step-path").text_content())
+
+        with mock.patch("aioice.ice.get_host_addresses", return_value=["127.0.0.1", "::1"]):
+            home = self.home(MusicAssistant)
+            found, path = self.visit(play)
+        assert found.headline == "It works", found
+        assert set(found.stations.values()) == {"ok"}, found
+        assert "home: host/udp/ipv6" in path, path
+        assert "ipv4" not in path, path
+        self.assert_nothing_is_left(home)
 
     def test_stop_and_try_again(self) -> None:
         """The same button does both, so that the focus stays where it was."""
