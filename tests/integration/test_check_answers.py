@@ -205,6 +205,8 @@ class AnswersTest(SynchronousTestCase):
         """A line for each round, until it is stopped."""
         url = f"ws://127.0.0.1:{free_port()}"
         command = [sys.executable, "-m", "ma_signaling", "check", "--url", url, "--watch", "0.05", ID]
+        # Shells have what they run in the background ignore it.
+        command = ["env", "--default-signal=INT", *command]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=child_environment(), stdout=pipe, stderr=pipe, text=True) as child:
             assert child.stdout is not None
