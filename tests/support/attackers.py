@@ -56,8 +56,9 @@ class Flood(NamedTuple):
 class Server:
     """Where a server under attack listens; loopback is a trusted proxy there, so that any address can be claimed."""
 
-    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, pid: int, context: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self.pid = pid
         self.context = context
         self.url = f"{'wss' if context else 'ws'}://localhost:{port}/ws"
 
@@ -68,6 +69,8 @@ class Link:
     One that is ``deaf`` has so small a receive buffer that the server soon notices that nothing is read. Messages other
     than those waited for are kept in ``heard``.
     """
+
+    answers_pings = True
 
     def __init__(self, server: Server, address: str = "", *, deaf: bool = False) -> None:
         self.address = address
@@ -124,7 +127,7 @@ class Link:
             raise ConnectionRefusedError(status.decode())
 
     async def receive(self) -> tuple[int, bytes]:
-        """Return the next frame: its opcode and payload. Pings are answered."""
+        """Return the next frame: its opcode and payload. A ping is answered, where the link does so."""
         first, second = await self.reader.readexactly(2)
         size = second & 0x7F
         if size == 126:
@@ -132,7 +135,7 @@ class Link:
         elif size == 127:
             (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
         opcode, payload = first & 0x0F, await self.reader.readexactly(size)
-        if opcode == PING:
+        if opcode == PING and self.answers_pings:
             await self.send(frame(payload, PONG))
         return opcode, payload
 

@@ -67,6 +67,11 @@ class DeafClientsTest(AttackTest):
         self.play(attack)
 
     def test_pongs_from_the_deaf(self) -> None:
+        """A kernel would take all of this for the client, so that it would seem read.
+
+        What it has taken and the client hasn't counts as unread (``test_sockets.py``), and little is left to it.
+        """
+
         async def attack(server: Server) -> None:
             async with Link(server, "192.0.2.1") as home, Link(server, "198.51.100.1", deaf=True) as client:
                 await home.open()
@@ -77,8 +82,8 @@ class DeafClientsTest(AttackTest):
                 await home.say("session-ready", sessionId=session)
                 await client.hear("connected")
                 obeying = asyncio.create_task(home.obey())
-                # Less than the server queues itself: all of it is in the kernel's hands.
-                await fill(home, [session], 1_900_000)
+                # No send buffer is full of that: nothing but its stall can be what cuts it.
+                await fill(home, [session], 900_000)
                 ends = asyncio.get_running_loop().time() + 30
                 while not any(heard["type"] == "client-disconnected" for heard in home.heard):
                     self.assertLess(asyncio.get_running_loop().time(), ends, "it was never cut")

@@ -9,17 +9,23 @@ from pathlib import Path
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import Link, Server
 
-IN_ALL = 60
+IN_ALL = 30
 
 
 class RelayCredentialsTest(AttackTest):
-    """An address's first credentials in an hour are never refused because of others."""
+    """A block is one party, whose first credentials in an hour are never refused because of others.
+
+    How the blocks within it share what it has, ``test_turn.py`` shows.
+    """
 
     def test_a_whole_block(self) -> None:
         async def attack(server: Server) -> None:
             async with AsyncExitStack() as stack:
-                for number in range(3 * IN_ALL):
+                of_the_block = [
                     await self._has_relay(server, stack, f"2001:db8:1:{number:x}::1", f"OTHER-{number}")
+                    for number in range(IN_ALL + 20)
+                ]
+                self.assertEqual(of_the_block, [True] * IN_ALL + [False] * 20)
                 for address in ("192.0.2.1", "2001:db8:2::1"):
                     self.assertTrue(
                         await self._has_relay(server, stack, address, f"HOME-{address[-1:]}{len(address)}")

@@ -8,7 +8,7 @@ from itertools import count
 
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import Link, Server
-from tests.support.webrtc_peers import Home, loopback_only
+from tests.support.webrtc_peers import Home
 
 OWNED_WITHIN = 30.0
 """Seconds within which whoever has the key has the Remote ID (docs/protocol.md, *Takeover*)."""
@@ -23,22 +23,19 @@ class SquattingTest(AttackTest):
 
     def test_squatter(self) -> None:
         async def attack(server: Server) -> None:
-            with loopback_only():
-                async with Link(server, "198.51.100.66") as squatter, Home(server.url) as owner:
-                    owner.trust = server.context or True
-                    await squatter.open()
-                    self.assertEqual((await squatter.register(owner.remote_id))["type"], "registered")
-                    obeying = asyncio.create_task(squatter.obey())
-                    await owner.start(within=OWNED_WITHIN)
-                    await obeying
-                    self.assertEqual((squatter.end() or {})["code"], 1013)
-                    for address in ("198.51.100.66", "192.0.2.1"):
-                        async with Link(server, address) as again:
-                            await again.open()
-                            self.assertEqual(
-                                (await again.register(owner.remote_id))["code"], "remote-id-taken"
-                            )
-                    self.assertIsNone(owner.close_code)
+            async with Link(server, "198.51.100.66") as squatter, Home(server.url) as owner:
+                owner.trust = server.context or True
+                await squatter.open()
+                self.assertEqual((await squatter.register(owner.remote_id))["type"], "registered")
+                obeying = asyncio.create_task(squatter.obey())
+                await owner.start(within=OWNED_WITHIN)
+                await obeying
+                self.assertEqual((squatter.end() or {})["code"], 1013)
+                for address in ("198.51.100.66", "192.0.2.1"):
+                    async with Link(server, address) as again:
+                        await again.open()
+                        self.assertEqual((await again.register(owner.remote_id))["code"], "remote-id-taken")
+                self.assertIsNone(owner.close_code)
 
         self.play(attack)
 
@@ -56,16 +53,15 @@ class SquattingTest(AttackTest):
                             await link.open()
                             await link.register(remote_id)
 
-            with loopback_only():
-                async with Link(server, "198.51.100.66") as squatter, Home(server.url) as owner:
-                    await squatter.open()
-                    await squatter.register(owner.remote_id)
-                    tasks = [asyncio.create_task(squatter.obey())]
-                    tasks += [asyncio.create_task(contend(owner.remote_id)) for _ in range(ACCOMPLICES)]
-                    await asyncio.sleep(3)
-                    await owner.start(within=OWNED_WITHIN)
-                    for task in tasks:
-                        task.cancel()
-                    await asyncio.gather(*tasks, return_exceptions=True)
+            async with Link(server, "198.51.100.66") as squatter, Home(server.url) as owner:
+                await squatter.open()
+                await squatter.register(owner.remote_id)
+                tasks = [asyncio.create_task(squatter.obey())]
+                tasks += [asyncio.create_task(contend(owner.remote_id)) for _ in range(ACCOMPLICES)]
+                await asyncio.sleep(3)
+                await owner.start(within=OWNED_WITHIN)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
         self.play(attack, secure=(False,))

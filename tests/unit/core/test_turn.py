@@ -120,10 +120,25 @@ class ListTest(SynchronousTestCase):
             given_to.append(given(client) is not None)
         self.assertEqual(given_to, [True, True, False, False])
 
+    def test_quota_of_blocks(self) -> None:
+        """Below its share in all, a block shares what it has between the blocks within it, down to the /64."""
+        for own, sibling in (
+            ([f"2001:db8:1:{number:x}::1" for number in range(3)], "2001:db8:1:100::1"),
+            ([f"2001:db8:1:1::{number}" for number in range(3)], "2001:db8:1:2::1"),
+        ):
+            world = World(turn_urls=RELAY, turn_total=12)
+            home = world.home()
+            crowd = ["192.0.2.1"] * 9 + ["192.0.2.2"]
+            self.assertEqual(self._relays(world, [home] * 10, crowd), 10)
+            self.assertEqual(self._relays(world, [home] * 2, own[:2]), 2)
+            self.assertEqual(self._relays(world, [home], [sibling]), 1)
+            self.assertEqual(self._relays(world, [home], own[2:]), 0)
+            self.assertEqual(self._relays(world, [home], [sibling]), 1)
+
     def test_quota_in_all(self) -> None:
         """A block of addresses may have all of it; an address elsewhere is served once, whoever has asked."""
         world = World(turn_urls=RELAY, turn_total=4)
         home = world.home()
-        block = [f"2001:db8:1:{number}::1" for number in range(6)]
+        block = [f"2001:db8:1:{number}00::1" for number in range(6)]
         self.assertEqual(self._relays(world, [home] * 6, block), 4)
         self.assertEqual(self._relays(world, [home] * 2, ["192.0.2.1", "2001:db8:2::1"]), 2)

@@ -50,6 +50,19 @@ class DirectWriteTest(SynchronousTestCase):
         self.server.write(b"again at once")
         self.assertEqual(self.peer.recv(100), b"again at once")
 
+    def test_what_the_kernel_holds_is_unsent(self) -> None:
+        """Until the peer has taken it, and whatever waits behind it."""
+        self.server.write(b"x" * 10_000)
+        self.assertEqual(self.server.dataBuffer, b"")
+        self.assertGreaterEqual(self.server.unsent(), 10_000)
+        self.peer.recv(10_000)
+        self.assertEqual(self.server.unsent(), 0)
+        self.server.write(b"x" * 2_000_000)
+        before, waiting = self.server.unsent(), len(self.server.dataBuffer) + self.server._tempDataLen
+        self.peer.recv(1 << 17)
+        self.assertLess(self.server.unsent(), before)
+        self.assertEqual(len(self.server.dataBuffer) + self.server._tempDataLen, waiting)
+
     def test_broken(self) -> None:
         self.peer.close()
         self.server.write(b"one")
