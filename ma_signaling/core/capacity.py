@@ -1,8 +1,9 @@
 """How many sockets this server may hold, of whatever kind, and whose give way first (docs/protocol.md, *Limits*).
 
 While there is room, an address may have as many as it likes. Under pressure, when nine tenths of all places are taken,
-the address with most makes way for one with fewer. The last tenth is for sockets of trusted proxies that have not yet
-said whom they speak for, for connections that are being closed, and for homes that are expected back.
+the address with most makes way for one with fewer. Half of the last tenth is for homes that are expected back, and
+shared in the same way. The rest is for sockets of trusted proxies that have not yet said whom they speak for, for
+connections that are being closed, and for newcomers until somebody has made way for them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.core.address_blocks import blocks_of
-from ma_signaling.core.shares import Place, Shares
+from ma_signaling.core.shares import Path, Place, Shares
 
 RESERVE = 100
 """Descriptors that are kept for all else: listeners, logs, other nodes."""
@@ -43,12 +44,14 @@ class Capacity:
         self.unsent = 0
         """Bytes that wait for slow peers."""
         self._shares: Shares[Socket] = Shares(0)
+        self._reserve: Shares[Socket] = Shares(0)
         self.allow(max_open)
 
     def allow(self, max_open: int) -> None:
         """Let there be so many from now on; those that are open stay."""
         self._max_open = max_open
         self._shares.capacity = max_open - max_open // 10
+        self._reserve.capacity = max(1, max_open // 20)
 
     @property
     def is_full(self) -> bool:
@@ -57,7 +60,7 @@ class Capacity:
 
     def of(self, key: str) -> int:
         """Return how many places the address ``key`` has."""
-        return self._shares.taken(*blocks_of(key))
+        return sum(shares.taken(*blocks_of(key)) for shares in (self._shares, self._reserve))
 
     def accept(self) -> bool:
         """Count a socket that was accepted; False: it is one too many, close it at once."""
@@ -72,21 +75,33 @@ class Capacity:
 
     def has_place(self, key: str, *, is_returning: bool = False) -> bool:
         """Return whether ``take`` would give the address ``key`` a place."""
-        return is_returning or self._shares.has_room() or self._shares.giver_for(blocks_of(key)) is not None
+        blocks = blocks_of(key)
+        return self._is_owed(blocks, is_returning) or any(
+            shares.has_room() or shares.giver_for(blocks) is not None
+            for shares in self._shares_for(is_returning)
+        )
 
     def take(self, key: str, socket: Socket, *, is_returning: bool = False) -> SocketPlace | None:
         """Give ``socket`` a place for the address ``key``; None: it has its fair share or more, and others need theirs.
 
-        ``is_returning``: it may be a home that is expected back, which gets one of the last tenth.
+        ``is_returning``: it may be a home that is expected back, for which more places are kept.
         """
         blocks = blocks_of(key)
-        if not self._shares.has_room():
-            loser = self._shares.make_way(blocks)
-            if loser is not None:
+        for shares in self._shares_for(is_returning):
+            if not shares.has_room():
+                loser = shares.make_way(blocks)
+                if loser is None:
+                    continue
                 loser.give_way()
-            elif not is_returning:
-                return None
-        return self._shares.take(blocks, socket)
+            return shares.take(blocks, socket)
+        return self._reserve.take(blocks, socket) if self._is_owed(blocks, is_returning) else None
+
+    def _is_owed(self, blocks: Path, is_returning: bool) -> bool:
+        """Return whether a place must be found: for the first home that returns to an address."""
+        return is_returning and not self._reserve.taken(blocks[0])
+
+    def _shares_for(self, is_returning: bool) -> tuple[Shares[Socket], ...]:
+        return (self._shares, self._reserve) if is_returning else (self._shares,)
 
 
 def raise_descriptor_limit() -> None:

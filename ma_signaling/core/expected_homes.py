@@ -1,34 +1,48 @@
-"""Homes that are away and expected back, by the addresses that they were connected from: their places are kept."""
+"""Homes that are away and expected back, by the addresses that they were connected from: their places are kept.
+
+Each takes memory, and nothing of it is seen from its address any more: how many there are is shared, too.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.shares import Place, Shares
+
+MAX_EXPECTED = 20_000
+"""How many are expected at once, some 1.5 KiB each."""
 
 
 class ExpectedHomes:
-    """Remote IDs of homes in their grace time."""
+    """Remote IDs of homes in their grace time, and of those after it for whom sessions wait."""
 
-    def __init__(self) -> None:
-        self._keys: dict[str, str] = {}
-        self._count: Counter[str] = Counter()
+    def __init__(self, capacity: int = MAX_EXPECTED) -> None:
+        self._shares: Shares[str] = Shares(capacity)
+        self._places: dict[str, Place[str]] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._places)
 
-    def add(self, remote_id: str, key: str) -> None:
-        """Expect a home back that was connected from the address ``key``."""
+    def add(self, remote_id: str, key: str) -> str | None:
+        """Expect a home back that was connected from the address ``key``.
+
+        Returns who is expected no longer, if there are too many: the newest of the address with most, maybe itself.
+        """
         self.discard(remote_id)
-        self._keys[remote_id] = key
-        self._count[key] += 1
+        blocks, loser = blocks_of(key), None
+        if not self._shares.has_room():
+            loser = self._shares.make_way(blocks)
+            if loser is None:
+                return remote_id
+            del self._places[loser]
+        self._places[remote_id] = self._shares.take(blocks, remote_id)
+        return loser
 
     def discard(self, remote_id: str) -> None:
         """Expect a home no longer."""
-        key = self._keys.pop(remote_id, None)
-        if key is not None:
-            self._count[key] -= 1
-            if not self._count[key]:
-                del self._count[key]
+        place = self._places.pop(remote_id, None)
+        if place is not None:
+            place.release()
 
     def is_expecting(self, key: str) -> bool:
         """Return whether a home of this address is expected back."""
-        return key in self._count
+        return self._shares.taken(*blocks_of(key)) > 0

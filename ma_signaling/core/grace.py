@@ -163,6 +163,12 @@ class Grace:
             told = (partial(self._sessions.home_left, session, end) for session in ended)
             run_all((*told, *((home.forget_messages,) if is_over else ())))
 
+    def end(self, home: Home) -> None:
+        """Let the grace time of a home be over now, if it isn't yet."""
+        if home.timer is not None:
+            home.stop_timer()
+            self.over(home)
+
     def cut_short(self, home: Home) -> None:
         """A home that is away may not come back."""
         home.stop_timer()

@@ -60,7 +60,7 @@ class Home:
         self.former = ""
         """The ID of the connection that held it before: nodes that lose each other for a while know it again."""
         self.ice_servers: bytes | None = None
-        """The fallback that it registered, as JSON."""
+        """The fallback that it registered, as JSON; none while it is away, when it would only take memory."""
         self.askers: dict[str, ClientAddress] | None = None
         """While it is looked up: who has asked for it, whether they still wait or not."""
         self.timer: Timer | None = None
@@ -87,6 +87,7 @@ class Home:
         assert self.connection is not None
         connection, self.connection = self.connection, None
         connection.remote_id = None
+        self.ice_servers = None
         self.former = connection.id
         self.state = HomeState.AWAY
         return connection

@@ -303,9 +303,16 @@ class Registry:
             elif over:
                 self._grace.over(home)
             else:
-                if not holder.is_remote:
-                    self.expected.add(home.remote_id, holder.address.key)
                 self._grace.begin(home, is_elsewhere=holder.is_remote)
+                if not holder.is_remote:
+                    self._expect_back(home.remote_id, holder.address.key)
+
+    def _expect_back(self, remote_id: str, key: str) -> None:
+        """Expect a home back; beyond the bound, the grace of one of the address with most is over at once."""
+        loser = self.expected.add(remote_id, key)
+        if loser is not None:
+            self._report(Event.LIMIT_HIT, limit="homes that are away")
+            self._grace.end(self._homes[loser])
 
     def _drop(self, home: Home) -> None:
         self.expected.discard(home.remote_id)

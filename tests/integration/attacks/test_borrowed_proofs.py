@@ -46,16 +46,16 @@ class BorrowedProofsTest(AttackTest):
 
     options = ("--proof-networks", "127.0.0.0/8")
 
-    def test_relayed_offer(self) -> None:
-        """An impostor passes the offer of its proof on to the home, as a client, and the home's answer back."""
+    def test_impostor_before_a_home_that_proves_itself(self) -> None:
+        """It isn't even asked, so that it has nothing to pass on."""
 
         async def attack(server: Server) -> None:
-            async with Home(server.url) as home, Link(server, "203.0.113.8") as client:
+            async with Home(server.url) as home, Link(server, "198.51.100.66") as impostor:
                 home.trust = server.context or True
                 await home.start()
-                await client.open()
-                await client.call(home.remote_id)
-                self.assertEqual(await self._relay(server, client, home.remote_id), "remote-id-taken")
+                await impostor.open()
+                self.assertEqual((await impostor.register(home.remote_id))["code"], "remote-id-taken")
+                self.assertEqual(impostor.heard, [])
                 self.assertIsNone(home.close_code)
 
         self.play(attack)

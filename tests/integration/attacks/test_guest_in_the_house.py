@@ -19,15 +19,21 @@ class GuestInTheHouseTest(AttackTest):
                 async with Link(server, ADDRESS) as home:
                     await home.open()
                     await home.register("HOME-0001")
-                    for number in range(120):
-                        junk = await stack.enter_async_context(Link(server, ADDRESS))
-                        if b" 101 " in await junk.upgrade():
-                            await junk.say("register-server", remoteId=f"JUNK-{number:04}")
+                    await self._fill(server, stack, 120)
+                # Whatever the home leaves, the guest takes.
+                await self._fill(server, stack, 10)
                 async with Link(server, ADDRESS) as home:
                     await home.open()
                     self.assertEqual((await home.register("HOME-0001"))["type"], "registered")
 
         self.play(attack)
+
+    @staticmethod
+    async def _fill(server: Server, stack: AsyncExitStack, count: int) -> None:
+        for _ in range(count):
+            junk = await stack.enter_async_context(Link(server, ADDRESS))
+            if b" 101 " in await junk.upgrade():
+                await junk.say("register-server", remoteId=f"JUNK-{id(junk):x}")
 
     def test_junk_sockets(self) -> None:
         async def attack(server: Server) -> None:

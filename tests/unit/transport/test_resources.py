@@ -78,6 +78,21 @@ class SocketsTest(SynchronousTestCase):
         server.connect("127.0.0.1", b"X-Forwarded-For: 192.0.2.2\r\n")
         assert [client.close_code() for client in crowd] == [None] * 17 + [1013]
 
+    def test_a_home_that_is_expected_back_opens_no_door_for_others(self) -> None:
+        """Its address gets a few places more, which are shared as well: there is always one to knock at."""
+        server = Server(max_connections=40)
+        home = server.home()
+        crowd = [server.connect("192.0.2.1") for _ in range(35)]
+        home.lose()
+        crowd.append(server.connect("192.0.2.1"))
+        for number in range(10):
+            late = server.accept("192.0.2.1")
+            assert late.transport.aborted == (number >= 2)
+            if number >= 2:
+                late.lose()
+        assert server.hub.capacity.of("192.0.2.1") == 38
+        server.connect("192.0.2.2")
+
     def test_all_places_are_given_back(self) -> None:
         server = Server()
         for farewell in ("websocket", "http", "head", "upgraded"):
