@@ -72,6 +72,18 @@ class NamesTest(SynchronousTestCase):
             for name in re.findall(r"`(test_\w+\.py)`", prose(page)):
                 assert list((ROOT / "tests").rglob(name)), f"{page.name}: {name}"
 
+    def test_security(self) -> None:
+        """No promise without a test, and each attack that is played is named."""
+        page = prose(ROOT / "SECURITY.md")
+        for heading in ("What is promised", "Attacks, defences, tests"):
+            section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].rpartition("\n- ")
+            items = re.split(r"\n- ", section[0] + section[1] + section[2].partition("\n\n")[0])[1:]
+            assert len(items) > 6, heading
+            for item in items:
+                assert re.search(r"`(test_\w+\.py|tests/\w+)`", item), f"no test shows: {item}"
+        for module in (ROOT / "tests" / "integration" / "attacks").glob("test_*.py"):
+            assert f"`{module.name}`" in page, module.name
+
     def test_targets_of_make(self) -> None:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

@@ -93,6 +93,20 @@ class NewcomersTest(ProvableTestCase):
         assert owner.heard_of("registered") == [REGISTERED]
         assert not squatter.is_there
 
+    def test_how_long_others_make_the_owner_wait(self) -> None:
+        """Who came before is asked before, four at once: up to four, and it is asked within 30 s."""
+        for others, seconds in ((4, 25.0), (8, 40.0)):
+            self.setUp()
+            for number in range(others):
+                self.newcomer(f"198.51.100.{number}")
+            owner = self.newcomer("192.0.2.77")
+            self.lives()
+            self.world.advance(seconds - 0.1)
+            assert owner.heard == []
+            self.world.advance(0.1)
+            self.asked(owner).asked.proved()
+            assert owner.heard_of("registered") == [REGISTERED]
+
     def test_no_proof_in_time(self) -> None:
         home, *newcomers = self.sides()
         self.world.advance(14.9)
