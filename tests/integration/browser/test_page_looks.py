@@ -128,6 +128,9 @@ class LooksTests(DoctorTestCase):
                     told = [visit.page.locator(each).is_visible() for each in ("#try-box", "#remarks-box")]
                     wanted = state in ("offline", "blocked", "danger"), state == "remarks"
                     assert told == [*wanted], state
+                if state == "remarks":
+                    # A step is called by its station.
+                    assert "Most of it went into: Your home." in visit.page.locator("#remarks").inner_text()
                 assert headline["y"] + headline["height"] <= visit.page.viewport_size["height"], state  # type: ignore[index]
 
         for device, options in (("phone", PHONE), ("desktop", DESKTOP)):  # noqa: B007

@@ -16,9 +16,10 @@ function element(name, className, content = "") {
   return made;
 }
 
-/** Values as the texts want them. */
+/** Values as the texts want them: a step is called by its station, since only that is a word for everybody. */
 function valuesOf(values = {}) {
-  return { ...common, ...values, ...(values.step && { step: text(`steps.${values.step}`) }) };
+  const station = values.step && find(`station-${stationOf(values.step)}`).querySelector(".name").textContent;
+  return { ...common, ...values, ...(station && { step: station }) };
 }
 
 function hints(code, values) {
