@@ -60,10 +60,10 @@ class Ground:
         return next(self._numbers)
 
     def address(self) -> str:
-        """A client address that nobody else gets: every third one IPv6, each of them in a /64 of its own."""
+        """A client address that nobody else gets: every third one IPv6, each of them in a /48 of its own."""
         number = self.number()
         if number % 3 == 0:
-            return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+            return f"2001:{0xDB8 + (number >> 16):x}:{number & 0xFFFF:x}::1"
         return f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
     async def connect(self, address: str) -> aiohttp.ClientWebSocketResponse:

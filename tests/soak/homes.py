@@ -52,6 +52,8 @@ class Home:
             await self.ground.pause(8, 25)
             if self.ground.is_over:
                 return
+            if self.steady:
+                continue
             try:
                 await self._act()
             except (Disturbed, OSError, aiohttp.ClientError) as problem:
@@ -67,29 +69,27 @@ class Home:
 
     async def _act(self) -> None:
         choice = random.random()
-        if self.steady or choice < 0.3:
-            await self._restart_in_place()
+        if choice < 0.3:
+            await self._fall_silent()
         elif choice < 0.8:
             await self._be_lost()
         else:
             await self._restart()
 
-    async def _restart_in_place(self) -> None:
-        """A new connection from the same address, while the old one is still there."""
+    async def _fall_silent(self) -> None:
+        """Its network is gone without a word, and it comes back by another: the old connection answers no probe."""
         if not await self.traffic.stop():
             return
         assert self._reader is not None
+        assert self._ws is not None
+        old = self._ws
+        self._reader.cancel()
+        await asyncio.wait([self._reader])
         newcomer = await self.ground.connect(self.address)
-        self._may_end = True
-        self.traffic.gates[CLIENT].set()
-        await self._register(newcomer)
-        # What came on the old connection comes first.
-        await asyncio.wait_for(self._reader, WITHIN)
-        if self._ws is not None and self._ws.close_code != 4000:
-            self.ground.fail(f"a replaced home was closed with {self._ws.close_code}, not with 4000")
-        self._use(newcomer)
+        self._use(await self._register(newcomer))
+        await vanish(old)
         self.traffic.go_on()
-        self.ground.figures["homes: replaced by themselves"] += 1
+        self.ground.figures["homes: silent and back"] += 1
 
     async def _be_lost(self) -> None:
         """The connection breaks, clients go on talking, and the home is back within the grace time."""
@@ -151,6 +151,8 @@ class Home:
     async def _take(self, ws: Socket, message: dict[str, Any]) -> None:
         match message["type"]:
             case "client-connected":
+                if (visit := self.visits.get(message["sessionId"])) is not None:
+                    visit.begin_anew()
                 self._spawn(self._say_ready(message["sessionId"]))
             case "client-disconnected":
                 self._client_left(message["sessionId"])
@@ -178,10 +180,11 @@ class Home:
         if complaint is not None:
             self.ground.fail(complaint)
             return
-        self.traffic.take_time(visit, CLIENT, index)
-        self.traffic.leave(visit)
-        if index == 0:
-            self._spawn(self._answer(visit))
+        if index >= visit.heard_before:
+            self.traffic.take_time(visit, CLIENT, index)
+            self.traffic.leave(visit)
+            if index == 0:
+                self._spawn(self._answer(visit))
         if visit.heard[CLIENT] == visit.total[CLIENT]:
             visit.home_heard_all.set()
 
@@ -189,13 +192,14 @@ class Home:
         ready = {"type": "session-ready", "sessionId": session_id, "iceServers": ice_servers(session_id)}
         while not self.traffic.gates[HOME].is_set():
             await self.traffic.gates[HOME].wait()
-        assert self._ws is not None
-        await self._ws.send_json(ready)
+        if self._ws is not None:
+            await self._ws.send_json(ready)
 
     async def _answer(self, visit: Visit) -> None:
         for index in range(visit.total[HOME]):
             await self.traffic.enter(visit, HOME)
-            assert self._ws is not None
+            if self._ws is None:
+                return
             self.traffic.stamp(visit, HOME, index)
             await self._ws.send_json(visit.message(HOME, index))
             if random.random() < 0.3:

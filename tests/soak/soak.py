@@ -94,7 +94,7 @@ def main() -> int:
         parser.error("between 10 seconds and a day, please")
     begun = time.monotonic()
     # Its report tells of tracebacks.
-    with ServerProcess(may_fail=True) as server:
+    with ServerProcess("--start-grace", "0", may_fail=True) as server:
         status = asyncio.run(soak(server, seconds))
         if (stopped := server.stop()) != 0:
             say(f"BROKEN the server ended with {stopped}")

@@ -24,6 +24,8 @@ class Visit:
         """Messages that each side sends: an offer or an answer, and its candidates."""
         self.heard = {CLIENT: 0, HOME: 0}
         """Messages of each side that the other has got."""
+        self.heard_before = 0
+        """Those of the client that the home has got on an earlier connection: it gets them again, until it answers."""
         self.sent: dict[tuple[str, int], tuple[float, int]] = {}
         self.in_flight = 0
         self.home_heard_all = asyncio.Event()
@@ -39,12 +41,18 @@ class Visit:
             data: dict[str, Any] = {"type": kind, "sdp": text + " a=candidate" * 150}
         else:
             kind = "ice-candidate"
-            data = {"candidate": text, "sdpMid": str(index % 2), "sdpMLineIndex": None, "x": [index, 0.5]}
+            data = {"candidate": text, "sdpMid": str(index % 2), "sdpMLineIndex": 0, "x": [index, 0.5]}
         return {"type": kind, "sessionId": self.session_id, "data": data}
 
     def ice_servers(self) -> list[dict[str, str]]:
         """What the home gives its client."""
         return ice_servers(self.session_id)
+
+    def begin_anew(self) -> None:
+        """The home is told of it again: what the client has sent comes once more, from the first message on."""
+        self.heard_before = max(self.heard_before, self.heard[CLIENT])
+        self.heard[CLIENT] = 0
+        self.home_was_told.clear()
 
     def complaint(self, side: str, message: dict[str, Any]) -> str | None:
         """Take a message that ``side`` has sent; what is wrong with it, if anything."""
@@ -72,6 +80,8 @@ class Traffic:
     def __init__(self, ground: Ground) -> None:
         self.gates = {CLIENT: asyncio.Event(), HOME: asyncio.Event()}
         self.absences = 0
+        self.stops = 0
+        """How often the home has stopped answering, or tried to."""
         self._ground = ground
         self._in_flight = 0
 
@@ -105,6 +115,7 @@ class Traffic:
 
     async def stop(self) -> bool:
         """Let nobody send, and wait until all has arrived; False: it goes on, since it took too long."""
+        self.stops += 1
         for gate in self.gates.values():
             gate.clear()
         try:

@@ -35,7 +35,12 @@ PIPELINE = b"GET /api/check/HOME HTTP/1.1\r\nHost: h\r\n\r\n" * 2000
 
 
 class StalledLoopTest(AttackTest):
-    """A home keeps its Remote ID through floods: what anybody gets of a turn is bounded."""
+    """A home keeps its Remote ID through floods.
+
+    What anybody gets of a turn is bounded, whoever is beyond a budget is read more slowly and then closed, and a
+    verdict comes after reading. Budgets alone are enough against these floods, and without all three each of them
+    succeeds. Apart, ``test_resources.py`` shows the first, ``test_budgets.py`` the second, ``LateLoopTest`` the third.
+    """
 
     options = ("--takeover-timeout", "1")
 
