@@ -175,7 +175,10 @@ class Acme(Service):
         now = self._wall()
         due = due_at(held, self._names, self._record)
         self._record.succeeded(now, due)
-        _log.info("ACME: a certificate was issued for {names}", names=self._list())
+        end = f"{datetime.fromtimestamp(held.end, UTC):%Y-%m-%d %H:%M} UTC"
+        _log.info(
+            "ACME: a certificate was issued for {names}, valid until {end}", names=self._list(), end=end
+        )
         if due <= now:
             _log.error(
                 "ACME: the new certificate is for {held}, until {end:%Y-%m-%d %H:%M:%S} UTC, which is not what was"

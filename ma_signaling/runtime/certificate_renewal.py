@@ -27,8 +27,8 @@ POLL_SECONDS = 10.0
 
 DAY = 86400.0
 
-WARN_DAYS = 14
-"""How many days before its end a certificate is warned of, once a day."""
+WARN_SECONDS = 14 * DAY
+"""How long before its end a certificate is warned of, once a day; at most a quarter of its lifetime."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -56,13 +56,18 @@ class Certificates(Periodic):
         reactor: IReactorTime,
         wall: Callable[[], float] = time.time,
         find_challenge: FindContext = lambda _: None,
+        stands_in: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``find_challenge`` returns what a CA is shown that examines whether this server has a name."""
+        """``find_challenge`` returns what a CA is shown that examines whether this server has a name.
+
+        ``stands_in`` returns whether the certificate is none that a client accepts: then the log says nothing about it.
+        """
         super().__init__("TLS certificate", POLL_SECONDS, self._look, reactor)
         self._paths = (certificate.absolute(), key.absolute())
         self._reactor = reactor
         self._wall = wall
         self._find_challenge = find_challenge
+        self._stands_in = stands_in
         self._seen: Stamp = ()
         self._daily_at = 0.0
 
@@ -87,6 +92,11 @@ class Certificates(Periodic):
         self._problem = None
         self._read(stamp_of(*self._paths))
 
+    def renewed(self) -> None:
+        """Read the files, whose new content the log has been told of."""
+        self._problem = None
+        self._read(stamp_of(*self._paths), is_told=True)
+
     def _look(self) -> None:
         stamp = stamp_of(*self._paths)
         if stamp != self._seen:
@@ -99,12 +109,12 @@ class Certificates(Periodic):
             self._use(self._pair)
             self._warn()
 
-    def _read(self, stamp: Stamp) -> None:
+    def _read(self, stamp: Stamp, *, is_told: bool = False) -> None:
         """Accept what the files hold; what is wrong with it is logged, but not twice in a row."""
         # Of before the reading: what changes meanwhile is read the next time.
         self._seen = stamp
         try:
-            self._accept(read_pair(*self._paths))
+            self._accept(read_pair(*self._paths), is_told=is_told)
             self._problem = None
         except Exception as problem:  # noqa: BLE001 - it would end the looking, unseen until the certificate ends
             text = str(problem) if isinstance(problem, BadPair) else f"unforeseen: {problem!r}"
@@ -112,10 +122,11 @@ class Certificates(Periodic):
                 self._problem = text
                 _log.error("TLS: {problem}; the previous certificate stays in use", problem=text)
 
-    def _accept(self, pair: KeyPair) -> None:
+    def _accept(self, pair: KeyPair, *, is_told: bool = False) -> None:
         if self._pair is None or pair.content != self._pair.content:
             self._use(pair)
-        _log.info("TLS: the certificate is valid until {end}", end=self._end())
+        if not is_told and not self._stands_in():
+            _log.info("TLS: the certificate is valid until {end}", end=self._end())
         self._warn()
 
     def _use(self, pair: KeyPair) -> None:
@@ -133,18 +144,20 @@ class Certificates(Periodic):
         )
 
     def _warn(self) -> None:
+        if self._stands_in():
+            return
         if self._not_before.timestamp() > self._wall():
             begin = _readable(self._not_before)
             _log.warn(
                 "TLS: the certificate is not valid before {begin}: clients refuse it until then", begin=begin
             )
-        days = (self.not_after - self._wall()) / DAY
-        if days <= 0:
+        left = self.not_after - self._wall()
+        lifetime = self.not_after - self._not_before.timestamp()
+        if left <= 0:
             _log.warn("TLS: the certificate expired on {end}: clients refuse it", end=self._end())
-        elif days <= WARN_DAYS:
-            _log.warn(
-                "TLS: the certificate expires in {days} days, on {end}", days=int(days), end=self._end()
-            )
+        elif left <= min(WARN_SECONDS, lifetime / 4):
+            days = int(left / DAY)
+            _log.warn("TLS: the certificate expires in {days} days, on {end}", days=days, end=self._end())
 
     def _end(self) -> str:
         return _readable(datetime.fromtimestamp(self.not_after, UTC))

@@ -35,9 +35,15 @@ class CertificateSource:
             check_acme()
             assert state is not None
             self.acme = Acme(settings, state.path / "acme", self._challenges, reactor, self._renewed)
-            self._use(self.acme.pair, self.acme.pair, reactor)
+            self.certificates = Certificates(
+                self.acme.pair,
+                self.acme.pair,
+                reactor,
+                find_challenge=self._challenges.context_for,
+                stands_in=self._has_none,
+            )
         elif settings.tls_cert:
-            self._use(Path(settings.tls_cert), Path(settings.tls_key), reactor)
+            self.certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
     def make_redirect(
         self, factory: SignalingFactory, report: Report, reactor: IReactorTime
@@ -60,14 +66,12 @@ class CertificateSource:
             reactor,
         )
 
-    def _use(self, certificate: Path, key: Path, reactor: IReactorTime) -> None:
-        self.certificates = Certificates(
-            certificate, key, reactor, find_challenge=self._challenges.context_for
-        )
-
     def _renewed(self) -> None:
         assert self.certificates is not None
-        self.certificates.reload()
+        self.certificates.renewed()
+
+    def _has_none(self) -> bool:
+        return self.acme is not None and not self.acme.is_issued
 
 
 def check_acme() -> None:

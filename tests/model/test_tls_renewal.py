@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from ma_signaling.runtime import key_pair
+from ma_signaling.runtime import certificate_renewal, key_pair
 from ma_signaling.runtime.certificate_renewal import DAY, POLL_SECONDS, Certificates
 from tests.support.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
@@ -142,10 +142,10 @@ class RenewalTest(TlsTestCase):
     def test_the_unforeseen_does_not_end_the_looking(self) -> None:
         certificates = self.start()
         serial = AUTHORITY.issue(self.certificate, self.key)
-        patch = self.patch(key_pair, "read_regular", lambda path: None)
+        patch = self.patch(certificate_renewal, "read_pair", lambda *_: None)
         self.turn(3)
         (line,) = self.lines(LogLevel.error)
-        assert "unforeseen: TypeError" in line, line
+        assert "unforeseen: AttributeError" in line, line
         patch.restore()
         self.turn()
         assert self.shown(certificates) == serial
@@ -181,6 +181,34 @@ class RenewalTest(TlsTestCase):
         AUTHORITY.issue(self.certificate, self.key, days=13.9)
         self.start()
         assert self.lines(LogLevel.warn)[0].startswith("TLS: the certificate expires in 13 days, on ")
+
+    def test_warning_of_one_that_does_not_live_long(self) -> None:
+        """A CA issues those for days, and a renewal comes before a quarter of them is left."""
+        AUTHORITY.issue(self.certificate, self.key, days=6, begins=0)
+        certificates = self.start()
+        self.began -= 200 * DAY
+        self.lines(LogLevel.warn)
+        certificates.reload()
+        self.clock.pump([DAY / 2] * 8)
+        assert not self.lines(LogLevel.warn)
+        self.clock.pump([DAY / 2] * 2)
+        (line,) = self.lines(LogLevel.warn)
+        assert line.startswith("TLS: the certificate expires in "), line
+
+    def test_one_that_stands_in(self) -> None:
+        """No client accepts it, and it ends soon: the log says what it is for, elsewhere."""
+        AUTHORITY.issue(self.certificate, self.key, days=1)
+        is_over: list[bool] = []
+        certificates = self.start(stands_in=lambda: not is_over)
+        self.clock.pump([POLL_SECONDS] * int(2 * DAY / POLL_SECONDS))
+        assert not [*self.lines(LogLevel.warn), *self.lines(LogLevel.info)]
+        is_over.append(True)
+        AUTHORITY.issue(self.certificate, self.key, days=90)
+        certificates.renewed()
+        assert not [*self.lines(LogLevel.warn), *self.lines(LogLevel.info)]
+        certificates.reload()
+        (line,) = self.lines(LogLevel.info)
+        assert "is valid until" in line
 
     def test_warning_of_one_that_is_not_valid_yet(self) -> None:
         self.start()

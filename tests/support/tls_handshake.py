@@ -86,7 +86,7 @@ class TlsTestCase(SynchronousTestCase):
         self.certificate, self.key = self.directory / "fullchain.pem", self.directory / "privkey.pem"
         self.serial = AUTHORITY.issue(self.certificate, self.key)
 
-    def start(self, certificate: Path | None = None, key: Path | None = None) -> Certificates:
+    def start(self, certificate: Path | None = None, key: Path | None = None, **options: Any) -> Certificates:
         """The service, on a clock of its own, with the wall clock at today and going with it."""
         self.clock = Clock()
         today = x509.load_pem_x509_certificates(self.certificate.read_bytes())[0].not_valid_before_utc
@@ -97,6 +97,7 @@ class TlsTestCase(SynchronousTestCase):
             key or self.key,
             reactor,
             lambda: self.began + self.clock.seconds(),
+            **options,
         )
         certificates.privilegedStartService()
         certificates.startService()
