@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.acme.client import Talk, Wanted
 from tests.support.certificates import Authority, make_certificate
+from tests.support.name_server import NameServer
 from tests.support.pebble_process import Pebble
 from tests.support.server_process import OPENER, ServerProcess, eventually
 from tests.support.tls_handshake import trusting
@@ -31,11 +32,14 @@ class AcmeTestCase(SynchronousTestCase):
     """A CA, and servers that ask it."""
 
     valid_seconds = 3600
+    names = ("localhost",)
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.ca = Pebble(self.directory, seconds=self.valid_seconds)
+        name_server = NameServer()
+        self.addCleanup(name_server.close)
+        self.ca = Pebble(self.directory, seconds=self.valid_seconds, name_server=name_server.address)
         self.addCleanup(self.ca.stop)
 
     def server(self, *, port: int | None = None) -> ServerProcess:
@@ -45,8 +49,7 @@ class AcmeTestCase(SynchronousTestCase):
             *(
                 "--metrics-allow",
                 "127.0.0.1",
-                "--acme-domain",
-                "localhost",
+                *(part for name in self.names for part in ("--acme-domain", name)),
                 "--acme-agree-tos",
                 "--acme-directory",
                 self.ca.url,
@@ -55,11 +58,11 @@ class AcmeTestCase(SynchronousTestCase):
             plain="--http-port",
         )
 
-    def serial(self, port: int) -> str:
-        """The number of the certificate that a client is shown that trusts this CA alone."""
+    def serial(self, port: int, name: str = "localhost") -> str:
+        """The number of the certificate for ``name`` that a client is shown that trusts this CA alone."""
         with (
             socket.create_connection(("127.0.0.1", port), timeout=WITHIN) as plain,
-            trusting(self.ca.root()).wrap_socket(plain, server_hostname="localhost") as secured,
+            trusting(self.ca.root()).wrap_socket(plain, server_hostname=name) as secured,
         ):
             certificate = secured.getpeercert()
             assert certificate is not None
@@ -67,15 +70,17 @@ class AcmeTestCase(SynchronousTestCase):
 
 
 class IssuedTest(AcmeTestCase):
-    """Everything works."""
+    """Everything works, for several names."""
 
     valid_seconds = 9
+    names = ("localhost", "signaling.example.org", "www.signaling.example.org")
 
     def test_issue_and_renew(self) -> None:
         self.ca.start()
         with self.server() as server:
-            eventually(lambda: "a certificate was issued for localhost" in server.log(), server.log)
-            first = self.serial(self.ca.tls_port)
+            eventually(lambda: "a certificate was issued for localhost, s" in server.log(), server.log)
+            first, *others = [self.serial(self.ca.tls_port, name) for name in self.names]
+            assert set(others) == {first}
             eventually(lambda: server.log().count("a certificate was issued") == 2, server.log)
             assert self.serial(self.ca.tls_port) != first
             assert server.get("/ready") == {"ready": True}

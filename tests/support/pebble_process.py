@@ -21,8 +21,9 @@ STARTS_WITHIN = 20.0
 class Pebble:
     """A CA whose files are in ``directory``; ``start`` may follow ``stop``, and it has forgotten all then."""
 
-    def __init__(self, directory: Path, *, seconds: int) -> None:
+    def __init__(self, directory: Path, *, seconds: int, name_server: str) -> None:
         """It issues certificates that are valid for so many ``seconds``."""
+        self._name_server = name_server
         self.port, self._management = free_port(), free_port()
         self.tls_port, self.http_port = free_port(), free_port()
         """Where it looks for challenges."""
@@ -51,7 +52,7 @@ class Pebble:
         self._configuration.write_text(json.dumps({"pebble": self._settings}), encoding="utf-8")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program, "-config", str(self._configuration)],
+                [program, "-config", str(self._configuration), "-dnsserver", self._name_server],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"},

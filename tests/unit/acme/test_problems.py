@@ -47,11 +47,13 @@ class ExplainTest(SynchronousTestCase):
         )
         self.assert_line(failed_challenge("http-01", "unauthorized", "404"), "port 80: let the name")
         self.assert_line(failed_challenge("http-01", "dns", "NXDOMAIN"), "has no address", "A or AAAA")
-        self.assert_line(failed_challenge("http-01", "caa", "no"), "a CAA record of a.example.org forbids")
+        self.assert_line(
+            failed_challenge("http-01", "caa", "no"), "a CAA record of a.example.org forbids", "let it name"
+        )
 
     def test_refusals(self) -> None:
         for code, part in (
-            ("rateLimited", "has a rate limit, which is reached: too many certificates already issued"),
+            ("rateLimited", "has a rate limit, which is reached: wait, and keep the state directory"),
             ("rejectedIdentifier", "issues nothing for a name of --acme-domain"),
             ("invalidContact", "refuses --acme-email"),
             ("externalAccountRequired", "doesn't support"),
@@ -64,7 +66,9 @@ class ExplainTest(SynchronousTestCase):
     def test_troubles(self) -> None:
         self.assert_line(requests.exceptions.SSLError("self-signed"), "not trusted", "--acme-ca")
         self.assert_line(
-            requests.exceptions.ReadTimeout("slow"), "the CA at ca.example.org can't be reached: slow"
+            requests.exceptions.ReadTimeout("slow"),
+            "the CA at ca.example.org can't be reached: let this machine connect",
+            "(slow)",
         )
         self.assert_line(errors.TimeoutError(), "not decided in time")
         self.assert_line(KeyError("newNonce"), f"no ACME server answers at {DIRECTORY}")
