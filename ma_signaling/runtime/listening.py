@@ -28,6 +28,7 @@ from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Report
 from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.inherited_port import InheritingReactor
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.secure_sockets import secure
@@ -115,7 +116,9 @@ class Ports(Service):
         self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True
     ) -> IListeningPort:
         sharing = self._sharing if is_shared and not _is_inherited(text) else None
-        if not text.isdigit():
+        if _is_inherited(text):
+            port = self._listen(text, factory, InheritingReactor(self._reactor, BACKLOG))
+        elif not text.isdigit():
             port = self._listen(text, factory, sharing or self._reactor)
         elif sharing is None:
             port = self._listen_everywhere(text, factory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,26 @@ class ActivationTest(SynchronousTestCase):
             while b"registered" not in (received := waiting[0].recv(4096)):
                 assert received
             assert "Traceback" not in unit.log(), unit.log()
+
+    def test_unix_socket(self) -> None:
+        """It stays as systemd has made it, for a proxy that connects to its path before and after a restart."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "socket"
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(path))
+            listener.listen(7)
+            path.chmod(0o640)
+            with Unit(unit_environment(), listener) as unit:
+                for _ in range(2):
+                    unit.start(MA_SIGNALING_PORT="systemd:domain=UNIX:index=0")
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.settimeout(STARTS_WITHIN)
+                        client.connect(str(path))
+                        client.sendall(HEALTH)
+                        assert self.answer(client) == b"HTTP/1.1 200 OK"
+                    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+                    unit.signal(signal.SIGTERM)
+                    unit.wait()
 
     def test_watchdog_is_fed(self) -> None:
         """Also while the service says goodbye: systemd would kill one that takes its time."""

@@ -40,7 +40,7 @@ class Unit:
     def __init__(self, environment: Mapping[str, str], listener: socket.socket) -> None:
         """Take what the unit's file adds to the environment, and a listening socket, which this then owns."""
         self.listener = listener
-        self.port: int = listener.getsockname()[1]
+        self.port: int = 0 if listener.family == socket.AF_UNIX else listener.getsockname()[1]
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-unit-"))
         self._environment = {
             name: value.replace("%S", str(self._directory)).replace("%t", str(self._directory))
