@@ -71,10 +71,14 @@ class Server:
             raise Failed(
                 f"no server has its admin socket at {self._path} (--admin-socket, --socket)"
             ) from None
+        except PermissionError:
+            raise Failed(f"{self._path} is for root and for the user that the server runs as") from None
         except (OSError, http.client.HTTPException) as problem:
             raise Failed(f"{self._path}: {problem}") from None
         if reply.status == 200:
             return reply
+        if reply.status == 404:
+            raise Failed(f"this server knows nothing called {given.get('target', names[-1])}")
         error = _parse(reply.read()).get("error", f"status {reply.status}")
         raise Failed(str(error))
 

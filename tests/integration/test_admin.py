@@ -151,7 +151,8 @@ class AdminTest(SynchronousTestCase):
         self.curl("POST", "/bans", "?target=1.2.3", status=400)
         assert self.admin("unban", "192.0.2.0/24") == "unbanned: 192.0.2.0/24\n"
         self.curl("DELETE", "/bans/{name}", name="OTHER", status=404)
-        self.admin("unblock", "192.0.2.1", status=1)
+        assert "knows nothing called 192.0.2.1" in self.admin("unblock", "192.0.2.1", status=1)
+        assert "knows nothing called nobody" in self.admin("kick", "nobody", status=1)
         self.curl("DELETE", "/blocks/{name}", name="192.0.2.1", status=404)
         assert self.admin("log-level", "debug") == "debug\n"
         self.curl("PUT", "/log-level", "?level=info")

@@ -15,6 +15,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
 from tests import ROOT
+from tests.support.free_ports import free_port
+from tests.support.server_process import OPENER, end, eventually
+
+
+def is_healthy(port: int) -> bool:
+    """Whether a server answers at a port."""
+    try:
+        with OPENER.open(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
+            return b'"status":"ok"' in reply.read()
+    except OSError:
+        return False
 
 
 class InstallTest(SynchronousTestCase):
@@ -40,6 +51,7 @@ class InstallTest(SynchronousTestCase):
             for arguments in ([str(source)], ["--no-deps", "--editable", str(source)]):
                 self.run_in(directory, *pip, "install", *arguments)
                 assert "    ma-signaling " in self.run_in(directory, str(bin_directory / "twistd"), "--help")
+                self.assert_serves(directory, bin_directory)
                 version = self.run_in(directory, str(bin_directory / "ma-signaling"), "--version")
                 assert version == f"ma-signaling {__version__}\n"
                 # The pages are files beside the code.
@@ -51,6 +63,22 @@ class InstallTest(SynchronousTestCase):
                     list((ROOT / "ma_signaling" / "http" / "pages" / "doctor").iterdir())
                 )
                 self.run_in(directory, *pip, "uninstall", "--yes", "ma-signaling")
+
+    def assert_serves(self, directory: Path, bin_directory: Path) -> None:
+        """It starts as the README says, with what it has installed alone."""
+        port = free_port()
+        process = subprocess.Popen(
+            [str(bin_directory / "twistd"), "-n", "--pidfile=", "ma-signaling", "--port", str(port)],
+            cwd=directory,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            eventually(lambda: is_healthy(port), lambda: f"exit status {process.poll()}")
+        finally:
+            end(process)
+        assert process.returncode == 0
 
     def test_plugin_directory_is_no_package(self) -> None:
         """An __init__.py there would hide Twisted's own plugins."""
