@@ -32,7 +32,7 @@ class AcmeTestCase(SynchronousTestCase):
     """A CA, and servers that ask it."""
 
     valid_seconds = 3600
-    names = ("localhost",)
+    names: tuple[str, ...] = ("localhost",)
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
