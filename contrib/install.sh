@@ -27,7 +27,10 @@ restart() {
         systemctl daemon-reload
         systemctl enable --quiet --now ma-signaling.socket
         systemctl enable --quiet ma-signaling.service
-        systemctl restart ma-signaling.service
+        systemctl restart ma-signaling.service || {
+            echo "it does not start: journalctl -u ma-signaling says why, and make rollback goes back" >&2
+            exit 1
+        }
     fi
 }
 
