@@ -51,10 +51,15 @@ def notify_socket(address: str) -> Iterator[socket.socket]:
 
 def _fill(address: str) -> int:
     """Send what fits into a socket that nobody reads; returns how many messages that were."""
-    sent = 0
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+    sent, before = 0, -1
+    # One sender's own buffer may be full before the socket is.
+    while sent != before:
+        before = sent
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+            contextlib.suppress(BlockingIOError),
+        ):
+            sender.setblocking(False)
             while True:
                 sender.sendto(b"x", address)
                 sent += 1
