@@ -134,6 +134,27 @@ class ComposeTest(SynchronousTestCase):
             assert set(environment) <= known, path
             load({}, environment)
 
+    def test_each_is_looked_after(self) -> None:
+        """Each service of the image has a health check, which not every format keeps, and no needless rights."""
+        found = 0
+        for path in COMPOSE:
+            for name, service in self.services(path)[0].items():
+                if service.get("image") == "ma-signaling":
+                    assert "healthcheck" in service, (path.name, name)
+                    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), (path.name, name)
+                    found += 1
+        assert found == 5
+
+    def test_an_example_for_each_variable(self) -> None:
+        example = (ROOT / "contrib" / "compose" / "env.example").read_text(encoding="utf-8")
+        said = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
+        used: set[str] = set()
+        for path in COMPOSE:
+            text = path.read_text(encoding="utf-8")
+            used |= set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text))
+            used |= set(re.findall(r"^ +environment: ([A-Z_]+)$", text, re.MULTILINE))
+        assert used == said
+
     def test_the_home_understands_its_own(self) -> None:
         path = ROOT / "contrib" / "compose" / "own-remote-access-home.yml"
         with mock.patch.dict(
