@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.contest import Contest
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.session import Session
 
@@ -43,7 +43,7 @@ class Views:
             "state": home.state.value,
             "sessions": len(sessions.of(home)) + len(sessions.remote.of(home)),
         }
-        if home.connection is not None and not home.connection.is_remote:
+        if home.connection is not None and home.state is HomeState.LOCAL:
             view |= self.connection(home.connection)
         return view
 

@@ -18,11 +18,11 @@ from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import HOLDER_SECONDS
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.contenders import Newcomer
 from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
+from ma_signaling.core.takeover import Newcomer
 
 BETTER_ANSWER_SECONDS = 0.25
 """How long a claim waits for better answers after one that says nothing."""
@@ -162,7 +162,7 @@ class Claims:
             self._context.send(fields["node"], "proof", **proof, given=False, reason=None)
 
     def _newcomer(self, claim: Claim) -> Newcomer:
-        return self._context.hub.registry.contests.newcomer(claim.newcomer)
+        return self._context.hub.registry.contests.newcomers[claim.newcomer]
 
     # States
 
@@ -216,7 +216,7 @@ class Claims:
                 self._context.send_to_holder(remote_id, "withdrawn", connection=newcomer.id)
         home = registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL and home.connection is newcomer:
-            registry.contests.dispute_over(home)
+            registry.contests.review_offers(home)
         elif home is not None and home.connection is None:
             self._directory.look_up(remote_id)
         self._directory.registrations.disinherit(remote_id)

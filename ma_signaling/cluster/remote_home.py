@@ -28,6 +28,7 @@ class RemoteHome(Connection):
 
     __slots__ = ("_messages", "heard_at", "home_id", "name", "node")
 
+    is_remote = True
     congested = False
 
     def __init__(
@@ -38,7 +39,7 @@ class RemoteHome(Connection):
         address: ClientAddress,
         messages: Messages,
     ) -> None:
-        super().__init__(f"{name}@{node}", self, address, _NO_BUDGET, is_remote=True)
+        super().__init__(f"{name}@{node}", self, address, _NO_BUDGET)
         self.home_id = remote_id
         """The Remote ID that it holds."""
         self.node = node

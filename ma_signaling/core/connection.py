@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.peer import ClientAddress, Peer
@@ -49,6 +50,10 @@ class SilentConnections:
             self._by_key.pop(connection.address.key, None)
 
 
+TRUSTED_SECONDS = 600.0
+"""How long a proof counts that a holder gave in a contest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A proof of possession that a connection gave."""
@@ -57,9 +62,16 @@ class Proof:
     in_contest: bool
     """As the holder in a contest: only that one counts later."""
 
+    def counts(self, now: float) -> bool:
+        """Return whether its holder need not prove itself in another contest."""
+        return self.in_contest and now - self.at < TRUSTED_SECONDS
+
 
 class Connection:
     """One peer. ``Registry`` has the home of a connection that holds a Remote ID, ``Sessions`` a client's session."""
+
+    is_remote: ClassVar[bool] = False
+    """Whether it is a connection of another node, which ``peer`` leads to."""
 
     __slots__ = (
         "address",
@@ -71,7 +83,6 @@ class Connection:
         "gone",
         "hears_errors",
         "id",
-        "is_remote",
         "peer",
         "place",
         "proof",
@@ -89,8 +100,6 @@ class Connection:
         address: ClientAddress,
         budget: Budget,
         since: float = 0.0,
-        *,
-        is_remote: bool = False,
     ) -> None:
         self.id = id
         self.peer = peer
@@ -98,8 +107,6 @@ class Connection:
         self.budget = budget
         self.since = since
         """When its WebSocket opened."""
-        self.is_remote = is_remote
-        """It is a connection of another node, and ``peer`` leads there."""
         self.role = Role.NONE
         self.place: SocketPlace | None = None
         """Its share of all sockets."""

@@ -4,8 +4,6 @@ A holder that lives keeps its Remote ID, unless a newcomer proves possession of 
 
 1. The holder is probed, and asked for proof. Silent: the first newcomer gets the Remote ID.
 2. It lives, and has proved nothing after 10 s: newcomers are asked, in rounds, until one proves, or none is left.
-
-Contenders are given as objects: each may be a connection of this node, or of another one.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ class Why(Enum):
 
 
 class Contender(Protocol):
-    """A newcomer. Nothing is called on it after ``win``, ``refuse`` or ``let_go``."""
+    """A newcomer, of this node or of another one. Nothing is called on it after ``win``, ``refuse`` or ``let_go``."""
 
     @property
     def key(self) -> str:
@@ -88,8 +86,8 @@ class Holder(Probed, Protocol):
     def stop_asking(self) -> None:
         """End the session in which it is asked, if it is."""
 
-    def hold_offers(self, held: bool) -> None:
-        """Let no client's offer reach it, or let those through that waited."""
+    def review_offers(self) -> None:
+        """Let no client's offer reach it while newcomers are asked; let those through that waited, otherwise."""
 
     def lose(self, how: How, life: Life) -> None:
         """Take the Remote ID from it, for a newcomer; ``life`` is what its probe has shown."""
@@ -126,7 +124,6 @@ class Contest:
         self._terms = terms
         self._over = over
         self._contenders: dict[Contender, None] = {}
-        """In the order in which they came."""
         self._asked: set[Contender] = set()
         """Those of the round that is under way."""
         self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
@@ -196,7 +193,7 @@ class Contest:
             del self._contenders[winner]
             yield partial(self.holder.lose, How.PROOF, life)
             yield partial(winner.win, How.PROOF)
-        yield partial(self.holder.hold_offers, False)
+        yield self.holder.review_offers
         while self._contenders:
             newcomer = next(iter(self._contenders))
             del self._contenders[newcomer]
@@ -229,9 +226,8 @@ class Contest:
         self.holder.stop_asking()
         newcomer = next(iter(self._contenders))
         del self._contenders[newcomer]
-        if newcomer in self._asked:
-            newcomer.stop_asking()
-            self._asked.remove(newcomer)
+        newcomer.stop_asking()
+        self._asked.discard(newcomer)
         try:
             holder = newcomer.win(how)
         except Exception:
@@ -241,7 +237,7 @@ class Contest:
             self.resolve(None, None)
             return
         self.holder = holder
-        self.holder.hold_offers(bool(self._asked))
+        self.holder.review_offers()
         self.probe = self._begin_probe()
         self._ask_holder()
         self._review()
@@ -249,10 +245,9 @@ class Contest:
     # The newcomers
 
     def _may_ask(self, newcomer: Contender) -> bool:
-        now = self._terms.clock.seconds()
-        return self._terms.can_prove(self.remote_id) and not self._terms.failures.must_wait(
-            newcomer.key, self.remote_id, now
-        )
+        terms, remote_id = self._terms, self.remote_id
+        must_wait = terms.failures.must_wait(newcomer.key, remote_id, terms.clock.seconds())
+        return terms.can_prove(remote_id) and not must_wait
 
     def _review(self) -> None:
         """Give the verdicts that are due, and ask whoever is to be asked."""
@@ -271,8 +266,9 @@ class Contest:
         """A newcomer that can't win any more, as the holder lives."""
         if self.probe.life is not Life.ALIVE:
             return None
-        waiting = (each for each in self._contenders if each not in self._asked)
-        return next((each for each in waiting if not self._may_ask(each)), None)
+        return next(
+            (each for each in self.contenders if each not in self._asked and not self._may_ask(each)), None
+        )
 
     def _begin_round(self) -> None:
         """Ask up to four newcomers of different addresses; who comes later waits for the next round.
@@ -285,7 +281,7 @@ class Contest:
                     self._asked.add(each)
                 elif self.probe.life is Life.ALIVE:
                     self._refuse(each, Why.ALIVE)
-        self.holder.hold_offers(bool(self._asked))
+        self.holder.review_offers()
 
     def _is_next(self, newcomer: Contender) -> bool:
         has_room = len(self._asked) < MAX_ASKED and all(newcomer.key != each.key for each in self._asked)
@@ -304,7 +300,7 @@ class Contest:
             self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
         self._asked.remove(newcomer)
         if not self._asked:
-            self.holder.hold_offers(False)
+            self.holder.review_offers()
 
     def _refuse(self, newcomer: Contender, why: Why) -> None:
         del self._contenders[newcomer]

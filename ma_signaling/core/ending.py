@@ -7,7 +7,15 @@ from enum import Enum
 from typing import Protocol
 
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import RESTARTING, SERVER_DISCONNECTED, CloseCode, WireError, rate_limited
+from ma_signaling.core.errors import (
+    NOT_ALLOWED,
+    REMOTE_ID_TAKEN,
+    RESTARTING,
+    SERVER_DISCONNECTED,
+    CloseCode,
+    WireError,
+    rate_limited,
+)
 
 
 class Meaning(Enum):
@@ -85,6 +93,16 @@ def closed(
 ) -> Ending:
     """Return the ending of a connection that this server closes."""
     return Ending(meaning, code, reason, error, error_if_waiting=rate_limited(1), is_told=is_told)
+
+
+NOT_ALLOWED_HERE = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, is_told=True)
+"""A home may not register."""
+
+REFUSED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID is in use", REMOTE_ID_TAKEN, is_told=True)
+"""A takeover was refused: the gateway tries again by itself."""
+
+DISPLACED = closed(CloseCode.TRY_AGAIN_LATER, "Remote ID went to another server that holds its key")
+"""A holder that didn't prove itself has lost its Remote ID to a newcomer that did."""
 
 
 def failed(error: WireError, code: object) -> Ending:

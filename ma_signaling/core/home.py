@@ -47,6 +47,7 @@ class Home:
         "held",
         "ice_servers",
         "remote_id",
+        "shared_told_at",
         "state",
         "suspended",
         "timer",
@@ -71,6 +72,8 @@ class Home:
         """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
         self.suspended: Set[str] = frozenset()
         """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
+        self.shared_told_at = float("-inf")
+        """When it was said last that another server has its certificate as well."""
         self.held = HomeBytes(all_held)
         """The room for what its clients have sent, and it has not got, or not answered."""
         self._outbox = Outbox(self.held)

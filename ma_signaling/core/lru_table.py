@@ -38,6 +38,10 @@ class LruTable(Generic[Entry]):
             self._entries.move_to_end(key)
         return entry
 
+    def get(self, key: str) -> Entry | None:
+        """Return the entry for a key, if there is one; that is no use of it."""
+        return self._entries.get(key)
+
     def discard(self, key: str) -> None:
         """Forget a key, if it is there."""
         self._entries.pop(key, None)

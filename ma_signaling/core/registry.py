@@ -10,8 +10,7 @@ from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.contest import How
-from ma_signaling.core.ending import RESTART, Closer, Meaning, closed
-from ma_signaling.core.errors import NOT_ALLOWED, CloseCode
+from ma_signaling.core.ending import NOT_ALLOWED_HERE, RESTART, Closer, Meaning
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
@@ -25,9 +24,6 @@ from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.shares import Shares
 from ma_signaling.core.takeover import Contests
-
-NOT_ALLOWED_HERE = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, is_told=True)
-"""How the connection ends of a home that may not register."""
 
 
 class Registry:
@@ -60,10 +56,9 @@ class Registry:
             report,
             closer,
             self,
-            sessions.is_busy,
-            sessions.offers_delivered,
+            sessions,
             self._proofs,
-            claims.claim,
+            claims,
         )
         self._grace = Grace(
             settings,
@@ -111,7 +106,7 @@ class Registry:
             self._closer.end(connection, NOT_ALLOWED_HERE)
             return
         if connection.claim not in (None, remote_id):
-            self._withdraw(connection)
+            self.contests.withdraw(connection)
         connection.take_role(Role.HOME)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
@@ -120,10 +115,9 @@ class Registry:
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
         elif connection.claim is not None:
-            self.contests.wait_on(connection, ice_servers)
+            self.contests.newcomers[connection].ice_servers = ice_servers
         elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
-            self.contests.wait(connection, remote_id, ice_servers)
-            self._claims.claim(remote_id, connection)
+            self.contests.claim(connection, remote_id, ice_servers)
         else:
             self.contend(connection, remote_id, ice_servers)
 
@@ -155,14 +149,14 @@ class Registry:
         if home is not None and home.state is HomeState.LOCAL and home.connection is not newcomer:
             self.contend(newcomer, home.remote_id, self.contests.release(newcomer))
         elif how is not None:
-            self.contests.newcomer(newcomer).win(how)
+            self.contests.newcomers[newcomer].win(how)
         else:
             self.grant(newcomer, newcomer.claim, self.contests.release(newcomer))
 
     def forget(self, home: Home) -> None:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
-            self._detach(home)
+            self.dispossess(home)
         self._grace.cancel(home)
         self._drop(home)
 
@@ -171,17 +165,11 @@ class Registry:
     def connection_gone(self, connection: Connection, meaning: Meaning) -> None:
         """A connection has ended: withdraw its claim, and vacate the home that it held."""
         try:
-            self._withdraw(connection)
+            self.contests.withdraw(connection)
         finally:
             home = self.held_by(connection)
             if home is not None:
                 self._vacate(home, meaning)
-
-    def _withdraw(self, connection: Connection) -> None:
-        remote_id = connection.claim
-        self.contests.withdraw(connection)
-        if remote_id is not None:
-            self._claims.withdraw(remote_id, connection)
 
     def enforce_access(self, home: Home) -> None:
         """Forget a home that is away and may not come back; who is connected is closed by the hub."""
@@ -196,8 +184,7 @@ class Registry:
         """
         for home in self._homes.values():
             self._grace.cancel(home)
-        for remote_id, newcomer in self.contests.drain():
-            self._claims.withdraw(remote_id, newcomer)
+        self.contests.drain()
 
     # Granting
 
@@ -225,7 +212,7 @@ class Registry:
         is_first = home.state is HomeState.LOOKED_UP
         event = Event.HOME_REGISTERED if home.timer is None else Event.HOME_RETURNED
         if home.connection is not None:
-            self._detach(home)
+            self.dispossess(home)
         home.connect(connection)
         home.keep_ice_servers(ice_servers)
         if not connection.is_remote:
@@ -260,10 +247,6 @@ class Registry:
         if not connection.is_remote:
             self._announcements.refreshed(home)
 
-    def dispossess(self, home: Home) -> Connection:
-        """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
-        return self._detach(home)
-
     def ask_for_proof(self, home: Home) -> None:
         """Ask a home of this node for proof, since sessions of another node wait for it."""
         self._grace.ask(home)
@@ -272,8 +255,8 @@ class Registry:
 
     def _vacate(self, home: Home, meaning: Meaning) -> None:
         """The holder is gone, or holds another Remote ID now."""
-        holder = self._detach(home)
-        self.contests.hold_offers(home)
+        holder = self.dispossess(home)
+        self.contests.review_offers(home)
         if meaning is Meaning.RESTART:
             self._announcements.vacated(home, holder, goodbye=False)
             return
@@ -319,8 +302,8 @@ class Registry:
         del self._homes[home.remote_id]
         self._announcements.dropped(home)
 
-    def _detach(self, home: Home) -> Connection:
-        """Take a home's connection away from it."""
+    def dispossess(self, home: Home) -> Connection:
+        """Take a Remote ID from its holder, which is returned."""
         holder = home.disconnect()
         if not holder.is_remote:
             self.online -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
@@ -10,17 +10,18 @@ from typing import Protocol
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection, Proof
-from ma_signaling.core.contenders import Holder, Newcomer
-from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contest, How, Terms, Why
-from ma_signaling.core.ending import RESTART, Closer, Ending
+from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contender, Contest, How, Terms, Why
+from ma_signaling.core.ending import CUT, DISPLACED, REFUSED, RESTART, Closer
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.failures import Failures
 from ma_signaling.core.home import Home
+from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.probe import Life
 from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
+from ma_signaling.core.sessions import Sessions
 
 DAY = 24 * 3600.0
 """How often it is said that two homes have one certificate."""
@@ -35,8 +36,8 @@ class Registrar(Protocol):
         remote_id: str,
         ice_servers: bytes | None,
         *,
-        has_proved: bool = False,
-        is_told: bool = False,
+        has_proved: bool,
+        is_told: bool,
     ) -> Home:
         """Make a connection the holder of a Remote ID that no other connection here holds."""
 
@@ -57,32 +58,23 @@ class Contests:
         report: Report,
         closer: Closer,
         registrar: Registrar,
-        is_busy: Callable[[Home], bool],
-        offers_delivered: Callable[[list[str]], None],
+        sessions: Sessions,
         proofs: Proofs,
-        claim: Callable[[str, Connection], None],
+        claims: Claims,
     ) -> None:
-        """``is_busy`` says whether a session of a home waits for its answer.
-
-        ``offers_delivered`` hears whose offers a home has got that have waited. ``claim`` lets a connection contend for
-        what is held on another node.
-        """
-        self.is_busy = is_busy
-        self.offers_delivered = offers_delivered
+        self.clock = clock
+        self.report = report
+        self.closer = closer
+        self.registrar = registrar
+        self.sessions = sessions
         self.proofs = proofs
+        self.claims = claims
         self.by_remote_id: dict[str, Contest] = {}
-        self._claim = claim
-        self._clock = clock
-        self._report = report
-        self._closer = closer
-        self._registrar = registrar
-        self._newcomers: dict[Connection, Newcomer] = {}
+        self.newcomers: dict[Connection, Newcomer] = {}
         """Those that wait for a verdict, of this node or of others."""
         failures = Failures(settings.remembered_addresses)
         self._terms = Terms(clock, failures, lambda: settings.takeover_timeout, proofs.can_be_had)
         self._vacated: deque[str] = deque()
-        self._shared: OrderedDict[str, float] = OrderedDict()
-        """When it was said last of a Remote ID that two homes have its certificate."""
 
     # Newcomers
 
@@ -90,7 +82,7 @@ class Contests:
         self, home: Home, holder: Connection, connection: Connection, ice_servers: bytes | None
     ) -> None:
         """Let a connection contend for what ``holder`` holds."""
-        newcomer = self.wait(connection, home.remote_id, ice_servers)
+        newcomer = self._wait(connection, home.remote_id, ice_servers)
         newcomer.contest = self.contest_of(home, holder)
         newcomer.contest.join(newcomer)
 
@@ -103,25 +95,46 @@ class Contests:
             self.by_remote_id[home.remote_id] = contest
         return contest
 
+    def claim(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
+        """Let a connection contend for what may be held on another node."""
+        self._wait(connection, remote_id, ice_servers)
+        self.claims.claim(remote_id, connection)
+
+    def _wait(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> Newcomer:
+        newcomer = self.newcomers[connection] = Newcomer(self, connection, remote_id, ice_servers)
+        connection.claim = remote_id
+        return newcomer
+
+    def release(self, connection: Connection) -> bytes | None:
+        """Let one that waits wait no longer; returns the ICE servers that it registered."""
+        connection.claim = None
+        newcomer = self.newcomers.pop(connection)
+        newcomer.stop_asking()
+        return newcomer.ice_servers
+
+    def withdraw(self, connection: Connection) -> None:
+        """A connection is gone, or wants something else; does nothing if it waits for no verdict."""
+        newcomer = self.newcomers.get(connection)
+        if newcomer is not None:
+            self.release(connection)
+            if newcomer.contest is not None:
+                newcomer.tell("withdrawn")
+                newcomer.contest.leave(newcomer)
+            self.claims.withdraw(newcomer.remote_id, connection)
+
+    def drain(self) -> None:
+        """This server is going down: close the newcomers' connections."""
+        over = (partial(contest.resolve, None, None) for contest in list(self.by_remote_id.values()))
+        ended = (partial(self.closer.end, connection, RESTART) for connection in list(self.newcomers))
+        run_all(chain(over, ended))
+
+    # Holders
+
     def dispute(self, home: Home, holder: Connection) -> None:
-        """Let a holder contend with another node's, which has more right to the Remote ID if both hold it.
-
-        Until then clients' offers to the one here wait, so that nobody can have it answer in the other one's place.
-        """
+        """Let a holder contend with another node's, which has more right to the Remote ID if both hold it."""
         if holder.claim is None:
-            self.wait(holder, home.remote_id, home.ice_servers)
-            home.are_offers_held = True
-            self._claim(home.remote_id, holder)
-
-    def dispute_over(self, home: Home) -> None:
-        """Let offers go on to a holder that has stayed."""
-        self.hold_offers(home)
-        self.offers_delivered(home.flush())
-
-    def hold_offers(self, home: Home) -> None:
-        """Let offers wait while newcomers are asked, for whoever holds the Remote ID next, too."""
-        contest = self.by_remote_id.get(home.remote_id)
-        home.are_offers_held = contest is not None and contest.is_asking
+            self.claim(holder, home.remote_id, home.ice_servers)
+            self.review_offers(home)
 
     def begin_anew(self, home: Home, holder: Connection) -> None:
         """Another node's connection turns out to hold the same: it may have answered in place of who was asked here."""
@@ -129,42 +142,18 @@ class Contests:
         if holder.asking is not None and holder.asking.remote_id == home.remote_id:
             # Even where sessions wait for it: it is asked anew for them as well.
             holder.asking.cancel()
-        contest = self.by_remote_id.get(home.remote_id)
-        if contest is not None:
-            contest.resolve(None, None)
+        if home.remote_id in self.by_remote_id:
+            self.by_remote_id[home.remote_id].resolve(None, None)
 
-    def wait(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> Newcomer:
-        """Let a connection wait for a verdict, of this node or of others."""
-        newcomer = self._newcomers[connection] = Newcomer(self, connection, remote_id, ice_servers)
-        connection.claim = remote_id
-        return newcomer
+    def review_offers(self, home: Home) -> None:
+        """Let offers to a home wait, while somebody else may have more right to its Remote ID, or let them through.
 
-    def wait_on(self, connection: Connection, ice_servers: bytes | None) -> None:
-        """Let one that waits wait on, with other ICE servers."""
-        self._newcomers[connection].ice_servers = ice_servers
-
-    def release(self, connection: Connection) -> bytes | None:
-        """Let one that waits wait no longer; returns the ICE servers that it registered."""
-        connection.claim = None
-        newcomer = self._newcomers.pop(connection)
-        newcomer.stop_asking()
-        return newcomer.ice_servers
-
-    def newcomer(self, connection: Connection) -> Newcomer:
-        """Return what stands for a connection that waits, to carry out the verdict of another node."""
-        return self._newcomers[connection]
-
-    def withdraw(self, connection: Connection) -> None:
-        """A connection is gone, or wants something else; does nothing if it waits for no verdict."""
-        newcomer = self._newcomers.pop(connection, None)
-        if newcomer is not None:
-            connection.claim = None
-            if newcomer.contest is not None:
-                self._tell(newcomer, "withdrawn")
-                newcomer.contest.leave(newcomer)
-            newcomer.stop_asking()
-
-    # Holders
+        Nobody can have the home answer in the place of newcomers that are asked here, or of a holder on another node.
+        """
+        contest, holder = self.by_remote_id.get(home.remote_id), home.connection
+        is_disputed = holder is not None and holder.claim == home.remote_id
+        home.are_offers_held = is_disputed or (contest is not None and contest.is_asking)
+        self.sessions.offers_delivered(home.flush())
 
     def vacated(self, remote_id: str) -> None:
         """The holder of a Remote ID is gone, or holds another one.
@@ -191,82 +180,128 @@ class Contests:
         if self.proofs.is_asking(connection):
             return None
         assert connection.remote_id is not None
-        answered = partial(self._holder_answered, connection)
-        return self.proofs.ask(
-            connection, connection.remote_id, payer, HOLDER_SECONDS + PROOF_SECONDS, answered
-        )
+        seconds, answered = HOLDER_SECONDS + PROOF_SECONDS, partial(self._holder_answered, connection)
+        return self.proofs.ask(connection, connection.remote_id, payer, seconds, answered)
 
     def _holder_answered(self, connection: Connection, reason: str | None) -> None:
         if reason is None:
             assert connection.remote_id is not None
             contest = self.by_remote_id.get(connection.remote_id)
-            connection.proof = Proof(self.seconds(), in_contest=contest is not None)
-            self._registrar.resume(connection)
+            connection.proof = Proof(self.clock.seconds(), in_contest=contest is not None)
+            self.registrar.resume(connection)
             if contest is not None:
                 contest.holder_proved()
 
-    def drain(self) -> list[tuple[str, Connection]]:
-        """This server is going down: close the newcomers' connections, and return them."""
-        waiting = [(each.remote_id, each.connection) for each in self._newcomers.values()]
-        over = (partial(contest.resolve, None, None) for contest in list(self.by_remote_id.values()))
-        withdrawn = (partial(self.withdraw, connection) for _, connection in waiting)
-        ended = (partial(self._closer.end, connection, RESTART) for _, connection in waiting)
-        run_all(chain(over, withdrawn, ended))
-        return waiting
 
-    # As contenders.Ground
+class Newcomer:
+    """A connection that wants a Remote ID."""
 
-    def seconds(self) -> float:
-        return self._clock.seconds()
+    def __init__(
+        self, contests: Contests, connection: Connection, remote_id: str, ice_servers: bytes | None
+    ) -> None:
+        self.connection = connection
+        self.remote_id = remote_id
+        self.ice_servers = ice_servers
+        """Those that it registers with, as JSON."""
+        self.since = contests.clock.seconds()
+        self.contest: Contest | None = None
+        self.reason = ""
+        """Why it gave no proof, for the log."""
+        self._contests = contests
+        self._asking: Asking | None = None
 
-    def end(self, connection: Connection, how: Ending) -> None:
-        self._closer.end(connection, how)
+    @property
+    def key(self) -> str:
+        return self.connection.address.key
 
-    def won(self, newcomer: Newcomer, how: How) -> Home:
-        self.release(newcomer.connection)
-        if how is How.PROOF:
-            newcomer.connection.proof = Proof(self.seconds(), in_contest=False)
-        self._tell(newcomer, f"won by {how.value}")
-        return self._registrar.grant(
-            newcomer.connection,
-            newcomer.remote_id,
-            newcomer.ice_servers,
-            has_proved=how is How.PROOF,
-            is_told=True,
-        )
+    def ask(self, ended: Callable[[str | None], None]) -> bool:
+        def answered(reason: str | None) -> None:
+            self.reason = f" ({reason})" if reason else ""
+            ended(reason)
 
-    def refused(self, newcomer: Newcomer, why: Why) -> None:
-        self.release(newcomer.connection)
-        self._tell(newcomer, f"refused: {why.value}")
+        proofs = self._contests.proofs
+        self._asking = proofs.ask(self.connection, self.remote_id, self.key, PROOF_SECONDS, answered)
+        return self._asking is not None
 
-    def go_elsewhere(self, newcomer: Newcomer) -> None:
-        if not self._closer.is_draining:
-            newcomer.contest = None
-            self._claim(newcomer.remote_id, newcomer.connection)
+    def stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
 
-    def lost(self, home: Home, how: How, life: Life) -> Connection:
-        connection = self._registrar.dispossess(home)
-        if how is How.PROOF and life is Life.ALIVE and connection.proof is not None:
-            self._say_shared(home.remote_id, connection)
-        return connection
+    def win(self, how: How) -> Holder:
+        contests, has_proved = self._contests, how is How.PROOF
+        contests.release(self.connection)
+        if has_proved:
+            self.connection.proof = Proof(contests.clock.seconds(), in_contest=False)
+        self.tell(f"won by {how.value}")
+        grant = contests.registrar.grant
+        home = grant(self.connection, self.remote_id, self.ice_servers, has_proved=has_proved, is_told=True)
+        return Holder(contests, home, self.connection)
 
-    # What an operator hears
+    def refuse(self, why: Why) -> None:
+        self._contests.release(self.connection)
+        self.tell(f"refused: {why.value}")
+        self._contests.closer.end(self.connection, REFUSED)
 
-    def _tell(self, newcomer: Newcomer, outcome: str) -> None:
-        self._report(
+    def tell(self, outcome: str) -> None:
+        """Report what has become of it."""
+        self._contests.report(
             Event.TAKEOVER,
-            connection=newcomer.connection.id,
-            address=newcomer.connection.address,
-            remote_id=newcomer.remote_id,
+            connection=self.connection.id,
+            address=self.connection.address,
+            remote_id=self.remote_id,
             outcome=outcome,
-            verdict=f"{outcome} after {self.seconds() - newcomer.since:.1f} s{newcomer.reason}",
+            verdict=f"{outcome} after {self._contests.clock.seconds() - self.since:.1f} s{self.reason}",
         )
 
-    def _say_shared(self, remote_id: str, holder: Connection) -> None:
-        """Say once a day that two homes, both of them there, have proved the same Remote ID."""
-        now = self.seconds()
-        while self._shared and now - next(iter(self._shared.values())) >= DAY:
-            self._shared.popitem(last=False)
-        if remote_id not in self._shared:
-            self._shared[remote_id] = now
-            self._report(Event.CERTIFICATE_SHARED, connection=holder.id, remote_id=remote_id)
+    def let_go(self) -> None:
+        if not self._contests.closer.is_draining:
+            self.contest = None
+            self._contests.claims.claim(self.remote_id, self.connection)
+
+
+class Holder:
+    """A connection that holds a Remote ID."""
+
+    def __init__(self, contests: Contests, home: Home, connection: Connection) -> None:
+        self._contests = contests
+        self._home = home
+        self._connection = connection
+        self._was_asked = False
+        self._asking: Asking | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self._contests.sessions.is_busy(self._home)
+
+    @property
+    def has_proved(self) -> bool:
+        proof = self._connection.proof
+        return proof is not None and proof.counts(self._contests.clock.seconds())
+
+    def ping(self, payload: bytes) -> None:
+        self._connection.peer.ping(payload)
+
+    def after_reading(self, call: Callable[[], None]) -> None:
+        self._connection.peer.after_reading(call)
+
+    def ask(self, newcomer: Contender) -> None:
+        if not self._was_asked:
+            self._was_asked = True
+            self._asking = self._contests.ask_holder(self._connection, newcomer.key)
+
+    def stop_asking(self) -> None:
+        # Sessions that wait for its proof need it still.
+        if self._asking is not None and not self._home.suspended:
+            self._asking.cancel()
+
+    def review_offers(self) -> None:
+        self._contests.review_offers(self._home)
+
+    def lose(self, how: How, life: Life) -> None:
+        home, contests = self._home, self._contests
+        connection, now = contests.registrar.dispossess(home), contests.clock.seconds()
+        have_both_proved = how is How.PROOF and life is Life.ALIVE and connection.proof is not None
+        if have_both_proved and now >= home.shared_told_at + DAY:
+            home.shared_told_at = now
+            contests.report(Event.CERTIFICATE_SHARED, connection=connection.id, remote_id=home.remote_id)
+        contests.closer.end(connection, DISPLACED if how is How.PROOF else CUT)

@@ -96,7 +96,7 @@ class JudgedMatch(Match):
             left = {
                 "homes": registry._homes,
                 "contests": registry.contests.by_remote_id,
-                "newcomers": registry.contests._newcomers,
+                "newcomers": registry.contests.newcomers,
                 "suspended": registry._grace._suspension._waits,
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,

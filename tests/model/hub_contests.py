@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.contenders import TRUSTED_SECONDS
+from ma_signaling.core.connection import TRUSTED_SECONDS
 from ma_signaling.core.failures import FIRST_WAIT, LONGEST_WAIT
 from ma_signaling.core.probe import BUSY_SECONDS
 from tests.model.game import same_place

@@ -261,7 +261,7 @@ class Referee(Contests):
         assert not (hub._connections or hub._silent._by_key or hub.sessions._by_id or hub.sessions._by_home)
         registry = hub.registry
         assert not (registry._homes or registry._grace._suspension._waits or registry._held.used)
-        assert not (registry.contests.by_remote_id or registry.contests._newcomers)
+        assert not (registry.contests.by_remote_id or registry.contests.newcomers)
         assert not registry.contests.proofs._under_way.used
         self.world.advance(24 * 3600)
         hub.limits.prune(self.now)

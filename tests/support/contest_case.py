@@ -15,6 +15,7 @@ class HolderActor:
     """Who holds the ID."""
 
     def __init__(self, clock: FakeClock) -> None:
+        self.contest: Contest
         self.is_busy = False
         self.has_proved = False
         self.pings: list[bytes] = []
@@ -47,8 +48,9 @@ class HolderActor:
         """Be asked no longer."""
         self.is_asked = False
 
-    def hold_offers(self, held: bool) -> None:
+    def review_offers(self) -> None:
         """Get no offers, or get them."""
+        held = self.contest.is_asking
         if held != self.are_offers_held:
             self.offers_held.append(held)
         self.are_offers_held = held
@@ -123,7 +125,7 @@ class ContestTestCase(TestCase):
         """Let the first newcomer come, to a new contest."""
         self.is_over = False
         self.holder = HolderActor(self.clock)
-        self.contest = Contest("ID", self.holder, self.terms, self.over)
+        self.contest = self.holder.contest = Contest("ID", self.holder, self.terms, self.over)
         (self.first,) = self.join("203.0.113.1")
 
     def over(self) -> None:
@@ -135,6 +137,7 @@ class ContestTestCase(TestCase):
         """Let more newcomers come."""
         actors = [Newcomer(self.clock, key) for key in keys]
         for actor in actors:
+            actor.holder.contest = self.contest
             self.contest.join(actor)
         return actors
 

@@ -97,7 +97,7 @@ class HolderTest(ContestTestCase):
     def test_it_has_proved_itself_lately(self) -> None:
         self.holder = HolderActor(self.clock)
         self.holder.has_proved = True
-        self.contest = Contest("ID", self.holder, self.terms, self.over)
+        self.contest = self.holder.contest = Contest("ID", self.holder, self.terms, self.over)
         (self.first,) = self.join("203.0.113.1")
         assert not self.holder.is_asked
         assert self.first.verdict is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.run_all import run_all
+from ma_signaling.core.takeover import Newcomer
 from tests.support.memory_hub import FakePeer, World
 from tests.support.takeover_case import OWNER, STRANGER, THIRD
 
@@ -99,7 +100,7 @@ class OthersTest(SynchronousTestCase):
         newcomers = [self.world.connect(f"203.0.113.{number}") for number in range(20, 22)]
         for newcomer in newcomers:
             newcomer.say("register-server", remoteId="HOME")
-        self.patch(self.world.hub.registry.contests, "won", fail)
+        self.patch(Newcomer, "win", fail)
         with self.assertRaises(Broken):
             self.home.goodbye()
         assert newcomers[1].codes() == ["remote-id-taken"]
