@@ -23,8 +23,8 @@ from twisted.internet.task import deferLater, react
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.runtime.prover import ChildProver
+from ma_signaling.testing import loopback_only
 from tests.support.proof_child import AskedHome
-from tests.support.webrtc_peers import loopback_only
 
 SETTLES = 0.5
 """Seconds after which the last proof has hung up."""

@@ -11,10 +11,10 @@ import sys
 import tempfile
 import threading
 
+from ma_signaling.testing import Home, eventually
 from tests.support.browser_cases import DeafHome, HomesTestCase, LeavingHome, SilentHome
 from tests.support.server_process import ServerProcess, child_environment
 from tests.support.web_app import MusicAssistant
-from tests.support.webrtc_peers import Home, eventually
 
 WITHIN = 60.0
 # A child that gathers candidates on loopback alone, as the homes do.

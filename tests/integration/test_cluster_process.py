@@ -5,56 +5,23 @@ After each fault every home is found from every node, and nothing is held twice.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
-import time
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 
-from twisted.trial.unittest import SynchronousTestCase
-
+from ma_signaling.testing import Client, Home, SignalingError, eventually, loopback_only
+from tests.support.cluster_case import ClusterTestCase
 from tests.support.cluster_peers import (
-    Scenario,
     ask,
     assert_whole,
-    found,
     home,
     meet,
-    meet_both,
-    play,
     reach,
     talk,
 )
-from tests.support.nats_servers import Cable, NatsServer, node, obstacle, wait_for_nodes, wait_until
-from tests.support.webrtc_peers import Client, Home, SignalingError, eventually, loopback_only
+from tests.support.nats_servers import obstacle
 
-HEALED_WITHIN = 5.0
 NOTICED_WITHIN = 10.0
 OWNER_WITHIN = 30.0
-MANY = 2000
-
-
-class ClusterTestCase(SynchronousTestCase):
-    """Some nodes and a NATS server."""
-
-    nodes = 2
-    configuration = ""
-    options: tuple[str, ...] = ()
-
-    def setUp(self) -> None:
-        stack = ExitStack()
-        self.addCleanup(stack.close)
-        self.nats = stack.enter_context(NatsServer(self.configuration))
-        self.cables = [stack.enter_context(Cable(self.nats.port)) for _ in range(self.nodes)]
-        self.servers = [
-            stack.enter_context(node(f"nats://127.0.0.1:{cable.port}", *self.options))
-            for cable in self.cables
-        ]
-        wait_for_nodes(self.servers)
-
-    def play(self, scenario: Scenario) -> None:
-        """Run a scenario to its end."""
-        play(scenario, self.servers)
 
 
 class SmallPayloadTest(ClusterTestCase):
@@ -195,159 +162,5 @@ class AwayTest(ClusterTestCase):
             with self.assertRaises(SignalingError) as refused:
                 await client.answer("connected", within=30)
             assert str(refused.exception).startswith("Server not found")
-
-        self.play(scenario)
-
-
-class NatsTest(ClusterTestCase):
-    """NATS itself is gone for a while."""
-
-    def test_away_for_half_a_minute(self) -> None:
-        """Pairs on one node go on, what goes across waits, and all is found again soon after its return."""
-        first, second = self.servers
-        names = [f"HOME{number}" for number in range(MANY)]
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            for start in range(0, MANY, 100):
-                await asyncio.gather(
-                    *(
-                        home(stack, first, name, f"10.0.{i % 250}.{start // 100}")
-                        for i, name in enumerate(names[start : start + 100])
-                    )
-                )
-            owner = await home(stack, first)
-            near, far = await ask(stack, first), await ask(stack, second, address="203.0.113.7")
-            ids = await meet_both(owner, near, far)
-            await talk(owner, far, ids[far], "before")
-            self.nats.stop()
-            gone_at = time.monotonic()
-            for server in self.servers:
-                await eventually(lambda server=server: obstacle(server) == "cluster-unreachable", "degraded")  # type: ignore[misc]
-            await talk(owner, near, ids[near], "meanwhile")
-            await far.send("ice-candidate", data="held")
-            waiting = await ask(stack, second, names[0], "203.0.113.8")
-            with self.assertRaises(SignalingError) as refused:
-                await waiting.answer("connected", within=30)
-            assert str(refused.exception).startswith("Server not found")
-            await asyncio.sleep(max(0.0, gone_at + 30 - time.monotonic()))
-            self.nats.start()
-            async with asyncio.timeout(HEALED_WITHIN):
-                # Some of them, for asking takes time as well; all of them below.
-                while await found(second, names[::40]) != names[::40]:
-                    pass
-            await eventually(
-                lambda: obstacle(first) is obstacle(second) is None, "ready again", HEALED_WITHIN
-            )
-            await eventually(lambda: owner.heard("ice-candidate"), "what was held", HEALED_WITHIN)
-            await assert_whole(self.servers, [*names, "HOME"])
-            await talk(owner, far, ids[far], "after")
-            assert not far.heard("peer-disconnected")
-
-        self.play(scenario)
-
-    def test_restarted(self) -> None:
-        first, second = self.servers
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            owner = await home(stack, first)
-            client = await ask(stack, second)
-            session_id = await meet(owner, client)
-            for word in ("once", "twice"):
-                self.nats.stop()
-                self.nats.start()
-                await eventually(
-                    lambda: obstacle(first) is obstacle(second) is None, "ready again", HEALED_WITHIN
-                )
-                await eventually(
-                    lambda: second.get("/health")["cluster"]["servers"] == 1, "healed", HEALED_WITHIN
-                )
-                await talk(owner, client, session_id, word)
-            await assert_whole(self.servers)
-
-        self.play(scenario)
-
-    def test_stands_still(self) -> None:
-        """It neither answers nor ends its connections: a node notices, however much it has to say."""
-        first, second = self.servers
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            owner = await home(stack, first)
-            callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(8)]
-            ids = await meet_both(owner, *callers)
-            os.kill(self.nats.pid, signal.SIGSTOP)
-            try:
-                for _ in range(8):
-                    for caller in callers:
-                        await caller.send("ice-candidate", data="x" * 60_000)
-                await eventually(lambda: obstacle(second) == "cluster-unreachable", "a node that notices")
-            finally:
-                os.kill(self.nats.pid, signal.SIGCONT)
-            await eventually(lambda: obstacle(first) is obstacle(second) is None, "ready again")
-            await eventually(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed")
-            await talk(owner, callers[0], ids[callers[0]], "after")
-            await assert_whole(self.servers)
-
-        self.play(scenario)
-
-    def test_password_changed_and_changed_back(self) -> None:
-        """NATS sends everybody away, and takes nobody in for a while: a node keeps trying."""
-        first, second = self.servers
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            owner = await home(stack, first)
-            self.nats.configure('authorization: { token: "another" }\n')
-            await eventually(lambda: obstacle(second) == "cluster-unreachable", "a node that is not let in")
-            self.nats.configure("")
-            await eventually(lambda: obstacle(first) is obstacle(second) is None, "ready again")
-            client = await ask(stack, second)
-            await talk(owner, client, await meet(owner, client), "after")
-
-        self.play(scenario)
-
-    def test_started_without_it(self) -> None:
-        """A node serves its own peers until there is one."""
-        self.nats.stop()
-        lone = self.enterContext(node(self.nats.url))
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            owner = await home(stack, lone)
-            client = await ask(stack, lone)
-            await meet(owner, client)
-            assert obstacle(lone) == "cluster-unreachable"
-            self.nats.start()
-            await eventually(lambda: obstacle(lone) is None, "ready")
-            await asyncio.to_thread(wait_for_nodes, [*self.servers, lone])
-            await assert_whole([*self.servers, lone])
-
-        self.play(scenario)
-
-
-class SlowConsumerTest(ClusterTestCase):
-    """NATS gives up a node that does not read; when it reads again, everything is found again."""
-
-    configuration = 'max_pending: 1MB\nwrite_deadline: "500ms"\n'
-
-    def test_node_stands_still(self) -> None:
-        first, second = self.servers
-
-        async def scenario(stack: AsyncExitStack) -> None:
-            owner = await home(stack, first)
-            callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(20)]
-            ids = await meet_both(owner, *callers)
-            os.kill(first.pid, signal.SIGSTOP)
-            try:
-                for _ in range(8):
-                    for caller in callers:
-                        await caller.send("ice-candidate", data="x" * 60_000)
-                await asyncio.to_thread(
-                    wait_until, lambda: "Slow Consumer" in self.nats.log(), "a slow consumer", 15
-                )
-            finally:
-                os.kill(first.pid, signal.SIGCONT)
-            await eventually(lambda: obstacle(first) is None and "Slow" in self.nats.log(), "ready")
-            await eventually(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed")
-            for caller in callers[:3]:
-                await talk(owner, caller, ids[caller], "after")
-            await assert_whole(self.servers)
 
         self.play(scenario)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.support.end_to_end_case import EndToEndTestCase, assert_echo, assert_undisturbed, session_ids
-from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import (
+from ma_signaling.testing import (
     Client,
     FingerprintError,
     Home,
     eventually,
     remote_id_of,
 )
+from tests.support.end_to_end_case import EndToEndTestCase, assert_echo, assert_undisturbed, session_ids
+from tests.support.server_process import ServerProcess
 
 UNREACHABLE: list[dict[str, Any]] = [
     {"urls": ["stun:127.0.0.1:9"]},

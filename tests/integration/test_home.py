@@ -11,10 +11,10 @@ from unittest import TestCase
 
 import aiortc
 
+from ma_signaling.testing import STEP_WITHIN, Client, eventually, loopback_only
 from tests.support.home_process import HomeProcess
 from tests.support.music_assistant_stand_in import LONG, PICTURE, SERVER_INFO, TOKEN, MusicAssistantStandIn
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import STEP_WITHIN, Client, eventually, loopback_only
 
 SCENARIO_WITHIN = 120.0
 

@@ -9,8 +9,8 @@ import time
 import aiortc
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import Client, Home, Peer, SignalingError, eventually, loopback_only
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import Client, Home, Peer, SignalingError, eventually, loopback_only
 
 
 class LatePongTest(SynchronousTestCase):

@@ -7,14 +7,14 @@ import re
 
 import aioice
 
-from tests.support.libdatachannel_home import LibdatachannelHome
-from tests.support.proof_case import ProofTestCase, prove
-from tests.support.proof_child import AskedHome, ProofChild
-from tests.support.webrtc_peers import (
+from ma_signaling.testing import (
     eventually,
     remote_id_from_fingerprint,
     split_candidates,
 )
+from tests.support.libdatachannel_home import LibdatachannelHome
+from tests.support.proof_case import ProofTestCase, prove
+from tests.support.proof_child import AskedHome, ProofChild
 
 
 class HomeTest(ProofTestCase):

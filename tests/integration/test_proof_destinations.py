@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.testing import eventually
 from ma_signaling.webrtc.description import MAX_CANDIDATES
 from ma_signaling.webrtc.guard import MAX_SENT
 from ma_signaling.webrtc.local_addresses import is_own, sources
@@ -29,7 +30,6 @@ from tests.support.coturn_process import SECRET, allocate, coturn
 from tests.support.proof_case import ProofTestCase, prove
 from tests.support.proof_child import LOOPBACK, AskedHome, ProofChild
 from tests.support.stun_server import PUBLIC_ADDRESS, start_stun
-from tests.support.webrtc_peers import eventually
 
 MDNS = ("224.0.0.251", 5353)
 EVERYWHERE = "0.0.0.0"

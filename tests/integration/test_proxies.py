@@ -13,10 +13,10 @@ from pathlib import Path
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import eventually
 from tests.support.free_ports import free_port
 from tests.support.proxy_processes import Proxy
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import eventually
 
 WITHIN = 30.0
 IDLE = 2

@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import eventually as happens
 from tests.support.memory_server import PONG, TEXT, UPGRADE, frame
 from tests.support.server_process import ServerProcess, eventually, registered, talk
-from tests.support.webrtc_peers import eventually as happens
 
 WITHIN = 40.0
 

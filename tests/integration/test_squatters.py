@@ -6,11 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tests.support.end_to_end_case import EndToEndTestCase, assert_echo
-from tests.support.libdatachannel_home import LibdatachannelHome
-from tests.support.server_process import ServerProcess
-from tests.support.trickling_home import TricklingHome
-from tests.support.webrtc_peers import (
+from ma_signaling.testing import (
     Client,
     Home,
     Message,
@@ -18,6 +14,10 @@ from tests.support.webrtc_peers import (
     eventually,
     remote_id_from_fingerprint,
 )
+from tests.support.end_to_end_case import EndToEndTestCase, assert_echo
+from tests.support.libdatachannel_home import LibdatachannelHome
+from tests.support.server_process import ServerProcess
+from tests.support.trickling_home import TricklingHome
 
 PROCESSES = Path("/proc")
 OWNER_WITHIN = 30.0

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from ma_signaling.testing import Client, eventually
 from tests.support.end_to_end_case import EndToEndTestCase, assert_echo, assert_undisturbed, session_ids
 from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess
 from tests.support.trickling_home import TricklingHome
-from tests.support.webrtc_peers import Client, eventually
 
 GRACE = 6.0
 OUTAGE = GRACE + 3

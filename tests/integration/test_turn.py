@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
+from ma_signaling.testing import Client, Home, loopback_only
 from tests.support.coturn_process import SECRET, allocate, coturn
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import Client, Home, loopback_only
 
 RELAY = ("turn:relay.example.org:3478", "turns:relay.example.org:5349")
 

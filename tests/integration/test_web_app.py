@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from unittest import TestCase
 
+from ma_signaling.testing import Message
 from tests.support.browser_thread import BrowserThread, HomeThread, Visit
 from tests.support.server_process import ServerProcess
 from tests.support.web_app import MusicAssistant
-from tests.support.webrtc_peers import Message
 
 AWAY_SECONDS = 3.0
 """The gateway comes back after ten; the web app gives up after thirty."""

@@ -6,57 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ma_signaling.core.peer import ClientAddress
-from tests.model.hub_game import Call, Challenge, House, Letter, Player
-from tests.model.hub_referee import Referee
+from tests.model.hub_board import Board
+from tests.model.hub_game import Call, Challenge, Letter, Player
 
 
-class Match(Referee):
+class Match(Board):
     """A game with its moves."""
-
-    # Who and what there is
-
-    def gone(self) -> list[Player]:
-        """Players who have left, or whom the hub has closed or dropped."""
-        return [player for player in self.players if not player.is_there]
-
-    def homes(self) -> list[Player]:
-        """Players who hold a Remote ID."""
-        return [player for player in self.there() if player.house is not None]
-
-    def provable(self) -> list[Player]:
-        """Players who hold a Remote ID that can be proved."""
-        return [player for player in self.homes() if player.house is not None and player.house.is_provable]
-
-    def clients(self) -> list[Player]:
-        """Players who have, or had, a session."""
-        return [player for player in self.there() if player.is_client]
-
-    def away(self) -> list[House]:
-        """Houses that may still be taken over."""
-        return [house for house in self.houses.values() if house.holder is None and not house.over]
-
-    def all_calls(self) -> list[Call]:
-        """All calls that there ever were."""
-        return list(self.calls.values())
-
-    def calls_to_meddle_in(self) -> list[Call]:
-        """All calls, and most often those that are not over."""
-        calls = self.all_calls()
-        return calls + 3 * [call for call in calls if not call.over]
-
-    def home_calls(self) -> list[tuple[Player, Call]]:
-        """Homes, and the calls that they have."""
-        calls = [call for call in self.calls.values() if not call.over]
-        return [(call.house.holder, call) for call in calls if call.house.holder is not None]
-
-    def pongs(self) -> list[tuple[Player, bytes]]:
-        """Players, and the pongs that they may send: in time, late, or to no ping."""
-        answers = [(player, payload) for player in self.players for payload in player.pings]
-        return answers + [(challenge.holder, b"") for challenge in self.challenges.values()]
-
-    def asked(self) -> list[Player]:
-        """Players who are asked for proof."""
-        return [player for player in self.there() if player.asking is not None]
 
     # Coming and going
 

@@ -18,11 +18,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling import __version__
+from ma_signaling.testing import Home, Peer, eventually
 from tests import ROOT
 from tests.support.free_ports import free_port
 from tests.support.markdown_parts import blocks
 from tests.support.server_process import OPENER, STOPS_WITHIN, ServerProcess
-from tests.support.webrtc_peers import Home, Peer, eventually
 
 README = ROOT / "README.md"
 # What a checkout has not, and what would have to be built again.

@@ -10,9 +10,9 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 
+from ma_signaling.testing import loopback_only
 from tests.soak import field_cases as cases
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import loopback_only
 
 Case = Callable[[ServerProcess], Awaitable[str]]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import aiohttp
 
+from ma_signaling.testing import Client, Home, Message, Peer, eventually
 from tests.support.end_to_end_case import assert_echo, assert_undisturbed, session_ids
 from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess, registered, script
 from tests.support.trickling_home import TricklingHome
-from tests.support.webrtc_peers import Client, Home, Message, Peer, eventually
 
 RETRY_SECONDS = 10.0
 """What the gateway waits before its first attempt to come back; 20 s and 40 s follow."""

@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ma_signaling.testing import Client, loopback_only
 from tests.support.home_process import HomeProcess
 from tests.support.music_assistant_stand_in import MusicAssistantStandIn
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import Client, loopback_only
 
 CLIENTS = 50
 STAY_SECONDS = (10.0, 40.0)

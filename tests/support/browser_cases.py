@@ -12,11 +12,11 @@ import aiortc
 from playwright.sync_api import Locator
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import Home, Message, eventually
 from tests.support.browser_thread import CHROMIUM, BrowserThread, HomeThread, Visit
 from tests.support.server_process import ServerProcess
 from tests.support.stun_server import start_stun
 from tests.support.web_app import MusicAssistant
-from tests.support.webrtc_peers import Home, Message, eventually
 
 T = TypeVar("T")
 

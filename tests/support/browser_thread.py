@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from tests.support.webrtc_peers import loopback_only
+from ma_signaling.testing import loopback_only
 
 T = TypeVar("T")
 

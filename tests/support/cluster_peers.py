@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
+from ma_signaling.testing import STEP_WITHIN, Peer, eventually
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import STEP_WITHIN, Peer, eventually
 
 WITHIN = 120.0
 WHOLE_WITHIN = 10.0

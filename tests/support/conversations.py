@@ -14,8 +14,9 @@ from typing import Any
 import aiohttp
 from jsonschema import Draft7Validator
 
+from ma_signaling.testing import eventually
+from ma_signaling.testing.peer import NO_LINGERING
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import NO_LINGERING, eventually
 
 WITHIN = 60.0
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import Client, Peer, loopback_only
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import Client, Peer, loopback_only
 
 SCENARIO_WITHIN = 90.0
 

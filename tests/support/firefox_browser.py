@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from tests.support.webrtc_peers import eventually
+from ma_signaling.testing import eventually
 
 FIREFOX = shutil.which("firefox-esr") or ""
 WITHIN = 45.0

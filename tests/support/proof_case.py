@@ -8,8 +8,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import loopback_only
 from tests.support.proof_child import AskedHome, ProofChild
-from tests.support.webrtc_peers import loopback_only
 
 PLAY_WITHIN = 90.0
 

@@ -15,9 +15,10 @@ from typing import Any, Self
 
 import aiortc
 
+from ma_signaling.testing import Message, eventually, remote_id_of, split_candidates
+from ma_signaling.testing.home import CERTIFICATES
 from ma_signaling.webrtc.means import Means
 from tests.support.server_process import child_environment
-from tests.support.webrtc_peers import CERTIFICATES, Message, eventually, remote_id_of, split_candidates
 
 LOOPBACK = Means((ip_network("127.0.0.1/32"),))
 """One address alone: all others of loopback are as forbidden as any other."""

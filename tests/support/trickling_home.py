@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ma_signaling.testing import Message, Peer
 from tests.support.libdatachannel_home import LibdatachannelHome
-from tests.support.webrtc_peers import Message, Peer
 
 
 class TricklingHome(Peer):

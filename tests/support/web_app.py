@@ -7,8 +7,8 @@ from typing import Any
 
 import aiortc
 
+from ma_signaling.testing import Home, Message
 from tests.support.music_assistant_stand_in import PROVIDERS, SERVER_INFO
-from tests.support.webrtc_peers import Home, Message
 
 
 class MusicAssistant(Home):

@@ -12,11 +12,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import loopback_only
 from tests.support.attackers import Server
 from tests.support.certificates import make_certificate
 from tests.support.free_ports import free_port
 from tests.support.server_process import ServerProcess
-from tests.support.webrtc_peers import loopback_only
 
 Attack = Callable[[Server], Coroutine[Any, Any, None]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import aioice
 
+from ma_signaling.testing import Home, eventually
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import Link, Server
-from tests.support.webrtc_peers import Home, eventually
 
 SESSION_WITHIN = 40.0
 

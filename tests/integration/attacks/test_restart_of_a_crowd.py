@@ -7,9 +7,9 @@ import contextlib
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.testing import eventually
 from tests.integration.attacks.base import attacked
 from tests.support.attackers import Link, Server, message
-from tests.support.webrtc_peers import eventually
 
 HOMES = 300
 ADDRESS = "192.0.2.1"

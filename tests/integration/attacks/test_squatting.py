@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from itertools import count
 
+from ma_signaling.testing import Home
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import Link, Server
-from tests.support.webrtc_peers import Home
 
 OWNED_WITHIN = 30.0
 """Seconds within which whoever has the key has the Remote ID (docs/protocol.md, *Takeover*)."""

@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from ma_signaling.testing import eventually
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import CLOSE, PING, PONG, TEXT, Flood, Link, Server, frame, message, send_floods
-from tests.support.webrtc_peers import eventually
 
 REMOTE_ID = "HOME-0001"
 FRAGMENTS = frame(b"{", TEXT, fin=False) + frame(b"", 0, fin=False) * 250 + frame(b'"type":"pong"}', 0)

@@ -6,6 +6,7 @@ from functools import partial
 
 from playwright.sync_api import Route, WebSocketRoute
 
+from ma_signaling.testing import Home
 from tests.support.browser_cases import (
     BreakingHome,
     DeafHome,
@@ -17,7 +18,6 @@ from tests.support.browser_cases import (
 )
 from tests.support.browser_thread import Visit
 from tests.support.free_ports import free_port
-from tests.support.webrtc_peers import Home
 
 
 class FailureTests(DoctorTestCase):

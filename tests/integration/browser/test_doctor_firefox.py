@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 from unittest import SkipTest
 
+from ma_signaling.testing import Home
 from tests.support.browser_cases import HomesTestCase, ServingHome
 from tests.support.firefox_browser import FIREFOX, FirefoxBrowser
-from tests.support.webrtc_peers import Home
 
 WITHIN = 55.0
 

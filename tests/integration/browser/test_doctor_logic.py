@@ -9,10 +9,10 @@ from typing import Any
 
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.verdicts import VERDICTS
+from ma_signaling.testing import remote_id_from_fingerprint
 from tests import ROOT
 from tests.support.browser_cases import STEPS, DoctorTestCase
 from tests.support.browser_thread import Visit
-from tests.support.webrtc_peers import remote_id_from_fingerprint
 
 PAGES = ROOT / "ma_signaling" / "http" / "pages"
 DOCTOR = PAGES / "doctor"

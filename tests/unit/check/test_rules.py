@@ -12,8 +12,8 @@ from ma_signaling.check.answers import stop_for, stranger
 from ma_signaling.check.handshake_answers import explain, explain_failure
 from ma_signaling.check.outcome import Status
 from ma_signaling.core import remote_id
+from ma_signaling.testing import remote_id_from_fingerprint
 from tests import ROOT
-from tests.support.webrtc_peers import remote_id_from_fingerprint
 
 
 class RulesTests(SynchronousTestCase):
