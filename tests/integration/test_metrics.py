@@ -59,7 +59,7 @@ class ProcessTest(SynchronousTestCase):
 
     def test_every_metric_is_shown_or_named(self) -> None:
         text = self._text()
-        places = (CONTRIB / "grafana-dashboard.json", ROOT / "docs" / "operations.md")
+        places = (CONTRIB / "grafana-dashboard.json", ROOT / "docs" / "monitoring.md")
         said = " ".join(path.read_text() for path in places)
         for name in re.findall(r"(?m)^# TYPE (ma_signaling_\w+)", text):
             plain = name.removeprefix("ma_signaling_")
