@@ -68,7 +68,7 @@ class Capacity:
         return self.open <= self._max_open
 
     def closed(self, place: SocketPlace | None) -> None:
-        """Count a socket no longer that is gone, and release its place."""
+        """Stop counting a socket that is gone, and release its place."""
         self.open -= 1
         if place is not None:
             place.release()

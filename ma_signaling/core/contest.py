@@ -20,10 +20,10 @@ from ma_signaling.core.probe import Life, Probe, Probed
 from ma_signaling.core.run_all import run_all
 
 HOLDER_SECONDS = 10.0
-"""What the holder has to prove itself before newcomers are asked."""
+"""Seconds that the holder has to prove itself before newcomers are asked."""
 
 PROOF_SECONDS = 15.0
-"""What a newcomer has that is asked."""
+"""Seconds that a newcomer has to prove itself once it is asked."""
 
 MAX_ASKED = 4
 """Newcomers that are asked at once."""

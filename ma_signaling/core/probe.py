@@ -10,7 +10,7 @@ from typing import Protocol
 from ma_signaling.core.peer import Clock, Timer
 
 BUSY_SECONDS = 20.0
-"""What a holder has in all if one of its sessions waits for an answer: a gateway handles one message at a time."""
+"""Seconds that a holder has in all if one of its sessions waits for an answer: it handles one message at a time."""
 
 
 class Life(Enum):

@@ -18,7 +18,7 @@ from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
 
 OFFER_SECONDS = 3.0
-"""After which our offer goes out without ``session-ready``: older homes never say it."""
+"""Seconds after which our offer goes out without ``session-ready``: older homes never say it."""
 
 
 class Stage(Enum):

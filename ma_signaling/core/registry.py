@@ -1,4 +1,4 @@
-"""Who holds which Remote ID; ``contests`` has those who want what another one holds.
+"""Who holds which Remote ID; ``takeover`` has those who want what another one holds.
 
 Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* in docs/protocol.md.
 """
@@ -89,7 +89,7 @@ class Registry:
         return None if connection.remote_id is None else self._homes[connection.remote_id]
 
     def register(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Make ``connection`` the holder of ``remote_id``, at once or when a check allows it; it is answered.
+        """Make ``connection`` the holder of ``remote_id``, at once or when a contest gives it that; it is answered.
 
         It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
         """
@@ -180,7 +180,7 @@ class Registry:
     def drain(self) -> None:
         """This server is going down: nobody registers any more, nor loses a Remote ID.
 
-        Whoever is away can't come back to this server, so no grace time ends; no check comes to a verdict.
+        Whoever is away can't come back to this server, so no grace time ends; no contest comes to a verdict.
         """
         for home in self._homes.values():
             self._grace.cancel(home)

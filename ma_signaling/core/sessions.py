@@ -30,7 +30,7 @@ from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
 
 ANSWER_SECONDS = 35.0
-"""What a home has to answer an offer, from its latest delivery: some clients wait for ever."""
+"""Seconds that a home has to answer an offer, from its latest delivery: some clients wait for ever."""
 
 
 class Sessions(SessionTable[Session]):
@@ -258,7 +258,7 @@ class Sessions(SessionTable[Session]):
         self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
     def _end(self, session: Session, end: End, *, home_knows: bool = True) -> None:
-        """End a session; ``home_knows``: as far as it was announced, its home hasn't been told of its end."""
+        """End a session; ``home_knows``: its home may know it, and hasn't been told of its end."""
         now = self._clock.seconds()
         before, session.state = session.state, SessionState.ENDED
         session.forget()

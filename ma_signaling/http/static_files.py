@@ -1,4 +1,4 @@
-"""Files for browsers: read once, compressed once, and sent only to who doesn't have them yet."""
+"""Files for browsers: read once, compressed once, and sent only to clients that don't have them yet."""
 
 from __future__ import annotations
 

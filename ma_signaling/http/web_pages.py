@@ -98,7 +98,7 @@ class SessionPages(Page):
 
 
 class MissingPage(Page):
-    """Where nothing is: a browser gets a page that leads on, a program JSON."""
+    """Any path without a resource (404): a browser gets a page with links, a program JSON."""
 
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self

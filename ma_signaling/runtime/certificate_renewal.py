@@ -28,7 +28,7 @@ POLL_SECONDS = 10.0
 DAY = 86400.0
 
 WARN_SECONDS = 14 * DAY
-"""How long before its end a certificate is warned of, once a day; at most a quarter of its lifetime."""
+"""How long before it expires the log warns of a certificate, once a day; at most a quarter of its lifetime."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -42,7 +42,7 @@ class Certificates(Periodic):
     """
 
     not_after = 0.0
-    """When the certificate that is shown ends, as a Unix timestamp."""
+    """When the certificate that is shown expires, as a Unix timestamp."""
 
     _context: SSL.Context
     _not_before: datetime
@@ -111,12 +111,12 @@ class Certificates(Periodic):
 
     def _read(self, stamp: Stamp, *, is_told: bool = False) -> None:
         """Accept what the files hold; what is wrong with it is logged, but not twice in a row."""
-        # Of before the reading: what changes meanwhile is read the next time.
+        # Noted before the files are read: what changes meanwhile is read the next time.
         self._seen = stamp
         try:
             self._accept(read_pair(*self._paths), is_told=is_told)
             self._problem = None
-        except Exception as problem:  # noqa: BLE001 - it would end the looking, unseen until the certificate ends
+        except Exception as problem:  # noqa: BLE001 - it would end the checks, unseen until the certificate expires
             text = str(problem) if isinstance(problem, BadPair) else f"unforeseen: {problem!r}"
             if text != self._problem:
                 self._problem = text
@@ -130,7 +130,7 @@ class Certificates(Periodic):
         self._warn()
 
     def _use(self, pair: KeyPair) -> None:
-        """Show a pair to new connections; daily the same again, so that no key of tickets lives for long."""
+        """Show a pair to new connections; once a day the same again, for a new key of session tickets."""
         self._context = make_context(pair, self._find_challenge)
         self._pair = pair
         self._not_before = pair.chain[0].not_valid_before_utc

@@ -39,7 +39,7 @@ BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
 
 MIN_SILENCE_SECONDS = 90.0
-"""After which the kernel gives up a peer that confirms nothing: pings find it before, while its connection is open."""
+"""Seconds after which the kernel gives up a peer that confirms nothing; pings find an open one before."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -130,7 +130,7 @@ class Ports(Service):
         return port
 
     def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
-        """Where a port is kept, by when it is to be closed."""
+        """Return the list that keeps a port; each list is closed at another time."""
         if _is_inherited(text):
             return self.inherited.ports
         return self.shared.ports if isinstance(port, SharedPort) else self._ports

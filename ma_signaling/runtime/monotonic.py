@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.base import DelayedCall, ReactorBase
 
 MAX_STEP = 1.0
-"""What counts of a time in which nothing ran, in seconds; the reactor looks at least twice as often."""
+"""Of a time in which nothing ran, at most so many seconds count; the reactor looks twice as often at least."""
 
 
 def running_time(clock: Callable[[], float]) -> Callable[[], float]:

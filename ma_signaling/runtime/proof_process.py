@@ -27,13 +27,13 @@ from ma_signaling.webrtc.means import SECONDS, Means
 MODULE = "ma_signaling.webrtc.child"
 
 MAX_PROOFS = 2 * MAX_AT_ONCE
-"""Those that core waits for, and as many that are hanging up; beyond it nobody is asked."""
+"""Proofs that the core waits for, and as many that are being closed; no more are begun at once."""
 
 HANG_SECONDS = SECONDS + 15.0
-"""After which a proof must have ended, with all that it has opened; or else the process hangs."""
+"""Seconds after which a proof must have ended, with all that it has opened; otherwise the process hangs."""
 
 RETIRE_SECONDS = 5.0
-"""What it may take to end when its standard input was closed."""
+"""Seconds that it may take to end after its standard input was closed."""
 
 MAX_LINE = 2 * MAX_BYTES
 """Bytes that the process may write without an end of line."""
@@ -165,7 +165,7 @@ class ProofProcess(ProcessProtocol):
         return proof
 
     def say(self, **message: object) -> None:
-        """Write one line to the process; in silence nothing happens where it has ended."""
+        """Write one line to the process; do nothing if it has ended."""
         if self.takes_proofs:
             self._child.write(orjson.dumps(message) + b"\n")
 
@@ -196,7 +196,7 @@ class ProofProcess(ProcessProtocol):
             self._break_off("its line has no end")
 
     def errReceived(self, data: bytes) -> None:
-        """Keep the end of what it complains about."""
+        """Keep the end of what it writes to standard error."""
         self._errors = (self._errors + data)[-KEPT_ERRORS:]
 
     def processEnded(self, reason: Failure) -> None:

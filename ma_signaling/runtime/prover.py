@@ -22,7 +22,7 @@ from ma_signaling.webrtc.means import Means, Turn, first_by_udp
 _log = Logger(namespace="ma_signaling")
 
 IDLE_SECONDS = 60.0
-"""After which the child process ends, when nothing is asked any more."""
+"""Seconds without a proof after which the child process ends."""
 
 FRESH_SECONDS = 5.0
 """How long an obstacle is known without looking again: anybody may ask ``/health`` for it, as often as they like."""

@@ -39,7 +39,7 @@ class SharedPort(Port):
 
 
 class SharingReactor:
-    """The reactor, for endpoints: but for that every port that they open by TCP is a ``SharedPort``."""
+    """The reactor, for endpoints; each port that they open by TCP is a ``SharedPort``."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor

@@ -27,7 +27,7 @@ _log = Logger(namespace="ma_signaling")
 def one_by_one(*stages: Mapping[str, Service | None]) -> MultiService:
     """Return a service of these, by name: they start in this order and stop in the opposite one.
 
-    Each stops when the one after it has. A stage is what its comment is about; None stands for what is not wanted.
+    Each stops when the one after it has. ``stages`` have services by name; None stands for one that is not wanted.
     """
     services = OneByOne()
     for stage in stages:

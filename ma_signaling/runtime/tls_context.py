@@ -16,10 +16,10 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 HTTP = b"http/1.1"
 
 ACME = b"acme-tls/1"
-"""What a CA speaks that examines whether this server has a name (RFC 8737)."""
+"""The protocol by which a CA examines whether this server has a name (RFC 8737)."""
 
 FindContext = Callable[[bytes | None], SSL.Context | None]
-"""Returns with what to go on for a CA that asks for this server name, if it may find something."""
+"""Returns the TLS context for a CA that examines this server name; None where no examination is due."""
 
 ROUND_TRIPS = 3
 """More than a handshake takes."""

@@ -1,7 +1,7 @@
 """One WebSocket connection.
 
 Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what waits to be sent, close codes,
-keep-alive, and the translation between a socket and the heart (a ``Peer``).
+keep-alive, and the translation between a socket and the core (a ``Peer``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LINGER_SECONDS = 2.0
 """How long a closing handshake may take before TCP goes."""
 
 MOST_STEPS_AFTER_CLOSE = 100
-"""What is still looked at once a close was sent, to find the reply; each frame is a step or two."""
+"""Steps of reading after a close frame was sent, to find the reply; each frame takes one or two."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -59,7 +59,7 @@ def guarded(method: Method) -> Method:
 
 @implementer(IHalfCloseableProtocol)
 class SignalingProtocol(AutobahnPath):
-    """A peer, as the heart sees it, on a transport, as Twisted sees it."""
+    """A peer, as the core sees it, on a transport, as Twisted sees it."""
 
     log = SILENCE
     factory: SignalingFactory
@@ -155,7 +155,7 @@ class SignalingProtocol(AutobahnPath):
             self._ping_payload = b""
         if self.connection is None:
             return
-        # What this server has asked for costs nothing: strangers decide how many probes a home must answer.
+        # A pong that this server has asked for costs nothing: strangers decide how many probes a home must answer.
         if self._pongs_due > 0:
             self._pongs_due -= 1
         elif not self.factory.hub.charge_control_frame(self.connection):
@@ -203,7 +203,7 @@ class SignalingProtocol(AutobahnPath):
         else:
             super().sendCloseFrame(code, reasonUtf8, isReply)
 
-    # From the heart and the keep-alive
+    # From the core and the keep-alive
 
     @guarded
     def give_way(self) -> None:
@@ -305,11 +305,11 @@ class SignalingProtocol(AutobahnPath):
 
     @guarded
     def deadline_passed(self) -> None:
-        """What the connection is in, it has been in for too long."""
+        """Cut a peer that takes too long for its closing handshake, or to read what waits for it."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
         elif self._send_buffer is not None and (self.is_home or self._send_buffer.has_taken()):
-            # How slow a home may be, its pings decide: it handles one message at a time.
+            # A home handles one message at a time: only an unanswered ping says that it is too slow.
             self._set_deadline(STALL_SECONDS)
         else:
             self.cut_slow()

@@ -2,7 +2,7 @@
 
 Twisted's TLS is a protocol between the socket and all others. It hands over each record by itself, so that what one
 read has brought can't be answered by one write; it finds out by two exceptions that a read is over; and it keeps some
-ten objects for each connection. A ``SecureServer`` is a ``DirectServer`` with another alphabet instead: one read is
+ten objects for each connection. A ``SecureServer`` is a ``DirectServer`` that decrypts and encrypts: one read is
 decrypted as a whole and handed over at once, what is corked becomes one record, and all else (queues, back-pressure,
 closing, half-closed peers) is the one code for both.
 
@@ -144,7 +144,7 @@ class SecureServer(DirectServer):
             outcome = CONNECTION_LOST
         if decrypted and not self.disconnecting:
             self.protocol.dataReceived(decrypted[0] if len(decrypted) == 1 else b"".join(decrypted))
-        # What the protocol has ended needs no other end.
+        # The protocol may have ended the connection itself.
         return None if self.disconnecting or self._aborting else outcome
 
     def _shake_hands(self, unshaken: Unshaken) -> None:

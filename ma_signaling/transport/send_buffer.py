@@ -53,7 +53,7 @@ class SendBuffers:
         self._buffers.pop(buffer, None)
 
     def make_room(self) -> None:
-        """Cut whoever most waits for, until what waits for all is within its bound; homes last."""
+        """Cut the peers with most unsent bytes, homes last, until all unsent bytes are within their bound."""
         while self.capacity.unsent > UNSENT_BYTES:
             for buffer in self._buffers:
                 buffer.look()

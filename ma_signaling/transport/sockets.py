@@ -28,7 +28,7 @@ UNREAD_BYTES = 128 * 1024
 
 
 class Cork:
-    """While it is in, connections collect what they are to send."""
+    """While the cork is in, connections collect what they are to send."""
 
     def __init__(self) -> None:
         self.is_in = False

@@ -105,7 +105,7 @@ class Deadlines(Periodic):
         """How late ticks were, with when they were."""
 
     def set(self, waiting: Waiting, seconds: float) -> None:
-        """Call ``deadline_passed`` after ``seconds``, and at no time that was set before."""
+        """Call ``deadline_passed`` after ``seconds``, in place of a deadline that was set before."""
         self.clear(waiting)
         queue = self._queues.setdefault(seconds, {})
         # A part of the current tick is over already.
@@ -234,7 +234,7 @@ class KeepAlive(Periodic):
 
     def _tick(self) -> None:
         self._current = (self._current + 1) % SLOTS
-        # Nobody can answer it who doesn't read.
+        # Random: only a peer that reads can answer it.
         payload = token_bytes(4)
         frames = self._frames_of(payload)
         for connection in list(self._slots[self._current]):

@@ -1,4 +1,4 @@
-"""The heart, and what nodes of a cluster think, know nothing of sockets: importing them imports no Twisted."""
+"""The core, and what nodes of a cluster think, know nothing of sockets: importing them imports no Twisted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 
 
 class PurityTest(SynchronousTestCase):
-    """The rule that keeps the heart testable with plain objects."""
+    """The rule that keeps the core testable with plain objects."""
 
     def test_no_twisted(self) -> None:
         command = [sys.executable, "-c", CODE]

@@ -1,4 +1,4 @@
-"""The heart without a network: a clock that only a test moves, and peers that remember what they were sent.
+"""The core without a network: a clock that only a test moves, and peers that remember what they were sent.
 
 world = World(grace=0)
 home = world.connect("192.0.2.1")
@@ -86,7 +86,7 @@ class FakeClock:
 
 
 class FakePeer:
-    """The far end of a connection: the heart sends to it, a test speaks for it.
+    """The far end of a connection: the core sends to it, a test speaks for it.
 
     After `close` or `drop` it hears nothing more, as on a real socket; that it is gone the hub learns from `goodbye` or
     `breaks` alone.
@@ -115,7 +115,7 @@ class FakePeer:
         """Whether the connection is open, as both sides see it."""
         return self.closed is None and not self.dropped and not self.left
 
-    # From the heart (ma_signaling.core.peer.Peer)
+    # From the core (ma_signaling.core.peer.Peer)
 
     def send(self, message: bytes) -> None:
         """Hear a message."""

@@ -1,4 +1,4 @@
-"""Who may use this server: what the lists say, and what the heart makes of them."""
+"""Who may use this server: what the lists say, and what the core makes of them."""
 
 from __future__ import annotations
 
