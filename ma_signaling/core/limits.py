@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.arrivals import Arrivals
-from ma_signaling.core.credentials import CredentialLimits
+from ma_signaling.core.credential_limits import CredentialLimits
 from ma_signaling.core.guessing import Guessing
 from ma_signaling.core.lru_table import LruTable
 from ma_signaling.core.refusals import Refusals

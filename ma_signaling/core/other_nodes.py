@@ -70,7 +70,7 @@ class Relay(Protocol):
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """Send what a home of this node said to the node of the session's client.
 
-        ``kind`` is the message's type, ``places`` what ``candidates.places`` found in it.
+        ``kind`` is the message's type, ``places`` what ``candidate_counts.places`` found in it.
         """
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from ma_signaling.core import candidates, messages, remote_id
+from ma_signaling.core import candidate_counts, messages, remote_id
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import Closer
 from ma_signaling.core.errors import (
@@ -207,7 +207,7 @@ class Router:
         if kind == "offer":
             self._sessions.offered(session)
         if session.trace is not None:
-            session.trace.client.sent(kind, candidates.places(message), now)
+            session.trace.client.sent(kind, candidate_counts.places(message), now)
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
@@ -215,7 +215,7 @@ class Router:
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._charge_remote(remote, payload)
             sent = messages.for_client(message, payload)
-            self._relay.forward(remote, message["type"], sent, candidates.places(message))
+            self._relay.forward(remote, message["type"], sent, candidate_counts.places(message))
             remote.home_sent(message["type"], connection.address)
             return
         now = self._charge_session(connection, session, session_id, payload)
@@ -224,7 +224,7 @@ class Router:
         if session is None or now is None or session.state is not _OPEN:
             raise Refused(CLIENT_NOT_FOUND)
         sent = messages.for_client(message, payload)
-        self._send_client(connection, session, message["type"], sent, candidates.places(message), now)
+        self._send_client(connection, session, message["type"], sent, candidate_counts.places(message), now)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said: that node has parsed it, and charged the home.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from enum import StrEnum
 
-from ma_signaling.core.candidates import PLACES, count, named
+from ma_signaling.core.candidate_counts import PLACES, count, named
 
 REMEMBERED = 600.0
 """Seconds for which a session's trace can be asked for after its end."""
@@ -48,7 +48,7 @@ class Side:
     def sent(self, kind: str, places: bytes, now: float) -> None:
         """Note an offer, an answer or a candidate (``kind``) that was forwarded.
 
-        ``places`` is what ``candidates.places`` found in it.
+        ``places`` is what ``candidate_counts.places`` found in it.
         """
         if kind == "ice-candidate":
             if self.first_candidate_at is None:

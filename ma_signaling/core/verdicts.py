@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ma_signaling.core.candidates import named
+from ma_signaling.core.candidate_counts import named
 from ma_signaling.core.session_trace import End, SessionTrace, Side
 
 VERDICTS = {

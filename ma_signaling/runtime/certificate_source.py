@@ -17,7 +17,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Report
 from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.redirect_site import RedirectSite, Root
-from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.runtime.state_directory import StateDirectory
 from ma_signaling.transport.factory import SignalingFactory
 

@@ -27,7 +27,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Report
-from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.runtime.inherited_port import InheritingReactor
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.transport.proxy_protocol import ProxyFactory

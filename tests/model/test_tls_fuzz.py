@@ -7,7 +7,7 @@ from random import Random
 from OpenSSL import SSL
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.certificates import Certificates
 from tests.support.secure_peer import VERSIONS, SecurePeer
 from tests.support.tls_handshake import TlsTestCase
 

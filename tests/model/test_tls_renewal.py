@@ -8,8 +8,9 @@ from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from ma_signaling.runtime import certificate_renewal, key_pair
-from ma_signaling.runtime.certificate_renewal import DAY, POLL_SECONDS, Certificates
+from ma_signaling.runtime import certificates as certificates_module
+from ma_signaling.runtime import key_pair
+from ma_signaling.runtime.certificates import DAY, POLL_SECONDS, Certificates
 from tests.support.tls_handshake import AUTHORITY, Handshake, TlsTestCase, trusting
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -142,7 +143,7 @@ class RenewalTest(TlsTestCase):
     def test_the_unforeseen_does_not_end_the_looking(self) -> None:
         certificates = self.start()
         serial = AUTHORITY.issue(self.certificate, self.key)
-        patch = self.patch(certificate_renewal, "read_pair", lambda *_: None)
+        patch = self.patch(certificates_module, "read_pair", lambda *_: None)
         self.turn(3)
         (line,) = self.lines(LogLevel.error)
         assert "unforeseen: AttributeError" in line, line

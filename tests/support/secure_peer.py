@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ma_signaling.runtime.certificate_renewal import Certificates
+from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.transport.secure_sockets import SecureServer
 from tests.support.waiting_reactor import WaitingReactor
 

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.runtime.certificate_renewal import DAY, Certificates
+from ma_signaling.runtime.certificates import DAY, Certificates
 from tests.support.certificates import Authority
 
 AUTHORITY = Authority()

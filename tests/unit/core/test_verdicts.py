@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.candidates import END
+from ma_signaling.core.candidate_counts import END
 from ma_signaling.core.session_trace import Side
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import HOST, HOST_MDNS, RELAY, SRFLX, sdp

@@ -11,8 +11,8 @@ from twisted.application.service import Service
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.runtime import certificate_renewal
-from ma_signaling.runtime.certificate_renewal import POLL_SECONDS, Certificates
+from ma_signaling.runtime import certificates as certificates_module
+from ma_signaling.runtime.certificates import POLL_SECONDS, Certificates
 from ma_signaling.runtime.shutdown import BATCH_SECONDS, Connections
 from ma_signaling.runtime.systemd import Notifier, make_watchdog
 from tests.support.certificates import make_certificate
@@ -49,7 +49,7 @@ class JobsTest(SynchronousTestCase):
         make_certificate(key, certificate)
         certificates = Certificates(certificate, key, self.clock)
         certificates.privilegedStartService()
-        self.assert_goes_on(certificates, POLL_SECONDS, certificate_renewal, "stamp_of")
+        self.assert_goes_on(certificates, POLL_SECONDS, certificates_module, "stamp_of")
 
     def test_closing_connections(self) -> None:
         server = Server(connections_per_minute=0, silent_connections_per_address=0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.candidates import MAX_COUNT, MAX_IN_SDP, PLACES, count, named, places
+from ma_signaling.core.candidate_counts import MAX_COUNT, MAX_IN_SDP, PLACES, count, named, places
 from tests.support.sample_candidates import HOST, HOST_MDNS, HOST_TCP, PRFLX, RELAY, SRFLX, sdp
 
 

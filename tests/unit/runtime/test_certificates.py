@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet.task import Clock
 
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.runtime.certificate_renewal import DAY, POLL_SECONDS, Certificates
+from ma_signaling.runtime.certificates import DAY, POLL_SECONDS, Certificates
 from ma_signaling.runtime.key_pair import BadPair, read_pair
 from ma_signaling.runtime.tls_context import make_context
 from tests.support.certificates import write_key
