@@ -21,6 +21,7 @@ from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.sockets import peer_address
 
 _ASSETS = (
+    "elements.js",
     "root.js",
     "session.js",
     "texts.js",

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import aiohttp
-from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.access_lists_case import FilesTestCase
 from tests.support.server_process import ServerProcess, registered, talk
 
 NOT_ALLOWED = {"type": "error", "error": "Not allowed on this server", "code": "not-allowed"}
-
-
-class FilesTestCase(SynchronousTestCase):
-    """Two files in a directory of their own."""
-
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
-        self.allow, self.deny = self.directory / "allow", self.directory / "deny"
 
 
 class ProcessTest(FilesTestCase):

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import IO
-
-from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.certificates import Authority
 from tests.support.command_line import accepted, refused
 from tests.support.server_process import child_environment
+from tests.support.settings_file_case import FileTestCase
 
 WITHIN = 20.0
-
-
-class FileTestCase(SynchronousTestCase):
-    """A directory for a file."""
-
-    def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.file = self.directory / "ma-signaling.toml"
-
-    def write(self, content: str | bytes) -> None:
-        self.file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 class CheckConfigTest(FileTestCase):

@@ -14,19 +14,6 @@ from tests import ROOT
 from tests.support.file_checkers import beside_python, complaints, read_yaml
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-TASKS = {
-    "dev",
-    "build",
-    "docker:build",
-    "docker:build:nocache",
-    "docker:up",
-    "docker:up:detached",
-    "docker:down",
-    "docker:logs",
-    "docker:test",
-    "docker:clean",
-}
-"""Those that the original had."""
 
 
 class WorkflowTest(SynchronousTestCase):

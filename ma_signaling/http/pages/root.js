@@ -2,8 +2,7 @@
 
 import { isLocal } from "./doctor/candidates.js";
 import * as remoteId from "./doctor/remote_id.js";
-
-const find = (id) => document.getElementById(id);
+import { find } from "./elements.js";
 
 // To the doctor with the ID in the fragment, which no server and no log sees.
 find("form").addEventListener("submit", (event) => {

@@ -1,18 +1,11 @@
 // What the server saw of one session (docs/protocol.md, "Session traces"): the two sides as lanes, with the time between.
 
 import { duration } from "./doctor/report.js";
+import { element, find } from "./elements.js";
 import { text } from "./texts.js";
 
-const find = (id) => document.getElementById(id);
 const GOOD = ["negotiated", "no-relay"];
 const NEITHER = ["waiting", "home-away", "only-local"];
-
-function element(name, className, content = "") {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = content;
-  return made;
-}
 
 /** [{at, lane: "client", "home" or "server", text}] in the order of time. */
 function eventsOf(trace) {

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import tomllib
 from ipaddress import ip_network
-from pathlib import Path
-
-from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.settings import Settings, declarations
@@ -17,6 +12,7 @@ from ma_signaling.config.sources import load
 from ma_signaling.config.toml_file import as_toml
 from ma_signaling.config.unknown import REMOVED
 from ma_signaling.runtime.check_config import describe
+from tests.support.settings_file_case import FileTestCase
 
 EVERYTHING = """
 port = [8787, "unix:/run/x.sock"]
@@ -31,18 +27,6 @@ message_rate = 12.5
 message_burst = 1_000
 deny = ""
 """
-
-
-class FileTestCase(SynchronousTestCase):
-    """A directory for a file."""
-
-    def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.file = self.directory / "ma-signaling.toml"
-
-    def write(self, content: str | bytes) -> None:
-        self.file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 class FileTest(FileTestCase):

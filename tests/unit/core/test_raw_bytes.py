@@ -18,12 +18,6 @@ FINGERPRINT = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 HYPHENATED = "abcdefgh-IJKLM-nopqr-STUVWXYZ"
 
 
-NESTED: st.SearchStrategy[Any] = st.recursive(
-    st.just(0),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
-)
-
-
 class DepthTest(SynchronousTestCase):
     """Nested deeper than 64 is a bad message, wherever, and however it is written."""
 

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.operator_files import OperatorFiles
+from tests.support.access_lists_case import FilesTestCase
 from tests.support.memory_server import UPGRADE, Reply, Server
-
-
-class FilesTestCase(SynchronousTestCase):
-    """Two files in a directory of their own."""
-
-    def setUp(self) -> None:
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = Path(temporary.name)
-        self.allow, self.deny = self.directory / "allow", self.directory / "deny"
 
 
 class ReloadTest(FilesTestCase):

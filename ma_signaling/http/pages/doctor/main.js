@@ -1,12 +1,12 @@
 // The page: a form, a run, and what may be done with its result.
 
+import { find } from "../elements.js";
 import { text } from "../texts.js";
 import * as remoteId from "./remote_id.js";
 import { report } from "./report.js";
 import { run, STEPS } from "./run.js";
 import { makeSteps, showProgress, showStations, showVerdict } from "./view.js";
 
-const find = (id) => document.getElementById(id);
 const [form, input, again, open, share, copy, trace] = ["form", "remote-id", "again", "open", "share", "copy", "trace"].map(find);
 
 let running = null; // the AbortController of the run under way

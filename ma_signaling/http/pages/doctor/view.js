@@ -1,20 +1,13 @@
 // What the page shows of a run. It knows texts and elements, and nothing of how a run goes.
 
+import { element, find } from "../elements.js";
 import { text } from "../texts.js";
 import { hintsFor, stationOf, STATIONS } from "./advice.js";
 import { duration } from "./report.js";
 
-const find = (id) => document.getElementById(id);
 const main = find("main");
 const title = document.querySelector("h1").textContent;
 const common = { server: location.host, origin: location.origin };
-
-function element(name, className, content = "") {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = content;
-  return made;
-}
 
 /** Values as the texts want them: a step is called by its station, since only that is a word for everybody. */
 function valuesOf(values = {}) {
