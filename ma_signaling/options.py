@@ -122,9 +122,7 @@ def _check(configuration: Configuration) -> NoReturn:
         check_config.check(configuration.settings, listening)
     except CannotStart as problem:
         raise SystemExit(str(problem)) from None
-    _show(
-        check_config.describe(configuration), check_config.describe_proof(configuration.settings, listening)
-    )
+    _show(check_config.describe(configuration), check_config.describe_more(configuration.settings, listening))
 
 
 def _show(*lines: str) -> NoReturn:

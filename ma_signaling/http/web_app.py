@@ -19,6 +19,10 @@ _HOSTED = re.compile(rb"window\.location\.hostname===([`\"'])app\.music-assistan
 
 _HOST = b"signaling.music-assistant.io"
 
+_PIECES = b"__chunk__"
+"""What homes call the pieces of a long message (``home.chunks``). Versions before 2.17.235 don't know them, and get
+stuck after the login."""
+
 _HASHED = re.compile(r"assets/[^/]+[-.][A-Za-z0-9_-]{8}\.[a-z0-9]+")
 """The name of a file whose content never changes: it has a hash in it."""
 
@@ -99,6 +103,8 @@ def prepare(files: Mapping[str, bytes]) -> Mapping[str, AppFile]:
         raise WebAppError("its package has no index.html")
     if sum(body.count(_HOST) for body in files.values()) != 1:
         raise WebAppError("this version of it has the signaling server's name in other than one place")
+    if not any(_PIECES in body for path, body in files.items() if path.endswith(_CODE)):
+        raise WebAppError("this version of it is too old for the homes of today")
     changed = _with(files, _ADDRESS, "the address of the signaling server", _own_address)
     changed = _with(changed, _HOSTED, "the test for the official site", lambda _: b"!0")
     return {path: _file(path, body, is_original=body == files[path]) for path, body in changed.items()}

@@ -18,6 +18,8 @@ from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.proof import availability
+from ma_signaling.http import web_app
+from ma_signaling.http.web_app import WebAppError
 from ma_signaling.runtime.certificate_source import check_acme
 from ma_signaling.runtime.key_pair import BadPair, read_pair
 from ma_signaling.runtime.listening import make_endpoint
@@ -37,9 +39,16 @@ def describe(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
-def describe_proof(settings: Settings, reactor: IReactorSocket) -> str:
-    """Return whether proofs of possession can be had on this machine, as a comment in such a file."""
-    return f"# proof: {availability(obstacle(settings, _load_files(settings, reactor).ice_servers))}"
+def describe_more(settings: Settings, reactor: IReactorSocket) -> str:
+    """Return what depends on this machine too, as comments in such a file: proofs, and the web app if it is on."""
+    lines = [f"# proof: {availability(obstacle(settings, _load_files(settings, reactor).ice_servers))}"]
+    if settings.web_app:
+        try:
+            web_app.load()
+            lines.append("# web app: served")
+        except WebAppError as problem:
+            lines.append(f"# web app: not served: {problem}")
+    return "\n".join(lines)
 
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import IO
+from unittest import mock
 
 from tests.support.certificates import Authority
 from tests.support.command_line import accepted, refused
@@ -92,6 +93,18 @@ class CheckConfigTest(FileTestCase):
         later = self.directory / "later"
         accepted("--state-directory", str(later), "--admin-socket", str(later / "admin.sock"))
         assert not later.exists()
+
+    def test_web_app(self) -> None:
+        """A server without it would start all the same."""
+
+        def said() -> str:
+            return accepted("--web-app", "on").splitlines()[-1]
+
+        assert said() == "# web app: served"
+        with mock.patch("music_assistant_frontend.where", return_value=self.directory):
+            assert said() == "# web app: not served: its package has no index.html"
+        with mock.patch.dict(sys.modules, {"music_assistant_frontend": None}):
+            assert said().startswith("# web app: not served: it is not installed: pip install "), said()
 
     def test_good(self) -> None:
         certificate, key = self.directory / "cert.pem", self.directory / "key.pem"

@@ -17,7 +17,7 @@ from tests.support.memory_server import Reply, Server, Socket
 
 CODE = (
     b"var a={signalingServerUrl:`wss://signaling.music-assistant.io/ws`},"
-    b'b=()=>window.location.hostname==="app.music-assistant.io"||c;'
+    b'b=()=>window.location.hostname==="app.music-assistant.io"||c;d=`__chunk__`;'
 )
 FILES = {
     "index.html": b"<!DOCTYPE html>" + b" " * 1000,
@@ -35,7 +35,8 @@ class PrepareTest(TestCase):
         changed = served["assets/index-B1i2nKlG.js"]
         self.assertEqual(
             changed.body.rstrip(),
-            b'var a={signalingServerUrl:new URL("../../ws",import.meta.url).href.replace("http","ws")},b=()=>!0||c;',
+            b'var a={signalingServerUrl:new URL("../../ws",import.meta.url).href.replace("http","ws")},'
+            b"b=()=>!0||c;d=`__chunk__`;",
         )
         same = {path: file.body for path, file in served.items() if file is not changed}
         self.assertEqual(same, {path: body for path, body in FILES.items() if path in same})
@@ -68,6 +69,8 @@ class PrepareTest(TestCase):
             "assets/index-B1i2nKlG.js": CODE.replace(b"window.location", b"document.location"),
         }
         self.assertIn("test for the official site in 0 places", self.refusal(renamed))
+        old = {**FILES, "assets/index-B1i2nKlG.js": CODE.replace(b"__chunk__", b"")}
+        self.assertIn("too old", self.refusal(old))
         self.assertIn("no index.html", self.refusal({"assets/index-B1i2nKlG.js": CODE}))
 
 
