@@ -27,6 +27,7 @@ from ma_signaling.home.limits import Limits
 from ma_signaling.home.music_assistant import MusicAssistant, local_url
 
 DEFAULT_STUN = "stun:stun.cloudflare.com:3478"
+NO_STUN = "none"
 _STUN = re.compile(r"stuns?:[^\s/@]+", re.ASCII)
 
 
@@ -69,7 +70,7 @@ def introduction(identity: Identity, app: str) -> str:
 
 async def _run(given: Any, identity: Identity) -> None:
     limits = Limits(sessions=given.max_sessions)
-    stun = [] if given.stun == ["none"] else given.stun or [DEFAULT_STUN]
+    stun = [] if given.stun == [NO_STUN] else given.stun or [DEFAULT_STUN]
     async with MusicAssistant(given.music_assistant, limits) as music_assistant:
         agent = asyncio.create_task(Agent(given.signaling, identity, music_assistant, limits, stun).run())
         loop = asyncio.get_running_loop()
@@ -171,11 +172,13 @@ def _parse(arguments: Sequence[str]) -> Any:
             except argparse.ArgumentTypeError as problem:
                 parser.error(f"{variable}: {problem}")
             setattr(given, name, values)
+    if NO_STUN in given.stun and len(given.stun) > 1:
+        parser.error("--stun: none stands alone; leave it out, or the others")
     return given
 
 
 def _stun(text: str) -> str:
-    if text != "none" and not _STUN.fullmatch(text):
+    if text != NO_STUN and not _STUN.fullmatch(text):
         raise ValueError("it must be an address such as stun:stun.example.org:3478, or none")
     return text
 

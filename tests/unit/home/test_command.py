@@ -71,6 +71,8 @@ class ParseTest(TestCase):
     def test_mistakes(self) -> None:
         self.assertIn("--music-assistant", self.refusal("--signaling", "a.example"))
         self.assertIn("such as stun:", self.refusal(*USUAL, "--stun", "turn:a.example"))
+        self.assertIn("none stands alone", self.refusal(*USUAL, "--stun", "none", "--stun", "stun:a.example"))
+        self.assertIn("none stands alone", self.refusal(*USUAL, MA_SIGNALING_HOME_STUN="stun:a.example none"))
         self.assertIn("--address", self.refusal(*USUAL, "--address", "home"))
         self.assertIn("such as wss:", self.refusal("--signaling", "ftp://a", "--music-assistant", "b"))
 
