@@ -16,6 +16,7 @@ import orjson
 from ma_signaling.check.outcome import printable
 from ma_signaling.home.identity import Identity
 from ma_signaling.home.limits import Limits
+from ma_signaling.home.memory import Memory
 from ma_signaling.home.music_assistant import MusicAssistant
 from ma_signaling.home.session import Session
 
@@ -54,6 +55,7 @@ class Agent:
         self._identity = identity
         self._music_assistant = music_assistant
         self._limits = limits
+        self._memory = Memory(limits.all_bytes)
         self._stun = stun
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._sessions: dict[str, Session] = {}
@@ -145,6 +147,7 @@ class Agent:
             self._identity,
             self._music_assistant,
             self._limits,
+            self._memory.share(),
             self._stun,
             send,
             lambda: self._end(number, session),

@@ -9,25 +9,30 @@ from collections.abc import Awaitable, Callable, Iterator
 import aiohttp
 
 from ma_signaling.home.channel import Channel, ChannelClosed
+from ma_signaling.home.local_socket import LocalSocket
 
 Message = str | bytes
+
+ALIVE_SECONDS = 20.0
+"""Music Assistant closes a WebSocket from which nothing has come for some 80."""
 
 
 async def join(
     channel: Channel,
-    socket: aiohttp.ClientWebSocketResponse,
+    socket: LocalSocket,
     *,
     to_home: Callable[[Message], Awaitable[Message | None]],
-    to_client: Callable[[Message], Iterator[Message]],
+    to_client: Callable[[bytes], Iterator[Message]] | None = None,
 ) -> None:
     """Carry messages both ways until one side is closed; then close the other.
 
     ``to_home`` returns what Music Assistant gets of a client's message, if anything; ``to_client`` what the client gets
-    of Music Assistant's.
+    of a text of Music Assistant's, in UTF-8, if it is not to get it as it is.
     """
     ways = [
         asyncio.create_task(_to_home(channel, socket, to_home)),
-        asyncio.create_task(_to_client(channel, socket, to_client)),
+        asyncio.create_task(_to_client(channel, socket, to_client or _as_it_is)),
+        asyncio.create_task(_stay_alive(socket)),
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -42,7 +47,7 @@ async def join(
 
 async def _to_home(
     channel: Channel,
-    socket: aiohttp.ClientWebSocketResponse,
+    socket: LocalSocket,
     convert: Callable[[Message], Awaitable[Message | None]],
 ) -> None:
     async for received in channel.messages():
@@ -57,22 +62,32 @@ async def _to_home(
 
 
 async def _to_client(
-    channel: Channel,
-    socket: aiohttp.ClientWebSocketResponse,
-    convert: Callable[[Message], Iterator[Message]],
+    channel: Channel, socket: LocalSocket, convert: Callable[[bytes], Iterator[Message]]
 ) -> None:
     async for frame in socket:
         if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return
+        content: bytes = frame.data
+        is_text = frame.type is aiohttp.WSMsgType.TEXT
         try:
-            await channel.send_all(convert(frame.data))
+            await channel.send_all(convert(content) if is_text else iter((content,)))
         except ChannelClosed:
+            return
+        socket.pass_on(len(content))
+
+
+async def _stay_alive(socket: LocalSocket) -> None:
+    """Have Music Assistant hear something, for its pings go unanswered as long as a slow client makes us wait."""
+    while True:
+        await asyncio.sleep(ALIVE_SECONDS)
+        try:
+            await socket.pong()
+        except (ConnectionError, aiohttp.ClientError):
             return
 
 
-def as_it_is(message: Message) -> Iterator[Message]:
-    """Yield a message unchanged."""
-    yield message
+def _as_it_is(text: bytes) -> Iterator[Message]:
+    yield text.decode(errors="replace")
 
 
 async def unchanged(message: Message) -> Message:

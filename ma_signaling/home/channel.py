@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from aiortc import RTCDataChannel
 
+from ma_signaling.home.memory import Share
+
 HIGH_WATER = 512 * 1024
-"""Bytes that wait to be sent before the sender waits too."""
-LOW_WATER = 128 * 1024
+"""Bytes that wait to be sent before the sender waits too; ``LOW_WATER`` where the session is beyond its share."""
+LOW_WATER = 64 * 1024
 MESSAGE_COST = 64
 """Bytes that each message received counts for besides its own: an empty one takes memory too."""
 
@@ -22,20 +25,24 @@ class ChannelClosed(Exception):
 class Channel:
     """A data channel of a client. What arrives is kept from the moment on that this object exists."""
 
-    def __init__(self, channel: RTCDataChannel, max_message: int, max_waiting: int, stalled: float) -> None:
+    def __init__(
+        self, channel: RTCDataChannel, share: Share, max_message: int, max_waiting: int, stalled: float
+    ) -> None:
         """Bounds: bytes of a message sent, bytes received and not read yet (with ``MESSAGE_COST``), seconds without
-        anything taken."""
+        anything taken. What waits, in both directions, is held in ``share``."""
         self._channel = channel
+        self._share = share
         self.max_message = max_message
         self._max_waiting = max_waiting
         self._stalled = stalled
         self._received: deque[str | bytes] = deque()
         self._waiting = 0
+        self._unsent = 0
         self._arrived, self._drained = asyncio.Event(), asyncio.Event()
         self._turn = asyncio.Lock()
         channel.bufferedAmountLowThreshold = LOW_WATER
         channel.on("message", self._take)
-        channel.on("bufferedamountlow", self._drained.set)
+        channel.on("bufferedamountlow", self._sent)
         channel.on("close", self._closed)
 
     @property
@@ -48,7 +55,7 @@ class Channel:
         while True:
             while self._received:
                 message = self._received.popleft()
-                self._waiting -= _cost(message)
+                self._wait_for(-_cost(message))
                 yield message
             if not self.is_open:
                 return
@@ -61,10 +68,15 @@ class Channel:
 
     async def send_all(self, messages: Iterator[str | bytes]) -> None:
         """Like ``send``, for messages that are made when their turn comes."""
-        async with self._turn:
+        async with self.turn() as send:
             for message in messages:
-                await self._until_drained()
-                self._channel.send(message)
+                await send(message)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[Callable[[str | bytes], Awaitable[None]]]:
+        """Return, once nobody else sends, what sends a message and raises ``ChannelClosed``."""
+        async with self._turn:
+            yield self._send
 
     def close(self) -> None:
         """Close it; what was sent before arrives."""
@@ -72,8 +84,19 @@ class Channel:
             self._channel.close()
         self._closed()
 
+    def drop(self) -> None:
+        """Close it, and forget what has been received; nobody reads it any more."""
+        self.close()
+        self._received.clear()
+        self._wait_for(-self._waiting)
+
+    async def _send(self, message: str | bytes) -> None:
+        await self._until_drained()
+        self._channel.send(message)
+        self._count_unsent()
+
     async def _until_drained(self) -> None:
-        while self.is_open and self._channel.bufferedAmount > HIGH_WATER:
+        while self.is_open and self._channel.bufferedAmount > (HIGH_WATER if self._share.fits else LOW_WATER):
             self._drained.clear()
             try:
                 async with asyncio.timeout(self._stalled):
@@ -84,14 +107,30 @@ class Channel:
             raise ChannelClosed
 
     def _take(self, message: str | bytes) -> None:
-        self._waiting += _cost(message)
-        if self._waiting > self._max_waiting:
+        cost = _cost(message)
+        if self._waiting + cost > self._max_waiting or not self._share.admits(cost):
             self.close()
             return
+        self._wait_for(cost)
         self._received.append(message)
         self._arrived.set()
 
+    def _wait_for(self, size: int) -> None:
+        self._waiting += size
+        self._share.received += size
+        self._share.add(size)
+
+    def _sent(self) -> None:
+        self._count_unsent()
+        self._drained.set()
+
+    def _count_unsent(self) -> None:
+        unsent = self._channel.bufferedAmount if self.is_open else 0
+        self._share.add(unsent - self._unsent)
+        self._unsent = unsent
+
     def _closed(self) -> None:
+        self._count_unsent()
         self._arrived.set()
         self._drained.set()
 

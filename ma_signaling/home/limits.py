@@ -13,19 +13,22 @@ class Limits:
     """At once; beyond it the oldest that never connected gives way, and where all are connected nobody is admitted."""
     channels: int = 8
     """Data channels of one session at once; those beyond them are closed. Clients use four."""
+    all_bytes: int = 32 * 1024 * 1024
+    """That wait for all clients, or of them for Music Assistant. Beyond half of them each session has an equal share of
+    the other half; who is beyond that waits, and Music Assistant with it (``memory``)."""
     waiting_bytes: int = 4 * 1024 * 1024
     """That one data channel has sent and Music Assistant has not taken yet, with 64 more for each message; beyond them
     the channel is closed."""
     requests: int = 6
-    """Requests by HTTP of one session that Music Assistant is asked at once."""
+    """Requests by HTTP of one session that are under way at once."""
     waiting_requests: int = 64
     """Of one session, those included; beyond them the answer is 503, and beyond twice as many there is none."""
     all_requests: int = 32
-    """Connections to Music Assistant for requests of all sessions together."""
+    """Requests of all sessions together that Music Assistant has not begun to answer."""
     body_bytes: int = 16 * 1024 * 1024
     """Of an answer by HTTP; beyond them the answer is 502."""
-    api_message_bytes: int = 64 * 1024 * 1024
-    """Of one message that Music Assistant sends."""
+    api_message_bytes: int = 16 * 1024 * 1024
+    """Of one message that Music Assistant sends; its own remote access takes 4 MiB."""
     candidates: int = 32
     """Addresses of one client that are tried."""
     connect_seconds: float = 60.0

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from yarl import URL
 
+from ma_signaling.home import proxy_answer
 from ma_signaling.home.limits import Limits
-from ma_signaling.home.proxy_messages import ProxyRequest, ProxyResponse, for_client
+from ma_signaling.home.local_socket import LocalSocket
+from ma_signaling.home.memory import Share
+from ma_signaling.home.proxy_answer import PART, ProxyAnswer
+from ma_signaling.home.proxy_messages import ProxyRequest
+
+_log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 25.0
 """Clients wait 30."""
+RECEIVE_BUFFER = 128 * 1024
+"""Bytes of each connection that wait in the system."""
+SILENT_SECONDS = 45
+"""That what is sent to Music Assistant may stay without an acknowledgement, where the system knows such a bound."""
 
 
 class Unreachable(Exception):
@@ -40,19 +54,24 @@ class MusicAssistant:
     def __init__(self, url: URL, limits: Limits) -> None:
         self._url = url
         self._limits = limits
+        self._asked = asyncio.Semaphore(limits.all_requests)
+        self._is_away = False
         self._requests: aiohttp.ClientSession
         self._sockets: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        def session(limit: int) -> aiohttp.ClientSession:
+        def session(**more: Any) -> aiohttp.ClientSession:
             return aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=limit),
+                # Bounded by the number of sessions, and by what each of them may have under way.
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=_make_socket),
                 # What one client is given must not be sent in another's name.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
+                read_bufsize=PART,
+                **more,
             )
 
-        self._requests, self._sockets = session(self._limits.all_requests), session(0)
+        self._requests, self._sockets = session(), session(ws_response_class=LocalSocket)
         return self
 
     async def __aexit__(
@@ -61,35 +80,54 @@ class MusicAssistant:
         await self._requests.close()
         await self._sockets.close()
 
-    async def websocket(self, path: str) -> aiohttp.ClientWebSocketResponse:
-        """Open a WebSocket at ``path``. Raises ``Unreachable``."""
+    async def websocket(self, path: str, share: Share) -> LocalSocket:
+        """Open a WebSocket at ``path`` that counts what it reads in ``share``. Raises ``Unreachable``.
+
+        It gives text as bytes.
+        """
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                return await self._sockets.ws_connect(
-                    self._at(path), heartbeat=30.0, max_msg_size=self._limits.api_message_bytes
+                opened: Any = await self._sockets.ws_connect(
+                    self._at(path), max_msg_size=self._limits.api_message_bytes, decode_text=False
                 )
         except (aiohttp.ClientError, OSError) as problem:
-            raise Unreachable(str(problem) or type(problem).__name__) from None
+            self._say_away(str(problem) or type(problem).__name__)
+            raise Unreachable from None
+        self._say_back()
+        opened.count_in(share)
+        return opened  # type: ignore[no-any-return]
 
-    async def fetch(self, request: ProxyRequest) -> ProxyResponse:
-        """Make a request; a redirect is answered as it is, and not followed."""
+    @contextlib.asynccontextmanager
+    async def fetch(self, request: ProxyRequest, share: Share) -> AsyncIterator[ProxyAnswer]:
+        """Make a request; a redirect is answered as it is, and not followed. The body is counted in ``share``."""
         try:
-            async with self._requests.request(
-                request.method,
-                self._at(request.path),
-                headers={**request.headers, "Accept-Encoding": "identity"},
-                allow_redirects=False,
-            ) as response:
-                body = bytearray()
-                async for part in response.content.iter_chunked(65536):
-                    body += part
-                    if len(body) > self._limits.body_bytes:
-                        return ProxyResponse.failure(HTTPStatus.BAD_GATEWAY)
-                return ProxyResponse(response.status, for_client(response.headers), bytes(body))
+            async with self._asked:
+                response = await self._requests.request(
+                    request.method,
+                    self._at(request.path),
+                    headers={**request.headers, "Accept-Encoding": "identity"},
+                    allow_redirects=False,
+                )
         except TimeoutError:
-            return ProxyResponse.failure(HTTPStatus.GATEWAY_TIMEOUT)
+            yield ProxyAnswer.failure(HTTPStatus.GATEWAY_TIMEOUT)
         except (aiohttp.ClientError, OSError, ValueError):
-            return ProxyResponse.failure(HTTPStatus.BAD_GATEWAY)
+            yield ProxyAnswer.failure(HTTPStatus.BAD_GATEWAY)
+        else:
+            async with (
+                response,
+                proxy_answer.read(request, response, share, self._limits.body_bytes) as answer,
+            ):
+                yield answer
+
+    def _say_away(self, problem: str) -> None:
+        if not self._is_away:
+            self._is_away = True
+            _log.warning("Music Assistant cannot be reached: %s", problem)
+
+    def _say_back(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            _log.info("Music Assistant can be reached again")
 
     def _at(self, path: str) -> URL:
         """Return the address of a path with its query: whatever stands there, the host is ours."""
@@ -103,3 +141,14 @@ class MusicAssistant:
             query_string=query,
             encoded=True,
         )
+
+
+def _make_socket(address: Any) -> socket.socket:
+    """Return a socket that notices when Music Assistant's machine is gone; pings can't, while reading waits."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    # What waits there is no business of the bound on memory; the system would let megabytes wait.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENT_SECONDS)
+    return made

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -62,25 +61,20 @@ class ProxyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyResponse:
-    """What Music Assistant answered, or this program in its place."""
+class ProxyHead:
+    """What Music Assistant answered, or this program in its place, but for the body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
 
-    @classmethod
-    def failure(cls, status: HTTPStatus) -> ProxyResponse:
-        """Return an answer of this program's own."""
-        return cls(status, {"content-type": "text/plain"}, status.phrase.encode())
+    def alone(self, number: object, size: int) -> str:
+        """Return the message that announces a body of ``size`` bytes."""
+        return _dump(number, self, size=size)
 
-    def in_one(self, number: object) -> str:
-        """Return it as one message. Clients read ``body`` last."""
-        return _dump(number, self.status, self.headers, body=self.body.hex())
-
-    def header(self, number: object) -> str:
-        """Return the message that announces the body."""
-        return _dump(number, self.status, self.headers, size=len(self.body))
+    def around(self, number: object) -> tuple[bytes, bytes]:
+        """Return what comes before and after the body in the one message that has it. Clients read it last."""
+        text = _dump(number, self, body="").encode()
+        return text[:-2], text[-2:]
 
 
 def is_local(path: str) -> bool:
@@ -108,6 +102,11 @@ def _allowed(headers: Mapping[Any, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _dump(number: object, status: int, headers: Mapping[str, str], **last: object) -> str:
-    head = {"type": "http-proxy-response", "id": number, "status": status, "headers": dict(headers)}
-    return orjson.dumps({**head, **last}).decode()
+def _dump(number: object, head: ProxyHead, **last: object) -> str:
+    first = {
+        "type": "http-proxy-response",
+        "id": number,
+        "status": head.status,
+        "headers": dict(head.headers),
+    }
+    return orjson.dumps({**first, **last}).decode()

@@ -1,6 +1,7 @@
 """What a session offers, one coroutine for each data channel that a client opens, by the channel's label.
 
-- ``ma-api``: Music Assistant's API (``/ws``). Long messages go in pieces. HTTP requests come in between.
+- ``ma-api``, or what else a client calls its first one: Music Assistant's API (``/ws``). Long messages go in pieces.
+  HTTP requests come in between.
 - ``http_proxy``: HTTP requests alone, whose bodies come back as they are, one answer after the other.
 - ``sendspin``: audio (``/sendspin``). There Music Assistant asks for a token first; over a data channel clients send
   none, so the token goes that the same client has authenticated itself with over ``ma-api``.
@@ -11,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http import HTTPStatus
-from itertools import chain, count
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -22,23 +23,28 @@ import orjson
 from ma_signaling.home import bridge
 from ma_signaling.home.bridge import Message
 from ma_signaling.home.channel import Channel, ChannelClosed
-from ma_signaling.home.chunks import pieces
+from ma_signaling.home.chunks import pieces, pieces_of
 from ma_signaling.home.limits import Limits
+from ma_signaling.home.local_socket import LocalSocket
+from ma_signaling.home.memory import Share
 from ma_signaling.home.music_assistant import MusicAssistant, Unreachable
-from ma_signaling.home.proxy_messages import Malformed, ProxyRequest, ProxyResponse
+from ma_signaling.home.proxy_answer import Interrupted, ProxyAnswer
+from ma_signaling.home.proxy_messages import Malformed, ProxyRequest
 
 _REQUEST = "http-proxy-request"
 _AUTH_SECONDS = 10.0
 
-Answer = Callable[[object, ProxyResponse], Awaitable[None]]
+Send = Callable[[object, ProxyAnswer], Awaitable[None]]
 """Sends the answer to the request with this ``id``."""
 
 
 class Services:
     """The services of one session."""
 
-    def __init__(self, music_assistant: MusicAssistant, limits: Limits) -> None:
+    def __init__(self, music_assistant: MusicAssistant, limits: Limits, share: Share) -> None:
+        """``share`` holds what waits for the client."""
         self._home = music_assistant
+        self._share = share
         self._limits = limits
         self._places = asyncio.Semaphore(limits.requests)
         self._requests: set[asyncio.Task[None]] = set()
@@ -46,9 +52,8 @@ class Services:
         self._token: str | None = None
 
     def of(self, label: str) -> Callable[[Channel], Awaitable[None]] | None:
-        """Return what serves a data channel until it is closed; None for a label that means nothing."""
+        """Return what serves a data channel beside the API's until it is closed; None for any other label."""
         return {
-            "ma-api": self._api,
             "http_proxy": self._http_proxy,
             "sendspin": self._sendspin,
             "live_announcement": self._live_announcement,
@@ -60,28 +65,35 @@ class Services:
             task.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
 
-    async def _api(self, channel: Channel) -> None:
-        async def answer(number: object, response: ProxyResponse) -> None:
-            await channel.send_all(in_pieces(response.in_one(number)))
+    async def api(self, channel: Channel) -> None:
+        """Serve the API, until the channel is closed."""
+
+        async def answer(number: object, answer: ProxyAnswer) -> None:
+            before, after = answer.head.around(number)
+            length = len(before) + 2 * answer.size + len(after)
+            parts = _around(before, answer.parts, after)
+            async for piece in pieces_of(length, parts, channel.max_message, next(self._numbers)):
+                await channel.send(piece)
 
         async def to_home(message: Message) -> Message | None:
             text = message if isinstance(message, str) else message.decode(errors="replace")
             self._remember_token(text)
             return None if self._takes_request(text, answer) else text
 
-        def in_pieces(message: Message) -> Iterator[Message]:
-            text = message if isinstance(message, str) else message.decode(errors="replace")
-            yield from pieces(text, channel.max_message, next(self._numbers))
+        def in_pieces(text: bytes) -> Iterator[Message]:
+            return pieces(text, channel.max_message, next(self._numbers))
 
         async with self._socket("/ws", channel) as socket:
             await bridge.join(channel, socket, to_home=to_home, to_client=in_pieces)
 
     async def _http_proxy(self, channel: Channel) -> None:
-        async def answer(number: object, response: ProxyResponse) -> None:
-            size = channel.max_message
-            header: list[Message] = [response.header(number)]
-            body = (response.body[at : at + size] for at in range(0, len(response.body), size))
-            await channel.send_all(chain(header, body))
+        async def answer(number: object, answer: ProxyAnswer) -> None:
+            # A body's messages don't say whose they are. One that is cut off ends where the next header comes.
+            async with channel.turn() as send:
+                await send(answer.head.alone(number, answer.size))
+                async for part in answer.parts:
+                    for at in range(0, len(part), channel.max_message):
+                        await send(part[at : at + channel.max_message])
 
         async for message in channel.messages():
             if isinstance(message, str):
@@ -92,20 +104,20 @@ class Services:
             first = await anext(channel.messages(), None)
             if first is None:
                 return
-            if not _is_auth(first) and not await self._authenticated(socket):
+            if not _is_auth(first) and not await self._authenticated(socket, first):
                 return
             await (socket.send_bytes(first) if isinstance(first, bytes) else socket.send_str(first))
-            await bridge.join(channel, socket, to_home=bridge.unchanged, to_client=bridge.as_it_is)
+            await bridge.join(channel, socket, to_home=bridge.unchanged)
 
     async def _live_announcement(self, channel: Channel) -> None:
         async with self._socket("/live_announcement", channel) as socket:
-            await bridge.join(channel, socket, to_home=bridge.unchanged, to_client=bridge.as_it_is)
+            await bridge.join(channel, socket, to_home=bridge.unchanged)
 
     @contextlib.asynccontextmanager
-    async def _socket(self, path: str, channel: Channel) -> Any:
+    async def _socket(self, path: str, channel: Channel) -> AsyncIterator[LocalSocket]:
         """Open a WebSocket; close it and the channel in the end, and the channel alone if there is none."""
         try:
-            socket = await self._home.websocket(path)
+            socket = await self._home.websocket(path, self._share)
         except Unreachable:
             channel.close()
             raise
@@ -113,15 +125,22 @@ class Services:
             yield socket
         finally:
             channel.close()
+            socket.end()
             if not socket.closed:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(socket.close(), 5)
 
-    async def _authenticated(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
-        """Authenticate the client at a WebSocket that asks for it; return whether Music Assistant agreed."""
+    async def _authenticated(self, socket: LocalSocket, hello: Message) -> bool:
+        """Authenticate the client at a WebSocket that asks for it; return whether Music Assistant agreed.
+
+        With the player's name Music Assistant lets a user play there who may not use all players.
+        """
         if self._token is None:
             return False
-        await socket.send_json({"type": "auth", "token": self._token})
+        player = _player(hello)
+        await socket.send_json(
+            {"type": "auth", "token": self._token, **({"client_id": player} if player else {})}
+        )
         try:
             return bool((await socket.receive_json(timeout=_AUTH_SECONDS)).get("type") == "auth_ok")
         except (TimeoutError, TypeError, ValueError, AttributeError, aiohttp.ClientError):
@@ -134,7 +153,7 @@ class Services:
             case {"command": "auth", "args": {"token": str(token)}}:
                 self._token = token
 
-    def _takes_request(self, text: str, answer: Answer) -> bool:
+    def _takes_request(self, text: str, send: Send) -> bool:
         """Begin to answer ``text`` if it is an HTTP request; return whether it is."""
         if _REQUEST not in text:
             return False
@@ -143,27 +162,42 @@ class Services:
             return False
         if len(self._requests) >= 2 * self._limits.waiting_requests:
             return True  # even the refusals wait for a client that reads none of them
-        task = asyncio.create_task(self._serve(message, answer))
+        task = asyncio.create_task(self._serve(message, send))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
         return True
 
-    async def _serve(self, message: dict[str, Any], answer: Answer) -> None:
-        with contextlib.suppress(ChannelClosed):
+    async def _serve(self, message: dict[str, Any], send: Send) -> None:
+        with contextlib.suppress(ChannelClosed, Interrupted):
             try:
                 request = ProxyRequest.parse(message)
             except Malformed as refused:
-                await answer(refused.id, ProxyResponse.failure(HTTPStatus.BAD_REQUEST))
+                await send(refused.id, ProxyAnswer.failure(HTTPStatus.BAD_REQUEST))
                 return
             if len(self._requests) > self._limits.waiting_requests:
-                await answer(request.id, ProxyResponse.failure(HTTPStatus.SERVICE_UNAVAILABLE))
+                await send(request.id, ProxyAnswer.failure(HTTPStatus.SERVICE_UNAVAILABLE))
                 return
-            async with self._places:
-                response = await self._home.fetch(request)
-                await answer(request.id, response)
+            async with self._places, self._home.fetch(request, self._share) as answer:
+                await send(request.id, answer)
 
 
-def _parsed(text: str) -> Any:
+async def _around(before: bytes, parts: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
+    """Yield the one message that has a body, in hexadecimal digits."""
+    yield before
+    async for part in parts:
+        yield part.hex().encode()
+    yield after
+
+
+def _player(hello: Message) -> str | None:
+    """Return the name that a player gives itself in its first message."""
+    match _parsed(hello):
+        case {"payload": {"client_id": str(name)}}:
+            return name
+    return None
+
+
+def _parsed(text: Message) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -16,6 +16,7 @@ from ma_signaling.home.channel import Channel
 from ma_signaling.home.chunks import usable
 from ma_signaling.home.identity import Identity
 from ma_signaling.home.limits import Limits
+from ma_signaling.home.memory import Share
 from ma_signaling.home.music_assistant import MusicAssistant, Unreachable
 from ma_signaling.home.services import Services
 from ma_signaling.webrtc.connection import as_ice_candidate
@@ -27,9 +28,6 @@ Send = Callable[[str, Mapping[str, Any]], None]
 _log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
-
-MAIN = "ma-api"
-"""The channel that a session is for: it has to be opened in time, and the session ends soon after it."""
 
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 """aiortc makes a certificate for each connection, and has no way to be given one."""
@@ -43,21 +41,25 @@ class Session:
         identity: Identity,
         music_assistant: MusicAssistant,
         limits: Limits,
+        share: Share,
         stun: Sequence[str],
         send: Send,
         ended: Callable[[], None],
     ) -> None:
-        """``ended`` is called once the connection cannot be used any more; somebody has to ``close`` it then."""
+        """``share`` is closed with the session. ``ended`` is called once the connection cannot be used any more;
+        somebody has to ``close`` it then."""
         self._limits = limits
+        self._share = share
         self._send = send
         self._ended = ended
-        self._services = Services(music_assistant, limits)
+        self._services = Services(music_assistant, limits, share)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: asyncio.Task[None] | None = None
         self._early: list[Candidate] = []
         self._named = 0
         self._mid = ""
         self._max_message = 0
+        self._has_main = False
         servers = [RTCIceServer(list(stun))] if stun else []
         self._peer = RTCPeerConnection(RTCConfiguration(servers))
         setattr(self._peer, _CERTIFICATES, [identity.certificate])
@@ -93,6 +95,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, self._services.close(), return_exceptions=True)
+        self._share.close()
         if self._answering is not None:
             # Cut off halfway, aioice leaves sockets behind; gathering takes some seconds at most.
             await asyncio.wait([self._answering])
@@ -128,26 +131,38 @@ class Session:
 
     def _opened(self, channel: RTCDataChannel) -> None:
         serve = self._services.of(channel.label)
+        is_main = serve is None and not self._has_main
+        if is_main:
+            serve = self._services.api
         if serve is None or len(self._tasks) >= self._limits.channels:
             channel.close()
             return
         wrapped = Channel(
-            channel, self._max_message, self._limits.waiting_bytes, self._limits.stalled_seconds
+            channel,
+            self._share,
+            self._max_message,
+            self._limits.waiting_bytes,
+            self._limits.stalled_seconds,
         )
-        if channel.label == MAIN:
+        if is_main:
+            self._has_main = True
             self._deadline.cancel()
-        task = asyncio.create_task(self._serve(channel.label, serve(wrapped)))
+        task = asyncio.create_task(self._serve(serve, wrapped, is_main=is_main))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, label: str, serving: Awaitable[None]) -> None:
+    async def _serve(
+        self, serve: Callable[[Channel], Awaitable[None]], channel: Channel, *, is_main: bool
+    ) -> None:
         try:
-            await serving
-        except Unreachable as problem:
-            _log.warning("Music Assistant cannot be reached: %s", problem)
+            await serve(channel)
+        except Unreachable:
+            pass  # MusicAssistant has said so, once for everybody
         except Exception:  # noqa: BLE001 - the others go on
-            _log.exception("A data channel (%s) failed", label)
-        if label == MAIN:
+            _log.exception("A data channel failed")
+        finally:
+            channel.drop()
+        if is_main:
             self._deadline.cancel()
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
 

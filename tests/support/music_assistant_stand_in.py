@@ -14,6 +14,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 TOKEN = "a token of Music Assistant's"
 LONG = "ünïcödé 🎵 " * 40_000
 """An answer that no data channel takes in one piece."""
+LARGE = "large " * 350_000
+"""One that takes memory."""
 
 SERVER_INFO = {
     "server_id": "test",
@@ -57,6 +59,8 @@ class MusicAssistantStandIn:
         """What clients have asked of the API."""
         self.requests: list[web.Request] = []
         """What came by HTTP."""
+        self.players: list[str | None] = []
+        """By what name clients have introduced their players."""
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner
 
@@ -77,6 +81,8 @@ class MusicAssistantStandIn:
         app.router.add_get("/sendspin", self._sendspin)
         app.router.add_get("/live_announcement", self._announcement)
         app.router.add_get("/imageproxy/picture", self._picture)
+        app.router.add_get("/imageproxy/large", self._large)
+        app.router.add_get("/imageproxy/endless", self._endless)
         app.router.add_get("/elsewhere", self._redirect)
         app.router.add_get("/{path:.*}", self._missing)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -117,17 +123,23 @@ class MusicAssistantStandIn:
             async for frame in socket:
                 command = json.loads(frame.data)
                 self.commands.append(command)
-                result: Any = {"auth/providers": PROVIDERS, "test/long": LONG}.get(command.get("command"))
+                answers: dict[Any, Any] = {
+                    "auth/providers": PROVIDERS,
+                    "test/long": LONG,
+                    "test/large": LARGE,
+                }
+                result = answers.get(command.get("command"))
                 await socket.send_json({"message_id": command.get("message_id"), "result": result})
         return socket  # type: ignore[no-any-return]
 
     async def _sendspin(self, request: web.Request) -> web.WebSocketResponse:
         """Ask for a token, as Music Assistant does, then echo."""
         async with self._accepted(request) as socket:
-            first = await socket.receive()
-            if first.data != json.dumps({"type": "auth", "token": TOKEN}):
+            first = json.loads((await socket.receive()).data)
+            if {**first, "client_id": None} != {"type": "auth", "token": TOKEN, "client_id": None}:
                 await socket.close(code=4001)
                 return socket  # type: ignore[no-any-return]
+            self.players.append(first.get("client_id"))
             await socket.send_json({"type": "auth_ok"})
             await self._echo(socket)
         return socket  # type: ignore[no-any-return]
@@ -147,6 +159,16 @@ class MusicAssistantStandIn:
     async def _picture(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         return web.Response(body=PICTURE, content_type="image/png", headers={"Set-Cookie": "secret=1"})
+
+    async def _large(self, request: web.Request) -> web.Response:
+        return web.Response(text=LARGE)
+
+    async def _endless(self, request: web.Request) -> web.StreamResponse:
+        """Send more than anybody takes, and never say how much."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(LARGE.encode())
 
     async def _redirect(self, request: web.Request) -> web.Response:
         self.requests.append(request)

@@ -10,6 +10,7 @@ from unittest import TestCase
 from pyee.base import EventEmitter
 
 from ma_signaling.home.channel import HIGH_WATER, LOW_WATER, MESSAGE_COST, Channel, ChannelClosed
+from ma_signaling.home.memory import Memory
 
 
 class FakeDataChannel(EventEmitter):
@@ -42,7 +43,7 @@ class ChannelTest(TestCase):
         async def run() -> None:
             fake: Any = FakeDataChannel()
             async with asyncio.timeout(10):
-                await scenario(fake, Channel(fake, 65536, 200, stalled))
+                await scenario(fake, Channel(fake, Memory(2**30).share(), 65536, 200, stalled))
 
         asyncio.run(run())
 
@@ -114,3 +115,44 @@ class ChannelTest(TestCase):
                 await sending
 
         self.play(scenario)
+
+    def test_what_waits_is_held_in_the_share(self) -> None:
+        async def run() -> None:
+            memory, fake = Memory(1000), FakeDataChannel()
+            share = memory.share()
+            made: Any = fake
+            channel = Channel(made, share, 65536, 2**20, 30)
+            await channel.send(b"x" * 300)
+            fake.emit("message", b"x" * 36)
+            self.assertEqual((share.held, share.received, memory.used), (400, 100, 400))
+            fake.bufferedAmount = 0
+            fake.emit("bufferedamountlow")
+            self.assertEqual(share.held, 100)
+            channel.drop()
+            self.assertEqual((share.held, share.received, memory.used), (0, 0, 0))
+
+        asyncio.run(asyncio.wait_for(run(), 10))
+
+    def test_beyond_its_share(self) -> None:
+        """Less waits for a client that is beyond it, and what it sends itself may be no more than its share."""
+
+        async def run() -> None:
+            memory, fake = Memory(1000), FakeDataChannel()
+            share, other = memory.share(), memory.share()
+            made: Any = fake
+            channel = Channel(made, share, 65536, 2**20, 30)
+            other.add(400)
+            share.add(300)
+            self.assertFalse(share.fits)
+            sending = asyncio.create_task(channel.send(b"x" * LOW_WATER, b"x", b"last"))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.assertEqual(len(fake.sent), 2)
+            fake.emit("message", b"x" * (memory.fair - MESSAGE_COST))
+            self.assertTrue(channel.is_open)
+            fake.emit("message", b"")
+            self.assertFalse(channel.is_open)
+            with self.assertRaises(ChannelClosed):
+                await sending
+
+        asyncio.run(asyncio.wait_for(run(), 10))

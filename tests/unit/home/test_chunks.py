@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from unittest import TestCase
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ma_signaling.home.chunks import MAX_MESSAGE, MIN_MESSAGE, pieces, usable
+from ma_signaling.home.chunks import MAX_MESSAGE, MIN_MESSAGE, pieces, pieces_of, usable
+
+
+async def in_parts(content: bytes, limit: int) -> list[str]:
+    """Return the pieces of a text that comes in parts."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for at in range(0, len(content), 997):
+            yield content[at : at + 997]
+
+    return [piece async for piece in pieces_of(len(content), parts(), limit, 7)]
 
 
 class PiecesTest(TestCase):
@@ -20,7 +32,9 @@ class PiecesTest(TestCase):
             content = message.encode()
         except UnicodeEncodeError:
             return
-        sent = list(pieces(message, limit, 7))
+        sent = list(pieces(content, limit, 7))
+        if content:
+            self.assertEqual(asyncio.run(in_parts(content, limit)), sent)
         self.assertTrue(all(len(piece.encode()) <= limit for piece in sent))
         if len(content) <= limit:
             self.assertEqual(sent, [message])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Any
 from unittest import TestCase
 
-from ma_signaling.home.proxy_messages import Malformed, ProxyRequest, ProxyResponse, for_client, is_local
+from ma_signaling.home.proxy_messages import Malformed, ProxyHead, ProxyRequest, for_client, is_local
 
 GOOD = (
     "/",
@@ -79,17 +78,13 @@ class RequestTest(TestCase):
 
 class ResponseTest(TestCase):
     def test_forms(self) -> None:
-        answer = ProxyResponse(200, {"etag": "1"}, b"\x00\xff")
-        text = answer.in_one("7")
-        self.assertTrue(
-            text.endswith('"body":"00ff"}'), text
-        )  # the mobile app reads it from the end, and compact
-        self.assertEqual(
-            json.loads(answer.header("7")),
-            {"type": "http-proxy-response", "id": "7", "status": 200, "headers": {"etag": "1"}, "size": 2},
-        )
-        failure = ProxyResponse.failure(HTTPStatus.BAD_GATEWAY)
-        self.assertEqual((failure.status, failure.body), (502, b"Bad Gateway"))
+        head = ProxyHead(200, {"etag": "1"})
+        before, after = head.around("7")
+        # The mobile app reads it from the end, and compact.
+        self.assertTrue(before.endswith(b'"body":"'), before)
+        answer = {"type": "http-proxy-response", "id": "7", "status": 200, "headers": {"etag": "1"}}
+        self.assertEqual(json.loads(before + b"00ff" + after), {**answer, "body": "00ff"})
+        self.assertEqual(json.loads(head.alone("7", 2)), {**answer, "size": 2})
 
     def test_headers_for_the_client(self) -> None:
         given = {

@@ -1,15 +1,19 @@
-"""HTTP requests of a client that reads nothing."""
+"""HTTP requests of a client that reads nothing, and what a player is introduced with."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from typing import Any
-from unittest import TestCase, mock
+from collections.abc import AsyncIterator
+from typing import Any, Self
+from unittest import TestCase
 
 from ma_signaling.home.channel import HIGH_WATER, Channel
 from ma_signaling.home.limits import Limits
-from ma_signaling.home.proxy_messages import ProxyResponse
+from ma_signaling.home.memory import Memory
+from ma_signaling.home.proxy_answer import ProxyAnswer
+from ma_signaling.home.proxy_messages import ProxyHead
 from ma_signaling.home.services import Services
 from tests.unit.home.test_channel import FakeDataChannel
 
@@ -17,34 +21,64 @@ SIZE = 1024
 REQUEST = json.dumps({"type": "http-proxy-request", "id": "1", "method": "GET", "path": "/"})
 
 
-class Body(bytes):
+class QuietSocket:
+    """A WebSocket on which nothing comes."""
+
+    closed = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> object:
+        return await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+class LongAnswer:
     """Counts its parts as they are made."""
 
-    parts = 0
+    def __init__(self) -> None:
+        self.parts = 0
 
-    def __getitem__(self, at: Any) -> Any:
-        self.parts += 1
-        return super().__getitem__(at)
+    @contextlib.asynccontextmanager
+    async def fetch(self, *_: object) -> AsyncIterator[ProxyAnswer]:
+        """Answer a request."""
+        yield ProxyAnswer(ProxyHead(200), 4 * HIGH_WATER, self._body())
+
+    async def websocket(self, *_: object) -> QuietSocket:
+        """Return one on which nothing comes."""
+        return QuietSocket()
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        for _ in range(4 * HIGH_WATER // SIZE):
+            self.parts += 1
+            yield b"x" * SIZE
 
 
 class RequestsTest(TestCase):
     def test_what_waits_for_the_client_is_bounded(self) -> None:
-        async def run() -> None:
-            body = Body(4 * HIGH_WATER)
-            home: Any = mock.Mock(fetch=mock.AsyncMock(return_value=ProxyResponse(200, {}, body)))
-            services = Services(home, Limits(requests=1, waiting_requests=5))
+        async def run(name: str) -> None:
+            home: Any = LongAnswer()
+            share = Memory(2**30).share()
+            services = Services(home, Limits(requests=1, waiting_requests=5), share)
             fake: Any = FakeDataChannel()
-            channel = Channel(fake, SIZE, 2**20, 30)
-            serving = asyncio.create_task(services._http_proxy(channel))
+            channel = Channel(fake, share, SIZE, 2**20, 30)
+            serving = asyncio.create_task(getattr(services, name)(channel))
             for _ in range(100):
                 fake.emit("message", REQUEST)
                 await asyncio.sleep(0)
             for _ in range(10):
                 await asyncio.sleep(0)
             self.assertEqual(len(services._requests), 10)
-            self.assertLess(body.parts, HIGH_WATER // SIZE + 2)
+            self.assertLess(home.parts, HIGH_WATER // SIZE + 2)
             channel.close()
             await serving
             await services.close()
 
-        asyncio.run(asyncio.wait_for(run(), 20))
+        for name in ("_http_proxy", "api"):
+            asyncio.run(asyncio.wait_for(run(name), 20))

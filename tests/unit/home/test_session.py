@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
@@ -11,6 +13,7 @@ from unittest import TestCase, mock
 from ma_signaling.home.channel import Channel
 from ma_signaling.home.identity import load_or_create
 from ma_signaling.home.limits import Limits
+from ma_signaling.home.memory import Memory
 from ma_signaling.home.session import Session
 from tests.unit.home.test_channel import FakeDataChannel
 
@@ -30,12 +33,24 @@ def opened(session: Any, label: str) -> FakeDataChannel:
 
 
 class ChannelsTest(TestCase):
-    def test_only_so_many_at_once(self) -> None:
+    def play(self, scenario: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+        """Run a scenario with a session that has at most two channels at once."""
+
         async def run() -> None:
             with tempfile.TemporaryDirectory() as directory:
                 identity = load_or_create(Path(directory))
             nothing: Any = mock.Mock()
-            session = Session(identity, nothing, Limits(channels=2), [], nothing, nothing)
+            session: Any = Session(
+                identity, nothing, Limits(channels=2), Memory(2**20).share(), [], nothing, nothing
+            )
+            with mock.patch.object(session._services, "api", until_closed):
+                await scenario(session)
+            await session.close()
+
+        asyncio.run(asyncio.wait_for(run(), 20))
+
+    def test_only_so_many_at_once(self) -> None:
+        async def scenario(session: Any) -> None:
             with mock.patch.object(session._services, "of", return_value=until_closed):
                 channels = [opened(session, label) for label in ("ma-api", "sendspin", "http_proxy")]
                 self.assertEqual([each.readyState for each in channels], ["open", "open", "closed"])
@@ -44,6 +59,23 @@ class ChannelsTest(TestCase):
                 await asyncio.wait(session._tasks, return_when=asyncio.FIRST_COMPLETED)
                 self.assertEqual(opened(session, "http_proxy").readyState, "open")
                 await asyncio.sleep(0)
-            await session.close()
 
-        asyncio.run(asyncio.wait_for(run(), 20))
+        self.play(scenario)
+
+    def test_the_first_unknown_label_is_the_api(self) -> None:
+        """As with Music Assistant's own remote access."""
+
+        async def scenario(session: Any) -> None:
+            self.assertEqual(opened(session, "my-api").readyState, "open")
+            self.assertEqual(opened(session, "ma-api").readyState, "closed")
+
+        self.play(scenario)
+
+    def test_ended_as_soon_as_a_channel_is_open(self) -> None:
+        """Python complains of coroutines that nobody waits for."""
+
+        async def scenario(session: Any) -> None:
+            opened(session, "ma-api")
+
+        self.play(scenario)
+        gc.collect()
