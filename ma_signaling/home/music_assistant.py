@@ -23,6 +23,9 @@ from ma_signaling.home.proxy_messages import ProxyRequest
 
 _log = logging.getLogger(__name__)
 
+API = "/ws"
+"""The path that every Music Assistant has."""
+
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 25.0
 """Clients wait 30."""
@@ -90,6 +93,11 @@ class MusicAssistant:
                 opened: Any = await self._sockets.ws_connect(
                     self._at(path), max_msg_size=self._limits.api_message_bytes, decode_text=False
                 )
+        except aiohttp.WSServerHandshakeError as problem:
+            # Older ones lack some of the paths.
+            if path == API:
+                self._say_away(f"it answers {problem.status} at {path}")
+            raise Unreachable from None
         except (aiohttp.ClientError, OSError) as problem:
             self._say_away(str(problem) or type(problem).__name__)
             raise Unreachable from None

@@ -27,7 +27,7 @@ from ma_signaling.home.chunks import pieces, pieces_of
 from ma_signaling.home.limits import Limits
 from ma_signaling.home.local_socket import LocalSocket
 from ma_signaling.home.memory import Share
-from ma_signaling.home.music_assistant import MusicAssistant, Unreachable
+from ma_signaling.home.music_assistant import API, MusicAssistant, Unreachable
 from ma_signaling.home.proxy_answer import Interrupted, ProxyAnswer
 from ma_signaling.home.proxy_messages import Malformed, ProxyRequest
 
@@ -83,7 +83,7 @@ class Services:
         def in_pieces(text: bytes) -> Iterator[Message]:
             return pieces(text, channel.max_message, next(self._numbers))
 
-        async with self._socket("/ws", channel) as socket:
+        async with self._socket(API, channel) as socket:
             await bridge.join(channel, socket, to_home=to_home, to_client=in_pieces)
 
     async def _http_proxy(self, channel: Channel) -> None:
