@@ -23,7 +23,7 @@ from tests.soak.turn_clock import Longest
 from tests.support.server_process import ServerProcess
 
 ATTACKS = Path("tests", "integration", "attacks")
-ROW = "{:64} {:>5} {:>9} {:>7}  {}"
+ROW = "{:84} {:>5} {:>9} {:>7}  {}"
 
 
 class WatchedServer(ServerProcess):
