@@ -58,10 +58,12 @@ class Followers:
     def _line(self, event: Event, details: dict[str, object]) -> bytes:
         shown: dict[str, Any] = {"time": round(self._wall(), 3), "event": event.value}
         for name, value in details.items():
-            if name == "told":
+            if name == "told" or value == "":
                 continue
             if isinstance(value, ClientAddress):
                 shown[name] = value.text
+            elif isinstance(value, float):
+                shown[name] = round(value, 3)
             else:
                 shown[name] = value if isinstance(value, int | float | str) or value is None else str(value)
         return orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)

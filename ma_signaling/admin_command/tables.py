@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 COLUMNS = 80
@@ -153,6 +154,8 @@ def contests(answer: Mapping[str, Any]) -> str:
 
 
 def event(answer: Mapping[str, Any], clock: str) -> str:
-    """Return a line for an event; ``clock`` is when it was."""
+    """Return a line for an event, or a few that fit a terminal; ``clock`` is when it was."""
     rest = " ".join(f"{name}={each}" for name, each in answer.items() if name not in ("time", "event"))
-    return printable(f"{clock} {answer['event']}  {rest}")
+    line = printable(f"{clock} {answer['event']}  {rest}")
+    indent = " " * (len(clock) + 1)
+    return fill(line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,1 @@
+"""What ``ma-signaling admin`` makes of answers, without a server."""
