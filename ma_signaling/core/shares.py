@@ -66,16 +66,19 @@ class _Block(Generic[Item]):
     There may be one for each idle home: what only wide blocks need, and only narrow ones, is made when it is needed.
     """
 
-    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "newest", "queued", "size")
+    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "grown", "newest", "queued", "size")
 
     def __init__(self, parent: _Block[Item] | None, key: Hashable, order: count[int]) -> None:
         self._parent = parent
         self._key = key
         self._order = order
         self._heap: list[tuple[int, int, _Block[Item]]] | None = None
+        self.grown: dict[_Block[Item], None] | None = None
+        """The blocks within it to be queued anew; somebody must make way far more seldom than blocks grow."""
         self.newest: list[Place[Item] | None] | None = None
         self.queued = 0
-        """The size by which the block is in its parent's heap; entries of any other size are out of date."""
+        """The size by which the block is in its parent's heap; entries of any other size are out of date. -1: among
+        those that have grown."""
         self.size = 0
         self.blocks: dict[Hashable, _Block[Item]] | None = None
 
@@ -86,7 +89,7 @@ class _Block(Generic[Item]):
     def within(self, key: Hashable) -> _Block[Item]:
         """Return the block ``key`` within this one, a new one if it takes nothing yet."""
         if self.blocks is None:
-            self.blocks, self._heap = {}, []
+            self.blocks, self._heap, self.grown = {}, [], {}
         block = self.blocks.get(key)
         if block is None:
             block = self.blocks[key] = _Block(self, key, self._order)
@@ -114,19 +117,28 @@ class _Block(Generic[Item]):
 
     def grow(self, size: int) -> None:
         """Take ``size`` more, or less where it is negative; a block that takes nothing is forgotten."""
-        self.size += size
-        if self._parent is None:
-            return
-        if self.size == 0 and not self.blocks and not any(self.newest or ()):
-            self._parent.forget(self._key)
-        elif self.size > self.queued:
-            self._parent.queue(self)
-        self._parent.grow(size)
+        block = self
+        while True:
+            block.size += size
+            parent = block._parent
+            if parent is None:
+                return
+            if block.size == 0 and not block.blocks and not any(block.newest or ()):
+                parent.forget(block._key)
+            elif block.size > block.queued >= 0:
+                block.queued = -1
+                assert parent.grown is not None
+                parent.grown[block] = None
+            block = parent
 
     def forget(self, key: Hashable) -> None:
         """Know the block ``key`` no longer."""
         assert self.blocks is not None
-        self.blocks.pop(key).queued = 0
+        assert self.grown is not None
+        block = self.blocks.pop(key)
+        if block.queued < 0:
+            del self.grown[block]
+        block.queued = 0
 
     def queue(self, block: _Block[Item]) -> None:
         """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
@@ -136,12 +148,18 @@ class _Block(Generic[Item]):
         heappush(self._heap, (-block.size, next(self._order), block))
         if len(self._heap) > 2 * len(self.blocks) + 8:
             self._heap = [
-                (-each.queued, next(self._order), each) for each in self.blocks.values() if each.queued
+                (-each.queued, next(self._order), each) for each in self.blocks.values() if each.queued > 0
             ]
             heapify(self._heap)
 
     def largest(self) -> _Block[Item] | None:
         """Return the block within this one that takes most, None where there is none."""
+        if self.grown:
+            grown, self.grown = self.grown, {}
+            for block in grown:
+                block.queued = 0
+                if block.size > 0:
+                    self.queue(block)
         while self._heap:
             queued, _, block = self._heap[0]
             if -queued == block.queued == block.size:
