@@ -27,6 +27,8 @@ def fine_blocks_of(key: str) -> Path:
 
 
 def _within(key: str, *lengths: int) -> Path:
+    if ":" not in key:
+        return (key,)
     try:
         network = IPv6Network(key)
     except ValueError:

@@ -16,6 +16,9 @@ MAX_BYTES_OF_HOME = 256 * 1024
 MAX_BYTES_IN_ALL = 32 * 1024 * 1024
 """What is held for all homes."""
 
+STEP = 4096
+"""What a session takes of both at a time: some sixteen candidates, or an offer."""
+
 Forget = Callable[[], None]
 """Hold nothing any more, for somebody who holds less needs the room."""
 
@@ -43,9 +46,9 @@ class HomeBytes:
 
 
 class SessionBytes:
-    """What is held of one session."""
+    """What is held of one session. Shares are asked for ``STEP`` bytes at a time, not for every candidate."""
 
-    __slots__ = ("_forget", "_home", "_path", "_places")
+    __slots__ = ("_forget", "_home", "_path", "_places", "_taken", "size")
 
     def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget) -> None:
         """``key`` is what the client's address is counted by."""
@@ -53,14 +56,27 @@ class SessionBytes:
         self._path = (*blocks_of(key), session_id)
         self._forget = forget
         self._places: tuple[Place[Forget], ...] = ()
-
-    @property
-    def size(self) -> int:
+        self._taken = 0
+        self.size = 0
         """How many bytes are held."""
-        return self._places[0].size if self._places else 0
 
     def add(self, size: int) -> bool:
         """Hold ``size`` more bytes; False: it would be more than this session's share."""
+        held = self.size + size
+        if held > self._taken and not self._take(held - self._taken):
+            return False
+        self.size = held
+        return True
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        for place in self._places:
+            place.release()
+        self._places = ()
+        self._taken = self.size = 0
+
+    def _take(self, least: int) -> bool:
+        size = -(-least // STEP) * STEP
         rooms = self._home.rooms()
         if not all(self._make_room(shares, size) for shares in rooms):
             return False
@@ -69,13 +85,8 @@ class SessionBytes:
                 place.resize(place.size + size)
         else:
             self._places = tuple(shares.take(self._path, self._forget, size) for shares in rooms)
+        self._taken += size
         return True
-
-    def release(self) -> None:
-        """Hold nothing any more."""
-        for place in self._places:
-            place.release()
-        self._places = ()
 
     def _make_room(self, shares: Shares[Forget], size: int) -> bool:
         while not shares.has_room(size):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, MAX_BYTES_OF_HOME, Forget, HomeBytes
+from ma_signaling.core.held_bytes import (
+    MAX_BYTES_IN_ALL,
+    MAX_BYTES_OF_HOME,
+    STEP,
+    Forget,
+    HomeBytes,
+    SessionBytes,
+)
 from ma_signaling.core.kept_messages import Kept
 from ma_signaling.core.outbox import Outbox
 from ma_signaling.core.shares import Shares
 from tests.support.memory_hub import FakePeer, World
 
 CROWD = "203.0.113.1"
+SIZE = 15 * STEP
+"""Of a message: four of them fit into what is held for a home."""
 
 
 class OutboxTest(SynchronousTestCase):
@@ -20,7 +29,7 @@ class OutboxTest(SynchronousTestCase):
         self.all: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
         self.outbox = Outbox(HomeBytes(self.all))
 
-    def put(self, session: str, key: str, *, size: int = 60_000, outbox: Outbox | None = None) -> bool:
+    def put(self, session: str, key: str, *, size: int = SIZE, outbox: Outbox | None = None) -> bool:
         """Let a message wait."""
         outbox = outbox or self.outbox
         if not outbox.make_room(size, session, key):
@@ -39,15 +48,15 @@ class OutboxTest(SynchronousTestCase):
         assert len(self.waiting()) == 5
         assert self.waiting().count("other") == 1
         assert ("3", "client-disconnected", b"{}") in self.outbox.messages
-        assert self.all.used == 240_000
+        assert self.all.used == 4 * SIZE
 
     def test_nor_can_it_fill_all(self) -> None:
-        self.all.capacity = 500_000
+        self.all.capacity = 8 * SIZE
         others = [Outbox(HomeBytes(self.all)) for _ in range(3)]
         for other in others:
             for number in range(4):
                 self.put(f"{number}", CROWD, outbox=other)
-        assert self.all.used == 480_000
+        assert self.all.used == 8 * SIZE
         assert self.put("own", "192.0.2.1")
         assert self.waiting() == ["own"]
         assert sum(len(other.messages) for other in others) == 7
@@ -56,14 +65,24 @@ class OutboxTest(SynchronousTestCase):
         for session in ("one", "other"):
             self.put(session, CROWD)
         self.outbox.take(lambda session, _: session == "one")
-        assert self.all.used == 60_000
+        assert self.all.used == SIZE
         self.outbox.forget("other")
         assert (self.all.used, self.outbox.messages) == (0, [])
+
+    def test_small_messages_take_a_step_at_a_time(self) -> None:
+        held = SessionBytes(HomeBytes(self.all), "one", CROWD, lambda: None)
+        used = []
+        for _ in range(3):
+            assert held.add(STEP // 2)
+            used.append(self.all.used)
+        assert (used, held.size) == ([STEP, STEP, 2 * STEP], 3 * (STEP // 2))
+        held.release()
+        assert (self.all.used, held.size) == (0, 0)
 
     def test_what_is_kept_counts_with_it(self) -> None:
         home = HomeBytes(self.all)
         kept = [Kept(f"{number}", CROWD, home) for number in range(5)]
-        assert [each.add("offer", b"x" * 60_000) for each in kept] == [True] * 4 + [False]
+        assert [each.add("offer", b"x" * SIZE) for each in kept] == [True] * 4 + [False]
         outbox = Outbox(home)
         assert self.put("other", "192.0.2.1", outbox=outbox)
         assert sum(bool(list(each)) for each in kept) == 3
