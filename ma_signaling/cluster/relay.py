@@ -192,11 +192,10 @@ class Relay:
                 self._on_detach(fields)
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
-                if not home.make_room(len(payload), session_id, kind, session.key):
+                if home.take(session_id, kind, payload, session.key):
+                    session.client_sent(kind)
+                else:
                     self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
-                    return
-                session.client_sent(kind)
-                home.forward(session_id, kind, payload)
 
     def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
         session_id, node = fields["session"], fields["node"]

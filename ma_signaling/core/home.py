@@ -116,16 +116,11 @@ class Home:
             self.ice_servers = None
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
-        """Send the home a message of type ``kind``, in one of its sessions, or buffer it while it must wait."""
-        connection = self.connection
-        # For speed: as a rule nothing waits for a home that is connected.
-        if connection is None or (
-            (self._outbox.messages or self.suspended or self.are_offers_held)
-            and self._must_wait(session_id, kind)
-        ):
+        """Send the home what this server says, or has made room for, or buffer it while it must wait."""
+        if self.connection is None or self._must_wait(session_id, kind):
             self._outbox.add((session_id, kind, payload))
         else:
-            connection.forward(session_id, kind, payload)
+            self.connection.forward(session_id, kind, payload)
 
     def client_left(self, session_id: str) -> None:
         """Tell the home that a session's client is gone."""
@@ -136,18 +131,25 @@ class Home:
         """Whether it reads too slowly for anything more."""
         return self.connection is not None and self.connection.peer.congested
 
-    def make_room(self, size: int, session_id: str, kind: str, key: str) -> bool:
-        """Make room for a message that ``forward`` is to follow with, of a client with the address ``key``.
+    def take(self, session_id: str, kind: str, payload: bytes, key: str) -> bool:
+        """Send the home what a client with the address ``key`` has sent, or buffer it while it must wait.
 
-        Returns False where it would be too much for the home, or more than the client's share of what may wait for it.
+        False: it would be too much for the home, or more than the client's share of what may wait for it.
         """
         connection = self.connection
+        # For speed: as a rule nothing waits for a home that is connected.
         if connection is None or (
             (self._outbox.messages or self.suspended or self.are_offers_held)
             and self._must_wait(session_id, kind)
         ):
-            return self._outbox.make_room(size, session_id, key)
-        return not connection.peer.congested
+            if not self._outbox.make_room(len(payload), session_id, key):
+                return False
+            self._outbox.add((session_id, kind, payload))
+            return True
+        if connection.peer.congested:
+            return False
+        connection.forward(session_id, kind, payload)
+        return True
 
     def flush(self) -> list[str]:
         """Send what need not wait any more; returns the IDs of the sessions whose offers went out."""

@@ -103,6 +103,7 @@ class Hub:
         self._router = Router(
             clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
         )
+        self.received = self._router.route
 
     def reconfigure(self) -> None:
         """Apply changed settings; budgets that are in use stay as they are."""
@@ -260,15 +261,6 @@ class Hub:
         closing = list(islice(self._connections, max_closed))
         run_all((*first, *(partial(self.end, connection, RESTART) for connection in closing)))
         return bool(self._connections)
-
-    def received(self, connection: Connection, payload: bytes) -> None:
-        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
-        if connection.gone:
-            return
-        contests = self._contests
-        if contests and connection.remote_id in contests:
-            contests[connection.remote_id].probe.message()
-        self._router.route(connection, payload)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said. Raises ``Refused`` with the answer for the home."""

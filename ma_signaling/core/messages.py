@@ -20,11 +20,13 @@ MAX_DEPTH = 64
 """How deep arrays and objects may be nested, the message itself included: clients' parsers give up somewhere."""
 
 # Bytes are searched for by their values: a search for one is several times as fast as for a string of one.
-QUOTE, BACKSLASH, BRACKET, OPENING, CLOSING = b'"\\[{}'
+BACKSLASH, BRACKET, OPENING = b"\\[{"
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+_dumps = orjson.dumps
 
 PING = b'{"type":"ping"}'
 PONG = b'{"type":"pong"}'
@@ -72,7 +74,7 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
     Clients write their own ID or none, and both keep the sender's bytes; only another value costs a new encoding.
     Raises ``Refused(BAD_MESSAGE)`` where that encoding would not be the same JSON (a number beyond a double).
     """
-    if _has_keys_once(message, payload):
+    if _dumps(message) == payload or _has_keys_once(message, payload):
         if "sessionId" not in message:
             return payload.rstrip(b" \t\r\n")[:-1] + b',"sessionId":"%b"}' % session_id.encode()
         if message["sessionId"] == session_id:
@@ -88,33 +90,37 @@ def for_client(message: Message, payload: bytes) -> bytes:
     Homes since 2.10 send candidates without ``sdpMLineIndex``, which the Kotlin client can't parse; it is 0, as there
     is one m-line. Raises ``Refused(BAD_MESSAGE)`` as ``with_session_id`` does.
     """
-    has_keys_once = _has_keys_once(message, payload)
-    if message["type"] != "ice-candidate" or not _lacks_index(message.get("data")):
-        return payload if has_keys_once else _written(_copy(payload))
-    if has_keys_once and payload.count(b'"sdpMid"') == 1 and b'"sdpMLineIndex"' not in payload:
+    if message["type"] == "ice-candidate":
+        candidate = message.get("data")
+        if (
+            type(candidate) is dict
+            and candidate.get("sdpMLineIndex") is None
+            and type(candidate.get("sdpMid")) is str
+        ):
+            return _with_index(message, payload)
+    if _dumps(message) == payload or _has_keys_once(message, payload):
+        return payload
+    return _written(_copy(payload))
+
+
+def _with_index(message: Message, payload: bytes) -> bytes:
+    if (
+        _has_keys_once(message, payload)
+        and payload.count(b'"sdpMid"') == 1
+        and b'"sdpMLineIndex"' not in payload
+    ):
         return payload.replace(b'"sdpMid"', b'"sdpMLineIndex":0,"sdpMid"')
     copy = _copy(payload)
     copy["data"]["sdpMLineIndex"] = 0
     return _written(copy)
 
 
-def _lacks_index(candidate: Any) -> bool:
-    return (
-        type(candidate) is dict
-        and type(candidate.get("sdpMid")) is str
-        and candidate.get("sdpMLineIndex") is None
-    )
-
-
 def _has_keys_once(message: Message, payload: bytes) -> bool:
-    """Return whether surely no key that decides something occurs twice: parsers differ in which of two they prefer."""
+    """Return whether surely no key that decides something occurs twice: parsers differ in which of two they prefer.
+
+    Where ``_dumps`` returns the payload itself, none does; so do browsers write, and it takes a fourth of the time.
+    """
     data = message.get("data")
-    if type(data) is dict and payload.count(OPENING) == 2:
-        # ``data`` is the only other object; quotes outside of it tell how many keys there are, however often each.
-        start = payload.rfind(OPENING)
-        quotes = payload.count(QUOTE, 0, start) + payload.count(QUOTE, payload.find(CLOSING, start))
-        if quotes == (10 if type(message.get("sessionId")) is str else 6) and len(message) == quotes // 4 + 1:
-            return True
     types = 2 if type(data) is dict and "type" in data else 1
     return (
         payload.count(b'"type"') == types

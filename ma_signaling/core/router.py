@@ -69,7 +69,9 @@ class Router:
         self._charges = charges
         self._charge = charges.charge
         self._relay = relay
+        self._contests = registry.contests.by_remote_id
         self._session_of = sessions.by_client.get
+        self._session_by_id = sessions.get
         handlers: dict[str, _Handler] = {
             "offer": self._forward,
             "answer": self._forward,
@@ -84,7 +86,11 @@ class Router:
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route(self, connection: Connection, payload: bytes) -> None:
-        """Handle one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
+        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
+        if connection.gone:
+            return
+        if self._contests and connection.remote_id in self._contests:
+            self._contests[connection.remote_id].probe.message()
         kind = ""
         try:
             try:
@@ -95,7 +101,10 @@ class Router:
                 raise
             kind = message["type"]
             handle, traffic = self._routes.get(kind, self._other)
-            traffic.count(connection.remote_id is not None, len(payload))
+            # For speed, as in ``Traffic.count``.
+            tally = traffic.from_clients if connection.remote_id is None else traffic.from_homes
+            tally.messages += 1
+            tally.bytes += len(payload)
             handle(connection, message, payload)
         except Refused as refused:
             if _hears(connection, kind):
@@ -168,12 +177,16 @@ class Router:
             self._charge_remote(remote, payload)
             self._relay.ready(remote, messages.ice_servers(message))
             return
-        now = self._charge_session(connection, session, session_id, payload)
+        is_its_own = session is not None and session.home.connection is connection
+        if session is not None and is_its_own:
+            self._charge_home(session, payload)
+        else:
+            self._charge_stray(connection, session_id)
         if session is None or session.state is _OPEN:
             return
         if connection.remote_id is None:
             raise Refused(NOT_A_SERVER)
-        if now is not None:
+        if is_its_own:
             self._sessions.opening.ready(session, messages.ice_servers(message))
 
     def _forward(self, connection: Connection, message: Message, payload: bytes) -> None:
@@ -211,20 +224,22 @@ class Router:
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
-        session = self._sessions.get(session_id)
-        if session is None and (remote := self._remote_session(connection, session_id)) is not None:
+        session = self._session_by_id(session_id)
+        kind: str = message["type"]
+        if session is not None and session.home.connection is connection:
+            now = self._charge_home(session, payload)
+            if session.state is not _OPEN:
+                raise Refused(CLIENT_NOT_FOUND)
+            sent = messages.for_client(message, payload)
+            places = candidate_counts.places(message) if session.trace is not None else b""
+            self._send_client(connection, session, kind, sent, places, now)
+        elif session is None and (remote := self._remote_session(connection, session_id)) is not None:
             self._charge_remote(remote, payload)
             sent = messages.for_client(message, payload)
-            self._relay.forward(remote, message["type"], sent, candidate_counts.places(message))
-            remote.home_sent(message["type"], connection.address)
-            return
-        now = self._charge_session(connection, session, session_id, payload)
-        if now is None and self._sessions.ended.lately(session_id, connection.remote_id):
-            return
-        if session is None or now is None or session.state is not _OPEN:
+            self._relay.forward(remote, kind, sent, candidate_counts.places(message))
+            remote.home_sent(kind, connection.address)
+        elif self._charge_stray(connection, session_id):
             raise Refused(CLIENT_NOT_FOUND)
-        sent = messages.for_client(message, payload)
-        self._send_client(connection, session, message["type"], sent, candidate_counts.places(message), now)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said: that node has parsed it, and charged the home.
@@ -273,21 +288,19 @@ class Router:
         self._charge(connection)
         raise Refused(SESSION_ID_REQUIRED)
 
-    def _charge_session(
-        self, connection: Connection, session: Session | None, session_id: str, payload: bytes
-    ) -> float | None:
-        """Charge a message of a home to its session, or else to the connection, unless the session ended lately.
+    def _charge_home(self, session: Session, payload: bytes) -> float:
+        """Charge what a home sends in one of its sessions; returns the time."""
+        now = self._clock.seconds()
+        if not session.from_home.spend(now, len(payload)):
+            raise OverBudget(session.from_home)
+        return now
 
-        Returns the time if the session is one of this home's, None otherwise.
-        """
-        if session is not None and session.home.connection is connection:
-            now = self._clock.seconds()
-            if not session.from_home.spend(now, len(payload)):
-                raise OverBudget(session.from_home)
-            return now
-        if connection.remote_id is None or not self._sessions.ended.lately(session_id, connection.remote_id):
-            self._charge(connection)
-        return None
+    def _charge_stray(self, connection: Connection, session_id: str) -> bool:
+        """Charge a message for a session that isn't one of the sender's; False: it was, and ended lately."""
+        if connection.remote_id is not None and self._sessions.ended.lately(session_id, connection.remote_id):
+            return False
+        self._charge(connection)
+        return True
 
 
 def _hears(connection: Connection, kind: str) -> bool:

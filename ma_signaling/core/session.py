@@ -37,6 +37,9 @@ class Negotiation(Enum):
     """The home's answer was delivered: the call is probably up, and ICE tells both sides when it isn't."""
 
 
+_ANSWERED = Negotiation.ANSWERED
+
+
 class Negotiating:
     """What a session of a client here and one of a client elsewhere have in common."""
 
@@ -109,22 +112,16 @@ class Session(Negotiating):
 
     def client_sends(self, kind: str, payload: bytes) -> bool:
         """Deliver what the client has sent, or let it wait for the home; False: there is no room for it."""
-        home = self.home
-        if self.negotiation is Negotiation.ANSWERED:
-            if not home.make_room(len(payload), self.id, kind, self.key):
-                return False
-            home.forward(self.id, kind, payload)
-            return True
-        if home.connection is None:
-            if not self._kept.add(kind, payload):
-                return False
+        is_answered = self.negotiation is _ANSWERED
+        if not is_answered and self.home.connection is None:
+            is_taken = self._kept.add(kind, payload)
         else:
-            if not home.make_room(len(payload), self.id, kind, self.key):
-                return False
-            self._kept.add(kind, payload)
-            home.forward(self.id, kind, payload)
-        self.client_sent(kind)
-        return True
+            is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
+            if is_taken and not is_answered:
+                self._kept.add(kind, payload)
+        if is_taken and not is_answered:
+            self.client_sent(kind)
+        return is_taken
 
     def begin_anew(self) -> None:
         """Deliver what was kept, in order, to a home that has just been told of the session."""
