@@ -11,6 +11,9 @@ _ADDRESS = re.compile(
 )
 """What may be an IP address in a text; ``ip_address`` decides."""
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{2}})\.{_OCTET}")
+
 
 class AddressPolicy:
     """One of ``full``, ``network`` and ``none``."""
@@ -27,6 +30,9 @@ class AddressPolicy:
             return text
         if self._policy == "none":
             return "an address"
+        # What nearly every line of the log shows, and ``ip_address`` takes seven times as long for.
+        if ipv4 := _PLAIN_IPV4.fullmatch(text):
+            return f"{ipv4[1]}.0/24"
         address = ip_address(text.partition("/")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped

@@ -145,7 +145,7 @@ class EventLog:
 
 def duration(seconds: object) -> str:
     """Return seconds as a person says them: ``0.4 s``, ``12 s``, ``5 min``, ``3 h 20 min``, ``9 d 4 h``."""
-    if not isinstance(seconds, float | int):
+    if not isinstance(seconds, (float, int)):
         return "-"
     if seconds < 10:
         return f"{seconds:.1f} s"

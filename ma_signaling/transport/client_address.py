@@ -64,9 +64,8 @@ class ClientAddresses:
             if not is_trusted:
                 self._report_once(Event.FORWARDING_IGNORED)
             return _shared(address)
-        clients = {self._behind(name, header(name)) for name in names}
-        client = clients.pop()
-        if client is None or clients:
+        client = self._behind(names[0], header(names[0]))
+        if client is None or any(self._behind(name, header(name)) != client for name in names[1:]):
             self._report_once(Event.FORWARDING_UNUSABLE)
             return _shared(address)
         return client
