@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,6 +14,10 @@ from ma_signaling.core.peer import ClientAddress
 
 NAMES = ("remote_id", "session", "connection")
 """Details that say what an event is about."""
+
+_COMES = (Event.HOME_REGISTERED, Event.HOME_RETURNED)
+_GOES = (Event.HOME_LEFT, Event.HOME_LOST)
+"""Events with which a connection becomes a home's, and no longer is."""
 
 Write = Callable[[bytes], None]
 
@@ -32,14 +37,14 @@ class Followers:
         for target in targets:
             self._by_target.setdefault(target, []).append(write)
 
-        def stop() -> None:
-            for target in targets:
-                writers = self._by_target[target]
-                writers.remove(write)
-                if not writers:
-                    del self._by_target[target]
+        return partial(self._stop, write)
 
-        return stop
+    def _stop(self, write: Write, only: str | None = None) -> None:
+        for target in [only] if only else list(self._by_target):
+            writers = [each for each in self._by_target[target] if each is not write]
+            self._by_target[target] = writers
+            if not writers:
+                del self._by_target[target]
 
     def __call__(self, event: Event, /, **details: object) -> None:
         """Pass one event on; for speed, as a rule nobody follows anything."""
@@ -54,6 +59,16 @@ class Followers:
             line = self._line(event, details)
             for write in writers:
                 write(line)
+            if event in _COMES or event in _GOES:
+                self._go_with(event in _COMES, str(details["remote_id"]), str(details["connection"]))
+
+    def _go_with(self, comes: bool, remote_id: str, connection: str) -> None:
+        """Follow a home's connection as well, since some events name that alone."""
+        for write in self._by_target.get(remote_id, ()):
+            if comes:
+                self._by_target.setdefault(connection, []).append(write)
+            elif connection in self._by_target:
+                self._stop(write, connection)
 
     def _line(self, event: Event, details: dict[str, object]) -> bytes:
         shown: dict[str, Any] = {"time": round(self._wall(), 3), "event": event.value}

@@ -251,3 +251,18 @@ class TraceTest(AdminTestCase):
         assert transport.value() == b"", "who doesn't read misses something"
         channel.connectionLost(Failure(ConnectionDone()))
         assert len(self.followers) == 0
+
+    def test_a_home_that_comes_back(self) -> None:
+        """Its next connection is followed as well, and its last one no longer."""
+        heard: list[bytes] = []
+        stop = self.followers.follow({"HOME", "c1"}, heard.append)
+        told = self.followers
+        told(Event.HOME_LOST, connection="c1", remote_id="HOME", lasted=1.5, why="")
+        told(Event.PEER_CLOSED, connection="c1", code=1013)
+        told(Event.HOME_RETURNED, connection="c2", remote_id="HOME", told=True)
+        told(Event.PEER_CLOSED, connection="c2", code=1013)
+        told(Event.HOME_RETURNED, connection="c3", remote_id="OTHER")
+        assert [json.loads(line)["event"] for line in heard] == ["home lost", "home returned", "peer closed"]
+        assert json.loads(heard[1]).keys() == {"time", "event", "connection", "remote_id"}
+        stop()
+        assert len(self.followers) == 0
