@@ -23,6 +23,8 @@ from ma_signaling.core.run_all import run_all
 class RemoteNewcomer:
     """A newcomer of another node (``contest.Contender``); its verdict is an answer to the claim."""
 
+    is_here = False
+
     contest: Contest
     """Set before it contends."""
 

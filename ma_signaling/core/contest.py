@@ -54,6 +54,10 @@ class Contender(Protocol):
     def key(self) -> str:
         """What its address is counted by."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this node's, whose log then says how the contest ended."""
+
     def ask(self, ended: Callable[[str | None], None]) -> bool:
         """Ask it for proof, for ``PROOF_SECONDS``; False where none can be asked of it now.
 
@@ -77,6 +81,10 @@ class Holder(Probed, Protocol):
     """Who holds the Remote ID."""
 
     @property
+    def name(self) -> str:
+        """What the log calls it."""
+
+    @property
     def has_proved(self) -> bool:
         """Whether it has proved itself as a holder in a contest, lately."""
 
@@ -89,8 +97,11 @@ class Holder(Probed, Protocol):
     def review_offers(self) -> None:
         """Let no client's offer reach it while newcomers are asked; let those through that waited, otherwise."""
 
-    def lose(self, how: How, life: Life) -> None:
-        """Take the Remote ID from it, for a newcomer; ``life`` is what its probe has shown."""
+    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
+        """Take the Remote ID from it, for a newcomer; ``life`` is what its probe has shown.
+
+        ``is_told``: the newcomer's line in the log says so.
+        """
 
 
 class Phase(Enum):
@@ -191,7 +202,7 @@ class Contest:
         yield self._over
         if winner is not None:
             del self._contenders[winner]
-            yield partial(self.holder.lose, How.PROOF, life)
+            yield partial(self.holder.lose, How.PROOF, life, is_told=winner.is_here)
             yield partial(winner.win, How.PROOF)
         yield self.holder.review_offers
         while self._contenders:
@@ -206,7 +217,7 @@ class Contest:
 
     def _probed(self) -> None:
         if self.probe.life is Life.SILENT:
-            self.holder.lose(How.SILENCE, Life.SILENT)
+            self.holder.lose(How.SILENCE, Life.SILENT, is_told=True)
             self._pass_on(How.SILENCE)
         else:
             self._review()

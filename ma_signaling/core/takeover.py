@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -196,6 +197,8 @@ class Contests:
 class Newcomer:
     """A connection that wants a Remote ID."""
 
+    is_here = True
+
     def __init__(
         self, contests: Contests, connection: Connection, remote_id: str, ice_servers: bytes | None
     ) -> None:
@@ -249,6 +252,7 @@ class Newcomer:
             connection=self.connection.id,
             address=self.connection.address,
             remote_id=self.remote_id,
+            holder="another node" if self.contest is None else self.contest.holder.name,
             outcome=outcome,
             verdict=f"{outcome} after {self._contests.clock.seconds() - self.since:.1f} s{self.reason}",
         )
@@ -268,6 +272,10 @@ class Holder:
         self._connection = connection
         self._was_asked = False
         self._asking: Asking | None = None
+
+    @property
+    def name(self) -> str:
+        return self._connection.id
 
     @property
     def is_busy(self) -> bool:
@@ -297,11 +305,11 @@ class Holder:
     def review_offers(self) -> None:
         self._contests.review_offers(self._home)
 
-    def lose(self, how: How, life: Life) -> None:
+    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
         home, contests = self._home, self._contests
         connection, now = contests.registrar.dispossess(home), contests.clock.seconds()
         have_both_proved = how is How.PROOF and life is Life.ALIVE and connection.proof is not None
         if have_both_proved and now >= home.shared_told_at + DAY:
             home.shared_told_at = now
             contests.report(Event.CERTIFICATE_SHARED, connection=connection.id, remote_id=home.remote_id)
-        contests.closer.end(connection, DISPLACED if how is How.PROOF else CUT)
+        contests.closer.end(connection, replace(DISPLACED, is_told=is_told) if how is How.PROOF else CUT)

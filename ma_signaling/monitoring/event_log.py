@@ -32,7 +32,7 @@ _LINES = {
     ),
     Event.TAKEOVER: (
         LogLevel.warn,
-        "{connection} ({address}): registers home {remote_id}, which another connection holds: {verdict}",
+        "{connection} ({address}): registers home {remote_id}, which {holder} holds: {verdict}",
     ),
     Event.CERTIFICATE_SHARED: (
         LogLevel.warn,

@@ -14,6 +14,8 @@ from tests.support.memory_hub import FakeClock
 class HolderActor:
     """Who holds the ID."""
 
+    name = "c0"
+
     def __init__(self, clock: FakeClock) -> None:
         self.contest: Contest
         self.is_busy = False
@@ -55,7 +57,7 @@ class HolderActor:
             self.offers_held.append(held)
         self.are_offers_held = held
 
-    def lose(self, how: How, life: Life) -> None:
+    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
         """Lose the ID."""
         assert self.lost is None
         self.lost = how, life
@@ -66,6 +68,7 @@ class Newcomer:
 
     def __init__(self, clock: FakeClock, key: str) -> None:
         self.key = key
+        self.is_here = True
         self.can_be_asked = True
         self.is_remote = False
         self.is_asked = False

@@ -106,7 +106,7 @@ class OneLineTest(SynchronousTestCase):
         self.assert_lines(guess, r"203\.0\.113\.0/24 guessed too many Remote IDs, .*")
 
     def test_takeovers(self) -> None:
-        taken = r"c3 \(203\.0\.113\.0/24\): registers home NAME, which another connection holds: %s"
+        taken = r"c3 \(203\.0\.113\.0/24\): registers home NAME, which c1 holds: %s"
 
         def contend(wait: float, *, lives: bool) -> None:
             self.world.connect(STRANGER).say("register-server", remoteId=PROVABLE)
@@ -119,7 +119,7 @@ class OneLineTest(SynchronousTestCase):
         self.assert_lines(lambda: contend(5, lives=False), taken % r"won by silence after 5\.0 s")
 
     def test_a_takeover_by_proof(self) -> None:
-        """Two connections, and a line for each."""
+        """It has two connections, and one line that names both."""
         prover = FakeProver()
         self.begin(prover=prover)
         newcomer = self.world.connect(STRANGER)
@@ -133,8 +133,7 @@ class OneLineTest(SynchronousTestCase):
 
         self.assert_lines(
             win,
-            "c1: closed with 1013 Remote ID went to another server that holds its key",
-            r"c3 \(203\.0\.113\.0/24\): registers home NAME, .*: won by proof after 10\.0 s",
+            r"c3 \(203\.0\.113\.0/24\): registers home NAME, which c1 holds: won by proof after 10\.0 s",
         )
 
     def test_all_is_said_at_debug(self) -> None:

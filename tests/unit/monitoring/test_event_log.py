@@ -58,7 +58,7 @@ class LogTest(SynchronousTestCase):
         """And is not said by the error either."""
         self._observe(as_json=False)
         bad = ClientAddress("2001:db8::no-address", "key")
-        self.log(Event.TAKEOVER, connection="c7", address=bad, remote_id="HOME", verdict="won by proof")
+        self.log(Event.TAKEOVER, connection="c7", address=bad, remote_id="HOME", holder="c1", verdict="won")
         assert "ValueError" in self.file.getvalue()
         assert "no-address" not in self.file.getvalue()
 
@@ -69,6 +69,7 @@ class LogTest(SynchronousTestCase):
             connection="c8",
             address=network_address("2001:db8:1:2::3"),
             remote_id="MA-X7K9-P2M4",
+            holder="c7",
             verdict="won by proof after 10.1 s",
         )
         line = json.loads(self.file.getvalue())
@@ -78,7 +79,13 @@ class LogTest(SynchronousTestCase):
         self.assertEqual(line.pop("verdict"), "won by proof after 10.1 s")
         self.assertEqual(
             line,
-            {"level": "warn", "event": "takeover", "connection": "c8", "address": "2001:db8:1::/48"},
+            {
+                "level": "warn",
+                "event": "takeover",
+                "connection": "c8",
+                "address": "2001:db8:1::/48",
+                "holder": "c7",
+            },
         )
 
     def test_events_without_a_line_are_silent(self) -> None:
