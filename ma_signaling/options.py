@@ -89,7 +89,7 @@ class Options(usage.Options):
         if self._only_checks:
             _check(self.configuration)
         if self.parent is not None:
-            _forget_own_pid(self.parent)
+            _forget_stale_pid(self.parent)
             log_writer.use(self.parent, self.configuration.settings)
 
 
@@ -139,15 +139,26 @@ def _show(*lines: str) -> NoReturn:
     raise SystemExit(status)
 
 
-def _forget_own_pid(twistd: usage.Options) -> None:
-    """Remove a PID file that names this very process: after a crash in a container, where each gets the same number.
+def _forget_stale_pid(twistd: usage.Options) -> None:
+    """Remove a PID file that names no server: after a crash in a container, where numbers come round soon.
 
-    twistd takes it for another server.
+    twistd takes whatever process has the number, itself included, for another server.
     """
     path = Path(twistd.get("pidfile") or os.devnull)
     with suppress(OSError, ValueError):
-        if path.is_file() and int(path.read_text(encoding="ascii")) == os.getpid():
+        if path.is_file() and not _may_be_server(int(path.read_text(encoding="ascii"))):
             path.unlink()
+
+
+def _may_be_server(pid: int) -> bool:
+    if pid <= 0 or pid == os.getpid():
+        return False
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        # There is no such process, or no /proc to look at: twistd decides.
+        return True
+    return any(name in command for name in (b"twistd", b"ma-signaling", b"ma_signaling"))
 
 
 def makeService(options: Options) -> IService:

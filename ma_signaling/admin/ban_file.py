@@ -15,6 +15,9 @@ from ma_signaling.core.bans import Bans
 VERSION = 1
 """Of the file's form; a file of a later one is set aside."""
 
+FOR_GOOD_SECONDS = 1e10
+"""Three centuries: what a file says beyond that is for good."""
+
 _log = Logger(namespace="ma_signaling")
 
 
@@ -40,13 +43,17 @@ class BanFile:
             if content["version"] != VERSION:
                 raise ValueError(f"it is of version {content['version']}, and this server knows {VERSION}")
             now = self._wall()
-            left = {
-                str(target): None if end is None else float(end) - now
-                for target, end in content["bans"].items()
-                if end is None or float(end) > now
-            }
-            self._bans.restore(left)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+            ends = {str(target): _end(end) for target, end in content["bans"].items()}
+            self._bans.restore(
+                {
+                    target: None if end is None or end - now > FOR_GOOD_SECONDS else end - now
+                    for target, end in ends.items()
+                    if end is None or end > now
+                }
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as found:
+            is_told = isinstance(found, OSError | ValueError)
+            problem = found if is_told else "it has another form than this server writes"
             aside = self._path.with_suffix(".aside")
             _log.error(
                 "Bans in {path} are set aside as {aside}: {problem}",
@@ -74,3 +81,10 @@ class BanFile:
         """End the bans whose time is over."""
         if self._bans.prune():
             self.save()
+
+
+def _end(value: object) -> float | None:
+    """Return the end of a ban, as a file has it; None: it has none. Raises ``TypeError``."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise TypeError

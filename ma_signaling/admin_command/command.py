@@ -32,17 +32,29 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         _do(given)
-        sys.stdout.flush()
     except Failed as problem:
-        sys.stderr.write(f"ma-signaling admin: {tables.printable(problem)}\n")
-        return 1
+        return _failed(problem)
     except KeyboardInterrupt:
         return 0
-    except BrokenPipeError:
-        # Whoever reads has enough; and Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except _NotWritten as problem:
+        if sys.stdout is not None:
+            # Python would complain once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # With a broken pipe, whoever reads has enough.
+        return 1 if isinstance(problem.__cause__, BrokenPipeError) else _failed(problem)
+    except (LookupError, TypeError, ValueError):
+        return _failed(Failed("what answers there is no ma-signaling of this version"))
     return 0
+
+
+class _NotWritten(Exception):
+    """Why standard output did not take what was to be printed."""
+
+
+def _failed(problem: Exception) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(f"ma-signaling admin: {tables.printable(problem)}\n")
+    return 1
 
 
 def _do(given: argparse.Namespace) -> None:
@@ -63,8 +75,15 @@ def _do(given: argparse.Namespace) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    if sys.stdout is None:
+        raise _NotWritten("standard output is closed")
+    # A terminal may not have every letter.
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write((text + "\n").encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except OSError as problem:
+        raise _NotWritten(f"standard output: {problem.strerror}") from problem
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,7 +136,10 @@ def _parser() -> argparse.ArgumentParser:
     add("bans", "What is banned by command", lambda server, _: server.pages("bans"), tables.bans)
     _add_target(add("unban", "End a ban", _unban, _done), "ADDRESS|NETWORK|ID")
     level = add(
-        "log-level", "The log's level, or set it until a restart", _log_level, lambda one: str(one["level"])
+        "log-level",
+        "The log's level, or set it until a restart",
+        _log_level,
+        lambda one: tables.printable(one["level"]),
     )
     level.add_argument("level", nargs="?", choices=("debug", "info", "warn", "error"))
     drain = add("drain", "Stop the server politely, as SIGTERM does", _drain, _drained)

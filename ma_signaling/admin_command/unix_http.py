@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -56,17 +57,23 @@ class Server:
             for line in reply:
                 yield _parse(line)
 
+    @contextmanager
     def _open(
         self, method: str, names: tuple[str, ...], parameters: dict[str, object], *, is_endless: bool = False
-    ) -> http.client.HTTPResponse:
+    ) -> Iterator[http.client.HTTPResponse]:
         target = "/" + "/".join(quote(name, safe="") for name in names)
         given = {name: each for name, each in parameters.items() if each is not None}
         connection = _Connection(self._path)
         try:
             connection.request(method, f"{target}?{urlencode(given)}" if given else target)
-            reply = connection.getresponse()
-            if is_endless:
-                connection.sock.settimeout(None)
+            with connection.getresponse() as reply:
+                if is_endless:
+                    connection.sock.settimeout(None)
+                if reply.status == 404:
+                    raise Failed(f"this server knows nothing called {given.get('target', names[-1])}")
+                if reply.status != 200:
+                    raise Failed(str(_parse(reply.read()).get("error", f"status {reply.status}")))
+                yield reply
         except (FileNotFoundError, ConnectionRefusedError):
             raise Failed(
                 f"no server has its admin socket at {self._path} (--admin-socket, --socket)"
@@ -75,12 +82,8 @@ class Server:
             raise Failed(f"{self._path} is for root and for the user that the server runs as") from None
         except (OSError, http.client.HTTPException) as problem:
             raise Failed(f"{self._path}: {problem}") from None
-        if reply.status == 200:
-            return reply
-        if reply.status == 404:
-            raise Failed(f"this server knows nothing called {given.get('target', names[-1])}")
-        error = _parse(reply.read()).get("error", f"status {reply.status}")
-        raise Failed(str(error))
+        finally:
+            connection.close()
 
 
 def _parse(text: bytes) -> dict[str, Any]:

@@ -195,22 +195,24 @@ def _is_inherited(text: str) -> bool:
 
 
 def _remove_stale_socket(path: str) -> None:
-    """Remove a Unix socket and its lock where nobody listens.
+    """Remove a Unix socket and its lock where nobody listens, but nothing else that is there.
 
     The lock names the process that made it, by a number that may be another process's now, in a container this very
-    one's; Twisted takes it for held then.
+    one's; Twisted takes it for held then. Without a lock (``lockfile=0``), it takes the socket for somebody's.
     """
-    lock = Path(f"{path}.lock")
-    if not lock.is_symlink():
-        return
+    place, lock = Path(path), Path(f"{path}.lock")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
+            # A file that is no socket refuses a connection, too.
+            if not (place.is_socket() or (lock.is_symlink() and not place.exists())):
+                return
             probe.connect(path)
         except (ConnectionRefusedError, FileNotFoundError):
             _log.info("Removing {path}, on which nobody listens", path=path)
-            Path(path).unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
+            if lock.is_symlink():
+                lock.unlink(missing_ok=True)
         except OSError:
             # Such as a full queue: somebody has it.
             pass

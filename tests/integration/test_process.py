@@ -164,6 +164,37 @@ class ListenTest(SynchronousTestCase):
             ) as server:
                 assert Path(path).read_text(encoding="ascii") == str(server.pid)
 
+    def test_pid_file_with_the_number_of_something_else(self) -> None:
+        """Numbers come round, soon in a container; a server's own is respected."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "pid"
+            options = (f"--pidfile={path}",)
+            other = subprocess.Popen(["sleep", "60"])
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+            for number in (other.pid, 0):
+                path.write_text(f"{number}\n", encoding="ascii")
+                with ServerProcess(twistd_options=options) as server:
+                    assert path.read_text(encoding="ascii") == str(server.pid)
+                    done = run(str(twistd_path()), "-n", *options, "ma-signaling", "--port", "0")
+                    assert done.returncode == 1, done
+                    assert "Another twistd server is running" in done.stderr, done
+
+    def test_what_is_in_the_place_of_a_unix_socket(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path, lock = Path(directory) / "socket", Path(directory) / "socket.lock"
+            with ServerProcess("--port", f"unix:{path}:lockfile=0") as server:
+                server.stop(signal.SIGKILL)
+                assert path.is_socket()
+                server.start()
+                assert self.healthy(str(path))
+            # Of no socket at all, whatever its lock says.
+            path.write_text("precious", encoding="ascii")
+            lock.symlink_to("999999999")
+            done = script("--port", f"unix:{path}")
+            assert done.returncode == 1, done
+            assert path.read_text(encoding="ascii") == "precious"
+
     def test_proxy_protocol(self) -> None:
         """``haproxy:tcp:`` takes the client's address from the connection's first line."""
         port = free_port()

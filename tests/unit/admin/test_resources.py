@@ -204,12 +204,22 @@ class ActTest(AdminTestCase):
             b"[]",
             b"\xff",
             b'{"version": 1, "bans": {"1.2.3": null}}',
+            b'{"version": 1, "bans": {"HOME": "nan"}}',
+            b'{"version": 1, "bans": {"HOME": true}}',
+            b'{"version": 1, "bans": {"HOME": [1]}}',
         ):
             path.write_bytes(content)
             self.bans.load()
             assert not path.exists()
             assert path.with_suffix(".aside").read_bytes() == content
             assert len(self.hub.bans) == 0
+
+    def test_an_end_beyond_all_times(self) -> None:
+        path = self.directory / "bans.json"
+        path.write_bytes(b'{"version": 1, "bans": {"HOME": 1e308, "OTHER": %d}}' % 2**70)
+        self.bans.load()
+        assert dict(self.hub.bans) == {"HOME": None, "OTHER": None}
+        assert len(self.ask("GET", "/bans")["bans"]) == 2
 
     def test_log_level(self) -> None:
         assert self.ask("GET", "/log-level") == {"level": "info"}
