@@ -11,6 +11,7 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import closed
 from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.hub import Hub
+from ma_signaling.core.remote_id import named
 from ma_signaling.transport.slices import in_slices
 
 KICKED = closed(CloseCode.TRY_AGAIN_LATER, "Closed by the operator")
@@ -41,7 +42,7 @@ class Actions:
 
 
 def _is_meant(connection: Connection, target: str) -> bool:
-    address, name = connection.address, target.upper()
+    address, name = connection.address, named(target)
     return target in (address.text, address.key, connection.id) or name in (
         connection.remote_id,
         connection.claim,

@@ -10,6 +10,7 @@ from twisted.web.server import NOT_DONE_YET
 from ma_signaling.admin.following import Followers
 from ma_signaling.admin.resource import AdminPage, Collection, with_next
 from ma_signaling.admin.views import MAX_PAGE, Views, page
+from ma_signaling.core import remote_id
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import without_content
@@ -47,7 +48,7 @@ class Homes(Collection):
 
 class OneHome(AdminPage):
     def __init__(self, name: str, hub: Hub, views: Views) -> None:
-        super().__init__(name.upper())
+        super().__init__(remote_id.named(name))
         self._hub = hub
         self._views = views
 
@@ -110,7 +111,7 @@ class Contests(Collection):
 
 class OneContest(AdminPage):
     def __init__(self, name: str, hub: Hub, views: Views) -> None:
-        super().__init__(name.upper())
+        super().__init__(remote_id.named(name))
         self._hub = hub
         self._views = views
 
@@ -144,8 +145,9 @@ class Trace(AdminPage):
             if len(transport.dataBuffer) + transport._tempDataLen < MAX_UNSENT:  # noqa: SLF001
                 request.write(line)
 
-        names = {self.name, self.name.upper()}
-        home = self._hub.registry.find(self.name.upper())
+        name = remote_id.named(self.name)
+        names = {self.name, name}
+        home = self._hub.registry.find(name)
         if home is not None and home.connection is not None:
             names.add(home.connection.id)
         stop = self._followers.follow(names, write)

@@ -34,7 +34,7 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
-from ma_signaling.core.message_charges import Charges, Traffic
+from ma_signaling.core.message_charges import Charges, Traffic, control_allowance
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
 from ma_signaling.core.proof import Prover, Unavailable
@@ -43,7 +43,7 @@ from ma_signaling.core.router import Router
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import SessionState
 from ma_signaling.core.sessions import Sessions
-from ma_signaling.core.token_bucket import Allowance, Budget
+from ma_signaling.core.token_bucket import Budget
 
 NO_LONGER_ALLOWED = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
 """How a connection ends that an access list names, or no longer names."""
@@ -67,7 +67,7 @@ class Hub:
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._control = Allowance(settings.control_rate, settings.control_burst)
+        self._control = control_allowance(settings)
         self._ids = count(1)
         elsewhere = elsewhere or Elsewhere()
         self._cluster_counts = elsewhere.counts
@@ -107,7 +107,7 @@ class Hub:
 
     def reconfigure(self) -> None:
         """Apply changed settings; budgets that are in use stay as they are."""
-        self._control = Allowance(self._settings.control_rate, self._settings.control_burst)
+        self._control = control_allowance(self._settings)
         self.sessions.reconfigure()
 
     def accept(self, key: str, socket: Socket) -> SocketPlace | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import Closer, closed
@@ -9,13 +10,13 @@ from ma_signaling.core.errors import CloseCode, WireError, rate_limited
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.sliding_window import SlidingWindow
-from ma_signaling.core.token_bucket import Budget
+from ma_signaling.core.token_bucket import Allowance, Budget
 
 MAX_BAD_MESSAGES = 50
 """Unreadable messages within a minute after which a connection is closed."""
 
 MAX_DROPS = 100
-"""Dropped messages after which a connection is closed."""
+"""Messages dropped within a minute after which a connection is closed."""
 
 
 class OverBudget(Exception):
@@ -65,6 +66,11 @@ class Charges:
         if not connection.budget.spend(self._clock.seconds(), 0):
             raise OverBudget(connection.budget)
 
+    def charge_late(self, connection: Connection, size: int) -> None:
+        """Charge a connection for the bytes of what is ignored, as its session has ended. Raises ``OverBudget``."""
+        if not connection.budget.spend(self._clock.seconds(), size, 0):
+            raise OverBudget(connection.budget)
+
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
         try:
@@ -95,7 +101,8 @@ class Charges:
         now = self._clock.seconds()
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
-        if budget.drops >= MAX_DROPS and (connection.remote_id is None or budget is connection.budget):
+        is_flood = budget.has_dropped(now, MAX_DROPS)
+        if is_flood and (connection.remote_id is None or budget is connection.budget):
             self._closer.end(
                 connection, closed(CloseCode.RATE_LIMITED, "Rate limited", None if is_silent else error)
             )
@@ -103,3 +110,13 @@ class Charges:
         connection.peer.pause_reading(budget.wait())
         if not is_silent and budget.may_tell(now):
             connection.peer.send(messages.error(error))
+
+
+def control_allowance(settings: Settings) -> Allowance:
+    """Return what a connection may send outside of sessions; bytes count in what comes late for one that has ended."""
+    return Allowance(
+        settings.control_rate,
+        settings.control_burst,
+        settings.message_bytes_rate,
+        settings.message_bytes_burst,
+    )

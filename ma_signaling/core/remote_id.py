@@ -41,6 +41,14 @@ def wanted(value: object) -> str:
     return plain if is_fingerprint(plain) else name
 
 
+def named(text: str) -> str:
+    """Return the Remote ID that an operator means by a text, which may as well be the name of something else."""
+    try:
+        return wanted(text)
+    except Refused:
+        return text.upper()
+
+
 def is_fingerprint(name: str) -> bool:
     """Whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
     return _FINGERPRINT.fullmatch(name) is not None

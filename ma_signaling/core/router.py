@@ -181,7 +181,7 @@ class Router:
         if session is not None and is_its_own:
             self._charge_home(session, payload)
         else:
-            self._charge_stray(connection, session_id)
+            self._charge_stray(connection, session_id, payload)
         if session is None or session.state is _OPEN:
             return
         if connection.remote_id is None:
@@ -203,9 +203,11 @@ class Router:
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
         session = self._session_of(client)
         if client.earlier_sessions and message.get("sessionId") in client.earlier_sessions:
+            self._charges.charge_late(client, len(payload))
             return
         if session is None:
             if client.earlier_sessions and self._sessions.ended.lately(client.earlier_sessions[-1]):
+                self._charges.charge_late(client, len(payload))
                 return
             self._charge(client)
             raise Refused(SESSION_NOT_FOUND)
@@ -238,7 +240,7 @@ class Router:
             sent = messages.for_client(message, payload)
             self._relay.forward(remote, kind, sent, candidate_counts.places(message))
             remote.home_sent(kind, connection.address)
-        elif self._charge_stray(connection, session_id):
+        elif self._charge_stray(connection, session_id, payload):
             raise Refused(CLIENT_NOT_FOUND)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
@@ -295,9 +297,13 @@ class Router:
             raise OverBudget(session.from_home)
         return now
 
-    def _charge_stray(self, connection: Connection, session_id: str) -> bool:
-        """Charge a message for a session that isn't one of the sender's; False: it was, and ended lately."""
+    def _charge_stray(self, connection: Connection, session_id: str, payload: bytes) -> bool:
+        """Charge a message for a session that isn't one of the sender's; False: it was, and ended lately.
+
+        Then its bytes alone are charged.
+        """
         if connection.remote_id is not None and self._sessions.ended.lately(session_id, connection.remote_id):
+            self._charges.charge_late(connection, len(payload))
             return False
         self._charge(connection)
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+from ma_signaling.core.sliding_window import SlidingWindow
+
 
 class Allowance:
     """How much may come: ``burst`` messages at once and ``rate`` a second after, and the same in bytes. 0: no limit."""
@@ -20,7 +22,7 @@ class Allowance:
 class Budget:
     """What is left of an allowance: a token bucket of messages, and one of bytes."""
 
-    __slots__ = ("_allowance", "_at", "_bytes", "_messages", "_told_at", "drops")
+    __slots__ = ("_allowance", "_at", "_bytes", "_drops", "_messages", "_told_at")
 
     def __init__(self, allowance: Allowance, now: float) -> None:
         self._allowance = allowance
@@ -28,11 +30,14 @@ class Budget:
         self._bytes = allowance.byte_burst
         self._at = now
         self._told_at = -inf
-        self.drops = 0
-        """Messages dropped since the budget was last full."""
+        self._drops: SlidingWindow | None = None
+        """Of the last minute; None while there was none."""
 
-    def spend(self, now: float, size: int) -> bool:
-        """Charge one message of ``size`` bytes; False: it is beyond the budget and wasn't charged, drop it."""
+    def spend(self, now: float, size: int, count: int = 1) -> bool:
+        """Charge one message of ``size`` bytes; False: it is beyond the budget and wasn't charged, drop it.
+
+        ``count`` 0: charge its bytes alone.
+        """
         allowance, messages, octets = self._allowance, self._messages, self._bytes
         elapsed = now - self._at
         if elapsed:
@@ -43,15 +48,22 @@ class Budget:
                 # For speed: every message passes here, and min() takes three times as long.
                 messages = allowance.burst if messages > allowance.burst else messages  # noqa: FURB136
                 octets = allowance.byte_burst if octets > allowance.byte_burst else octets  # noqa: FURB136
-                if messages == allowance.burst and octets == allowance.byte_burst:
-                    self.drops = 0
-        is_enough = messages >= 1 and octets >= size
+        is_enough = messages >= count and octets >= size
         if is_enough:
-            messages, octets = messages - 1, octets - size
+            messages, octets = messages - count, octets - size
         else:
-            self.drops += 1
+            self._dropped(now)
         self._messages, self._bytes = messages, octets
         return is_enough
+
+    def _dropped(self, now: float) -> None:
+        if self._drops is None:
+            self._drops = SlidingWindow()
+        self._drops.add(now)
+
+    def has_dropped(self, now: float, most: int) -> bool:
+        """Return whether ``most`` messages or more were dropped within the last minute."""
+        return self._drops is not None and self._drops.wait(now, most) > 0
 
     def wait(self) -> float:
         """Return the seconds from the last ``spend`` until another message may come."""

@@ -122,6 +122,14 @@ class ActTest(AdminTestCase):
         self.ask("POST", "/kick?target=nobody", 404)
         assert self.ask("POST", "/kick", 400) == {"error": "the parameter target is missing"}
 
+    def test_remote_id_with_hyphens(self) -> None:
+        """As Music Assistant's settings page copies it."""
+        name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        copied = f"{name[:8]}-{name[8:13]}-{name[13:18]}-{name[18:]}".lower()
+        self.server.home(name)
+        assert self.ask("GET", f"/homes/{copied}")["remoteId"] == name
+        assert self.ask("POST", f"/kick?target={copied}") == {"closed": 1}
+
     def test_kick_many(self) -> None:
         """In slices, so that the loop turns meanwhile."""
         for _ in range(95):

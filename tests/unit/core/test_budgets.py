@@ -115,6 +115,36 @@ class MessageBudgetsTest(SynchronousTestCase):
                 peer.say(**message)
             assert peer.closed == (4029, "Rate limited"), message
 
+    def test_flood_for_sessions_that_have_ended(self) -> None:
+        """What comes late is ignored, however often, but its bytes cost the connection."""
+        client, session_id = self.open()
+        client.goodbye()
+        again, earlier = self.open()
+        again.say("connect-request", remoteId="HOME")
+        self.world.session(self.home, again)
+        for peer, name in ((again, earlier), (self.home, session_id)):
+            message = {"type": "ice-candidate", "sessionId": name, "data": "x" * 60_000}
+            for _ in range(8):
+                peer.say(**message)
+            self.world.advance(8)
+            for _ in range(8 + 99):
+                peer.say(**message)
+            assert peer.closed is None, name
+            peer.say(**message)
+            assert peer.closed == (4029, "Rate limited"), name
+            assert "rate-limited" not in peer.codes()
+
+    def test_a_slow_drip_beyond_a_budget(self) -> None:
+        """A hundred messages dropped within a minute are a flood; fewer aren't, for however long."""
+        client, _ = self.open()
+        for _ in range(200):
+            client.say("offer", data={})
+        for _ in range(300):
+            self.world.advance(1)
+            for _ in range(21):
+                client.say("offer", data={})
+        assert client.closed is None
+
     def test_flood_of_what_cannot_be_read(self) -> None:
         """It costs the connection as well, until there is too much of it."""
         peer = World(control_burst=10).connect()

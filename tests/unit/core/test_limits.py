@@ -50,15 +50,23 @@ class BudgetTest(SynchronousTestCase):
             budget = Budget(allowance, 0)
             assert all(budget.spend(0, 10**9) for _ in range(10_000))
 
-    def test_drops_are_forgotten_once_it_is_full_again(self) -> None:
-        budget = Budget(Allowance(rate=1, burst=2), 0)
-        for _ in range(5):
-            budget.spend(0, 1)
-        assert budget.drops == 3
-        budget.spend(1, 1)
-        assert budget.drops == 3
-        budget.spend(10, 1)
-        assert budget.drops == 0
+    def test_drops_of_a_minute(self) -> None:
+        """A sliding window, whatever else is let through meanwhile."""
+        budget = Budget(Allowance(rate=1, burst=1), 0)
+        assert not budget.has_dropped(0, 1)
+        for now in (0, 0.1, 30, 30.1, 30.2):
+            budget.spend(now, 1)
+        assert budget.has_dropped(59.9, 3)
+        assert not budget.has_dropped(59.9, 4)
+        assert not budget.has_dropped(60.1, 3)
+        assert budget.has_dropped(60.1, 2)
+
+    def test_bytes_alone(self) -> None:
+        budget = Budget(Allowance(rate=1, burst=1, byte_rate=10, byte_burst=20), 0)
+        assert budget.spend(0, 15, 0)
+        assert not budget.spend(0, 15, 0)
+        assert budget.spend(0, 5)
+        assert budget.spend(1, 10, 0)
 
     def test_told_once_a_second(self) -> None:
         budget = Budget(Allowance(rate=1, burst=1), 5)
