@@ -37,15 +37,15 @@ _log = Logger(namespace="ma_signaling")
 class Certificates(Periodic):
     """The certificate for new connections: read at the start, when its files change, and on ``reload``.
 
-    A pair that can't be used changes nothing. Files are looked at through symbolic links: those are what certbot and
-    Kubernetes replace. Starting raises ``CannotStart`` without a good pair.
+    A pair that can't be used changes nothing, nor does one that is not valid now in the place of one that is. Files are
+    looked at through symbolic links: those are what certbot and Kubernetes replace. Starting raises ``CannotStart``
+    without a good pair.
     """
 
     not_after = 0.0
     """When the certificate that is shown expires, as a Unix timestamp."""
 
     _context: SSL.Context
-    _not_before: datetime
     _pair: KeyPair | None = None
     _problem: str | None = None
 
@@ -123,6 +123,9 @@ class Certificates(Periodic):
                 _log.error("TLS: {problem}; the previous certificate stays in use", problem=text)
 
     def _accept(self, pair: KeyPair, *, is_told: bool = False) -> None:
+        is_valid = self._pair is not None and not self._stands_in() and self._invalidity(self._pair) is None
+        if is_valid and (invalidity := self._invalidity(pair)) is not None:
+            raise BadPair(f"the certificate {invalidity}")
         if self._pair is None or pair.content != self._pair.content:
             self._use(pair)
         if not is_told and not self._stands_in():
@@ -133,7 +136,6 @@ class Certificates(Periodic):
         """Show a pair to new connections; once a day the same again, for a new key of session tickets."""
         self._context = make_context(pair, self._find_challenge)
         self._pair = pair
-        self._not_before = pair.chain[0].not_valid_before_utc
         self.not_after = pair.chain[0].not_valid_after_utc.timestamp()
         self._daily_at = self._reactor.seconds() + DAY
 
@@ -143,18 +145,23 @@ class Certificates(Periodic):
             "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
         )
 
+    def _invalidity(self, pair: KeyPair) -> str | None:
+        """Return what is wrong with a certificate by now; None: it is valid."""
+        now, certificate = self._wall(), pair.chain[0]
+        if certificate.not_valid_before_utc.timestamp() > now:
+            begin = _readable(certificate.not_valid_before_utc)
+            return f"is not valid before {begin}: clients refuse it until then"
+        if certificate.not_valid_after_utc.timestamp() <= now:
+            return f"expired on {_readable(certificate.not_valid_after_utc)}: clients refuse it"
+        return None
+
     def _warn(self) -> None:
-        if self._stands_in():
+        if self._pair is None or self._stands_in():
             return
-        if self._not_before.timestamp() > self._wall():
-            begin = _readable(self._not_before)
-            _log.warn(
-                "TLS: the certificate is not valid before {begin}: clients refuse it until then", begin=begin
-            )
         left = self.not_after - self._wall()
-        lifetime = self.not_after - self._not_before.timestamp()
-        if left <= 0:
-            _log.warn("TLS: the certificate expired on {end}: clients refuse it", end=self._end())
+        lifetime = self.not_after - self._pair.chain[0].not_valid_before_utc.timestamp()
+        if (invalidity := self._invalidity(self._pair)) is not None:
+            _log.warn("TLS: the certificate {invalidity}", invalidity=invalidity)
         elif left <= min(WARN_SECONDS, lifetime / 4):
             days = int(left / DAY)
             _log.warn("TLS: the certificate expires in {days} days, on {end}", days=days, end=self._end())

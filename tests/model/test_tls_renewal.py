@@ -212,9 +212,28 @@ class RenewalTest(TlsTestCase):
         assert "is valid until" in line
 
     def test_warning_of_one_that_is_not_valid_yet(self) -> None:
+        """It is taken where the one before it has expired."""
         self.start()
-        AUTHORITY.issue(self.certificate, self.key, begins=2)
+        self.clock.advance(91 * DAY)
+        self.lines(LogLevel.warn)
+        AUTHORITY.issue(self.certificate, self.key, begins=95, days=120)
         self.turn()
         (line,) = self.lines(LogLevel.warn)
         assert line.startswith("TLS: the certificate is not valid before 20"), line
         assert line.endswith(" UTC: clients refuse it until then"), line
+
+    def test_one_that_is_not_valid_now_does_not_replace_one_that_is(self) -> None:
+        """No client could use it; it is taken as soon as one could, or where the other is no better."""
+        certificates = self.start()
+        for begins, days, why in (
+            (-9, -2, "expired on 20"),
+            (2, 50, "is not valid before 20"),
+        ):
+            AUTHORITY.issue(self.certificate, self.key, begins=begins, days=days)
+            self.turn(2)
+            (line,) = self.lines(LogLevel.error)
+            assert line.startswith(f"TLS: the certificate {why}"), line
+            assert line.endswith("; the previous certificate stays in use"), line
+            assert self.shown(certificates) == self.serial
+        self.clock.advance(2 * DAY + 100)
+        assert abs(certificates.not_after - (self.began + 50 * DAY)) < 100
