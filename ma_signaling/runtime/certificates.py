@@ -123,8 +123,7 @@ class Certificates(Periodic):
                 _log.error("TLS: {problem}; the previous certificate stays in use", problem=text)
 
     def _accept(self, pair: KeyPair, *, is_told: bool = False) -> None:
-        is_valid = self._pair is not None and not self._stands_in() and self._invalidity(self._pair) is None
-        if is_valid and (invalidity := self._invalidity(pair)) is not None:
+        if self._is_good() and (invalidity := self._invalidity(pair)) is not None:
             raise BadPair(f"the certificate {invalidity}")
         if self._pair is None or pair.content != self._pair.content:
             self._use(pair)
@@ -144,6 +143,13 @@ class Certificates(Periodic):
         yield gauge(
             "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
         )
+
+    def _is_good(self) -> bool:
+        """Return whether clients can be expected to accept what is shown: not what it has signed itself, say."""
+        if self._pair is None or self._invalidity(self._pair) is not None:
+            return False
+        certificate = self._pair.chain[0]
+        return certificate.issuer != certificate.subject
 
     def _invalidity(self, pair: KeyPair) -> str | None:
         """Return what is wrong with a certificate by now; None: it is valid."""

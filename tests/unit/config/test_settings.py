@@ -12,6 +12,7 @@ from ma_signaling.config.help_text import WIDTH, help_text
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
 from ma_signaling.core import held_bytes, home, message_charges, session_table, session_trace
+from ma_signaling.core.sliding_window import MINUTE
 from ma_signaling.transport import first_request, request_head
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
@@ -140,7 +141,7 @@ class DocumentationTest(SynchronousTestCase):
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
             ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),
             ("50 unreadable messages within a minute", message_charges.MAX_BAD_MESSAGES),
-            ("after 100 drops it is closed", message_charges.MAX_DROPS),
+            ("after 100 drops within 60 s it is closed", message_charges.MAX_DROPS, MINUTE),
         ):
             assert sentence in text, sentence
             amounts = re.findall(r"(\d+|the last) (\w+)", sentence)
