@@ -18,6 +18,7 @@ from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
 from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
+from ma_signaling.core.contest import How
 from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
@@ -191,7 +192,8 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        self._context.hub.registry.grant(holder, remote_id, _ice(fields), has_proved=fields["proved"])
+        how = How.PROOF if fields["proved"] else None
+        self._context.hub.registry.grant(holder, remote_id, _ice(fields), how)
         if "ice" not in fields:
             self.look_up(remote_id)
 

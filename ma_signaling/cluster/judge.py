@@ -194,7 +194,7 @@ class Judge:
         # Before anything that is for the holder.
         legacy = self._directory.registrations.legacy(remote_id)
         self.answer("granted", fields, how=None if how is None else how.value, **legacy)
-        self._context.hub.registry.grant(holder, remote_id, None, has_proved=how is How.PROOF)
+        self._context.hub.registry.grant(holder, remote_id, None, how)
 
     def answer(self, op: str, fields: Fields, **more: object) -> None:
         """Answer a claim."""

@@ -189,19 +189,13 @@ class Registry:
     # Granting
 
     def grant(
-        self,
-        connection: Connection,
-        remote_id: str,
-        ice_servers: bytes | None,
-        *,
-        has_proved: bool = False,
-        is_told: bool = False,
+        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: How | None = None
     ) -> Home:
         """Make ``connection``, here or elsewhere, the holder of a Remote ID that no other connection here holds.
 
-        ``has_proved``: it holds the key; ``is_told``: the log says already how it got the Remote ID.
+        ``how`` it got that from another one, None if nobody had it.
         """
-        held = self.held_by(connection)
+        held, has_proved = self.held_by(connection), how is How.PROOF
         if held is not None and held.remote_id == remote_id:
             self._confirm(held, has_proved)
             return held
@@ -217,13 +211,8 @@ class Registry:
         home.keep_ice_servers(ice_servers)
         if not connection.is_remote:
             self.online += 1
-            self._report(
-                event,
-                connection=connection.id,
-                address=connection.address,
-                remote_id=remote_id,
-                told=is_told,
-            )
+            about = {"connection": connection.id, "address": connection.address, "remote_id": remote_id}
+            self._report(event, **about, told=how is not None)
         connection.peer.send(messages.registered(remote_id))
         self._announcements.granted(home, is_new=is_first)
         self._grace.returned(home, is_first=is_first, has_proved=has_proved)

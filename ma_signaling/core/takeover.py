@@ -32,13 +32,7 @@ class Registrar(Protocol):
     """Who knows what is held by whom."""
 
     def grant(
-        self,
-        connection: Connection,
-        remote_id: str,
-        ice_servers: bytes | None,
-        *,
-        has_proved: bool,
-        is_told: bool,
+        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: How | None = None
     ) -> Home:
         """Make a connection the holder of a Remote ID that no other connection here holds."""
 
@@ -231,13 +225,12 @@ class Newcomer:
             self._asking.cancel()
 
     def win(self, how: How) -> Holder:
-        contests, has_proved = self._contests, how is How.PROOF
+        contests = self._contests
         contests.release(self.connection)
-        if has_proved:
+        if how is How.PROOF:
             self.connection.proof = Proof(contests.clock.seconds(), in_contest=False)
         self.tell(f"won by {how.value}")
-        grant = contests.registrar.grant
-        home = grant(self.connection, self.remote_id, self.ice_servers, has_proved=has_proved, is_told=True)
+        home = contests.registrar.grant(self.connection, self.remote_id, self.ice_servers, how)
         return Holder(contests, home, self.connection)
 
     def refuse(self, why: Why) -> None:
