@@ -118,19 +118,24 @@ class NodesTest(SynchronousTestCase):
         self.addCleanup(directory.cleanup)
         return Path(directory.name)
 
-    def run_node(
+    def start(
         self, command: list[str], metrics_port: int, environment: Mapping[str, str] | None = None
     ) -> Node:
-        """A process that is up."""
+        """A process that begins."""
         node = Node(command, metrics_port, environment or {})
         self.addCleanup(node.close)
-        self.eventually(node.is_up)
         return node
 
-    def node(self, *options: str) -> Node:
-        metrics_port = free_port()
-        own = ("--reuse-port", "on", "--metrics-port", str(metrics_port), *UNLIMITED)
-        return self.run_node([SERVER, *own, *options], metrics_port)
+    def nodes(self, count: int, *options: str) -> list[Node]:
+        """Processes that are up, started at the same time."""
+        started = []
+        for _ in range(count):
+            metrics_port = free_port()
+            own = ("--reuse-port", "on", "--metrics-port", str(metrics_port), *UNLIMITED)
+            started.append(self.start([SERVER, *own, *options], metrics_port))
+        for node in started:
+            self.eventually(node.is_up)
+        return started
 
     def ask(self, host: str, port: int, request: bytes) -> tuple[socket.socket, bytes]:
         """A connection, and how the answer begins; it may be none."""
@@ -155,7 +160,7 @@ class NodesTest(SynchronousTestCase):
 
     def test_both_serve_until_one_is_killed(self) -> None:
         port = free_port()
-        first, second = self.node("--port", str(port)), self.node("--port", str(port))
+        first, second = self.nodes(2, "--port", str(port))
         self.upgrade_until_all_have_some(port, [first, second])
         first.kill()
         held = second.connections()
@@ -165,7 +170,7 @@ class NodesTest(SynchronousTestCase):
     def test_one_restarts(self) -> None:
         """While it says goodbye to somebody who doesn't answer, all newcomers come to the other one."""
         port = free_port()
-        nodes = [self.node("--port", str(port)) for _ in range(2)]
+        nodes = self.nodes(2, "--port", str(port))
         self.upgrade_until_all_have_some(port, nodes)
         nodes[0].process.terminate()
         self.eventually(lambda: not nodes[0].listens(port))
@@ -173,7 +178,7 @@ class NodesTest(SynchronousTestCase):
         self.upgrade(port, 20)
         assert nodes[1].connections() == before + 20
         assert nodes[0].process.wait(STOPS_WITHIN) == 0, nodes[0].log()
-        self.upgrade_until_all_have_some(port, [self.node("--port", str(port)), nodes[1]])
+        self.upgrade_until_all_have_some(port, [*self.nodes(1, "--port", str(port)), nodes[1]])
 
     def test_every_kind_of_port(self) -> None:
         """With TLS by this server's certificate, and by an endpoint's own; in plain text, and behind a proxy."""
@@ -184,7 +189,7 @@ class NodesTest(SynchronousTestCase):
         options: tuple[str, ...] = ("--tls-cert", str(certificate), "--tls-key", str(key), "--port", str(tls))
         options += ("--port", f"ssl:{own_tls}:interface=127.0.0.1:privateKey={key}:certKey={certificate}")
         options += ("--http-port", str(plain), "--http-port", f"haproxy:tcp:{proxied}:interface=127.0.0.1")
-        nodes = [self.node(*options) for _ in range(2)]
+        nodes = self.nodes(2, *options)
         trusting = ssl.create_default_context(cafile=certificate)
         # Together, and then the second one alone.
         for _ in nodes:
@@ -213,7 +218,7 @@ class NodesTest(SynchronousTestCase):
 
     def test_shared_with_none_that_does_not(self) -> None:
         port = free_port()
-        self.node("--port", str(port))
+        self.nodes(1, "--port", str(port))
         self.assert_fails(str(port), "--port", str(port))
 
     def assert_fails(self, where: str, *options: str) -> str:
@@ -227,7 +232,7 @@ class NodesTest(SynchronousTestCase):
 
     def test_template(self) -> None:
         """The unit's command, as systemd starts it for two instances; each can be told to read again by itself."""
-        port, nodes = free_port(), []
+        port, nodes = free_port(), list[Node]()
         directory = tempfile.mkdtemp(prefix="ma-signaling-")
         self.addCleanup(shutil.rmtree, directory)
         for instance in ("1", "2"):
@@ -249,7 +254,9 @@ class NodesTest(SynchronousTestCase):
             )
             (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
             environment = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))
-            nodes.append(self.run_node(shlex.split(command), metrics_port, environment))
+            nodes.append(self.start(shlex.split(command), metrics_port, environment))
+        for node in nodes:
+            self.eventually(node.is_up)
         self.upgrade_until_all_have_some(port, nodes)
         os.kill(nodes[0].process.pid, signal.SIGHUP)
         self.eventually(lambda: "Reloading" in nodes[0].log())
