@@ -52,7 +52,7 @@ class ListenSettings:
         is_flag=True,
     )
     acme_email: str = setting(
-        "", str, "Where the CA may write to, such as before a certificate ends", unit="address"
+        "", str, "Where the CA may write to, such as before a certificate expires", unit="address"
     )
     acme_directory: str = setting(
         "https://acme-v02.api.letsencrypt.org/directory",
