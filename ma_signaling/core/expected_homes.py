@@ -9,7 +9,7 @@ from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, Shares
 
 MAX_EXPECTED = 20_000
-"""How many are expected at once, some 1.5 KiB each."""
+"""How many are expected at once, some 2 KiB each."""
 
 
 class ExpectedHomes:
