@@ -46,6 +46,8 @@ class Claim:
     state: State = State.ASKED
     tries: int = 1
     """How often it was asked in vain, at most."""
+    is_known: bool = False
+    """Another node has asked for the same Remote ID meanwhile, and is to hear at once who has got it."""
     asked_by: str = ""
     """The node that had the newcomer asked for proof last."""
     timer: Timer | None = None
@@ -64,6 +66,7 @@ class Claims:
         self._directory = directory
         self._claims: dict[str, dict[Connection, Claim]] = {}
         self._by_question: dict[int, Claim] = {}
+        self._unheard: str | None = None
         for heard in (Heard.WAIT, Heard.NO_OBJECTION, Heard.UNDECIDED, Heard.REFUSED):
             context.on(heard.value, partial(self._on_answer, heard))
         context.on("prove", self._on_prove)
@@ -71,6 +74,15 @@ class Claims:
 
     def __contains__(self, remote_id: str) -> bool:
         return remote_id in self._claims
+
+    def is_unheard(self, remote_id: str) -> bool:
+        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""
+        return remote_id == self._unheard
+
+    def asked_for(self, remote_id: str) -> None:
+        """Another node has asked for a Remote ID that is claimed here."""
+        for claim in self._claims.get(remote_id, {}).values():
+            claim.is_known = True
 
     def first(self, remote_id: str) -> Claim | None:
         """Return the eldest claim to a Remote ID."""
@@ -83,7 +95,7 @@ class Claims:
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """Ask for a Remote ID for ``newcomer``; whoever else waits for it here has a right of its own, or none."""
-        question = self._context.begin_question(lambda: self._hear(claim, Heard.NOBODY))
+        question = self._context.begin_question(lambda: self._nobody(claim))
         fields: Fields = {
             "connection": newcomer.id,
             "address": newcomer.address.key,
@@ -163,6 +175,13 @@ class Claims:
 
     def _newcomer(self, claim: Claim) -> Newcomer:
         return self._context.hub.registry.contests.newcomers[claim.newcomer]
+
+    def _nobody(self, claim: Claim) -> None:
+        self._unheard = None if claim.is_known else claim.remote_id
+        try:
+            self._hear(claim, Heard.NOBODY)
+        finally:
+            self._unheard = None
 
     # States
 

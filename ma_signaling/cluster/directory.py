@@ -36,6 +36,12 @@ class OwnClaims(Protocol):
     def tell(self, remote_id: str, heard: Heard) -> None:
         """Tell all claims to a Remote ID what was heard."""
 
+    def asked_for(self, remote_id: str) -> None:
+        """Another node has asked for a Remote ID that is claimed here."""
+
+    def is_unheard(self, remote_id: str) -> bool:
+        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""
+
 
 class Directory:
     """What is known about homes here and elsewhere (``elsewhere.Directory`` for the core)."""
@@ -58,6 +64,7 @@ class Directory:
         context.on("holder", self._on_holder)
         context.on("away", self._on_away)
         context.on("registered", self._on_registered)
+        context.on("arrived", self._on_arrived)
         context.on("wait-for-proof", self._on_wait_for_proof)
         context.on("lost", self._on_lost)
         context.on("left", self._on_left)
@@ -85,7 +92,9 @@ class Directory:
             self._context.send(node, "holder", question=question, **self._described(home))
         elif remote_id not in self.claims:
             self._context.send(node, "away", question=question)
-        # A node that claims it knows nothing about it: there may be a holder, which answers.
+        else:
+            # A node that claims it knows nothing about it: there may be a holder, which answers.
+            self.claims.asked_for(remote_id)
 
     def _described(self, home: Home) -> Fields:
         return {name: value for name, value in self.registrations.describe(home).items() if name != "node"}
@@ -102,11 +111,14 @@ class Directory:
     # Homes of this node
 
     def granted(self, home: Home) -> None:
-        """A connection of this node holds a Remote ID: announce it."""
+        """A connection of this node holds a Remote ID: announce it, later with others where no node waits for it."""
         self.registrations.begin(home)
         self._remote_homes.pop(home.remote_id, None)
         self.sync(home.remote_id)
-        self.registrations.announce(home)
+        if self.claims.is_unheard(home.remote_id):
+            self.registrations.announce_later(home.remote_id)
+        else:
+            self.registrations.announce(home)
 
     def wait_for_proof(self, home: Home) -> None:
         """As ``other_nodes.Announcements`` has it."""
@@ -152,6 +164,15 @@ class Directory:
         """A node announces that it holds a Remote ID."""
         self.claims.tell(fields["remote_id"], Heard.RIVAL)
         self._take_note(fields)
+
+    def _on_arrived(self, fields: Fields) -> None:
+        """A node holds these Remote IDs, of which no other one knew: those that are known here are asked for."""
+        is_known = self._context.hub.registry.find
+        for remote_id in fields["remote_ids"]:
+            if remote_id in self.claims:
+                self.claims.tell(remote_id, Heard.RIVAL)
+            if is_known(remote_id):
+                self.look_up(remote_id)
 
     def _take_note(self, fields: Fields) -> None:
         registration = Registration.parse(fields)

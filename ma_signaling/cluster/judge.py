@@ -119,9 +119,11 @@ class Judge:
         if home is not None and self._decides(home):
             self._contend(home, fields)
         elif own is not None and own.order < (fields["at"], fields["node"]):
+            self._claims.asked_for(remote_id)
             # It claims anew when it hears that this one was granted or withdrawn.
             self.answer("wait", fields)
         elif own is not None:
+            self._claims.asked_for(remote_id)
             self.answer("no-objection", fields)
             self._claims.ask_again(own)
         elif home is not None and home.state is HomeState.AWAY:

@@ -20,6 +20,13 @@ REPEAT_SECONDS = 60.0
 """How often each registration is announced again, so that whatever got lost is found out."""
 
 
+TOGETHER_SECONDS = 0.25
+"""How long the announcement of a home waits for others, where no other node has asked for it."""
+
+MAX_TOGETHER = 1000
+"""Remote IDs in one such announcement."""
+
+
 @dataclass(slots=True)
 class Registration:
     """A connection that holds a Remote ID. Times are calendar times in seconds: nodes have no other clock in common."""
@@ -84,6 +91,8 @@ class Registrations:
         self._announced_at: OrderedDict[str, float] = OrderedDict()
         """When each was announced, the longest ago first."""
         self._inherited: dict[str, float] = {}
+        self._arrived: list[str] = []
+        """To be announced together."""
         context.on("outdated", self._on_outdated)
 
     def get(self, remote_id: str) -> Registration | None:
@@ -130,6 +139,18 @@ class Registrations:
             del fields["ice"]
         self._context.send_to_watchers(home.remote_id, "registered", **fields)
         self._context.send_to_holder(home.remote_id, "registered", **fields)
+
+    def announce_later(self, remote_id: str) -> None:
+        """Tell other nodes together with others that a connection here holds a Remote ID of which none knew."""
+        if not self._arrived:
+            self._context.clock.callLater(TOGETHER_SECONDS, self._announce_arrived)
+        self._arrived.append(remote_id)
+
+    def _announce_arrived(self) -> None:
+        arrived = [remote_id for remote_id in self._arrived if remote_id in self._registrations]
+        self._arrived.clear()
+        for start in range(0, len(arrived), MAX_TOGETHER):
+            self._context.send_to_all("arrived", remote_ids=arrived[start : start + MAX_TOGETHER])
 
     def describe(self, home: Home) -> Fields:
         """Return what is announced about a home of this node."""
