@@ -15,6 +15,7 @@ from functools import partial
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import TABLE, Heard, State
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.deadlines import Deadlines
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import HOLDER_SECONDS
 from ma_signaling.core.connection import Connection
@@ -66,6 +67,7 @@ class Claims:
         self._directory = directory
         self._claims: dict[str, dict[Connection, Claim]] = {}
         self._by_question: dict[int, Claim] = {}
+        self._deadlines = Deadlines(context.clock, HOLDER_SECONDS)
         self._unheard: str | None = None
         for heard in (Heard.WAIT, Heard.NO_OBJECTION, Heard.UNDECIDED, Heard.REFUSED):
             context.on(heard.value, partial(self._on_answer, heard))
@@ -197,7 +199,7 @@ class Claims:
     def _enter(self, claim: Claim, fields: Fields) -> None:
         match claim.state:
             case State.ASKED:
-                self._wait(claim, HOLDER_SECONDS)
+                claim.timer = self._deadlines.begin(partial(self._time_is_up, claim))
                 self._context.send_to_holder(claim.remote_id, "claim", claim.question, **claim.fields)
             case State.UNOPPOSED:
                 self._wait(claim, BETTER_ANSWER_SECONDS)
@@ -235,8 +237,11 @@ class Claims:
                 self._context.send_to_holder(remote_id, "withdrawn", connection=newcomer.id)
         home = registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL and home.connection is newcomer:
-            registry.contests.review_offers(home)
+            if claim.fields["holds"]:
+                registry.contests.review_offers(home)
         elif home is not None and home.connection is None:
             self._directory.look_up(remote_id)
         self._directory.registrations.disinherit(remote_id)
-        self._directory.sync(remote_id)
+        if claim.state is not State.WON:
+            # Otherwise somebody here was granted it, which has done so.
+            self._directory.sync(remote_id)

@@ -6,8 +6,8 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.cluster import registrations
 from ma_signaling.cluster.bus import pack
-from ma_signaling.cluster.registrations import MAX_TOGETHER
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
 
@@ -45,7 +45,8 @@ class ArrivalTest(SynchronousTestCase):
         assert not self.said()
 
     def test_many_homes(self) -> None:
-        self.register(0, *(f"R{number}" for number in range(MAX_TOGETHER + 1)))
+        self.patch(registrations, "MAX_TOGETHER", 2)
+        self.register(0, "FIRST", "SECOND", "THIRD")
         self.cluster.settle(1)
         assert self.said()["arrived"] == 2
 
