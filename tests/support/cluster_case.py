@@ -19,16 +19,18 @@ class ClusterTestCase(SynchronousTestCase):
     nodes = 2
     configuration = ""
     options: tuple[str, ...] = ()
+    options_of_second: tuple[str, ...] = ()
+    """Further ones, of the second node."""
 
     def setUp(self) -> None:
         stack = ExitStack()
         self.addCleanup(stack.close)
         self.nats = stack.enter_context(NatsServer(self.configuration))
         self.cables = [stack.enter_context(Cable(self.nats.port)) for _ in range(self.nodes)]
-        self.servers = [
-            stack.enter_context(node(f"nats://127.0.0.1:{cable.port}", *self.options))
-            for cable in self.cables
-        ]
+        self.servers = []
+        for number, cable in enumerate(self.cables):
+            options = (*self.options, *(self.options_of_second if number == 1 else ()))
+            self.servers.append(stack.enter_context(node(f"nats://127.0.0.1:{cable.port}", *options)))
         wait_for_nodes(self.servers)
 
     def play(self, scenario: Scenario) -> None:
