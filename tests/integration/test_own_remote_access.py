@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ class OwnRemoteAccessTest(TestCase):
     browser: BrowserThread
     certificate: Path
     key: Path
+    relay: Path
+    """A file with the process id of the relay."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -73,6 +76,7 @@ class OwnRemoteAccessTest(TestCase):
         """Start all parts."""
         with ExitStack() as stack:
             relay, secret = stack.enter_context(coturn())
+            self.relay = secret.with_name("pid")
             port = free_port()
             server = stack.enter_context(
                 ServerProcess(
@@ -108,6 +112,9 @@ class OwnRemoteAccessTest(TestCase):
                 visit.page.add_init_script(RELAY_ONLY)
                 log_in(visit)
                 self.assertEqual(visit.page.evaluate(CANDIDATE_TYPE), "relay")
+                self.see_picture(visit, "by the relay")
+                os.kill(int(self.relay.read_text()), signal.SIGKILL)
+                visit.page.get_by_text("Reconnecting").wait_for()
 
             def through_losses(visit: Visit) -> None:
                 log_in(visit)
@@ -124,11 +131,12 @@ class OwnRemoteAccessTest(TestCase):
                 server.start()
                 home.until_registered(registered)
 
-                # Music Assistant, then the agent: the web app says that it tries again, and does. Who has not logged in
-                # yet is asked for the Remote ID then, which is the web app's own way.
+                # Music Assistant, then the agent: the web app says that it tries again, and does. Of an agent that is
+                # gone without a word it knows after some 16 seconds. Who has not logged in yet is asked for the Remote
+                # ID then, which is the web app's own way.
                 for stop, start in (
                     (lambda: loop.run(assistant.stop()), lambda: loop.run(assistant.start())),
-                    (home.stop, home.start),
+                    (home.kill, home.start),
                 ):
                     stop()
                     visit.page.get_by_text("Reconnecting").wait_for()
