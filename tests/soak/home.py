@@ -90,7 +90,8 @@ async def soak(seconds: float) -> bool:
     options = ("--home-sessions-per-minute", "0", "--connect-requests-per-minute", "0")
     with ServerProcess(*options) as server, loopback_only():
         async with MusicAssistantStandIn() as assistant:
-            home = HomeProcess(server.url, assistant.url)
+            # Beside those who are there, those who left without a word count until ICE has noticed it.
+            home = HomeProcess(server.url, assistant.url, "--max-sessions", str(2 * CLIENTS))
             await asyncio.to_thread(home.start)
             try:
                 return await _measure(Crowd(server.url, home.remote_id), home.pid, seconds)
