@@ -32,10 +32,14 @@ function eventsOf(trace) {
 
 function row({ at, lane, text: says }) {
   const made = element("tr", `lane-${lane}`);
-  const middle = element("td", "at", duration(at));
-  if (lane === "server") middle.append(element("span", "event", `${text("session.server")}: ${says}`));
+  if (lane === "server") {
+    const across = element("td", "across", `${duration(at)}, ${text("session.server")}: ${says}`);
+    across.colSpan = 3;
+    made.append(across);
+    return made;
+  }
   const cell = (which) => element("td", which, which === lane ? says : "");
-  made.append(cell("client"), middle, cell("home"));
+  made.append(cell("client"), element("td", "at", duration(at)), cell("home"));
   return made;
 }
 

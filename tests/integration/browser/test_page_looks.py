@@ -31,6 +31,21 @@ VERDICTS: dict[str, dict[str, Any]] = {
 }
 """What a run may return, for each kind of verdict."""
 
+UNANSWERED = {
+    "announced": 0,
+    "connected": 10_002,
+    "ready": False,
+    "homeLost": 20_000,
+    "homeReturned": 30_000,
+    "ended": 45_000,
+    "endedBy": "server",
+    "end": "unanswered",
+    "client": {"offer": 10_100, "trickled": {"host/udp/ipv4": 2}, "inSdp": {}},
+    "home": {"trickled": {}, "inSdp": {}},
+    "verdict": {"code": "home-silent", "text": ""},
+}
+"""The trace of a session that this server has ended."""
+
 SHOW = """async ({ result, steps }) => {
     const view = await import("/assets/doctor/view.js");
     const { STEPS } = await import("/assets/doctor/run.js");
@@ -79,6 +94,11 @@ class LooksTests(DoctorTestCase):
         page.goto(f"{self.server.http}/sessions/{self.session_id}")
         page.locator("#events tr").last.wait_for()
         yield "session"
+        page.route("**/api/sessions/*", lambda route: route.fulfill(json=UNANSWERED))
+        page.reload()
+        page.get_by_text("45.0 s, Server: waits no longer for an answer").wait_for()
+        page.unroute("**/api/sessions/*")
+        yield "session-unanswered"
         page.goto(f"{self.server.http}/sessions/nobody-knows-it")
         page.get_by_role("heading", name="Nothing is known about this session").wait_for()
         visit.complaints.clear()
