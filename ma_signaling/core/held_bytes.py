@@ -46,17 +46,17 @@ class HomeBytes:
 
 
 class SessionBytes:
-    """What is held of one session. Shares are asked for ``STEP`` bytes at a time, not for every candidate."""
+    """What is held of one session: its share grows by ``STEP`` bytes at a time, not with every candidate."""
 
-    __slots__ = ("_forget", "_home", "_path", "_places", "_taken", "size")
+    __slots__ = ("_forget", "_free", "_home", "_path", "_places", "_taken", "size")
 
-    def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget) -> None:
-        """``key`` is what the client's address is counted by."""
+    def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget, *, free: int = 0) -> None:
+        """``key`` is what the client's address is counted by; the first ``free`` bytes aren't counted."""
         self._home = home
         self._path = (*blocks_of(key), session_id)
         self._forget = forget
         self._places: tuple[Place[Forget], ...] = ()
-        self._taken = 0
+        self._free = self._taken = free
         self.size = 0
         """How many bytes are held."""
 
@@ -73,7 +73,7 @@ class SessionBytes:
         for place in self._places:
             place.release()
         self._places = ()
-        self._taken = self.size = 0
+        self._taken, self.size = self._free, 0
 
     def _take(self, least: int) -> bool:
         size = -(-least // STEP) * STEP

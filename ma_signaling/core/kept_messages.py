@@ -9,6 +9,9 @@ from ma_signaling.core.held_bytes import HomeBytes, SessionBytes
 MAX_BYTES = 64 * 1024
 """What is kept of one session."""
 
+FREE_BYTES = 4 * 1024
+"""What is kept of one without being counted: most need no more, and a session takes about as much by itself."""
+
 
 class Kept:
     """The messages of one client, in order, each with its type."""
@@ -18,7 +21,7 @@ class Kept:
     def __init__(self, session_id: str, key: str, home: HomeBytes) -> None:
         """Keep nothing yet; ``key`` is what the client's address is counted by."""
         self._messages: list[tuple[str, bytes]] = []
-        self._held = SessionBytes(home, session_id, key, self.forget)
+        self._held = SessionBytes(home, session_id, key, self.forget, free=FREE_BYTES)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return iter(self._messages)

@@ -69,15 +69,17 @@ class OutboxTest(SynchronousTestCase):
         self.outbox.forget("other")
         assert (self.all.used, self.outbox.messages) == (0, [])
 
-    def test_small_messages_take_a_step_at_a_time(self) -> None:
-        held = SessionBytes(HomeBytes(self.all), "one", CROWD, lambda: None)
-        used = []
-        for _ in range(3):
-            assert held.add(STEP // 2)
-            used.append(self.all.used)
-        assert (used, held.size) == ([STEP, STEP, 2 * STEP], 3 * (STEP // 2))
-        held.release()
-        assert (self.all.used, held.size) == (0, 0)
+    def test_a_share_grows_by_whole_steps_beyond_what_is_free(self) -> None:
+        for free in (0, STEP):
+            held = SessionBytes(HomeBytes(self.all), "one", CROWD, lambda: None, free=free)
+            used = []
+            for _ in range(5):
+                assert held.add(STEP // 2)
+                used.append(self.all.used)
+            steps = [1, 1, 2, 2, 3] if free == 0 else [0, 0, 1, 1, 2]
+            assert (used, held.size) == ([STEP * count for count in steps], 5 * (STEP // 2))
+            held.release()
+            assert (self.all.used, held.size) == (0, 0)
 
     def test_what_is_kept_counts_with_it(self) -> None:
         home = HomeBytes(self.all)
