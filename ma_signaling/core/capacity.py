@@ -75,6 +75,8 @@ class Capacity:
 
     def has_place(self, key: str, *, is_returning: bool = False) -> bool:
         """Return whether ``take`` would give the address ``key`` a place."""
+        if self._shares.has_room():
+            return True
         blocks = blocks_of(key)
         return self._is_owed(blocks, is_returning) or any(
             shares.has_room() or shares.giver_for(blocks) is not None

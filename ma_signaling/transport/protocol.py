@@ -79,6 +79,8 @@ class SignalingProtocol(AutobahnPath):
     _pongs_due = 0
     _send_buffer: SendBuffer | None = None
 
+    _take = guarded(AutobahnPath._take)  # noqa: SLF001 - its own, from the class above
+
     # From Twisted
 
     @guarded
@@ -282,10 +284,6 @@ class SignalingProtocol(AutobahnPath):
         if self._send_buffer is not None:
             self._send_buffer.close()
             self._send_buffer = None
-
-    @guarded
-    def _take(self, data: bytes) -> None:
-        super()._take(data)
 
     @guarded
     def _cut_if_silent(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.interfaces import IListeningPort, IProtocol
-from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
@@ -92,13 +92,16 @@ class DirectServer(tcp.Server):
         """Return how many bytes wait to be sent, here or in the kernel, or for the peer's kernel to confirm them."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen + self._ask_kernel(TIOCOUTQ)
 
-    def _dataReceived(self, data: bytes | None) -> Any:
-        self.received += len(data or b"")
-        return super()._dataReceived(data)
-
     def doRead(self) -> Any:
+        # As Twisted's own, in fewer calls: every event passes here.
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return CONNECTION_LOST
         self._is_reading = True
-        outcome = super().doRead()
+        outcome = self._dataReceived(data)
         self._is_reading = False
         if self.disconnecting and outcome is None and self.connected and not self._aborting:
             if not self._is_waiting():
@@ -106,6 +109,13 @@ class DirectServer(tcp.Server):
             self.stopReading()
             self.startWriting()
         return outcome
+
+    def _dataReceived(self, data: bytes | None) -> Any:
+        if not data:
+            return CONNECTION_DONE
+        self.received += len(data)
+        self.protocol.dataReceived(data)
+        return None
 
     def readConnectionLost(self, reason: Failure) -> None:
         if self.disconnecting and not self._is_waiting():
