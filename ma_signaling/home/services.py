@@ -100,10 +100,11 @@ class Services:
                 self._takes_request(message, answer)
 
     async def _sendspin(self, channel: Channel) -> None:
+        # Some clients open it before they have logged in, and Music Assistant waits ten seconds for a token.
+        first = await anext(channel.messages(), None)
+        if first is None:
+            return
         async with self._socket("/sendspin", channel) as socket:
-            first = await anext(channel.messages(), None)
-            if first is None:
-                return
             if not _is_auth(first) and not await self._authenticated(socket, first):
                 return
             await (socket.send_bytes(first) if isinstance(first, bytes) else socket.send_str(first))

@@ -196,8 +196,11 @@ class ServiceTest(TestCase):
         stranger = await Tap.open(client, "sendspin")
         stranger.channel.send('{"type": "client/hello"}')
         await stranger.until_closed()
-        await api.ask(message_id=2, command="auth", args={"token": TOKEN})
+        # The mobile app opens it before it logs in.
+        before = assistant.open_sockets
         audio = await Tap.open(client, "sendspin")
+        await api.ask(message_id=2, command="auth", args={"token": TOKEN})
+        assert assistant.open_sockets == before
         hello = {"type": "client/hello", "payload": {"client_id": "a player"}}
         assert await audio.ask(hello) == json.dumps(hello)
         assert assistant.players == ["a player"]
