@@ -28,11 +28,13 @@ class BanFile:
         self._bans = bans
         self._path = path
         self._wall = wall
+        self._is_written = True
+        """What it says is what there is."""
 
     @property
     def is_kept(self) -> bool:
-        """Whether bans outlive a restart."""
-        return self._path is not None
+        """Whether bans outlive a restart: all of them, as they are now."""
+        return self._path is not None and self._is_written
 
     def load(self) -> None:
         """Take over what the file says. One that can't be read is set aside, and the log says so."""
@@ -74,7 +76,9 @@ class BanFile:
         bans = {target: None if left is None else now + left for target, left in self._bans}
         try:
             write_private(self._path, orjson.dumps({"version": VERSION, "bans": bans}))
+            self._is_written = True
         except OSError as problem:
+            self._is_written = False
             _log.error("{path} can't be written: {problem}", path=self._path, problem=problem.strerror)
 
     def prune(self) -> None:

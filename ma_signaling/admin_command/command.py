@@ -204,7 +204,9 @@ def _closed(answer: dict[str, Any]) -> str:
 
 
 def _banned(answer: dict[str, Any]) -> str:
-    kept = "" if answer["kept"] else " (until a restart: the server has no --state-directory)"
+    kept = (
+        "" if answer["kept"] else " (until a restart: the server has not written it to a --state-directory)"
+    )
     return f"banned: {tables.printable(answer['banned'])}; connections closed: {answer['closed']}{kept}"
 
 

@@ -141,7 +141,11 @@ def bans(answer: Mapping[str, Any]) -> str:
         (each["target"], age(each["seconds"]) if "seconds" in each else "never") for each in answer["bans"]
     ]
     text = table(("BANNED", "ENDS IN"), rows)
-    return text if answer["kept"] else text + "\n(until a restart: the server has no --state-directory)"
+    return (
+        text
+        if answer["kept"]
+        else text + "\n(until a restart: the server has not written them to a --state-directory)"
+    )
 
 
 def contests(answer: Mapping[str, Any]) -> str:

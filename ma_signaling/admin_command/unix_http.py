@@ -89,7 +89,7 @@ class Server:
 def _parse(text: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise Failed("what answers there is no ma-signaling")

@@ -9,11 +9,13 @@ import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from ma_signaling.check.address import websocket_urls
 from ma_signaling.check.outcome import unknown
 from ma_signaling.config.declaration import CHECK_URL_VARIABLE
+from ma_signaling.config.files import read_regular
 
 OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
 
@@ -111,10 +113,12 @@ def _trust(ca: str, *, is_insecure: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca:
         try:
-            context.load_verify_locations(ca)
-        except (OSError, ssl.SSLError) as problem:
-            is_other = isinstance(problem, ssl.SSLError)
-            unknown(f"--ca: {ca}: {'it contains no certificate (PEM)' if is_other else problem.strerror}")
+            # PEM is ASCII; what is written around it may not be.
+            context.load_verify_locations(cadata=read_regular(Path(ca)).decode("ascii", "ignore"))
+        except (ssl.SSLError, ValueError):
+            unknown(f"--ca: {ca}: it contains no certificate (PEM)")
+        except OSError as problem:
+            unknown(f"--ca: {ca}: {problem.strerror}")
     if is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -13,6 +13,7 @@ from ma_signaling.acme.process import Reactor
 from ma_signaling.acme.service import Acme
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
+from ma_signaling.config.files import read_regular
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Report
 from ma_signaling.http.channel import HttpSite
@@ -32,7 +33,7 @@ class CertificateSource:
         self._settings = settings
         self._challenges = Challenges()
         if settings.acme_domain:
-            check_acme()
+            check_acme(settings)
             assert state is not None
             self.acme = Acme(settings, state.path / "acme", self._challenges, reactor, self._renewed)
             self.certificates = Certificates(
@@ -74,7 +75,12 @@ class CertificateSource:
         return self.acme is not None and not self.acme.is_issued
 
 
-def check_acme() -> None:
-    """Raise ``CannotStart`` where the library isn't there that talks with a CA."""
+def check_acme(settings: Settings) -> None:
+    """Raise ``CannotStart`` where the library isn't there that talks with a CA, or the file with that one's own CA."""
     if find_spec("acme") is None:
         raise CannotStart("--acme-domain needs the extra acme: pip install 'ma-signaling[acme]'")
+    if settings.acme_ca:
+        try:
+            read_regular(Path(settings.acme_ca))
+        except OSError as problem:
+            raise CannotStart(f"--acme-ca: {settings.acme_ca} cannot be read: {problem.strerror}") from None

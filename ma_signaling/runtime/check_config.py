@@ -55,7 +55,7 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     """Raise ``CannotStart`` for what can be known to fail without listening."""
     raise_descriptor_limit()
     if settings.acme_domain:
-        check_acme()
+        check_acme(settings)
     for text in settings.endpoints():
         endpoint = parse_endpoint(text)
         # What systemd hands over is there when it starts the server, not now.

@@ -67,6 +67,7 @@ class AdminAnswersTest(unittest.SynchronousTestCase):
             (reply(b'{"bans": 5}'), "bans", f"{STRANGE} of this version"),
             (reply(b"[]"), "homes", STRANGE),
             (reply(b"\xff"), "homes", STRANGE),
+            (reply(b"[" * 100_000), "homes", STRANGE),
             (reply(b"{", 99), "status", f"{self.path}: IncompleteRead(1 bytes read, 98 more expected)"),
             (b"SSH-2.0-x\r\n", "status", f"{self.path}: SSH-2.0-x"),
             (reply(b'{"error": "a\\u001b\\u202eb\\nc"}', status=b"400 -"), "status", "a……b…c"),

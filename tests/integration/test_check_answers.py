@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -171,6 +172,24 @@ class AnswersTest(SynchronousTestCase):
     def test_no_host(self) -> None:
         status, line = run(ID, "--url", f"ws://127.0.0.1:{free_port()}/ws")
         assert (status, line) == (3, "UNKNOWN - the server cannot be reached: nobody listens there")
+
+    def test_files_of_certificates(self) -> None:
+        """Whatever they are, nothing waits for them."""
+        directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, directory)
+        pipe, text, empty = directory / "pipe", directory / "text", directory / "empty"
+        os.mkfifo(pipe)
+        text.write_text("no certificate", encoding="ascii")
+        empty.write_text("", encoding="ascii")
+        for path, problem in (
+            (pipe, "Not a regular file"),
+            (directory, "Is a directory"),
+            (directory / "none", "No such file or directory"),
+            (text, "it contains no certificate (PEM)"),
+            (empty, "it contains no certificate (PEM)"),
+        ):
+            found = run(ID, "--url", "wss://127.0.0.1/ws", "--ca", str(path))
+            assert found == (3, f"UNKNOWN - --ca: {path}: {problem}")
 
     def test_json(self) -> None:
         """The same keys in every failure, also where the command line is a mistake."""

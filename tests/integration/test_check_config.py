@@ -90,6 +90,16 @@ class CheckConfigTest(FileTestCase):
             (("--metrics-port", f"unix:{file}/x"), f"cannot listen on {file}/x: {file} is no directory"),
         ):
             assert refused(*options) == f"ma-signaling: {problem}", options
+        acme = (
+            "--acme-domain",
+            "a.example.org",
+            "--acme-agree-tos",
+            "--state-directory",
+            str(self.directory),
+        )
+        assert refused(*acme, "--acme-ca", str(self.directory)) == (
+            f"ma-signaling: --acme-ca: {self.directory} cannot be read: Is a directory"
+        )
         later = self.directory / "later"
         accepted("--state-directory", str(later), "--admin-socket", str(later / "admin.sock"))
         assert not later.exists()

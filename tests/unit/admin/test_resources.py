@@ -222,6 +222,17 @@ class ActTest(AdminTestCase):
             assert path.with_suffix(".aside").read_bytes() == content
             assert len(self.hub.bans) == 0
 
+    def test_what_could_not_be_written_is_not_kept(self) -> None:
+        """Such as on a full disk; the next one that can be written keeps all."""
+        disk = self.directory / "disk"
+        self.bans._path = disk / "bans.json"
+        assert self.ask("POST", "/bans?target=HOME") == {"banned": "HOME", "closed": 0, "kept": False}
+        assert self.ask("GET", "/bans")["kept"] is False
+        assert len(self.flushLoggedErrors()) <= 1
+        disk.mkdir()
+        assert self.ask("POST", "/bans?target=OTHER")["kept"] is True
+        assert b"HOME" in (disk / "bans.json").read_bytes()
+
     def test_an_end_beyond_all_times(self) -> None:
         path = self.directory / "bans.json"
         path.write_bytes(b'{"version": 1, "bans": {"HOME": 1e308, "OTHER": %d}}' % 2**70)
