@@ -151,8 +151,10 @@ export async function findPath(context) {
   await hearOffer(context);
   const pair = await chosenPair(connection);
   if (pair) context.relayed = [pair.local, pair.remote].some((end) => end.candidateType === "relay");
-  const ends = pair ? [`here: ${candidates.describeEnd(pair.local)}`, `home: ${candidates.describeEnd(pair.remote)}`] : [];
-  const offered = [`offered here: ${candidates.summarise(context.local)}`, `offered by the home: ${candidates.summarise(context.remote)}`];
+  const line = (code, what) => ({ code, what });
+  const ends = pair ? [line("here", candidates.describeEnd(pair.local)), line("home", candidates.describeEnd(pair.remote))] : [];
+  const { local, remote } = context;
+  const offered = [line("offered-here", candidates.summarise(local)), line("offered-home", candidates.summarise(remote))];
   return { found: pair ? (context.relayed ? "relayed" : "direct") : "path", lines: [...ends, ...offered] };
 }
 

@@ -1,16 +1,10 @@
 // Is each STUN and TURN server reachable from here? One throwaway peer connection for each address. No DOM.
 
 import { parse } from "./candidates.js";
+import { duration } from "./report.js";
 
 const PATIENCE = 5000;
 const MOST = 12;
-const SAID = {
-  ok: "reachable",
-  same: "reachable, no NAT in between",
-  refused: "refused: wrong or expired credentials",
-  unreachable: "unreachable from here",
-  bad: "not understood by this browser",
-};
 
 /** [{url, server}] for each of the addresses in a list of ICE servers, whose `urls` is a string or a list. */
 export function addresses(iceServers) {
@@ -26,9 +20,9 @@ export function relaysNeedUdp(all) {
   return relays.length > 0 && relays.every(({ url }) => /^turn:/i.test(url) && !/[?&]transport=tcp\b/i.test(url));
 }
 
-/** One line about one server, without its credentials. */
+/** One line about one server (see `run`), without its credentials. */
 export function describe({ url, outcome: found, ms }) {
-  return `${url.split("?")[0]}: ${SAID[found]}${found === "ok" ? `, ${Math.max(1, Math.round(ms))} ms` : ""}`;
+  return { code: found, what: url.split("?")[0], time: duration(ms) };
 }
 
 /** "relay", "stun" or "bad", by what the address promises. */

@@ -23,7 +23,7 @@ export function report({ id, only, where, when, browser, steps, result, link }) 
     const time = ms === undefined ? "" : ` (${duration(ms)})`;
     const details = Object.entries(values ?? {}).map(([name, value]) => `${name}=${value}`);
     lines.push([`[${MARKS[status]}] ${step}${time}`, failure ?? warning, ...details].filter(Boolean).join(" "));
-    lines.push(...more.map((line) => `         ${line}`));
+    lines.push(...more.map((line) => `         ${line.code}: ${line.what}${line.code === "ok" ? `, ${line.time}` : ""}`));
   }
   const { failure, remarks, trace } = result;
   lines.push("", `Result: ${failure ? failure.code : "it works"}`);

@@ -25,7 +25,8 @@ export const STEPS = [
 
 /**
  * A run for the Remote ID `id`; `only` is "any", "relay" or "ipv6", `place` a Location.
- * `tell(step, {status, ms, found?, warning?, failure?, values?, lines?})` hears all, in codes of advice.js and keys of the texts.
+ * `tell(step, {status, ms, found?, warning?, failure?, values?, lines?})` hears all, in codes of advice.js and keys of the texts;
+ * `lines` are [{code, what, time?}].
  * Returns {failure?: {step, code, details}, remarks: [{code, values}], relayed, version, ms, sessionId, trace}.
  */
 export async function run({ id, only, place, tell, signal }) {

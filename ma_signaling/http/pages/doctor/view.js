@@ -44,7 +44,7 @@ function fillRow({ item, mark, time, said, lines, advice }, told) {
   const sentences = [found && text(`found.${found}`, valuesOf(values)), warning && text(`warnings.${warning}`, valuesOf(values))];
   if (failure) sentences.push(text(`failures.${failure}`, valuesOf(values))[1]);
   said.textContent = sentences.filter(Boolean).join(" ");
-  lines.replaceChildren(...more.map((line) => element("li", "", line)));
+  lines.replaceChildren(...more.map((line) => element("li", "", text(`lines.${line.code}`, line))));
   advice.textContent = failure || warning ? hints(failure ?? warning, values).join(" ") : "";
 }
 
