@@ -128,7 +128,7 @@ class DoctorTestCase(HomesTestCase):
             raise SkipTest(f"no {CHROMIUM}: apt-get install chromium")
         super().setUpClass()
         cls.server = cls.enterClassContext(
-            ServerProcess("--ready-timeout", "0.5", "--start-grace", "0", "--park", "2")
+            ServerProcess("--ready-timeout", "0.5", "--start-grace", "0", "--park", "4")
         )
         cls.homes = cls.enterClassContext(HomeThread())
         cls.browser = BrowserThread()
