@@ -51,6 +51,8 @@ class Outbox:
 
     def take(self, is_wanted: Callable[[str, str], bool]) -> list[Message]:
         """Remove and return the messages of which ``is_wanted`` says so, given their sessions and their types."""
+        if not self.messages:
+            return []
         taken = [each for each in self.messages if is_wanted(each[0], each[1])]
         self.messages = [each for each in self.messages if not is_wanted(each[0], each[1])]
         self._sessions = {session_id for session_id, _, _ in self.messages}

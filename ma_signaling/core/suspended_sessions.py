@@ -50,10 +50,11 @@ class Suspension:
     def suspend(self, home: Home, session_ids: Iterable[str]) -> None:
         """Let these sessions of a home wait, and no others; what waited for others goes to the home."""
         home.suspended = frozenset(session_ids)
-        until = self._clock.seconds() + WAIT_SECONDS
         if not home.suspended:
             self.forget(home)
-        elif home in self._waits:
+            return
+        until = self._clock.seconds() + WAIT_SECONDS
+        if home in self._waits:
             self._waits[home].until = until
         else:
             self._waits[home] = _Wait(until, self._clock.callLater(ASK_SECONDS, self._tick, home))
