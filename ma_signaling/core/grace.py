@@ -151,7 +151,7 @@ class Grace:
                 self.dissolve(home, End.HOME_LOST)
 
     def dissolve(self, home: Home, end: End) -> None:
-        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait on."""
+        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait anew."""
         sessions = self._sessions.of(home)
         ended = [session for session in sessions if session.id not in home.suspended]
         is_over = len(ended) == len(sessions)
@@ -159,6 +159,9 @@ class Grace:
             if is_over:
                 self._suspension.forget(home)
                 self._drop(home)
+            else:
+                # The home that they wait for was kept out until now: it gets as long as after a grace time.
+                self._suspension.suspend(home, home.suspended)
         finally:
             told = (partial(self._sessions.home_left, session, end) for session in ended)
             run_all((*told, *((home.forget_messages,) if is_over else ())))

@@ -76,6 +76,28 @@ class WaitingTest(ProvableTestCase):
         assert squatter.heard_of("ice-candidate") == []
         assert self.client.heard == []
 
+    def test_they_wait_as_long_for_the_owner_when_a_squatter_has_left(self) -> None:
+        """A gateway that was refused comes back after up to five minutes."""
+        squatter = self.newcomer()
+        self.world.advance(590)
+        squatter.goodbye()
+        self.world.advance(300)
+        owner = self.newcomer(OWNER)
+        self.asked(owner).asked.proved()
+        self.client.say("ice-candidate", data=1)
+        assert owner.types()[-1] == "ice-candidate"
+
+    def test_they_end_in_silence_when_a_squatter_has_left(self) -> None:
+        squatter = self.newcomer()
+        self.world.advance(30)
+        squatter.goodbye()
+        self.world.advance(599)
+        assert self.world.hub.counts()["clients"] == 1
+        self.world.advance(61)
+        assert self.world.hub.counts()["clients"] == 0
+        assert self.client.heard == []
+        assert self.world.clock.timers == []
+
     def test_nobody_is_asked_where_nothing_waits(self) -> None:
         self.client.goodbye()
         home = self.newcomer(OWNER)
