@@ -104,6 +104,7 @@ class StoppingTest(SynchronousTestCase):
     def test_hundreds_hear_it_in_a_rhythm(self) -> None:
         """All of them hear 1012 and nothing else, and not all in the same moment."""
         counts: list[int] = []
+        watches = asyncio.Event()
 
         async def watch(session: aiohttp.ClientSession) -> None:
             """What /health counts until it is gone."""
@@ -111,6 +112,7 @@ class StoppingTest(SynchronousTestCase):
                 try:
                     async with session.get(f"{server.http}/health") as reply:
                         counts.append((await reply.json())["servers"])
+                    watches.set()
                 except aiohttp.ClientError:
                     return
 
@@ -121,6 +123,8 @@ class StoppingTest(SynchronousTestCase):
         async def leave(session: aiohttp.ClientSession, many: aiohttp.ClientSession) -> None:
             homes = [await registered(many, server.url, f"HOME{number}") for number in range(400)]
             watching = asyncio.create_task(watch(session))
+            # From then on it has a connection: there are no new ones once the server stops.
+            await watches.wait()
             stopping = asyncio.create_task(asyncio.to_thread(server.stop))
             for closing in await asyncio.gather(*(home.receive() for home in homes)):
                 assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1012), closing
