@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from ma_signaling.core.sessions import ANSWER_SECONDS
 from tests.model.hub_game import Call, Player
 from tests.model.hub_machine import HubMachine
+from tests.model.hub_moves import Match
 from tests.support.memory_hub import Message
 
 NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "client-disconnected"}
@@ -15,17 +15,28 @@ NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "cli
 class Witness:
     """Sees what players are told once the referee has gone."""
 
-    def __init__(self, calls: Mapping[str, Call]) -> None:
-        self.calls = calls
-        """The clients' calls. A session of a proof ends for the home, which would keep it otherwise."""
+    def __init__(self, match: Match) -> None:
+        self.match = match
 
     def heard(self, player: Player, message: Message) -> None:
-        if message["type"] == "client-disconnected":
-            # Of a client that had left before, this may have waited behind an offer that was held back.
-            call = self.calls.get(message["sessionId"])
-            if call is None or call.over:
-                return
-        assert message["type"] not in NEWS, f"{player} hears {message}"
+        type, call = message["type"], self.match.calls.get(message.get("sessionId", ""))
+        if type == "offer" and call is not None:
+            # It was held back until now.
+            call.answer_due = self.match.now + ANSWER_SECONDS
+        elif type == "client-disconnected" and (call is None or call.over):
+            # A session of a proof ends for the home, which would keep it otherwise; or that of a client that had left
+            # before, and this may have waited behind an offer that was held back.
+            pass
+        elif type == "peer-disconnected" and player.call is not None and self._is_unanswered(player.call):
+            self.match.hang_up(player.call, tell=True)
+        else:
+            assert type not in NEWS, f"{player} hears {message}"
+
+    def _is_unanswered(self, call: Call) -> bool:
+        """Whether a home that is still connected has had its time to answer."""
+        holder, due = call.house.holder, call.answer_due
+        is_there = holder is not None and holder.is_there
+        return is_there and not call.answered and due is not None and self.match.now >= due
 
     def closed(self, player: Player, code: int) -> None:
         assert code == 1012, f"{player} is closed with {code}"
@@ -44,7 +55,7 @@ class LeavingMachine(HubMachine):
     def _leave(self) -> None:
         world, players = self.match.world, self.match.there()
         for player in players:
-            player.watcher = Witness(self.match.calls)
+            player.watcher = Witness(self.match)
             player.forget()
         waiting = [player for player in players if player.call is not None and not player.call.is_open]
         newcomers = [player for player in players if self.match.is_newcomer(player)]
