@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 300
 GAMES ?= 500
-# Twice as many as there are processors: real tests wait more than they compute.
-PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(nproc) \* 2)) --dist=worksteal
+# Three times as many as there are processors: real tests wait more than they compute.
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(nproc) \* 3)) --dist=worksteal
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 

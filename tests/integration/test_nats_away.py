@@ -26,7 +26,7 @@ AWAY_SECONDS = 2 * DEAD_SECONDS
 """Each node takes the other one for dead."""
 
 HEALED_WITHIN = 5.0
-MANY = 2000
+MANY = 500
 
 
 class NatsTest(ClusterTestCase):
