@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 2.0
 """How long a closing handshake may take before TCP goes."""
 
-MOST_STEPS_AFTER_CLOSE = 100
-"""Steps of reading after a close frame was sent, to find the reply; each frame takes one or two."""
+MOST_FRAMES_AFTER_CLOSE = 50
+"""Frames that are read after a close frame was sent, to find the reply."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -73,7 +73,7 @@ class SignalingProtocol(AutobahnPath):
     _is_silent = False
     """It has not answered the latest ping of the keep-alive yet."""
     _in_close_frame = False
-    _steps_after_close = 0
+    _frames_after_close = 0
     _ping_payload = b""
     """That of the latest ping; empty once it was answered."""
     _pongs_due = 0
@@ -139,13 +139,16 @@ class SignalingProtocol(AutobahnPath):
             self.factory.hub.charge_control_frame(self.connection)
 
     def processData(self) -> bool:
-        if self.state != self.STATE_OPEN:
-            self._steps_after_close += 1
-            if self._steps_after_close > MOST_STEPS_AFTER_CLOSE:
-                self.data = b""
-                return False
+        if self._frames_after_close > MOST_FRAMES_AFTER_CLOSE:
+            self.data = b""
+            return False
         more: bool = super().processData()
         return more
+
+    def onFrameBegin(self) -> None:
+        if self.state != self.STATE_OPEN:
+            self._frames_after_close += 1
+        super().onFrameBegin()
 
     def onPing(self, payload: bytes) -> None:
         if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):

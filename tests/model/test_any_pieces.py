@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -84,6 +84,8 @@ class AnyPiecesTest(SynchronousTestCase):
 
     def test_requests(self) -> None:
         @settings(PROFILE)
+        # Many bytes after a close frame, one of them a close frame too.
+        @example((FIELD[0] + b"GET / HTTP/1.1\r\nX: " + b"x" * 1000 + b"\r\n\r\n", range(3000)))
         @given(HANDSHAKES | REQUESTS)
         def explore(value: tuple[bytes, Cuts]) -> None:
             data, cuts = value
