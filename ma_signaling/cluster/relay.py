@@ -93,8 +93,9 @@ class Relay:
                 holder, fields["session"], fields["type"], fields["body"], bytes(fields["places"])
             )
         except Refused as refused:
-            about = self._about(holder)
-            self._context.send(holder.node, "undeliverable", error(refused.error), **about)
+            if fields["type"] != "ice-candidate":
+                about = self._about(holder)
+                self._context.send(holder.node, "undeliverable", error(refused.error), **about)
 
     def _on_session_ready(self, fields: Fields) -> None:
         """A home is ready for a session of a client here; ``body``: the ICE servers that it gave, if any."""
@@ -115,7 +116,7 @@ class Relay:
     def _on_busy(self, fields: Fields) -> None:
         """A home didn't take what one of its clients sent."""
         session = self._session(fields)
-        if session is not None:
+        if session is not None and fields["type"] != "ice-candidate" and session.client.hears_errors:
             session.client.peer.send(error(home_busy(1)))
 
     def _on_full(self, fields: Fields) -> None:
@@ -195,7 +196,8 @@ class Relay:
                 if home.take(session_id, kind, payload, session.key):
                     session.client_sent(kind)
                 else:
-                    self._context.send(fields["node"], "busy", remote_id=home.remote_id, session=session_id)
+                    about = {"remote_id": home.remote_id, "session": session_id, "type": kind}
+                    self._context.send(fields["node"], "busy", **about)
 
     def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
         session_id, node = fields["session"], fields["node"]

@@ -17,6 +17,14 @@ ICE_SERVERS_BYTES = 8 * 1024
 """The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
 
 
+def kept(ice_servers: bytes | None) -> bytes | None:
+    """Return what is kept of a list of ICE servers (as JSON): a copy, None for one that is far too long."""
+    if ice_servers is None or len(ice_servers) > ICE_SERVERS_BYTES:
+        return None
+    # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
+    return bytes(memoryview(ice_servers))
+
+
 class HomeState(Enum):
     """Where a home is."""
 
@@ -109,11 +117,7 @@ class Home:
 
     def keep_ice_servers(self, ice_servers: bytes | None) -> None:
         """Keep a list (as JSON) as the fallback, unless it is far too long."""
-        if ice_servers is not None and len(ice_servers) <= ICE_SERVERS_BYTES:
-            # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
-            self.ice_servers = bytes(memoryview(ice_servers))
-        else:
-            self.ice_servers = None
+        self.ice_servers = kept(ice_servers)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         """Send the home what this server says, or has made room for, or buffer it while it must wait."""

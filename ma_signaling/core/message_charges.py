@@ -76,7 +76,7 @@ class Charges:
         try:
             self.charge(connection)
         except OverBudget as over:
-            self.exceeded(connection, over.budget)
+            self.exceeded(connection, over.budget, is_silent=not connection.hears_errors)
             return False
         return True
 
@@ -87,7 +87,8 @@ class Charges:
             connection.bad_messages = SlidingWindow()
         connection.bad_messages.add(now)
         if connection.bad_messages.wait(now, MAX_BAD_MESSAGES) > 0:
-            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", error))
+            told = error if connection.hears_errors else None
+            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", told))
         else:
             self.charge(connection)
 

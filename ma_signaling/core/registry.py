@@ -15,7 +15,7 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
 from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget
-from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.home import Home, HomeState, kept
 from ma_signaling.core.other_nodes import Announcements, Claims
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import Prover
@@ -108,6 +108,8 @@ class Registry:
         if connection.claim not in (None, remote_id):
             self.contests.withdraw(connection)
         connection.take_role(Role.HOME)
+        # A newcomer may wait for long, and there may be many.
+        ice_servers = kept(ice_servers)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
             if ice_servers is not None:
@@ -115,7 +117,8 @@ class Registry:
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(remote_id))
         elif connection.claim is not None:
-            self.contests.newcomers[connection].ice_servers = ice_servers
+            if ice_servers is not None:
+                self.contests.newcomers[connection].ice_servers = ice_servers
         elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
             self.contests.claim(connection, remote_id, ice_servers)
         else:

@@ -306,5 +306,8 @@ class Sessions(SessionTable[Session]):
             self.fail(session, home_busy(1), End.CROWDED_OUT)
 
     def turn_away(self, session: Session, wait: float) -> None:
-        """End a session of which the home's node says that it has no room; the home has not heard of it."""
-        self._fail(session, home_busy(wait), End.CROWDED_OUT, home_knows=False)
+        """End a session of which the home's node says that it has no room; a call that is probably up goes on."""
+        if session.negotiation is Negotiation.ANSWERED:
+            self._end(session, End.CROWDED_OUT, home_knows=False)
+        else:
+            self._fail(session, home_busy(wait), End.CROWDED_OUT, home_knows=False)

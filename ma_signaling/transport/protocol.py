@@ -74,6 +74,8 @@ class SignalingProtocol(AutobahnPath):
     """It has not answered the latest ping of the keep-alive yet."""
     _in_close_frame = False
     _frames_after_close = 0
+    _keep_alive_payload = b""
+    """That of the latest ping of the keep-alive."""
     _ping_payload = b""
     """That of the latest ping; empty once it was answered."""
     _pongs_due = 0
@@ -155,6 +157,9 @@ class SignalingProtocol(AutobahnPath):
             self.sendPong(payload)
 
     def onPong(self, payload: bytes) -> None:
+        # Strangers decide how often a home is probed, so the keep-alive's own ping counts however many follow it.
+        if payload == self._keep_alive_payload:
+            self._is_silent = False
         if payload == self._ping_payload:
             self._is_silent = False
             self._ping_payload = b""
@@ -261,11 +266,12 @@ class SignalingProtocol(AutobahnPath):
         elif self._ping_payload or self._send_buffer is not None:
             self._is_silent = True
             # A peer may answer only the latest ping (RFC 6455 section 5.5.3), so a probe's payload goes with this one.
-            self.ping(self._ping_payload or payload)
+            self._keep_alive_payload = self._ping_payload or payload
+            self.ping(self._keep_alive_payload)
             self.send(messages.PING)
         else:
             self._is_silent = True
-            self._ping_payload = payload
+            self._keep_alive_payload = self._ping_payload = payload
             self._pongs_due += 1
             self.transport.write(frames)
 

@@ -191,6 +191,20 @@ class LimitTest(SynchronousTestCase):
         assert [client.types() for client in (crowd[0], guest, late)] == [[], [], []]
         assert home.types() == 3 * ["client-connected"] + ["client-disconnected", "client-connected"]
 
+    def test_an_answered_call_makes_way_in_silence(self) -> None:
+        cluster = Cluster(2, home_sessions=2)
+        home = cluster.home(0)
+        crowd = []
+        for _ in range(2):
+            crowd.append(cluster.client(1, text="203.0.113.1"))
+            home.say("answer", sessionId=cluster.session(home, crowd[-1]), data={})
+        cluster.settle()
+        assert [client.types() for client in crowd] == 2 * [["answer"]]
+        cluster.client(0, text="203.0.113.2")
+        cluster.settle()
+        assert cluster.worlds[1].hub.own_counts()["clients"] == 1
+        assert [client.types() for client in crowd] == 2 * [["answer"]]
+
     def test_home_does_not_read(self) -> None:
         cluster = Cluster()
         home = cluster.home(0)
@@ -198,6 +212,9 @@ class LimitTest(SynchronousTestCase):
         cluster.session(home, client)
         home.congested = True
         client.say("ice-candidate", data={})
+        cluster.settle()
+        assert not client.heard
+        client.say("offer", data={})
         cluster.settle()
         assert [message["code"] for message in client.heard] == ["home-busy"]
         assert home.heard == []

@@ -204,6 +204,22 @@ class ClosedByTheServerTest(SynchronousTestCase):
         assert client.closed == (4029, "Rate limited")
         assert client.types()[-1] == "error"
 
+    def test_nothing_that_ends_a_call_is_said_in_one(self) -> None:
+        """An ``error`` is the end of the call in the mobile app."""
+        for sends_frames in (False, True):
+            world = World()
+            home = world.home()
+            client = world.client()
+            home.say("answer", sessionId=world.session(home, client), data={})
+            client.forget()
+            for _ in range(200):
+                if sends_frames:
+                    world.hub.charge_control_frame(client.connection)
+                else:
+                    client.say_bytes(b"x")
+            assert client.closed is not None
+            assert not client.heard
+
     def test_junk_and_a_flood_at_once(self) -> None:
         peer = World().connect()
         for _ in range(100):

@@ -66,6 +66,18 @@ class KeepAliveTest(SynchronousTestCase):
         self.advance(30)
         assert client.transport.aborted
 
+    def test_its_own_pong_counts_however_many_probes_follow(self) -> None:
+        """Strangers decide how often a home is probed, and its answers may take longer than a probe lasts."""
+        home = self.server.connect()
+        self.advance(30)
+        (_, payload), _ = home.frames()
+        for probe in (b"probe 1", b"probe 2"):
+            home.protocol.ping(probe)
+        home.send(frame(PONG, payload))
+        home.send(frame(PONG, b"probe 1"))
+        self.advance(30)
+        assert not home.transport.aborted
+
     def test_only_a_websocket_pong_counts(self) -> None:
         client = self.server.connect()
         self.advance(30)
