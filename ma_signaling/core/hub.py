@@ -104,6 +104,7 @@ class Hub:
             clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
         )
         self.received = self._router.route
+        """Takes one message (UTF-8 JSON) from a connection, and answers whatever is wrong with it."""
 
     def reconfigure(self) -> None:
         """Apply changed settings; budgets that are in use stay as they are."""
