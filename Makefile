@@ -1,5 +1,7 @@
 # `make run` and `make test` set up .venv by themselves.
 PYTHON ?= python3
+# The tests start hundreds of servers, and each would compile every module anew.
+export PYTHONDONTWRITEBYTECODE =
 BIN := .venv/bin
 SECONDS ?= 300
 GAMES ?= 500

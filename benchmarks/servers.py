@@ -61,7 +61,8 @@ class Kind:
 
     def environment(self) -> dict[str, str]:
         """The environment of a server: this one's, without settings, and with the right sources first."""
-        unset = {"PORT", "ENVIRONMENT", "NODE_OPTIONS"}
+        # As it is installed: with the compiled files beside its modules, and output in buffers.
+        unset = {"PORT", "ENVIRONMENT", "NODE_OPTIONS", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
         kept = {k: v for k, v in os.environ.items() if k not in unset and not k.startswith("MA_SIGNALING_")}
         tree = self.tree or HERE.parent
         return {**kept, "PYTHONPATH": str(tree), "NODE_ENV": "production"}
