@@ -224,7 +224,10 @@ class Referee(BaseReferee[Player, Call, Letter]):
             assert player.call is call and call.is_open, f"{player} hears {letter}, which is for {call}"
             call.home = letter.sender
             if message["type"] == "answer":
-                call.answered, call.answered_by = True, letter.sender
+                call.answered = True
+                if letter.sender in call.told:
+                    # Otherwise the news that the call begins anew with it may be under way.
+                    call.answered_by = letter.sender
         for other in self.letters[message["data"] + 1 :]:
             is_of_it = other.call is call and other.sender is letter.sender
             assert not (is_of_it and other.is_delivered), f"{letter} comes after {other}"

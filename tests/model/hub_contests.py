@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ma_signaling.core.connection import TRUSTED_SECONDS
 from ma_signaling.core.failures import FIRST_WAIT, LONGEST_WAIT
 from ma_signaling.core.probe import BUSY_SECONDS
@@ -31,6 +33,12 @@ class Contests(Game):
     def is_newcomer(self, player: Player) -> bool:
         """Whether a player waits for a Remote ID."""
         return any(player in challenge.newcomers for challenge in self.challenges.values())
+
+    def offers(self, player: Player, remote_id: str, ice: Any) -> None:
+        """A player asks to register with these ICE servers; who asks again without any keeps to the first ones."""
+        waits = remote_id in self.challenges and player in self.challenges[remote_id].newcomers
+        if ice is not None or not waits:
+            player.ice[remote_id] = ice
 
     def are_asked(self, remote_id: str) -> bool:
         """Whether newcomers are asked to prove a Remote ID."""

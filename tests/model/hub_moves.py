@@ -73,10 +73,11 @@ class Match(Board):
             for other, pending in list(self.challenges.items()):
                 if other != remote_id:
                     self.withdraw(pending, other, player)
-            player.ice[remote_id], self.registering = ice, remote_id
+            self.registering = remote_id
             player.forget()
             pings = list(holder.pings) if holder is not None else []
             challenge = self.challenges.get(remote_id)
+            self.offers(player, remote_id, ice)
             if holder not in {None, player} and not is_client and challenge is None:
                 assert holder is not None
                 challenge = self.challenges[remote_id] = Challenge(holder, self.now, b"")
