@@ -74,8 +74,8 @@ field: .venv/tested build/libdatachannel ## Do to calls what today's homes and n
 fuzz: .venv/tested ## Send nonsense to a server in memory, other nonsense each time; SECONDS=300 of it
 	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --timeout=0 tests/model/test_fuzz.py
 
-model: .venv/tested ## Play other games against the models than the tests do; GAMES=500 of each kind
-	MODEL_GAMES=$(GAMES) $(PYTEST) --timeout=0 tests/model/test_games.py
+model: .venv/tested ## Play other games against the models than the tests do; GAMES=500 of each kind, SEED=N those of N again
+	$(BIN)/python -m tests.model.play $(GAMES) $(SEED)
 
 bench: .venv/tested benchmarks/peers/node_modules/installed ## Measure what this server costs, against the same relay on Node; ARGS="--quick ..." are its options
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import initialize, precondition, rule
 from hypothesis.strategies import booleans, integers, lists, sampled_from, tuples
 
 from ma_signaling.core.peer import ClientAddress
 from tests.model.cluster_game import Call, Player
 from tests.model.cluster_moves import MOST_NODES, MOST_PLAYERS, Match
 from tests.model.cluster_outcome import JudgedMatch
-from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
+from tests.model.machine import KINDS, UNLIMITED, Machine, if_any, one_of_the
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import address
 
@@ -39,9 +34,10 @@ def if_room(match: Match) -> list[int]:
     return match.live() if len(match.there()) < MOST_PLAYERS else []
 
 
-class PeersMachine(RuleBasedStateMachine):
+class PeersMachine(Machine):
     """Players come, call, talk and go, at any node; the bus is slow, and nothing else."""
 
+    steps = 25
     match: JudgedMatch
 
     @initialize(

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-)
+from hypothesis.stateful import initialize, rule
 from hypothesis.strategies import (
     booleans,
     integers,
@@ -22,7 +18,7 @@ from hypothesis.strategies import (
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, Player
 from tests.model.hub_moves import Match
-from tests.model.machine import KINDS, UNLIMITED, if_any, one_of_the
+from tests.model.machine import KINDS, UNLIMITED, Machine, if_any, one_of_the
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import World, address
 
@@ -55,9 +51,10 @@ SECONDS = one_of(
 )
 
 
-class BasicMachine(RuleBasedStateMachine):
+class BasicMachine(Machine):
     """Players come, call, talk and go; the referee judges after each turn."""
 
+    steps = 40
     settings = UNLIMITED
     match: Match
 

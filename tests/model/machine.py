@@ -1,21 +1,20 @@
-"""What both models' machines are built from: choices among what there is, and how many games are played."""
+"""What both models' machines are built from: choices among what there is, and how games are played."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, precondition, run_state_machine_as_test
 from hypothesis.strategies import SearchStrategy, runner, sampled_from
 
 T = TypeVar("T")
 
-GAMES = int(os.environ.get("MODEL_GAMES", "0"))
-"""How many others to play, instead of those that are always the same."""
-
 KINDS = sampled_from(["offer", "answer", "ice-candidate"])
+
+SHORTENING = (Phase.generate, Phase.shrink)
+"""Play, and shorten a game that fails. To explain it, too, would trace each line of hundreds of games, for minutes."""
 
 UNLIMITED: dict[str, Any] = dict.fromkeys(
     (
@@ -46,13 +45,25 @@ def if_any(choices: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
-def play(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
-    """Play so many games of so many steps, the same each time; MODEL_GAMES says how many others to play instead."""
+class Machine(RuleBasedStateMachine):
+    """Plays games of a kind."""
+
+    steps: int
+    """How many rules a game takes."""
+
+
+def play(
+    machine: type[Machine], games: int, *, is_same: bool = True, phases: Collection[Phase] = SHORTENING
+) -> None:
+    """Play so many games; ``is_same``: the same each time."""
     bounds = settings(
-        max_examples=GAMES or examples,
-        stateful_step_count=steps,
+        max_examples=games,
+        stateful_step_count=machine.steps,
         deadline=None,
-        derandomize=not GAMES,
+        derandomize=is_same,
+        database=None,
+        phases=phases,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=bounds)

@@ -14,10 +14,10 @@ class HubModelTest(TestCase):
     """Bounded, so that it can run with the others; more examples find more."""
 
     def test_any_order(self) -> None:
-        play(HubMachine, 200, steps=40)
+        play(HubMachine, 200)
 
     def test_any_order_within_limits(self) -> None:
-        play(LimitedMachine, 50, steps=40)
+        play(LimitedMachine, 50)
 
 
 class ClusterModelTest(TestCase):
@@ -31,14 +31,14 @@ class ClusterModelTest(TestCase):
     """
 
     def test_any_order(self) -> None:
-        play(PeersMachine, 50, steps=25)
+        play(PeersMachine, 50)
 
     def test_any_faults(self) -> None:
-        play(FaultyMachine, 80, steps=25)
+        play(FaultyMachine, 80)
 
 
 class LeavingModelTest(TestCase):
     """Bounded, as the model's own test."""
 
     def test_any_order(self) -> None:
-        play(LeavingMachine, 100, steps=40)
+        play(LeavingMachine, 100)
