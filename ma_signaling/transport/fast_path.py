@@ -7,7 +7,7 @@ What it skips, and why that is safe:
   purpose; those that could change in place have a stand-in (``_STAND_INS``).
 - **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
   frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
-  close frame, Autobahn's ``onCloseFrame`` judges code and reason.
+  close frame, Autobahn's ``onCloseFrame`` judges code and reason, but for the usual goodbye, which has no fault.
 - **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
 
 Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
@@ -21,13 +21,19 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.wamp.types import TransportDetails
-from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
+from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # installed without its C extension, which some machines have no wheel of
+    from websockets.utils import apply_mask
+
 from ma_signaling.core import messages
+from ma_signaling.core.connection import Connection
 from ma_signaling.transport.reading import PacedReading
 from ma_signaling.transport.sockets import cork
 
@@ -39,7 +45,12 @@ FIN_TEXT = FIN | TEXT
 
 # Names of this module: a look-up in the classes of either costs several times as much, for every frame.
 OPEN = WebSocketServerProtocol.STATE_OPEN
-_number = int.from_bytes
+CLOSED = WebSocketServerProtocol.STATE_CLOSED
+
+_GOODBYES = (None, 1000, 1001)
+_CLOSE_REPLY = b"\x88\x02\x03\xe8"
+"""A close frame with 1000."""
+
 
 _log = Logger(namespace="ma_signaling")
 
@@ -69,6 +80,7 @@ class AutobahnPath(PacedReading):
     websocket_version = 13
     inside_message = False
     current_frame: Any = None
+    connection: Connection | None
 
     def begin(self, reply: bytes, rest: bytes) -> None:
         """Send the reply that opens the WebSocket, and go on with what followed the request."""
@@ -77,10 +89,6 @@ class AutobahnPath(PacedReading):
         self.onOpen()
         if rest:
             self.dataReceived(rest)
-
-    def send_text(self, payload: bytes) -> None:
-        """Send one message, on a connection that is open."""
-        self.sendFrame(opcode=TEXT, payload=payload)
 
 
 class FastPath(AutobahnPath):
@@ -96,8 +104,21 @@ class FastPath(AutobahnPath):
         """Leave out Autobahn's TCP_NODELAY: a listening socket hands its own on (``prepare``)."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        why: Any = reason
-        WebSocketProtocol._connectionLost(self, why)  # noqa: SLF001 - Twisted's part of it looks for timers
+        """Leave out Autobahn's own, which looks for timers that there are none of."""
+        self.state = CLOSED
+        self.onClose(self.wasClean, self.remoteCloseCode, self.remoteCloseReason)
+
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
+        if self.state != OPEN or reasonRaw is not None or code not in _GOODBYES:
+            stop: bool | None = super().onCloseFrame(code, reasonRaw)
+            return stop
+        self.remoteCloseCode = code
+        self.wasClean = self.droppedByMe = True
+        self.transport.write(_CLOSE_REPLY)
+        self.unregisterProducer()
+        self.state = CLOSED
+        self._closeConnection()
+        return None
 
     def _take_share(self, data: bytes) -> bytes:
         if self.state == OPEN and not self.data and self.current_frame is None and not self.inside_message:
@@ -113,18 +134,15 @@ class FastPath(AutobahnPath):
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start, size, max_bytes = 0, len(data), self.max_fast_bytes
-        while (
-            start < size
-            and self._steps_left > 0
-            and self.state == OPEN
-            and (found := whole_frame(data, start, max_bytes))
-        ):
+        # Straight to the hub: ``_take`` guards the whole of a read, as ``onMessage`` does each message.
+        connection, received = self.connection, self.factory.hub.received
+        while self._steps_left > 0 and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
             self._steps_left -= 1
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
             if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
-                self.onMessage(payload, False)
+                received(connection, payload)
             elif opcode == PONG:
                 self.onPong(payload)
             elif opcode == PING:
@@ -136,10 +154,9 @@ class FastPath(AutobahnPath):
             else:
                 break
             start = end
+            if start == size:
+                return b""
         return data[start:] if start else data
-
-    def send_text(self, payload: bytes) -> None:
-        self.transport.write(text_frame(payload))
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if sync or chopsize:
@@ -166,10 +183,7 @@ def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, i
     end = payload_at + size
     if not 0 <= size <= most_bytes or size == 127 or end > len(data):
         return None
-    mask = data[payload_at - 4 : payload_at] * (size // 4 + 1)
-    masked = _number(data[payload_at:end], "little")
-    payload = (masked ^ _number(mask[:size], "little")).to_bytes(size, "little")
-    return first - FIN, payload, end
+    return first - FIN, apply_mask(data[payload_at:end], data[payload_at - 4 : payload_at]), end
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -178,7 +192,7 @@ def text_frame(payload: bytes) -> bytes:
     if size < 126:
         return b"\x81%c" % size + payload
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2) + payload
+        return (0x817E0000 | size).to_bytes(4) + payload
     return b"\x81\x7f" + size.to_bytes(8) + payload
 
 

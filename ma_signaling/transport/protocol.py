@@ -23,7 +23,7 @@ from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
-from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath
+from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath, text_frame
 from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import Waiting
 
@@ -232,7 +232,7 @@ class SignalingProtocol(AutobahnPath):
         if buffer is not None and not buffer.takes(len(message), self.factory.settings.send_buffer_bytes):
             self.cut_slow()
         if self.state == OPEN:
-            self.send_text(message)
+            self.transport.write(text_frame(message))
 
     # From the send buffers
 

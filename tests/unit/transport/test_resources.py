@@ -115,12 +115,12 @@ class FramesTest(SynchronousTestCase):
 
     def test_a_turn_takes_a_share(self) -> None:
         """However much one read brings; the rest follows in later turns, with others in between."""
-        transport, protocol = self.client.transport, self.client.protocol
+        transport = self.client.transport
         for opcode in (BINARY, TEXT, 0):
             # Of binary frames and fragments Autobahn takes care.
             first = frame(TEXT, b"x", fin=False) if opcode == 0 else b""
             with (
-                mock.patch.object(protocol, "onMessage") as taken,
+                mock.patch.object(self.server.hub, "received") as taken,
                 mock.patch.object(self.server.hub, "charge_control_frame") as charged,
             ):
                 transport.protocol.dataReceived(first + frame(opcode, b"x", fin=opcode != 0) * 1000)
