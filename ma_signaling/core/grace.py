@@ -59,8 +59,13 @@ class Grace:
 
         ``is_first``: until now it was looked up; ``has_proved``: its connection holds the key.
         """
-        connection = home.connection
+        connection, sessions = home.connection, self._sessions.of(home)
         assert connection is not None
+        if not sessions:
+            # Nearly every home that registers.
+            self._suspension.forget(home)
+            home.flush()
+            return
         can_prove = self._proofs.can_be_had(home.remote_id)
         is_same = connection.id == home.former
         suspended: set[str] = set()
@@ -79,7 +84,7 @@ class Grace:
                 self._sessions.suspend(session)
 
         try:
-            run_all(partial(go_on, session) for session in self._sessions.of(home))
+            run_all(partial(go_on, session) for session in sessions)
         finally:
             self._suspension.suspend(home, suspended)
             home.flush()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from enum import Enum
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.held_bytes import Forget, HomeBytes
 from ma_signaling.core.home_shares import Crowd
-from ma_signaling.core.outbox import Outbox
+from ma_signaling.core.outbox import Message, Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
 from ma_signaling.core.shares import Shares
 
@@ -84,7 +84,8 @@ class Home:
         """When it was said last that another server has its certificate as well."""
         self.held = HomeBytes(all_held)
         """The room for what its clients have sent, and it has not got, or not answered."""
-        self._outbox = Outbox(self.held)
+        self._outbox: Outbox | None = None
+        """What waits for it; None while nothing does."""
 
     def connect(self, connection: Connection) -> None:
         """Be held by this connection."""
@@ -122,7 +123,7 @@ class Home:
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         """Send the home what this server says, or has made room for, or buffer it while it must wait."""
         if self.connection is None or self._must_wait(session_id, kind):
-            self._outbox.add((session_id, kind, payload))
+            self._its_outbox().add((session_id, kind, payload))
         else:
             self.connection.forward(session_id, kind, payload)
 
@@ -143,12 +144,13 @@ class Home:
         connection = self.connection
         # For speed: as a rule nothing waits for a home that is connected.
         if connection is None or (
-            (self._outbox.messages or self.suspended or self.are_offers_held)
+            (self._outbox is not None or self.suspended or self.are_offers_held)
             and self._must_wait(session_id, kind)
         ):
-            if not self._outbox.make_room(len(payload), session_id, key):
+            outbox = self._its_outbox()
+            if not outbox.make_room(len(payload), session_id, key):
                 return False
-            self._outbox.add((session_id, kind, payload))
+            outbox.add((session_id, kind, payload))
             return True
         if connection.peer.congested:
             return False
@@ -157,32 +159,45 @@ class Home:
 
     def flush(self) -> list[str]:
         """Send what need not wait any more; returns the IDs of the sessions whose offers went out."""
-        if self.connection is None or self.are_offers_held:
+        if self._outbox is None or self.connection is None or self.are_offers_held:
             return []
-        sent = self._outbox.take(lambda session_id, _: session_id not in self.suspended)
+        sent = self._take(lambda session_id, _: session_id not in self.suspended)
         for message in sent:
             self.connection.forward(*message)
         return [session_id for session_id, kind, _ in sent if kind == "offer"]
 
     def is_waiting(self, session_id: str) -> bool:
         """Return whether messages of this session wait for delivery."""
-        return self._outbox.holds(session_id)
+        return self._outbox is not None and self._outbox.holds(session_id)
 
     def session_ended(self, session_id: str) -> None:
         """Forget what is buffered of a session, but its end."""
-        if self._outbox.holds(session_id):
+        if self._outbox is not None and self._outbox.holds(session_id):
             self._outbox.forget(session_id)
         self.held.tidy()
 
     def forget_messages(self, of: Set[str] | None = None) -> None:
         """Forget what is buffered, of these sessions or of all."""
-        self._outbox.take(lambda session_id, _: of is None or session_id in of)
+        if self._outbox is not None:
+            self._take(lambda session_id, _: of is None or session_id in of)
+
+    def _its_outbox(self) -> Outbox:
+        if self._outbox is None:
+            self._outbox = Outbox(self.held)
+        return self._outbox
+
+    def _take(self, is_wanted: Callable[[str, str], bool]) -> list[Message]:
+        assert self._outbox is not None
+        taken = self._outbox.take(is_wanted)
+        if not self._outbox.messages:
+            self._outbox = None
+        return taken
 
     def _must_wait(self, session_id: str, kind: str) -> bool:
         return (
             (self.are_offers_held and kind == "offer")
             or session_id in self.suspended
-            or self._outbox.holds(session_id)
+            or self.is_waiting(session_id)
         )
 
     def stop_timer(self) -> None:

@@ -142,7 +142,7 @@ class Hub:
         if wait > 0:
             self._report(Event.LIMIT_HIT, limit="connections in a minute")
             return rate_limited(self.limits.refusals.add(address.key, now, wait))
-        if place is not None:
+        if place is not None or not self.capacity.is_full:
             return None
         is_returning = self.registry.expected.is_expecting(address.key)
         if not self.capacity.has_place(address.key, is_returning=is_returning):

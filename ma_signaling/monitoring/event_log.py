@@ -6,7 +6,9 @@ characters and a keyed hash of the one, and the network of the other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
@@ -106,41 +108,61 @@ class EventLog:
 
     def write(self, event: Event, details: Mapping[str, object]) -> None:
         """Log one event; raises whatever goes wrong."""
-        details = dict(details)
-        if event not in _LINES or details.pop("told", False):
+        if event not in _LINES or details.get("told", False):
             if is_debugging() and self._budget.may_write(event, MAX_FREQUENT_LINES):
-                readable = {name: self._readable(name, each) for name, each in details.items()}
+                readable = self._readable(details)
                 about = " ".join(f"{name}={each}" for name, each in readable.items())
-                self._log.debug("{line}", line=f"{event}: {about}", event=event, details=readable)
+                self._write(LogLevel.debug, f"{event}: {about}", event, readable)
             return
         if not self._budget.may_write(event, MAX_FREQUENT_LINES if event in _FREQUENT else MAX_LINES):
             return
         level, line = _LINES[event]
-        readable = {name: self._readable(name, each) for name, each in details.items()}
+        readable = self._readable(details)
         why = readable.get("why")
-        if not why:
-            readable.pop("why", None)
         shown = {
             **readable,
             "lasted": duration(details.get("lasted")),
             "why": f" ({why})" if why else "",
         }
-        self._log.emit(level, "{line}", line=line.format_map(shown), event=event, details=readable)
+        self._write(level, line.format_map(shown), event, readable)
 
     def _tell_left_out(self, kind: str, count: int) -> None:
         event = Event(kind)
         line = f"{count} more within a minute that were not logged: {event}"
         level = _LINES[event][0] if event in _LINES else LogLevel.debug
-        self._log.emit(level, "{line}", line=line, event=event, details={"count": count})
+        self._write(level, line, event, {"count": count})
 
-    def _readable(self, name: str, value: object) -> object:
-        if name == "remote_id":
-            return self._pseudonyms.of_remote_id(str(value))
-        if name == "lasted" and isinstance(value, float):
-            return round(value, 1)
-        if name == "session":
-            return self._pseudonyms.of(str(value))
-        return self._addresses.show(value.text) if isinstance(value, ClientAddress) else value
+    def _write(self, level: Any, line: str, event: Event, details: Mapping[str, object]) -> None:
+        # What ``Logger.emit`` does, without looking for the level among all levels: homes wait for this.
+        self._log.observer(
+            {
+                "log_logger": self._log,
+                "log_namespace": self._log.namespace,
+                "log_source": None,
+                "log_level": level,
+                "log_format": "{line}",
+                "log_time": time.time(),
+                "line": line,
+                "event": event,
+                "details": details,
+            }
+        )
+
+    def _readable(self, details: Mapping[str, object]) -> dict[str, object]:
+        """Return what a person may read of ``details``."""
+        readable: dict[str, object] = {}
+        for name, value in details.items():
+            if name == "remote_id":
+                readable[name] = self._pseudonyms.of_remote_id(str(value))
+            elif name == "session":
+                readable[name] = self._pseudonyms.of(str(value))
+            elif name == "lasted" and isinstance(value, float):
+                readable[name] = round(value, 1)
+            elif isinstance(value, ClientAddress):
+                readable[name] = self._addresses.show(value.text)
+            elif name != "told" and (value or name != "why"):
+                readable[name] = value
+        return readable
 
 
 def duration(seconds: object) -> str:

@@ -53,10 +53,9 @@ class ClientAddresses:
         """Take over changed settings."""
         self._look_up = lru_cache(maxsize=1024)(self._look_up_anew)
         named = self._settings.client_ip_header.lower().encode()
-        self._trusted = [
-            (network.version, int(network.network_address), int(network.netmask))
-            for network in self._settings.trusted_proxies
-        ]
+        self._trusted: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+        for network in self._settings.trusted_proxies:
+            self._trusted[network.version].append((int(network.network_address), int(network.netmask)))
         self._believable = (named,) if named else _LISTS
         self._forwarding = tuple({*_FORWARDING, *self._believable})
         self._local = ClientAddress(LOCAL, LOCAL), self._is_trusted(IPv4Address(LOCAL))
@@ -130,8 +129,8 @@ class ClientAddresses:
         return client, self._is_trusted(address)
 
     def _is_trusted(self, address: IPAddress) -> bool:
-        number, version = int(address), address.version
-        return any(number & netmask == network for of, network, netmask in self._trusted if of == version)
+        number = int(address)
+        return any(number & netmask == network for network, netmask in self._trusted[address.version])
 
 
 def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ma_signaling.transport.http_reply import Refusal
@@ -16,6 +15,8 @@ WEBSOCKET_PATHS = (b"/ws", b"/ws/")
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/(\d)\.(\d)" % _TOKEN)
 _FIELDS = re.compile(rb"(?:\r\n%b:[^\r\n\0]*)*" % _TOKEN)
+_FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
+
 _STRAY = re.compile(rb"\0|(?<!\r)\n|\r[^\n]")
 """What no head may have: NUL, and CR or LF without the other (RFC 9112 section 2.2, RFC 9110 section 5.5)."""
 
@@ -45,8 +46,7 @@ _TLS = WrongProtocol("TLS at an unencrypted port")
 _PROXY = WrongProtocol("the PROXY protocol at a port whose endpoint doesn't begin with haproxy:")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A request line and header fields, in order and without fault."""
 
     method: bytes
@@ -63,7 +63,11 @@ class RequestHead:
 
     def lists(self, name: bytes, token: bytes) -> bool:
         """Return whether a field that is a list of tokens has this one (in lower case)."""
-        return any(token == each.strip().lower() for value in self.header(name) for each in value.split(b","))
+        values = self.header(name)
+        # As most write it; or else as a list.
+        return token in values or any(
+            token == each.strip().lower() for value in values for each in value.split(b",")
+        )
 
     @property
     def is_for_websocket(self) -> bool:
@@ -133,17 +137,15 @@ class HeadReader:
 
 
 def _parse(head: bytes) -> RequestHead | Refusal:
-    request_line, *lines = head.split(b"\r\n")
-    parts = _REQUEST_LINE.fullmatch(request_line)
-    if parts is None or not _FIELDS.fullmatch(head, len(request_line)):
+    parts = _REQUEST_LINE.match(head)
+    if parts is None or not _FIELDS.fullmatch(head, parts.end()):
         return _BAD_REQUEST
     method, target, major, minor = parts.groups()
     if major != b"1":
         return Refusal(505, {"error": "HTTP version not supported"}, {})
     fields: dict[bytes, list[bytes]] = {}
-    for line in lines:
-        name, _, value = line.partition(b":")
-        fields.setdefault(name.lower(), []).append(value.strip(b" \t"))
+    for name, value in _FIELD.findall(head, parts.end()):
+        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
     if not target.startswith(b"/") and target != b"*":
         authority = _AUTHORITY.match(target)
         if authority is None or not _HOST.fullmatch(authority[1]):
