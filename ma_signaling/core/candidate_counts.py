@@ -78,11 +78,15 @@ def _places_in_sdp(sdp: str) -> bytes:
     found = bytearray()
     # Each of these begins as a candidate does, and goes on beyond the line, where few ever look.
     for text in sdp.split("\na=candidate:", MAX_IN_SDP)[1:]:
-        place = _place_of(text)
-        if place == _SINGLE[OTHER]:
+        try:
+            # As ``_place_of``, for speed.
+            _, _, transport, _, address, _, _, type, _ = text.split(" ", 8)
+            ipv4, ipv6, mdns = _BY_FAMILY[transport, type]
+        except (KeyError, ValueError):
             # The line may end before the type's next word.
-            place = _place_of(text.partition("\n")[0].rstrip("\r"))
-        found += place
+            found += _place_of(text.partition("\n")[0].rstrip("\r"))
+        else:
+            found += ipv6 if ":" in address else mdns if address.endswith(".local") else ipv4
     return bytes(found)
 
 
