@@ -66,13 +66,17 @@ class Proofs:
 
     def _admit(self, blocks: Path) -> bool:
         """Count a proof on account of an address, for which another one may make way; False: it may ask for none."""
+        now, most = self._clock.seconds(), self._settings.proofs_per_minute
+        # First, so that nobody makes way for one who is refused.
+        if self._begun.wait(blocks, now, most, 2 * most) > 0:
+            return False
         if not self._under_way.has_room():
             other = self._under_way.make_way(blocks)
             if other is None:
                 return False
             other.fail("it made way for a proof of another address")
-        most = self._settings.proofs_per_minute
-        return self._begun.admit(blocks, self._clock.seconds(), most, 2 * most) == 0
+        self._begun.add(blocks, now)
+        return True
 
     @staticmethod
     def is_asking(connection: Connection) -> bool:
