@@ -71,15 +71,19 @@ class Record:
 
     @classmethod
     def parse(cls, content: bytes) -> Record:
-        """Return what ``as_json`` has written; raises ValueError for anything else. Unknown keys are left out."""
+        """Return what ``as_json`` has written. Raises ValueError for what is no object; what is strange is left out."""
         data = orjson.loads(content)
         if not isinstance(data, dict):
             raise ValueError("no object")
         known: dict[str, Any] = {}
         for each in fields(cls):
-            kinds = (str,) if isinstance(each.default, str) else (int, float)
-            if isinstance(data.get(each.name), kinds):
-                known[each.name] = data[each.name]
+            value = data.get(each.name)
+            if isinstance(each.default, int):
+                is_right = isinstance(value, int) and value >= 0
+            else:
+                is_right = isinstance(value, str if isinstance(each.default, str) else (int, float))
+            if is_right:
+                known[each.name] = value
         return cls(**known)
 
     def as_json(self) -> bytes:

@@ -10,16 +10,18 @@ from typing import Any
 
 import orjson
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ma_signaling.acme.challenges import Challenges
 from ma_signaling.acme.process import Reactor, Talking
-from ma_signaling.acme.renewal import Held, Record, Step, due_at, next_step
+from ma_signaling.acme.renewal import DAY, LOOK_SECONDS, Held, Record, Step, due_at, next_step
 from ma_signaling.acme.self_signed import PLACEHOLDER, make_placeholder
+from ma_signaling.acme.store import Store
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.config.files import read_regular, write_private
+from ma_signaling.config.files import write_private
 from ma_signaling.config.settings import Settings
 from ma_signaling.monitoring.metric import Metric, gauge
 
@@ -27,10 +29,10 @@ _log = Logger(namespace="ma_signaling")
 
 
 class Acme(Service):
-    """Has a certificate issued, and renewed, for ``settings.acme_domain``; ``renewed`` is called after each.
+    """Has a certificate issued, and renewed, for ``settings.acme_domain``; ``renewed`` gets each, with its key.
 
-    ``pair`` is the file with key and certificate. Until the first is issued it holds one that no client accepts, so
-    that the server listens, and can be asked for a challenge. It is to start before whoever reads the file.
+    ``pair`` is the file with both. Until the first is issued it holds one that no client accepts, so that the server
+    listens, and can be asked for a challenge. It is to start before whoever reads the file.
     """
 
     def __init__(
@@ -39,12 +41,11 @@ class Acme(Service):
         directory: Path,
         challenges: Challenges,
         reactor: Reactor,
-        renewed: Callable[[], None],
+        renewed: Callable[[bytes], None],
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.pair = directory / "certificate.pem"
-        self._account = directory / "account.json"
-        self._record_file = directory / "record.json"
+        self._store = Store(directory)
+        self.pair = self._store.pair
         self._settings = settings
         self._names = settings.acme_domain
         self._challenges = challenges
@@ -52,7 +53,11 @@ class Acme(Service):
         self._renewed = renewed
         self._wall = wall
         self._record = Record()
+        self._account: dict[str, Any] | None = None
         self._held: Held | None = None
+        self._pem = b""
+        """What is held, with its key."""
+        self._is_failing = False
         self._talking: Talking | None = None
         self._timer: IDelayedCall | None = None
 
@@ -67,7 +72,10 @@ class Acme(Service):
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
-        self._held = self._read_held()
+        self._pem = self._store.read(self.pair) or b""
+        self._held = _parse(self._pem)
+        self._account = self._read_account()
+        self._record = self._read_record()
         if self._held is None:
             try:
                 self.pair.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,8 +88,7 @@ class Acme(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._record = self._read_record()
-        self._timer = self._reactor.callLater(0, self._look)
+        self._look_in(0)
 
     def stopService(self) -> None:
         super().stopService()
@@ -90,18 +97,22 @@ class Acme(Service):
         if self._talking is not None:
             self._talking.stop()
             self._talking = None
+            self._store.release()
 
     def reload(self) -> None:
         """Somebody may have mended what was wrong: try at once, unless the CA has said when."""
         self._record.retry_now()
-        if self._talking is None:
-            self._look()
+        self._look()
+        if not self._store.is_written(self.pair):
+            # Whoever reads the file has just found what was issued before.
+            self._renewed(self._pem)
 
     # As process.Listener
 
     def account_made(self, account: dict[str, Any]) -> None:
         """Keep an account."""
-        self._write(self._account, orjson.dumps(account, option=orjson.OPT_APPEND_NEWLINE))
+        self._account = account
+        self._store.write(self._store.account, orjson.dumps(account, option=orjson.OPT_APPEND_NEWLINE))
 
     def challenged(self, kind: str, name: str, token: str, authorization: str) -> None:
         """Be ready for the CA to look."""
@@ -110,40 +121,61 @@ class Acme(Service):
     def ended(self, result: dict[str, Any]) -> None:
         """Take what came of a talk."""
         self._talking = None
-        self._challenges.clear()
-        match result:
-            case {"issued": str(pem)}:
-                self._issued(pem.encode())
-            case {"renewAt": float() | None as renew_at, "askAt": float(ask_at)}:
-                assert self._held is not None
-                self._record.advise(self._wall(), self._held.id, renew_at, ask_at)
-            case {"failed": str(why), "retryAfter": float() | None as retry_after}:
-                self._failed(why, retry_after)
-        self._write_record()
-        self._look()
+        try:
+            self._challenges.clear()
+            self._store.release()
+            match result:
+                case {"issued": str(pem)}:
+                    self._issued(pem.encode())
+                case {"renewAt": float() | None as renew_at, "askAt": float(ask_at)} if (
+                    self._held is not None
+                ):
+                    self._record.advise(self._wall(), self._held.id, renew_at, ask_at)
+                case {"failed": str(why), "retryAfter": float() | None as retry_after}:
+                    self._failed(why, retry_after)
+            self._write_record()
+        finally:
+            self._look()
 
     # Within
 
-    def _look(self) -> None:
-        """Do what is to be done now, and look again when something may be."""
-        if not self.running or self._talking is not None:
-            return
+    def _look_in(self, seconds: float) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        self._timer = self._reactor.callLater(seconds, self._look)
+
+    def _look(self) -> None:
+        """Do what is to be done now, and look again when something may be, whatever goes wrong with it."""
+        if not self.running:
+            return
+        self._look_in(LOOK_SECONDS)
+        try:
+            self._write_again()
+            if self._talking is None:
+                self._act()
+            self._is_failing = False
+        except Exception:  # noqa: BLE001 - whatever it is, a certificate must be renewed in time
+            if not self._is_failing:
+                _log.failure("ACME: failed; it is tried again every {seconds} s", seconds=LOOK_SECONDS)
+            self._is_failing = True
+
+    def _act(self) -> None:
         now = self._wall()
         step, seconds = next_step(self._held, self._names, self._record, now)
         if step is Step.WAIT:
-            self._timer = self._reactor.callLater(max(0.1, seconds), self._look)
+            self._look_in(max(0.1, seconds))
         elif step is Step.ISSUE:
+            if not self._store.reserve():
+                return
             _log.info("ACME: asking for a certificate for {names}", names=self._list())
             self._record.begin(now)
-            self._write_record()
-            self._talk("issue")
+            if self._write_record():
+                self._talk("issue")
         else:
             assert self._held is not None
             # Asked again in an hour, whatever comes of it.
             self._record.advise(now, self._held.id, self._renewal_advice(), now + 3600)
-            self._talk("advise", certificate=self._certificate().decode())
+            self._talk("advise", certificate=_without_key(self._pem).decode())
 
     def _talk(self, task: str, **more: object) -> None:
         settings = self._settings
@@ -155,26 +187,27 @@ class Acme(Service):
             "email": settings.acme_email,
             "names": self._names,
             "challenges": kinds,
-            "account": self._read_account(),
+            "account": self._account,
             **more,
         }
         try:
             self._talking = Talking(self._reactor, self, wish)
         except OSError as problem:
+            self._store.release()
             self._failed(f"no process can be started: {problem}", None)
-            self._timer = self._reactor.callLater(60, self._look)
 
     def _issued(self, pem: bytes) -> None:
         held = _parse(pem)
         if held is None:
             self._failed("the CA has issued what can't be read as a certificate", None)
             return
-        if not self._write(self.pair, pem):
-            return
-        self._held = held
-        now = self._wall()
-        due = due_at(held, self._names, self._record)
-        self._record.succeeded(now, due)
+        self._held, self._pem = held, pem
+        now, due = self._wall(), due_at(held, self._names, self._record)
+        if self._store.write(self.pair, pem):
+            self._record.succeeded(now, due)
+        else:
+            # A restart before it is written loses it, and a CA issues five in a week.
+            self._record.refused(now, DAY)
         end = f"{datetime.fromtimestamp(held.end, UTC):%Y-%m-%d %H:%M} UTC"
         _log.info(
             "ACME: a certificate was issued for {names}, valid until {end}", names=self._list(), end=end
@@ -186,11 +219,11 @@ class Acme(Service):
                 held=", ".join(sorted(held.names)),
                 end=datetime.fromtimestamp(held.end, UTC),
             )
-        self._renewed()
+        self._renewed(pem)
 
     def _failed(self, why: str, retry_after: float | None) -> None:
         now = self._wall()
-        if self._held is not None and self._record.failures == 0:
+        if due_at(self._held, self._names, self._record) > now:
             # No advice is no harm.
             _log.info("ACME: {why}", why=why)
             return
@@ -216,40 +249,31 @@ class Acme(Service):
     def _wanted(self) -> str:
         return " ".join((self._settings.acme_directory, *sorted(self._names)))
 
-    def _certificate(self) -> bytes:
-        return _without_key(read_regular(self.pair))
-
-    def _read_held(self) -> Held | None:
-        try:
-            return _parse(read_regular(self.pair))
-        except OSError:
-            return None
-
     def _read_account(self) -> dict[str, Any] | None:
         try:
-            account = orjson.loads(read_regular(self._account))
-        except (OSError, ValueError):
+            account = orjson.loads(self._store.read(self._store.account) or b"")
+        except ValueError:
             return None
         return account if isinstance(account, dict) else None
 
     def _read_record(self) -> Record:
         try:
-            record = Record.parse(read_regular(self._record_file))
-        except (OSError, ValueError):
+            record = Record.parse(self._store.read(self._store.record) or b"")
+        except ValueError:
             record = Record()
         return record if record.wanted == self._wanted() else Record(wanted=self._wanted())
 
-    def _write_record(self) -> None:
-        self._write(self._record_file, self._record.as_json())
+    def _write_record(self) -> bool:
+        return self._store.write(self._store.record, self._record.as_json())
 
-    @staticmethod
-    def _write(path: Path, content: bytes) -> bool:
-        try:
-            write_private(path, content)
-        except OSError as problem:
-            _log.error("ACME: {path} can't be written: {problem}", path=path, problem=problem.strerror)
-            return False
-        return True
+    def _write_again(self) -> None:
+        """Write what could not be written."""
+        was_written = self._store.is_written(self.pair)
+        self._store.retry()
+        if not was_written and self._held is not None and self._store.is_written(self.pair):
+            self._record.succeeded(self._wall(), due_at(self._held, self._names, self._record))
+            self._write_record()
+            self._renewed(self._pem)
 
 
 def _without_key(pem: bytes) -> bytes:
@@ -257,9 +281,11 @@ def _without_key(pem: bytes) -> bytes:
 
 
 def _parse(pem: bytes) -> Held | None:
-    """Return what is known of the certificate in there; None where there is none, or one that stands in."""
+    """Return what is known of the certificate in there; None: it and its key are of no use, or it stands in."""
     try:
         certificate = x509.load_pem_x509_certificate(_without_key(pem))
+        if load_pem_private_key(pem, None).public_key() != certificate.public_key():
+            return None
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         if PLACEHOLDER in certificate.subject.rfc4514_string():
             return None

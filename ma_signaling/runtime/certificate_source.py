@@ -67,9 +67,9 @@ class CertificateSource:
             reactor,
         )
 
-    def _renewed(self) -> None:
+    def _renewed(self, pem: bytes) -> None:
         assert self.certificates is not None
-        self.certificates.renewed()
+        self.certificates.renewed(pem)
 
     def _has_none(self) -> bool:
         return self.acme is not None and not self.acme.is_issued

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.monitoring.metric import Metric, gauge
-from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, read_pair, stamp_of
+from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, parse_pair, read_pair, stamp_of
 from ma_signaling.runtime.tls_context import FindContext, make_context
 from ma_signaling.transport.timers import Periodic
 
@@ -92,10 +92,10 @@ class Certificates(Periodic):
         self._problem = None
         self._read(stamp_of(*self._paths))
 
-    def renewed(self) -> None:
-        """Read the files, whose new content the log has been told of."""
+    def renewed(self, content: bytes) -> None:
+        """Show what was issued just now, as the log has said; the files may not hold it yet."""
         self._problem = None
-        self._read(stamp_of(*self._paths), is_told=True)
+        self._read(stamp_of(*self._paths), content)
 
     def _look(self) -> None:
         stamp = stamp_of(*self._paths)
@@ -109,12 +109,15 @@ class Certificates(Periodic):
             self._use(self._pair)
             self._warn()
 
-    def _read(self, stamp: Stamp, *, is_told: bool = False) -> None:
-        """Accept what the files hold; what is wrong with it is logged, but not twice in a row."""
+    def _read(self, stamp: Stamp, issued: bytes | None = None) -> None:
+        """Accept what the files hold, or was issued; what is wrong with it is logged, but not twice in a row."""
         # Noted before the files are read: what changes meanwhile is read the next time.
         self._seen = stamp
         try:
-            self._accept(read_pair(*self._paths), is_told=is_told)
+            if issued is None:
+                self._accept(read_pair(*self._paths))
+            else:
+                self._accept(parse_pair(issued, issued, *self._paths), is_told=True)
             self._problem = None
         except Exception as problem:  # noqa: BLE001 - it would end the checks, unseen until the certificate expires
             text = str(problem) if isinstance(problem, BadPair) else f"unforeseen: {problem!r}"

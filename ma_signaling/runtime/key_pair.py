@@ -29,7 +29,11 @@ class KeyPair:
 
 def read_pair(certificate_path: Path, key_path: Path) -> KeyPair:
     """Read two PEM files (one file twice will do). Raises ``BadPair``."""
-    certificate_pem, key_pem = _read(certificate_path), _read(key_path)
+    return parse_pair(_read(certificate_path), _read(key_path), certificate_path, key_path)
+
+
+def parse_pair(certificate_pem: bytes, key_pem: bytes, certificate_path: Path, key_path: Path) -> KeyPair:
+    """Return what two PEM files hold, or should. Raises ``BadPair``."""
     try:
         chain = x509.load_pem_x509_certificates(certificate_pem)
         certified = chain[0].public_key()

@@ -205,7 +205,7 @@ class RenewalTest(TlsTestCase):
         assert not [*self.lines(LogLevel.warn), *self.lines(LogLevel.info)]
         is_over.append(True)
         AUTHORITY.issue(self.certificate, self.key, days=90)
-        certificates.renewed()
+        certificates.renewed(self.key.read_bytes() + self.certificate.read_bytes())
         assert not [*self.lines(LogLevel.warn), *self.lines(LogLevel.info)]
         certificates.reload()
         (line,) = self.lines(LogLevel.info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tempfile
@@ -15,11 +16,13 @@ from OpenSSL import SSL
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.acme import service, store
 from ma_signaling.acme.challenges import Challenges
 from ma_signaling.acme.process import MAX_SECONDS
 from ma_signaling.acme.renewal import FIRST_RETRY, RELOAD_RETRY
 from ma_signaling.acme.self_signed import ACME_IDENTIFIER
 from ma_signaling.acme.service import Acme
+from ma_signaling.config import files
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.runtime.key_pair import read_pair
@@ -40,7 +43,8 @@ class ServiceTest(SynchronousTestCase):
         self.settings = Settings(acme_domain=("localhost",), acme_agree_tos=True)
         self.reactor = FakeReactor()
         self.challenges = Challenges()
-        self.renewed = 0
+        self.shown: list[bytes] = []
+        """What was issued, in the order in which clients are shown it."""
         self.start()
 
     def start(self, *, as_of: float = 0.0) -> None:
@@ -52,15 +56,12 @@ class ServiceTest(SynchronousTestCase):
             self.directory / "acme",
             self.challenges,
             reactor,
-            self.renew,
+            self.shown.append,
             lambda: self.began + self.reactor.seconds(),
         )
         self.acme.privilegedStartService()
         self.acme.startService()
         self.reactor.advance(0)
-
-    def renew(self) -> None:
-        self.renewed += 1
 
     @property
     def child(self) -> FakeChild:
@@ -86,7 +87,7 @@ class ServiceTest(SynchronousTestCase):
         assert wish["account"] is None
         self.child.say(account={"directory": "d", "uri": "u", "key": {}})
         self.issue()
-        assert self.renewed == 1
+        assert self.shown == [self.acme.pair.read_bytes()]
         assert self.acme.is_issued
         assert read_pair(self.acme.pair, self.acme.pair).chain[0].issuer.rfc4514_string() == "CN=Intermediate"
         for path in self.acme.pair.parent.iterdir():
@@ -133,7 +134,7 @@ class ServiceTest(SynchronousTestCase):
         assert self.child.heard[0]["challenges"][0] == "http-01"
         self.issue(days=180)
         assert self.acme.pair.read_bytes() != before
-        assert self.renewed == 2
+        assert len(self.shown) == 2
 
     def test_failures(self) -> None:
         """One line each, with the time of the next attempt; a restart doesn't begin anew."""
@@ -175,15 +176,15 @@ class ServiceTest(SynchronousTestCase):
         context = self.challenges.context_for(b"LOCALHOST")
         assert context is not None
         assert self.challenges.context_for(b"other") is self.challenges.context_for(None) is None
-        shown = self.shown(context)
-        assert shown.extensions.get_extension_for_oid(ACME_IDENTIFIER).critical
+        certificate = self.handshake(context)
+        assert certificate.extensions.get_extension_for_oid(ACME_IDENTIFIER).critical
         self.child.say(challenge=["http-01", "localhost", "t", "t.thumb"])
         assert self.challenges.authorization("t") == "t.thumb"
         self.issue()
         assert self.challenges.context_for(b"localhost") is None
         assert self.challenges.authorization("t") is None
 
-    def shown(self, context: SSL.Context) -> x509.Certificate:
+    def handshake(self, context: SSL.Context) -> x509.Certificate:
         """Return what a client of TLS 1.3 is shown that speaks the protocol of CAs, at the server's own context."""
         pair = read_pair(self.acme.pair, self.acme.pair)
         server = SSL.Connection(make_context(pair, self.challenges.context_for))
@@ -231,7 +232,7 @@ class ServiceTest(SynchronousTestCase):
         with capturedLogs() as events:
             self.issue()
         assert "the new certificate is for localhost, until 20" in formatEvent(events[-1])
-        assert self.renewed == 1
+        assert len(self.shown) == 1
         self.reactor.pump([60] * 59)
         assert len(self.reactor.children) == count
         self.reactor.advance(60)
@@ -245,7 +246,7 @@ class ServiceTest(SynchronousTestCase):
         (line,) = map(formatEvent, events)
         assert "can't be read as a certificate. The next attempt is at" in line
         assert self.acme.pair.read_bytes() == before
-        assert not self.renewed
+        assert not self.shown
         assert len(self.reactor.children) == 1
         self.reactor.pump([1] * int(FIRST_RETRY))
         assert len(self.reactor.children) == 2
@@ -261,6 +262,129 @@ class ServiceTest(SynchronousTestCase):
         self.reactor.problem = None
         self.reactor.pump([60] * 6)
         assert len(self.reactor.children) == 2
+
+    def test_it_goes_on_whatever_fails(self) -> None:
+        """Of several failures in a row one is logged."""
+
+        def fail(*_: object) -> None:
+            raise RuntimeError
+
+        self.refuse()
+        undo = self.patch(service, "next_step", fail)
+        self.reactor.pump([60] * 5)
+        assert len(self.flushLoggedErrors(RuntimeError)) == 1
+        undo.restore()
+        self.reactor.pump([60] * 6)
+        assert len(self.reactor.children) == 2
+        self.acme._renewed = fail
+        with self.assertRaises(RuntimeError):
+            self.issue()
+        self.reactor.advance(60)
+        assert self.child.heard[0]["task"] == "advise"
+
+    def test_files_that_are_gone(self) -> None:
+        """They are for the next start: what is known is known."""
+        self.child.say(account={"directory": "d", "uri": "u", "key": {}})
+        self.issue()
+        self.child.say(renewAt=None, askAt=self.began + 3600)
+        self.child.end()
+        shutil.rmtree(self.acme.pair.parent)
+        self.reactor.pump([60] * 61)
+        assert self.child.heard[0]["task"] == "advise"
+        assert self.child.heard[0]["certificate"].encode() in self.shown[0]
+        assert self.child.heard[0]["account"]["uri"] == "u"
+
+    def test_files_that_cannot_be_read(self) -> None:
+        """They aren't taken for empty, and so replaced: the server doesn't start."""
+        self.issue()
+        self.acme.stopService()
+        for name in ("certificate.pem", "account.json", "record.json"):
+            path = self.acme.pair.with_name(name)
+            path.unlink(missing_ok=True)
+            path.mkdir()
+            with self.assertRaises(CannotStart) as refusal:
+                self.start()
+            assert refusal.exception.problem == f"{path} can't be read: Is a directory"
+            path.rmdir()
+
+    def fill_disk(self, *names: str) -> Any:
+        """Let files with these names, or all, be impossible to write; returns what ends that."""
+
+        def write_private(path: Path, content: bytes) -> None:
+            if not names or path.name in names:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            files.write_private(path, content)
+
+        return self.patch(store, "write_private", write_private)
+
+    def test_a_full_disk(self) -> None:
+        """No certificate is asked for that could not be kept."""
+        for names in ((), ("room",), ("record.json",), ("account.json",)):
+            count = len(self.reactor.children)
+            full = self.fill_disk(*names)
+            with capturedLogs() as events:
+                self.child.say(account={"directory": "d", "uri": "u", "key": {}})
+                self.refuse()
+                self.reactor.pump([60] * 60 * 24)
+            lines = [formatEvent(event) for event in events]
+            assert any("can't be written: No space left on device." in line for line in lines)
+            assert len(lines) <= 4, lines
+            assert len(self.reactor.children) == count
+            full.restore()
+            self.reactor.pump([60] * 5)
+            assert len(self.reactor.children) == count + 1
+
+    def test_a_disk_that_is_full_when_it_is_issued(self) -> None:
+        """The certificate is used, and kept as soon as it can be."""
+        before = self.acme.pair.read_bytes()
+        full = self.fill_disk("certificate.pem")
+        with capturedLogs() as events:
+            self.issue()
+            self.child.say(renewAt=None, askAt=self.began + DAY)
+            self.child.end()
+            self.reactor.pump([60] * 60)
+        lines = [formatEvent(event) for event in events]
+        assert len(lines) == 2
+        assert "certificate.pem can't be written: No space left on device. It is tried again" in lines[0]
+        assert self.acme.is_issued
+        assert len(self.shown) == 1
+        self.acme.reload()
+        assert len(self.shown) == 2, "whoever reads the file has found the former one"
+        assert len(self.reactor.children) == 2
+        assert self.acme.pair.read_bytes() == before
+        full.restore()
+        self.reactor.pump([60])
+        assert self.acme.pair.read_bytes() == self.shown[0] == self.shown[-1]
+        assert stat.S_IMODE(self.acme.pair.stat().st_mode) == 0o600
+        assert not list(self.acme.pair.parent.glob("*room*"))
+
+    def test_what_was_lost_counts_after_a_restart(self) -> None:
+        """A CA allows few: what could not be kept is asked for again a day later."""
+        self.fill_disk("certificate.pem")
+        asked = []
+        for hour in range(7 * 24):
+            count = len(self.reactor.children)
+            if hour:
+                self.acme.stopService()
+                self.start(as_of=self.reactor.seconds())
+            self.reactor.pump([60] * 60)
+            if len(self.reactor.children) > count or not hour:
+                asked.append(hour)
+                self.issue()
+                self.acme.stopService()
+        assert 1 < len(asked) <= 7, asked
+
+    def test_a_key_of_another_certificate(self) -> None:
+        """It would end every handshake."""
+        self.issue()
+        self.acme.stopService()
+        certificate, key = self.directory / "c", self.directory / "k"
+        other = certificate.read_bytes()
+        AUTHORITY.issue(certificate, key, days=90, begins=0)
+        self.acme.pair.write_bytes(key.read_bytes() + other)
+        self.start()
+        assert not self.acme.is_issued
+        make_context(read_pair(self.acme.pair, self.acme.pair))
 
     def test_stop(self) -> None:
         self.acme.stopService()

@@ -1,0 +1,85 @@
+"""What ACME keeps in the state directory: the certificate with its key, the account, and when to ask again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from ma_signaling.config.declaration import CannotStart
+from ma_signaling.config.files import read_regular, write_private
+
+ROOM = 16 * 1024
+"""More bytes than any certificate with its chain and key has."""
+
+_log = Logger(namespace="ma_signaling")
+
+
+class Store:
+    """Its files. They are read at the start alone; what can't be written then is kept in memory until it can."""
+
+    def __init__(self, directory: Path) -> None:
+        self.pair = directory / "certificate.pem"
+        self.account = directory / "account.json"
+        self.record = directory / "record.json"
+        self._room = directory / "room"
+        self._unwritten: dict[Path, bytes] = {}
+        self._told: set[Path] = set()
+        """What the log has been told of that can't be written."""
+
+    def read(self, path: Path) -> bytes | None:
+        """Return what a file holds, None if there is none. Raises ``CannotStart``: what can't be read isn't empty."""
+        try:
+            return read_regular(path)
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise CannotStart(f"{path} can't be read: {problem.strerror}") from None
+
+    def write(self, path: Path, content: bytes) -> bool:
+        """Write a file, now or by a later ``retry``; return whether it is written."""
+        self._unwritten[path] = content
+        return self._write(path)
+
+    def retry(self) -> None:
+        """Write what could not be written."""
+        for path in list(self._unwritten):
+            self._write(path)
+
+    def is_written(self, path: Path) -> bool:
+        """Return whether a file holds what it should."""
+        return path not in self._unwritten
+
+    def reserve(self) -> bool:
+        """Take the room that a certificate will need; False: there is none, or something else can't be written.
+
+        A CA issues few, and one that can't be kept is lost at the next restart.
+        """
+        return not self._unwritten and self.write(self._room, os.urandom(ROOM))
+
+    def release(self) -> None:
+        """Give back what is reserved, if it is."""
+        self._unwritten.pop(self._room, None)
+        try:
+            self._room.unlink(missing_ok=True)
+        except OSError:
+            # It is replaced the next time.
+            return
+
+    def _write(self, path: Path) -> bool:
+        try:
+            write_private(path, self._unwritten[path])
+        except OSError as problem:
+            if path not in self._told:
+                self._told.add(path)
+                _log.error(
+                    "ACME: {path} can't be written: {problem}. It is tried again every minute, and no certificate is"
+                    " asked for until then",
+                    path=path,
+                    problem=problem.strerror,
+                )
+            return False
+        del self._unwritten[path]
+        self._told.discard(path)
+        return True
