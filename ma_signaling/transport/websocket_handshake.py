@@ -41,7 +41,7 @@ def refusal(head: RequestHead) -> Refusal | None:
     ):
         return _upgrade_required("Expected WebSocket")
     versions = head.header(b"sec-websocket-version")
-    if len(versions) > 1 or not all(version.isdigit() for version in versions):
+    if len(versions) > 1 or any(version and not version.isdigit() for version in versions):
         return _bad_handshake("Sec-WebSocket-Version")
     if not versions or versions[0] != _VERSION:
         return _upgrade_required("Expected WebSocket version 13")
