@@ -4,17 +4,31 @@ Half of the bytes are for whoever comes first. Of the other half each session ha
 never waits for who takes much. Who is beyond both reads no more of Music Assistant until others have got theirs. One
 reader goes on all the same, the one that has waited longest: a message is passed on whole, and if everybody waited with
 a part of one, nobody would ever end. So all take the bound and one message at most.
+
+All that fit go on, who has waited longest first. Each reads what is there for it before the next is looked at: if all
+went on at once, all would read a part more than fits.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+
+
+def after_reading(call: Callable[[], None]) -> None:
+    """Call something once those who read on from now have read what is there: a loop reads once a turn."""
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, call)
 
 
 class Memory:
     """What all sessions hold, in bytes."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(
+        self, capacity: int, after_reading: Callable[[Callable[[], None]], object] = after_reading
+    ) -> None:
+        self._after_reading = after_reading
+        self._is_waking = False
         self._common = capacity // 2
         self._divided = capacity - self._common
         self._sessions = 0
@@ -62,13 +76,20 @@ class Memory:
         self.wake()
 
     def wake(self) -> None:
-        """Have one go on that may; it wakes the next when it has read."""
+        """Have one go on that may, and then the next: there may be nothing to read for the first."""
         chosen = next((each for each in self._waiting if self.fits(each.share)), None)
         if chosen is None and self._favoured is None:
             chosen = self._favoured = next(iter(self._waiting), None)
         if chosen is not None:
             del self._waiting[chosen]
             chosen.resume()
+            if self._waiting and not self._is_waking:
+                self._is_waking = True
+                self._after_reading(self._wake_next)
+
+    def _wake_next(self) -> None:
+        self._is_waking = False
+        self.wake()
 
 
 class Share:

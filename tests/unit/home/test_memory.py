@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from unittest import TestCase
 
 from ma_signaling.home.memory import Memory, Reader, Share
@@ -23,7 +24,14 @@ class Pausable:
 
 class MemoryTest(TestCase):
     def setUp(self) -> None:
-        self.memory = Memory(1000)
+        self.soon: list[Callable[[], None]] = []
+        self.memory = Memory(1000, self.soon.append)
+
+    def turn(self) -> None:
+        """Let those who read on have read what was there."""
+        soon, self.soon[:] = self.soon[:], []
+        for call in soon:
+            call()
 
     def come(self, number: int) -> list[Pausable]:
         """Return the readers of so many sessions."""
@@ -51,6 +59,34 @@ class MemoryTest(TestCase):
         self.assertEqual([each.may_read for each in small], [True, False, True, True])
         small[0].reader.take(1)  # there is room: the next may
         self.assertTrue(small[1].may_read)
+
+    def test_all_that_fit_go_on(self) -> None:
+        """Also where there is nothing to read for those before them; who has waited longest first."""
+        large, *small = self.come(5)
+        large.reader.take(5000)
+        for each in small:
+            each.reader.take(101)
+        self.assertEqual([each.may_read for each in small], [False] * 4)
+        large.reader.release(5000)
+        for resumed in range(1, 5):
+            self.assertEqual([each.may_read for each in small], [number < resumed for number in range(4)])
+            self.turn()
+        self.assertEqual(self.soon, [])
+
+    def test_no_more_go_on_than_fit(self) -> None:
+        large, *small = self.come(5)
+        large.reader.take(5000)
+        for each in small:
+            each.reader.take(101)
+        large.reader.release(5000)
+        small[0].reader.take(300)  # more than its share, and all that there was
+        self.turn()
+        self.turn()
+        self.assertEqual([each.may_read for each in small], [False, True, False, False], "whatever all hold")
+        small[0].reader.release(401)
+        for _ in range(3):
+            self.turn()
+        self.assertEqual([each.may_read for each in small], [True] * 4)
 
     def test_all_large(self) -> None:
         """One after the other ends its message; together they hold little more than the bound."""
