@@ -35,6 +35,7 @@ class RemoteSessions(SessionTable[RemoteSession]):
         session = self.get(session_id)
         if session is not None and session.home is home:
             self.remove(session)
+            home.session_ended(session_id)
             self._ended.add(session_id, home.remote_id)
 
     def client_lost(self, session: RemoteSession) -> None:

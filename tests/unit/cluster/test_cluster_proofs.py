@@ -71,6 +71,17 @@ class ContestTest(ProofsTestCase):
         self.cluster.settle(2)
         assert self.client.types() == ["peer-disconnected"]
 
+    def test_what_waits_of_a_session_goes_with_it(self) -> None:
+        """The holder hears of its end alone."""
+        self.rounds()
+        self.client.say("offer", data={})
+        self.cluster.settle()
+        self.client.goodbye()
+        self.cluster.settle()
+        self.fails(1)
+        assert self.squatter.heard_of("offer") == []
+        assert {"type": "client-disconnected", "sessionId": self.session_id} in self.squatter.heard
+
     def test_four_are_asked_at_once_wherever_they_are(self) -> None:
         newcomers = [self.cluster.home(number % 3, ID, f"203.0.113.{20 + number}") for number in range(4)]
         self.rounds()
