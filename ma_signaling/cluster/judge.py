@@ -126,7 +126,7 @@ class Judge:
             self._claims.asked_for(remote_id)
             self.answer("no-objection", fields)
             self._claims.ask_again(own)
-        elif home is not None and home.state is HomeState.AWAY:
+        elif home is not None and home.state in (HomeState.AWAY, HomeState.GIVEN_UP):
             self.grant(fields, None)
         else:
             holder = self._directory.remote_home(remote_id)

@@ -35,11 +35,12 @@ class Grace:
         proofs: Proofs,
         ask_holder: Callable[[Connection, str], object],
         ask_elsewhere: Callable[[Home], None],
+        given_up: Callable[[Home], None],
         drop: Callable[[Home], None],
     ) -> None:
         """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home.
 
-        ``ask_elsewhere`` has another node ask its home.
+        ``ask_elsewhere`` has another node ask its home; ``given_up`` hears of a home that isn't expected any more.
         """
         self._settings = settings
         self._clock = clock
@@ -49,6 +50,7 @@ class Grace:
         self._proofs = proofs
         self._ask_holder = ask_holder
         self._ask_elsewhere = ask_elsewhere
+        self._given_up = given_up
         self._drop = drop
         self._suspension = Suspension(clock, sessions, self.ask, self._wait_is_over)
 
@@ -113,7 +115,7 @@ class Grace:
     def _wait_is_over(self, home: Home) -> None:
         """No session of a home waits any more: a home that is kept for them alone is forgotten."""
         if home.state is HomeState.AWAY and home.timer is None:
-            self.dissolve(home, End.HOME_LOST)
+            self._give_up(home)
 
     # A connection has gone
 
@@ -126,9 +128,10 @@ class Grace:
         run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
-        """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
+        """Wait so many seconds for a home that has not come since this server started."""
+        home.stop_timer()
         home.state = HomeState.AWAY
-        home.timer = self._clock.callLater(seconds + self._settings.park, self.over, home)
+        home.timer = self._clock.callLater(seconds, self._give_up, home)
         run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
@@ -143,17 +146,33 @@ class Grace:
         home.timer = None
         sessions = self._sessions.of(home)
         self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
-        pending = [each for each in sessions if each.state is not SessionState.OPEN]
-        unanswered = [
-            each for each in sessions if each.answered_by is None and each.state is SessionState.OPEN
+        # With a grace time, what is pending is parked.
+        ended = [
+            each
+            for each in sessions
+            if each.answered_by is None and (each.state is SessionState.OPEN or not self._settings.grace)
         ]
         try:
-            run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in unanswered)
+            run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in ended)
         finally:
-            if pending and self._settings.grace:
-                home.timer = self._clock.callLater(self._settings.park, self.over, home)
-            else:
-                self.dissolve(home, End.HOME_LOST)
+            if not home.suspended:
+                self._give_up(home)
+
+    def _give_up(self, home: Home) -> None:
+        """Expect a home no longer: whoever asks for it from now on is told at once, and prolongs nothing."""
+        home.timer = None
+        if any(session.state is not SessionState.OPEN for session in self._sessions.of(home)):
+            home.state = HomeState.GIVEN_UP
+            # A second more than any of them has.
+            delay = self._settings.park + 1
+            home.timer = self._clock.callLater(delay, self._nobody_waits, home)
+            self._given_up(home)
+        else:
+            self.dissolve(home, End.HOME_LOST)
+
+    def _nobody_waits(self, home: Home) -> None:
+        home.timer = None
+        self.dissolve(home, End.HOME_LOST)
 
     def dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait anew."""
@@ -173,16 +192,19 @@ class Grace:
 
     def end(self, home: Home) -> None:
         """Let the grace time of a home be over now, if it isn't yet."""
-        if home.timer is not None:
+        if home.state is HomeState.AWAY and home.timer is not None:
             home.stop_timer()
             self.over(home)
 
     def cut_short(self, home: Home) -> None:
         """A home that is away may not come back."""
         home.stop_timer()
-        if home.suspended:
-            self._suspension.expire(home)
-        else:
+        try:
+            if home.suspended:
+                # So that nothing waits on when these have ended.
+                home.state = HomeState.GIVEN_UP
+                self._suspension.expire(home)
+        finally:
             self.dissolve(home, End.HOME_LOST)
 
     def cancel(self, home: Home) -> None:

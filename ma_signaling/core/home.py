@@ -35,7 +35,9 @@ class HomeState(Enum):
     REMOTE = "remote"
     """It is connected to another node."""
     AWAY = "away"
-    """Its connection is gone, and it is expected back until its timer ends."""
+    """Its connection is gone, and it is expected back: for the grace time, or while sessions are suspended."""
+    GIVEN_UP = "given up"
+    """It is expected no longer, and unknown to whoever asks now; requests that are parked wait for it to their ends."""
 
 
 class Home:
@@ -73,7 +75,7 @@ class Home:
         self.askers: dict[str, ClientAddress] | None = None
         """While it is looked up: who has asked for it, whether they still wait or not."""
         self.timer: Timer | None = None
-        """While it is away: the end of the grace time, unless this server is going down."""
+        """While it is away: the end of the grace time. Given up: when the last request has ended that waits for it."""
         self.crowd: Crowd | None = None
         """Who talks to it; most homes are idle most of the time, and have none."""
         self.are_offers_held = False

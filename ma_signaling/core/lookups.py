@@ -77,15 +77,19 @@ class Lookups:
         if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id)
             self._directory.look_up(remote_id)
-        if home is None and self.start_grace.is_on():
-            if not self.start_grace.may_wait(address.key):
-                return None
-            home = self._registry.await_first(remote_id, self.start_grace.ends_in())
-        if home is None:
-            self.count_guess(address, remote_id)
-        elif home.state is HomeState.LOOKED_UP:
+        if home is None or home.state is HomeState.GIVEN_UP:
+            return self._unknown(address, remote_id)
+        if home.state is HomeState.LOOKED_UP:
             home.asked_by(address)
         return home
+
+    def _unknown(self, address: ClientAddress, remote_id: str) -> Home | None:
+        """Return a home that may be on its way back since this server started; count a guess where none is."""
+        if not self.start_grace.is_on():
+            self.count_guess(address, remote_id)
+        elif self.start_grace.may_wait(address.key):
+            return self._registry.await_first(remote_id, self.start_grace.ends_in())
+        return None
 
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
@@ -128,7 +132,7 @@ class Lookups:
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
             told(False)
-        elif home is not None and home.state is not HomeState.LOOKED_UP:
+        elif home is not None and home.state not in (HomeState.LOOKED_UP, HomeState.GIVEN_UP):
             told(home.connection is not None)
         else:
             self._directory.ask_online(remote_id, lambda found: told(self._online(address, remote_id, found)))

@@ -47,7 +47,7 @@ class Announcements(Protocol):
         """``holder``, a connection of this node, no longer holds ``home``; with ``goodbye`` its sessions end."""
 
     def dropped(self, home: Home) -> None:
-        """This node has forgotten a home."""
+        """This node has forgotten a home, or expects it no longer."""
 
 
 class Claims(Protocol):

@@ -69,6 +69,7 @@ class Registry:
             self._proofs,
             self.contests.ask_holder,
             announcements.wait_for_proof,
+            announcements.dropped,
             self._drop,
         )
         self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
@@ -140,7 +141,7 @@ class Registry:
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:
-        """Wait so many seconds for a home that has not come since this server started, and then for its clients."""
+        """Wait so many seconds for a home that has not come since this server started."""
         home = self._homes.get(remote_id) or self.expect(remote_id)
         self._grace.await_first(home, seconds)
         return home

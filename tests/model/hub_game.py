@@ -190,6 +190,16 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
             return False
         return bool(home.suspended) or home.timer is not None
 
+    def is_given_up(self, house: House) -> bool:
+        """Whether nobody waits any more for a house without a holder who doesn't wait already."""
+        home, grace = self.world.hub.registry.find(house.remote_id), self.world.settings.grace
+        return (
+            house.away_since is not None
+            and self.now >= house.away_since + grace
+            and home is not None
+            and not home.suspended
+        )
+
     def is_over(self, house: House) -> bool:
         """Whether nobody can inherit a house any more."""
         grace = self.world.settings.grace

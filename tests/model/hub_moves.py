@@ -196,6 +196,8 @@ class Match(Board):
             return
         with self.turn():
             house = self.houses.get(remote_id)
+            if house is not None and self.is_given_up(house):
+                house = None
             call = self.requesting = Call(player, self.now, house=house) if house is not None else None
             is_home = player.house is not None or self.is_newcomer(player)
             before = player.call

@@ -248,6 +248,18 @@ class GraceTest(SynchronousTestCase):
         self.cluster.settle(70)
         assert not any("HOME" in subject for line in self.cluster.lines for subject in line.wanted)
 
+    def test_nobody_who_asks_prolongs_it(self) -> None:
+        """Ten minutes after the grace time answered sessions have ended on each node, whoever asks at which."""
+        self.home.breaks()
+        for number in range(66):
+            self.cluster.client(number % 3)
+            self.cluster.settle(9.5)
+        assert [world.hub.counts()["clients"] for world in self.cluster.worlds] == [0, 0, 0]
+        assert self.cluster.client(0).codes() == ["server-not-found"]
+        self.cluster.settle(25)
+        assert [world.hub.registry.find("HOME") for world in self.cluster.worlds] == [None] * 3
+        assert not any("HOME" in subject for line in self.cluster.lines for subject in line.wanted)
+
     def test_goodbyes_meanwhile(self) -> None:
         """A client that left while the home was away: the home hears so when it is back, wherever that is."""
         self.home.breaks()

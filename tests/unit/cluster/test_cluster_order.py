@@ -90,6 +90,18 @@ class OrderTest(SynchronousTestCase):
         cluster.settle()
         assert cluster.worlds[1].hub.limits.counts()["blockedIps"] == 1
 
+    def test_an_invented_home_that_is_asked_for_on_and_on(self) -> None:
+        """When the time after a start is over, it is unknown on all nodes, and asking is a guess."""
+        cluster = Cluster(2, start_grace=75)
+        for number in range(8):
+            cluster.client(number % 2, "INVENTED")
+            cluster.settle(9.5)
+        for node in range(2):
+            assert cluster.client(node, "INVENTED").codes() == ["server-not-found"]
+            assert cluster.worlds[node].hub.limits.counts()["failedLookupTracked"] == 1
+        cluster.settle(25)
+        assert [world.hub.registry.find("INVENTED") for world in cluster.worlds] == [None, None]
+
     def test_no_guesses_while_a_node_is_missed(self) -> None:
         cluster = Cluster(2)
         cluster.settle(3)

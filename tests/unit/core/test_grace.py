@@ -157,6 +157,48 @@ class GraceTest(SynchronousTestCase):
         self.world.advance(0.1)
         assert waiting.codes() == [NOT_FOUND]
 
+    def test_asked_for_when_the_grace_time_is_over(self) -> None:
+        """Nobody is let to wait any more, and asking is a guess; who waits already may still be lucky."""
+        self.home.breaks()
+        self.world.advance(40)
+        waiting = self.world.client()
+        self.world.advance(10)
+        assert self.world.client().codes() == [NOT_FOUND]
+        assert self.world.hub.limits.counts()["failedLookupTracked"] == 1
+        home = self.returned()
+        assert home.types() == ["registered", "client-connected"]
+        assert waiting.codes() == []
+
+    def test_nobody_who_asks_prolongs_it(self) -> None:
+        """Ten minutes for answered sessions from the end of the grace time, whoever asks for the home meanwhile."""
+        self.home.say("answer", sessionId=self.session_id, data={})
+        self.home.breaks()
+        for _ in range(64):
+            waiting = self.world.client()
+            self.world.advance(10)
+        assert self.world.hub.counts()["clients"] == 1
+        self.world.advance(5)
+        assert self.world.hub.counts()["clients"] == 0
+        assert self.world.client().codes() == [NOT_FOUND]
+        assert waiting.codes() == []
+        self.world.advance(5)
+        assert waiting.codes() == [NOT_FOUND], "it has its 20 s"
+        self.world.advance(20)
+        assert self.world.hub.registry.find("HOME") is None
+        assert len(self.world.hub.registry.expected) == 0
+        assert self.world.clock.timers == []
+
+    def test_checked_when_the_grace_time_is_over(self) -> None:
+        address = self.client.connection.address
+        self.home.breaks()
+        self.world.advance(40)
+        self.world.client()
+        assert not self.world.is_online(address, "HOME")
+        assert self.world.hub.limits.counts()["failedLookupTracked"] == 0
+        self.world.advance(10)
+        assert not self.world.is_online(address, "HOME")
+        assert self.world.hub.limits.counts()["failedLookupTracked"] == 1
+
     def test_parked_client_leaves(self) -> None:
         self.home.say("answer", sessionId=self.session_id, data={})
         self.home.breaks()

@@ -40,6 +40,34 @@ class StartGraceTest(SynchronousTestCase):
         self.world.advance(75)
         assert self.world.client().codes() == [NOT_FOUND]
 
+    def test_an_invented_home_that_is_asked_for_on_and_on(self) -> None:
+        """It is unknown when the time is over, and asking is a guess then."""
+        for _ in range(8):
+            waiting = self.world.client("INVENTED")
+            self.world.advance(10)
+        assert waiting.codes() == []
+        assert self.world.client("INVENTED").codes() == [NOT_FOUND]
+        assert self.world.hub.limits.counts()["failedLookupTracked"] == 1
+        self.world.advance(60)
+        assert self.world.hub.registry.find("INVENTED") is None
+        for number in range(10):
+            self.world.client(f"INVENTED{number}")
+        assert self.world.hub.limits.counts()["blockedIps"] == 1
+
+    def test_home_that_was_lost_and_given_up_meanwhile(self) -> None:
+        """Who asks still waits until the time is over."""
+        home = self.world.home()
+        home.breaks()
+        self.world.advance(40)
+        self.world.client()
+        self.world.advance(10)
+        late = self.world.client()
+        self.world.advance(15)
+        back = self.world.connect()
+        back.say("register-server", remoteId="HOME")
+        assert back.types() == ["registered", "client-connected"]
+        assert late.heard == []
+
     def test_asking_is_no_guess(self) -> None:
         for number in range(20):
             self.world.client(f"HOME{number}")
