@@ -6,6 +6,7 @@ It is held because a home is away, or may lose its connection before it has answ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, Shares
@@ -23,13 +24,24 @@ Forget = Callable[[], None]
 """Hold nothing any more, for somebody who holds less needs the room."""
 
 
+class Evicted(Protocol):
+    """Hears of a session that holds nothing any more, for somebody who holds less needed the room."""
+
+    def __call__(self, session_id: str, /, *, was_waiting: bool) -> None:
+        """``was_waiting``: what it held was to be delivered; otherwise it may have been, and was kept."""
+
+
+def _unheard(session_id: str, /, *, was_waiting: bool) -> None: ...
+
+
 class HomeBytes:
     """The room of one home, which is a part of all."""
 
-    __slots__ = ("_all", "_own")
+    __slots__ = ("_all", "_own", "evicted")
 
-    def __init__(self, all_held: Shares[Forget]) -> None:
+    def __init__(self, all_held: Shares[Forget], evicted: Evicted = _unheard) -> None:
         self._all = all_held
+        self.evicted = evicted
         self._own: Shares[Forget] | None = None
         """None while nothing is held: most homes are idle most of the time."""
 
@@ -77,9 +89,10 @@ class SessionBytes:
 
     def _take(self, least: int) -> bool:
         size = -(-least // STEP) * STEP
-        rooms = self._home.rooms()
-        if not all(self._make_room(shares, size) for shares in rooms):
+        if not all(self._make_room(shares, size) for shares in self._home.rooms()):
             return False
+        # Not those of before: when the last that held something has gone, the home is small again.
+        rooms = self._home.rooms()
         if self._places:
             for place in self._places:
                 place.resize(place.size + size)

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.held_bytes import Forget, HomeBytes
+from ma_signaling.core.held_bytes import Evicted, Forget, HomeBytes
 from ma_signaling.core.home_shares import Crowd
 from ma_signaling.core.outbox import Message, Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
@@ -63,7 +63,8 @@ class Home:
         "timer",
     )
 
-    def __init__(self, remote_id: str, all_held: Shares[Forget]) -> None:
+    def __init__(self, remote_id: str, all_held: Shares[Forget], evicted: Evicted) -> None:
+        """``all_held`` is the room for what waits for all homes; ``evicted`` hears of what has to go."""
         self.remote_id = remote_id
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
@@ -84,7 +85,7 @@ class Home:
         """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
         self.shared_told_at = float("-inf")
         """When it was said last that another server has its certificate as well."""
-        self.held = HomeBytes(all_held)
+        self.held = HomeBytes(all_held, evicted)
         """The room for what its clients have sent, and it has not got, or not answered."""
         self._outbox: Outbox | None = None
         """What waits for it; None while nothing does."""

@@ -30,7 +30,7 @@ class Outbox:
         """Charge ``size`` bytes, which are to wait, to a session of the address ``key``; False: it has its share."""
         held = self._held.get(session_id)
         if held is None:
-            held = SessionBytes(self._home, session_id, key, partial(self.forget, session_id))
+            held = SessionBytes(self._home, session_id, key, partial(self._evict, session_id))
         if not held.add(size):
             return False
         self._held[session_id] = held
@@ -40,6 +40,10 @@ class Outbox:
         """Let a message wait, whether it fits or not: what this server says itself isn't charged."""
         self.messages.append(message)
         self._sessions.add(message[0])
+
+    def _evict(self, session_id: str) -> None:
+        self.forget(session_id)
+        self._home.evicted(session_id, was_waiting=True)
 
     def forget(self, session_id: str) -> None:
         """Forget what waits of a session, but its end."""

@@ -73,6 +73,7 @@ class Registry:
             self._drop,
         )
         self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
+        self._evicted = sessions.evicted
         self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
@@ -137,7 +138,7 @@ class Registry:
 
     def expect(self, remote_id: str) -> Home:
         """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
-        home = self._homes[remote_id] = Home(remote_id, self._held)
+        home = self._homes[remote_id] = Home(remote_id, self._held, self._evicted)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import Home
+from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.session import Negotiation, RemoteSession, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
@@ -13,11 +14,12 @@ from ma_signaling.core.token_bucket import Budget
 class RemoteSessions(SessionTable[RemoteSession]):
     """What this node knows of them, while their homes are connected to it."""
 
-    def __init__(self, settings: Settings, clock: Clock, ended: EndedSessions) -> None:
+    def __init__(self, settings: Settings, clock: Clock, ended: EndedSessions, relay: Relay) -> None:
         super().__init__()
         self._settings = settings
         self._clock = clock
         self._ended = ended
+        self._relay = relay
 
     def attach(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
         """Begin to know of a session of ``home`` with a client of ``node``, with the address ``key``."""
@@ -37,6 +39,13 @@ class RemoteSessions(SessionTable[RemoteSession]):
             self.remove(session)
             home.session_ended(session_id)
             self._ended.add(session_id, home.remote_id)
+
+    def crowd_out(self, session: RemoteSession) -> None:
+        """End a session that makes way for another one of its home; a call that is probably up goes on."""
+        self._relay.crowd_out(session)
+        if session.negotiation is not Negotiation.ANSWERED:
+            session.home.client_left(session.id)
+        self.detach(session.home, session.id)
 
     def client_lost(self, session: RemoteSession) -> None:
         """The node of a session's client is gone: do as if the client's connection had broken."""

@@ -117,11 +117,16 @@ class Session(Negotiating):
             is_taken = self._kept.add(kind, payload)
         else:
             is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
-            if is_taken and not is_answered:
-                self._kept.add(kind, payload)
+            if is_taken and not is_answered and not self._kept.add(kind, payload):
+                self._kept.give_up()
         if is_taken and not is_answered:
             self.client_sent(kind)
         return is_taken
+
+    @property
+    def can_begin_anew(self) -> bool:
+        """Whether all is kept that the client has sent."""
+        return self._kept.is_whole
 
     def begin_anew(self) -> None:
         """Deliver what was kept, in order, to a home that has just been told of the session."""

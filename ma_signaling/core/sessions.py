@@ -54,7 +54,7 @@ class Sessions(SessionTable[Session]):
         self._allowance = session_allowance(settings)
         self.by_client: dict[Connection, Session] = {}
         self.ended = EndedSessions(clock)
-        self.remote = RemoteSessions(settings, clock, self.ended)
+        self.remote = RemoteSessions(settings, clock, self.ended, relay)
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
         self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
@@ -123,6 +123,8 @@ class Sessions(SessionTable[Session]):
             self.opening.await_home(session)
         elif session.negotiation is not Negotiation.ANSWERED:
             session.cancel_timer()
+            if not session.can_begin_anew:
+                self._let_go(session)
 
     def is_busy(self, home: Home) -> bool:
         """Whether one of a home's sessions waits for an answer."""
@@ -141,6 +143,9 @@ class Sessions(SessionTable[Session]):
         elif session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
         if session.negotiation is not Negotiation.ANSWERED:
+            if not session.can_begin_anew:
+                self._let_go(session)
+                return
             if not is_first and session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_REVIVED, session=session.id, remote_id=session.home.remote_id)
             if session.state is not SessionState.PARKED:
@@ -150,6 +155,11 @@ class Sessions(SessionTable[Session]):
             self._announce(session)
             session.begin_anew()
             self.offered(session)
+
+    def _let_go(self, session: Session) -> None:
+        """End an unanswered session that can't begin anew; its client may ask again."""
+        session.client.peer.send(messages.PEER_DISCONNECTED)
+        self.leave(session, End.HOME_LOST)
 
     def suspend(self, session: Session) -> None:
         """An answered session waits until the connection that got its home has proved itself."""
@@ -293,10 +303,23 @@ class Sessions(SessionTable[Session]):
         if isinstance(crowded_out, Session):
             self.crowd_out(crowded_out)
         elif crowded_out is not None:
-            self._relay.crowd_out(crowded_out)
-            if crowded_out.negotiation is not Negotiation.ANSWERED:
-                home.client_left(crowded_out.id)
-            self.remote.detach(home, crowded_out.id)
+            self.remote.crowd_out(crowded_out)
+
+    def evicted(self, session_id: str, /, *, was_waiting: bool) -> None:
+        """Somebody who holds less needed the room for what a client has sent (``held_bytes.Evicted``).
+
+        Nothing is lost in silence: an unanswered session ends if its home has yet to get what is gone. One that was
+        answered goes on, for the call is probably up.
+        """
+        session = self.get(session_id) or self.remote.get(session_id)
+        if session is None or not (was_waiting or session.home.connection is None):
+            return
+        if session.negotiation is Negotiation.ANSWERED:
+            self._report(Event.MESSAGE_DROPPED, reason=home_busy(1).code)
+        elif isinstance(session, Session):
+            self.crowd_out(session)
+        else:
+            self.remote.crowd_out(session)
 
     def crowd_out(self, session: Session) -> None:
         """End a session that makes way for another one of its home; a call that is probably up goes on."""

@@ -82,6 +82,24 @@ class ContestTest(ProofsTestCase):
         assert self.squatter.heard_of("offer") == []
         assert {"type": "client-disconnected", "sessionId": self.session_id} in self.squatter.heard
 
+    def test_what_has_to_make_way_ends_its_session(self) -> None:
+        """Its client hears so from its own node, and the home hears nothing of it but its end."""
+        crowd = []
+        for _ in range(4):
+            crowd.append(self.cluster.client(2, ID, "203.0.113.99"))
+            self.cluster.session(self.squatter, crowd[-1])
+        self.cluster.settle(10)
+        for client in crowd:
+            client.say("offer", data="x" * 60_000)
+        self.cluster.settle()
+        self.client.say("offer", data="x" * 30_000)
+        self.cluster.settle()
+        assert sorted(client.codes() for client in crowd) == [[], [], [], ["home-busy"]]
+        self.squatter.forget()
+        self.fails(1)
+        assert len(self.squatter.heard_of("offer")) == 4
+        assert [world.hub.counts()["clients"] for world in self.cluster.worlds] == [0, 0, 4]
+
     def test_four_are_asked_at_once_wherever_they_are(self) -> None:
         newcomers = [self.cluster.home(number % 3, ID, f"203.0.113.{20 + number}") for number in range(4)]
         self.rounds()

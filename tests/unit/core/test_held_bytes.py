@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core.events import Event
 from ma_signaling.core.held_bytes import (
     MAX_BYTES_IN_ALL,
     MAX_BYTES_OF_HOME,
@@ -108,6 +109,8 @@ class HubTest(SynchronousTestCase):
             client.say("offer", data="x" * 60_000)
         owner.say("offer", data="restart")
         assert not owner.heard
+        assert [event for event in world.reported() if event is Event.MESSAGE_DROPPED]
+        assert [client.heard for client in crowd] == [[]] * 10
         again = world.connect()
         again.say("register-server", remoteId="HOME")
         assert "restart" in [message["data"] for message in again.heard_of("offer")]

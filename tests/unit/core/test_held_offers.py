@@ -42,11 +42,30 @@ class OffersTest(ProvableTestCase):
         assert late.types() == ["peer-disconnected"]
 
     def test_they_are_bounded(self) -> None:
-        """Those that wait and are kept as well count twice."""
+        """Those that wait and are kept as well count twice; of so many none are kept."""
         self.sides()
         for _ in range(5):
             self.client.say("offer", data="x" * 60_000)
-        assert self.client.codes() == ["home-busy"] * 2
+        assert self.client.codes() == ["home-busy"]
+
+    def test_what_has_to_make_way_ends_its_session(self) -> None:
+        """Its client hears so, and the home hears nothing of it but its end."""
+        crowd = []
+        for _ in range(4):
+            crowd.append(self.world.client(PROVABLE, "203.0.113.99"))
+            self.world.session(self.home, crowd[-1])
+        self.sides()
+        for client in crowd:
+            client.say("offer", data="x" * 60_000)
+            client.say("offer", data="x")
+        for _ in range(2):
+            self.client.say("offer", data="x" * 20_000)
+        gone = [client for client in crowd if client.codes() == ["home-busy"]]
+        assert 0 < len(gone) < 4
+        assert self.client.heard == []
+        self.home.forget()
+        self.world.advance(15)
+        assert len(self.home.heard_of("offer")) == 2 + 2 * (4 - len(gone))
 
     def test_our_own_offer_does_not_wait(self) -> None:
         """Those who are asked get it all the same, the holder among them."""

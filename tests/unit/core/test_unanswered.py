@@ -29,6 +29,15 @@ class UnansweredTest(SynchronousTestCase):
         self.home.say("register-server", remoteId="HOME")
         return self.home
 
+    def crowd(self) -> list[FakePeer]:
+        """Return clients of one address that fill what can be kept for the home."""
+        crowd = []
+        for _ in range(4):
+            crowd.append(self.world.client(text="203.0.113.1"))
+            self.world.session(self.home, crowd[-1])
+            crowd[-1].say("offer", data="x" * 60_000)
+        return crowd
+
     def answer(self) -> None:
         self.home.say("answer", sessionId=self.session_id, data="answer")
 
@@ -108,24 +117,81 @@ class UnansweredTest(SynchronousTestCase):
         assert self.client.types() == ["peer-disconnected"]
 
     def test_bounded(self) -> None:
-        """What is beyond 64 KiB isn't delivered again; nothing is kept of a session that has ended."""
+        """Of who has sent more than 64 KiB nothing is kept; nor of a session that has ended."""
         shares = self.world.hub.registry._held
+        for _ in range(6):
+            self.client.say("ice-candidate", data="x" * 10_000)
+        assert 60_000 < shares.used + kept_messages.FREE_BYTES <= kept_messages.MAX_BYTES
+        other = self.world.client()
+        self.world.session(self.home, other)
+        other.say("offer", data="x" * 10_000)
+        self.client.say("ice-candidate", data="x" * 10_000)
+        assert 10_000 < shares.used + kept_messages.FREE_BYTES < 20_000
+        other.goodbye()
+        assert shares.used == 0
+
+    def test_more_than_can_be_kept(self) -> None:
+        """What was delivered once can't be delivered again whole: the client is told when the home breaks."""
         for _ in range(10):
             self.client.say("ice-candidate", data="x" * 10_000)
         assert len(self.home.heard_of("ice-candidate")) == 12
-        assert 60_000 < shares.used + kept_messages.FREE_BYTES <= kept_messages.MAX_BYTES
-        assert len(self.returned().heard_of("ice-candidate")) == 8
-        self.client.goodbye()
-        assert shares.used == 0
+        assert self.client.heard == []
+        assert self.returned().types() == ["registered", "client-disconnected"]
+        assert self.client.types() == ["peer-disconnected"]
+
+    def test_home_that_is_replaced_at_once(self) -> None:
+        """It had more than can be kept, and its heir takes over without a break."""
+        for _ in range(10):
+            self.client.say("ice-candidate", data="x" * 10_000)
+        heir = self.world.connect("192.0.2.1")
+        heir.say("register-server", remoteId="HOME")
+        self.world.advance(20)
+        assert heir.types() == ["registered", "client-disconnected"]
+        assert self.client.types() == ["peer-disconnected"]
+
+    def test_answer_makes_up_for_it(self) -> None:
+        for _ in range(10):
+            self.client.say("ice-candidate", data="x" * 10_000)
+        self.answer()
+        assert self.returned().types() == ["registered"]
+        assert self.client.types() == ["answer"]
+
+    def test_made_way_while_the_home_is_away(self) -> None:
+        """Whose messages wait no longer, since others need the room, hears so at once."""
+        crowd = self.crowd()
+        self.home.breaks()
+        self.client.say("ice-candidate", data="x" * 40_000)
+        told = [client.types() for client in crowd]
+        assert sorted(told) == [[], [], [], ["error"]]
+        (gone,) = (client for client in crowd if client.heard)
+        assert gone.codes() == ["home-busy"]
+        home = self.world.connect("192.0.2.1")
+        home.say("register-server", remoteId="HOME")
+        assert len(home.heard_of("client-connected")) == 4
+        assert len(home.heard_of("client-disconnected")) == 5
+        assert len(home.heard_of("offer")) == 4
+
+    def test_made_way_after_delivery(self) -> None:
+        """Nobody misses what is kept no longer, unless the home breaks."""
+        crowd = self.crowd()
+        self.client.say("ice-candidate", data="x" * 40_000)
+        assert [client.types() for client in crowd] == [[]] * 4
+        self.returned()
+        assert sorted(client.types() for client in crowd) == [[], [], [], ["peer-disconnected"]]
 
     def test_a_crowd_of_unanswered_sessions(self) -> None:
-        """However many, what is sent again at once fits into the home's send buffer."""
+        """However many, what is sent again at once fits into the home's send buffer; the others may ask again."""
+        crowd = []
         for number in range(30):
             client = self.world.client(text=f"198.51.100.{number}")
             self.world.session(self.home, client)
             client.say("offer", data="x" * 60_000)
-        sent = sum(map(len, self.returned().raw))
+            crowd.append(client)
+        home = self.returned()
+        sent = sum(map(len, home.raw))
         assert MAX_BYTES_OF_HOME // 2 < sent < 2 * MAX_BYTES_OF_HOME, sent
+        told = [client.types() for client in crowd].count(["peer-disconnected"])
+        assert told == 30 - len(home.heard_of("offer")) + 1
 
 
 class AnsweredTest(SynchronousTestCase):
