@@ -90,6 +90,7 @@ class Connection:
         "role",
         "silent",
         "since",
+        "spare",
         "why",
     )
 
@@ -125,6 +126,8 @@ class Connection:
         self.hears_errors = True
         """False once a client's session was answered: an ``error`` would end the call in the mobile app."""
         self.bad_messages: SlidingWindow | None = None
+        self.spare: Budget | None = None
+        """What a home may send beyond its sessions' budgets; None while it has sent nothing so."""
         self.gone = False
         self.why = ""
         """What this server has done to end it, for the log."""

@@ -10,13 +10,19 @@ from ma_signaling.core.errors import CloseCode, WireError, rate_limited
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.sliding_window import SlidingWindow
-from ma_signaling.core.token_bucket import Allowance, Budget
+from ma_signaling.core.token_bucket import REMEMBERED_DROPS, Allowance, Budget
 
 MAX_BAD_MESSAGES = 50
 """Unreadable messages within a minute after which a connection is closed."""
 
-MAX_DROPS = 100
+MAX_DROPS = REMEMBERED_DROPS
 """Messages dropped within a minute after which a connection is closed."""
+
+SPARE_OF_ONE = Allowance(20, 200, 64 * 1024, 512 * 1024)
+"""What a home may send beyond its sessions' budgets before it is read from more slowly, whatever others do."""
+
+SPARE_OF_ALL = Allowance(5000, 20_000, 4 * 2**20, 16 * 2**20)
+"""What all homes may send so besides: dropping as much takes 4 % of a processor, and what others need of it."""
 
 
 class OverBudget(Exception):
@@ -60,6 +66,7 @@ class Charges:
         self._clock = clock
         self._report = report
         self._closer = closer
+        self._spare = Budget(SPARE_OF_ALL, clock.seconds())
 
     def charge(self, connection: Connection) -> None:
         """Charge a connection for one message. Raises ``OverBudget``."""
@@ -76,7 +83,7 @@ class Charges:
         try:
             self.charge(connection)
         except OverBudget as over:
-            self.exceeded(connection, over.budget, is_silent=not connection.hears_errors)
+            self.exceeded(connection, over.budget, 0, is_silent=not connection.hears_errors)
             return False
         return True
 
@@ -92,25 +99,39 @@ class Charges:
         else:
             self.charge(connection)
 
-    def exceeded(self, connection: Connection, budget: Budget, *, is_silent: bool = False) -> None:
+    def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool = False) -> None:
         """Tell a connection, at most once a second, that a message was dropped; close it after too many.
 
         Until it is within its budget again, nothing more of it is taken in: parsing what is dropped costs time too.
-        ``is_silent``: tell it nothing, since an ``error`` would do harm.
+        Not so a home beyond the budget of a session, whose other sessions would wait for that one: it is read on, until
+        what it sends in vain costs too much in all (``size`` bytes more). ``is_silent``: tell it nothing, since an
+        ``error`` would do harm.
         """
         self._report(Event.LIMIT_HIT, limit="messages")
         now = self._clock.seconds()
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
-        is_flood = budget.has_dropped(now, MAX_DROPS)
-        if is_flood and (connection.remote_id is None or budget is connection.budget):
+        if connection.remote_id is not None and budget is not connection.budget:
+            wait = self._wait_of_home(connection, now, size)
+        elif budget.has_dropped(now, MAX_DROPS):
             self._closer.end(
                 connection, closed(CloseCode.RATE_LIMITED, "Rate limited", None if is_silent else error)
             )
             return
-        connection.peer.pause_reading(budget.wait())
+        else:
+            wait = budget.wait()
+        if wait > 0:
+            connection.peer.pause_reading(wait)
         if not is_silent and budget.may_tell(now):
             connection.peer.send(messages.error(error))
+
+    def _wait_of_home(self, home: Connection, now: float, size: int) -> float:
+        """Return how long not to read from a home that has sent a message in vain; 0: it may go on."""
+        if home.spare is None:
+            home.spare = Budget(SPARE_OF_ONE, now)
+        if home.spare.spend(now, size) or self._spare.spend(now, size):
+            return 0.0
+        return home.spare.wait()
 
 
 def control_allowance(settings: Settings) -> Allowance:

@@ -112,7 +112,8 @@ class Router:
             else:
                 self._report(Event.MESSAGE_DROPPED, reason=refused.error.code)
         except OverBudget as over:
-            self._charges.exceeded(connection, over.budget, is_silent=not _hears(connection, kind))
+            is_silent = not _hears(connection, kind)
+            self._charges.exceeded(connection, over.budget, len(payload), is_silent=is_silent)
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
         """Yield the traffic by message type; "other": unknown types, and what isn't a message."""

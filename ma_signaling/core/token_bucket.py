@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
-from ma_signaling.core.sliding_window import SlidingWindow
+from ma_signaling.core.sliding_window import MINUTE
+
+REMEMBERED_DROPS = 100
+"""The latest messages beyond a budget that are remembered."""
 
 
 class Allowance:
@@ -30,8 +34,8 @@ class Budget:
         self._bytes = allowance.byte_burst
         self._at = now
         self._told_at = -inf
-        self._drops: SlidingWindow | None = None
-        """Of the last minute; None while there was none."""
+        self._drops: deque[float] | None = None
+        """When the latest came; None while there was none."""
 
     def spend(self, now: float, size: int, count: int = 1) -> bool:
         """Charge one message of ``size`` bytes; False: it is beyond the budget and wasn't charged, drop it.
@@ -58,12 +62,13 @@ class Budget:
 
     def _dropped(self, now: float) -> None:
         if self._drops is None:
-            self._drops = SlidingWindow()
-        self._drops.add(now)
+            self._drops = deque(maxlen=REMEMBERED_DROPS)
+        self._drops.append(now)
 
     def has_dropped(self, now: float, most: int) -> bool:
-        """Return whether ``most`` messages or more were dropped within the last minute."""
-        return self._drops is not None and self._drops.wait(now, most) > 0
+        """Return whether ``most`` messages (``REMEMBERED_DROPS`` at most) were dropped within the last minute."""
+        drops = self._drops
+        return drops is not None and len(drops) >= most and now - drops[-most] < MINUTE
 
     def wait(self) -> float:
         """Return the seconds from the last ``spend`` until another message may come."""

@@ -100,6 +100,8 @@ class FakePeer:
         """The payloads of the WebSocket pings."""
         self.closed: tuple[int, str] | None = None
         """The code and the reason of the closing handshake that the hub began."""
+        self.pauses: list[float] = []
+        """For how long it was not to be read from, each time."""
         self.dropped = False
         self.congested = False
         self.left = False
@@ -132,7 +134,8 @@ class FakePeer:
         self._hub.end(self.connection, MAKE_WAY)
 
     def pause_reading(self, seconds: float) -> None:
-        """Be read on: a test says what it says at once."""
+        """Be read on all the same: a test says what it says at once."""
+        self.pauses.append(seconds)
 
     def after_reading(self, call: Callable[[], None]) -> None:
         """Be judged after what it has said by now: at once, as far as the test's clock can tell."""

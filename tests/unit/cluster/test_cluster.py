@@ -205,6 +205,24 @@ class LimitTest(SynchronousTestCase):
         assert cluster.worlds[1].hub.own_counts()["clients"] == 1
         assert [client.types() for client in crowd] == 2 * [["answer"]]
 
+    def test_a_home_that_floods_one_session_of_many(self) -> None:
+        """Its own node charges it, and reads on: what it sends in the others is delivered."""
+        cluster = Cluster(2)
+        home = cluster.home(0)
+        home.forget()
+        clients, session_ids = [], []
+        for _ in range(20):
+            clients.append(cluster.client(1))
+            session_ids.append(cluster.session(home, clients[-1]))
+        for _ in range(50):
+            for _ in range(20):
+                home.say("ice-candidate", sessionId=session_ids[0], data={})
+            for session_id in session_ids[1:]:
+                home.say("ice-candidate", sessionId=session_id, data={})
+        cluster.settle()
+        assert home.pauses == []
+        assert [len(client.heard_of("ice-candidate")) for client in clients] == [200] + [50] * 19
+
     def test_home_does_not_read(self) -> None:
         cluster = Cluster()
         home = cluster.home(0)

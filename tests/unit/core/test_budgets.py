@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.memory_hub import FakePeer, World
@@ -78,6 +80,57 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert self.home.closed is None
         self.home.say("answer", sessionId=other_id, data={})
         assert other.types() == ["answer"]
+
+    def party(self) -> list[tuple[FakePeer, str]]:
+        """Open twenty sessions with the home."""
+        return [self.open() for _ in range(20)]
+
+    def test_a_home_that_floods_one_session_of_many(self) -> None:
+        """It is read on: all that it sends in the others is delivered, and at once."""
+        (flooded, flooded_id), *others = self.party()
+        for _ in range(50):
+            for _ in range(100):
+                self.home.say("ice-candidate", sessionId=flooded_id, data={})
+            for _, session_id in others:
+                self.home.say("ice-candidate", sessionId=session_id, data={})
+        assert self.home.pauses == []
+        assert len(flooded.heard) == 199
+        assert [len(client.heard) for client, _ in others] == [50] * 19
+
+    def test_a_client_that_floods_one_session_of_many(self) -> None:
+        """It is read more slowly, and closed; nobody else is."""
+        (flooding, _), *others = self.party()
+        for _ in range(400):
+            flooding.say("ice-candidate", data={})
+        for client, _ in others:
+            client.say("ice-candidate", data={})
+        assert len(self.home.heard) == 200 + 19 + 1
+        assert flooding.pauses
+        assert flooding.closed == (4029, "Rate limited")
+        assert [peer.pauses for peer in (self.home, *(client for client, _ in others))] == [[]] * 20
+
+    def test_a_flood_that_costs_too_much_in_all(self) -> None:
+        """Homes that send on and on are read more slowly; one that sends a little more than it may isn't."""
+        floods = [("ice-candidate", "x", 25_000), ("offer", "x" * 60_000, 400)]
+        for kind, data, count in floods:
+            self.setUp()
+            _, session_id = self.open()
+            payload = json.dumps({"type": kind, "sessionId": session_id, "data": data}).encode()
+            for _ in range(count):
+                self.home.say_bytes(payload)
+            assert max(self.home.pauses) <= 1
+            assert self.home.closed is None
+            other = self.world.home("OTHER")
+            client = self.world.client("OTHER")
+            other_id = self.world.session(other, client)
+            for _ in range(2 * 199):
+                other.say("ice-candidate", sessionId=other_id, data={})
+            assert other.pauses == []
+            self.home.pauses.clear()
+            self.world.advance(10)
+            for _ in range(9 if data == "x" else 2):
+                self.home.say_bytes(payload)
+            assert self.home.pauses == []
 
     def test_flood_of_pings(self) -> None:
         """Defect 15."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.reading import MAX_STEPS
@@ -159,6 +160,20 @@ class FramesTest(SynchronousTestCase):
         self.client.send(frame(PING, b"x") * 500)
         self.server.advance(55)
         assert self.client.close_code() == 4029
+
+    def test_a_home_is_read_on_beyond_the_budget_of_a_session(self) -> None:
+        """Its other sessions don't wait for that one, but for its share of some turns."""
+        home = self.server.home()
+        sessions = [self.server.session(home) for _ in range(2)]
+        flood, last = (
+            frame(TEXT, orjson.dumps({"type": "ice-candidate", "sessionId": session_id, "data": 1}))
+            for _, session_id in sessions
+        )
+        home.transport.protocol.dataReceived(flood * 5000 + last)
+        for _ in range(5000 // MAX_STEPS + 1):
+            self.server.clock.advance(0)
+        assert [len(client.heard()) for client, _ in sessions] == [199, 1]
+        assert home.transport.producerState == "producing"
 
     def test_beyond_the_budget_pongs_are_found(self) -> None:
         """Whoever sends more than it may is read slowly; what it has answered is read before it is judged."""
