@@ -74,8 +74,16 @@ class Charges:
             raise OverBudget(connection.budget)
 
     def charge_late(self, connection: Connection, size: int) -> None:
-        """Charge a connection for the bytes of what is ignored, as its session has ended. Raises ``OverBudget``."""
-        if not connection.budget.spend(self._clock.seconds(), size, 0):
+        """Charge a connection for the bytes of what is ignored, as its session has ended. Raises ``OverBudget``.
+
+        A home is only read from more slowly: it may be answering what a guest sent before it left.
+        """
+        now = self._clock.seconds()
+        if connection.remote_id is not None:
+            wait = self._wait_of_home(connection, now, size)
+            if wait > 0:
+                connection.peer.pause_reading(wait)
+        elif not connection.budget.spend(now, size, 0):
             raise OverBudget(connection.budget)
 
     def charge_control_frame(self, connection: Connection) -> bool:

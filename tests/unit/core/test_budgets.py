@@ -169,23 +169,34 @@ class MessageBudgetsTest(SynchronousTestCase):
             assert peer.closed == (4029, "Rate limited"), message
 
     def test_flood_for_sessions_that_have_ended(self) -> None:
-        """What comes late is ignored, however often, but its bytes cost the connection."""
-        client, session_id = self.open()
-        client.goodbye()
-        again, earlier = self.open()
-        again.say("connect-request", remoteId="HOME")
-        self.world.session(self.home, again)
-        for peer, name in ((again, earlier), (self.home, session_id)):
-            message = {"type": "ice-candidate", "sessionId": name, "data": "x" * 60_000}
-            for _ in range(8):
-                peer.say(**message)
-            self.world.advance(8)
-            for _ in range(8 + 99):
-                peer.say(**message)
-            assert peer.closed is None, name
-            peer.say(**message)
-            assert peer.closed == (4029, "Rate limited"), name
-            assert "rate-limited" not in peer.codes()
+        """What comes late is ignored, however often, but its bytes cost a client's connection."""
+        client, earlier = self.open()
+        client.say("connect-request", remoteId="HOME")
+        self.world.session(self.home, client)
+        message = {"type": "ice-candidate", "sessionId": earlier, "data": "x" * 60_000}
+        for _ in range(8):
+            client.say(**message)
+        self.world.advance(8)
+        for _ in range(8 + 99):
+            client.say(**message)
+        assert client.closed is None
+        client.say(**message)
+        assert client.closed == (4029, "Rate limited")
+        assert "rate-limited" not in client.codes()
+
+    def test_guests_that_leave_before_their_offers_are_answered(self) -> None:
+        """The home answers one after the other, and goes on when they have left: that costs it nothing."""
+        for _ in range(20):
+            client, session_id = self.open()
+            for _ in range(200):
+                client.say("offer", data={})
+            client.goodbye()
+            for _ in range(200):
+                self.home.say("answer", sessionId=session_id, data="x" * 4000)
+            self.world.advance(0.5)
+        assert self.home.closed is None
+        assert self.home.codes() == []
+        assert self.home.pauses == []
 
     def test_a_slow_drip_beyond_a_budget(self) -> None:
         """A hundred messages dropped within a minute are a flood; fewer aren't, for however long."""
