@@ -107,6 +107,11 @@ class Home:
         self.state = HomeState.AWAY
         return connection
 
+    @property
+    def is_awaited_first(self) -> bool:
+        """Whether it is expected back though no connection has held it since this server started."""
+        return self.state is HomeState.AWAY and not self.former
+
     def its_crowd(self) -> Crowd:
         """Return who talks to it, to count one more."""
         if self.crowd is None:

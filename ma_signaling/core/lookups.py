@@ -77,19 +77,22 @@ class Lookups:
         if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id)
             self._directory.look_up(remote_id)
-        if home is None or home.state is HomeState.GIVEN_UP:
-            return self._unknown(address, remote_id)
+        if home is None or home.state is HomeState.GIVEN_UP or home.is_awaited_first:
+            return self._unknown(address, remote_id, home)
         if home.state is HomeState.LOOKED_UP:
             home.asked_by(address)
         return home
 
-    def _unknown(self, address: ClientAddress, remote_id: str) -> Home | None:
+    def _unknown(self, address: ClientAddress, remote_id: str, home: Home | None) -> Home | None:
         """Return a home that may be on its way back since this server started; count a guess where none is."""
         if not self.start_grace.is_on():
             self.count_guess(address, remote_id)
-        elif self.start_grace.may_wait(address.key):
-            return self._registry.await_first(remote_id, self.start_grace.ends_in())
-        return None
+            return None
+        if not self.start_grace.may_wait(address.key):
+            return None
+        if home is not None and home.is_awaited_first:
+            return home
+        return self._registry.await_first(remote_id, self.start_grace.ends_in())
 
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
@@ -107,9 +110,13 @@ class Lookups:
         if home is None or home.state is not HomeState.LOOKED_UP:
             return
         grace, sessions = self.start_grace, self._sessions.of(home)
-        if is_sure and grace.is_on() and any(grace.may_wait(session.key) for session in sessions):
-            self._registry.await_first(remote_id, grace.ends_in())
-            return
+        if is_sure and grace.is_on():
+            too_many = [session for session in sessions if not grace.may_wait(session.key)]
+            if len(too_many) < len(sessions):
+                for session in too_many:
+                    self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+                self._registry.await_first(remote_id, grace.ends_in())
+                return
         blocked = set()
         for asker in (home.askers or {}).values() if is_sure else ():
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core import start_grace
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -101,6 +102,16 @@ class OrderTest(SynchronousTestCase):
             assert cluster.worlds[node].hub.limits.counts()["failedLookupTracked"] == 1
         cluster.settle(25)
         assert [world.hub.registry.find("INVENTED") for world in cluster.worlds] == [None, None]
+
+    def test_those_who_wait_after_a_start_are_bounded(self) -> None:
+        """Also where they ask for one home while the other nodes are asked."""
+        self.patch(start_grace, "MAX_WAITING", 3)
+        cluster = Cluster(2, start_grace=75)
+        clients = [cluster.worlds[1].connect(STRANGER) for _ in range(4)]
+        for client in clients:
+            client.say("connect-request", remoteId="INVENTED")
+        cluster.settle()
+        assert [client.codes() for client in clients] == [[], [], [], ["server-not-found"]]
 
     def test_no_guesses_while_a_node_is_missed(self) -> None:
         cluster = Cluster(2)

@@ -83,5 +83,12 @@ class StartGraceTest(SynchronousTestCase):
         assert [client.codes() for client in clients] == [[], [], [], [NOT_FOUND]]
         assert self.world.client("HOME", "203.0.113.9").heard == []
 
+    def test_bounded_for_one_home(self) -> None:
+        """As many may wait for one as for several."""
+        self.patch(start_grace, "MAX_WAITING", 3)
+        clients = [self.world.client("HOME") for _ in range(4)]
+        assert [client.codes() for client in clients] == [[], [], [], [NOT_FOUND]]
+        assert self.world.client("HOME", "203.0.113.9").heard == []
+
     def test_off(self) -> None:
         assert World(start_grace=0).client().codes() == [NOT_FOUND]
