@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -45,11 +46,19 @@ class Report(Protocol):
     def __call__(self, event: Event, /, **details: object) -> None: ...
 
 
-def each_of(*reports: Report) -> Report:
+class Reporter(Protocol):
+    """Who hears of events."""
+
+    def take(self, event: Event, details: Mapping[str, object]) -> None:
+        """Take an event and its details; return quickly, and never raise."""
+
+
+def each_of(*reporters: Reporter) -> Report:
     """Return a report that passes each event to all of these."""
+    takes = [each.take for each in reporters]
 
     def report(event: Event, /, **details: object) -> None:
-        for each in reports:
-            each(event, **details)
+        for take in takes:
+            take(event, details)
 
     return report

@@ -177,6 +177,12 @@ class Grace:
     def dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait anew."""
         sessions = self._sessions.of(home)
+        if not sessions:
+            # Nearly every home that leaves.
+            self._suspension.forget(home)
+            self._drop(home)
+            home.forget_messages()
+            return
         ended = [session for session in sessions if session.id not in home.suspended]
         is_over = len(ended) == len(sessions)
         try:

@@ -156,6 +156,8 @@ class Contests:
         That a newcomer gets it may vacate another one in turn: one after the other, for a chain of them may be longer
         than the stack is deep.
         """
+        if remote_id not in self.by_remote_id:
+            return
         self._vacated.append(remote_id)
         if len(self._vacated) == 1:
             run_all(self._pass_on())

@@ -98,7 +98,7 @@ class EventLog:
         self._budget = LineBudget(clock, self._tell_left_out)
         self._log = Logger(namespace="ma_signaling")
 
-    def __call__(self, event: Event, /, **details: object) -> None:
+    def take(self, event: Event, details: Mapping[str, object]) -> None:
         """Log one event; never raises, whatever the details are."""
         try:
             self.write(event, details)

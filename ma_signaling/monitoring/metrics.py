@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -93,7 +93,7 @@ class Metrics:
         self._connected_sum = 0.0
         self._watched: list[Callable[[], Iterable[Metric | Histogram]]] = [self._counted, _build]
 
-    def __call__(self, event: Event, /, **details: object) -> None:
+    def take(self, event: Event, details: Mapping[str, object]) -> None:
         """Count one event, whatever its details are."""
         if event in _COUNTED:
             self._events[event] += 1

@@ -9,6 +9,7 @@ from twisted.internet import reactor as installed_reactor
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
+from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
@@ -32,7 +33,7 @@ class EchoProtocol(SignalingProtocol):
 def main() -> None:
     """Serve until killed; the first line of output says that it listens."""
     reactor: Any = installed_reactor
-    report = EventLog(SETTINGS.log_addresses, reactor)
+    report = each_of(EventLog(SETTINGS.log_addresses, reactor))
     hub = Hub(SETTINGS, reactor, report, Access())
     factory = make_factory(hub, SETTINGS, report, reactor, Metrics(), Readiness())
     factory.protocol = with_fast_path(EchoProtocol, factory)

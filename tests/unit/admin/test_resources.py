@@ -8,7 +8,7 @@ from itertools import count
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from ma_signaling.core.events import Event
+from ma_signaling.core.events import Event, each_of
 from ma_signaling.monitoring import log_writer
 from ma_signaling.transport import slices
 from tests.support.admin_case import AdminTestCase
@@ -263,8 +263,10 @@ class TraceTest(AdminTestCase):
         assert transport.value().startswith(b"HTTP/1.1 200 ")
         transport.clear()
         address = self.hub.connections()[0].address
-        self.followers(Event.HOME_LOST, connection="c1", remote_id="HOME", address=address, lasted=1.5)
-        self.followers(Event.HOME_LOST, connection="c2", remote_id="OTHER", lasted=1.5)
+        each_of(self.followers)(
+            Event.HOME_LOST, connection="c1", remote_id="HOME", address=address, lasted=1.5
+        )
+        each_of(self.followers)(Event.HOME_LOST, connection="c2", remote_id="OTHER", lasted=1.5)
         (line,) = [line for line in transport.value().split(b"\r\n") if line.startswith(b"{")]
         assert json.loads(line) == {
             "time": self.wall,
@@ -276,7 +278,7 @@ class TraceTest(AdminTestCase):
         }
         transport.dataBuffer = b"x" * 300_000
         transport.clear()
-        self.followers(Event.PEER_CLOSED, connection="c1", code=1013)
+        each_of(self.followers)(Event.PEER_CLOSED, connection="c1", code=1013)
         assert transport.value() == b"", "who doesn't read misses something"
         channel.connectionLost(Failure(ConnectionDone()))
         assert len(self.followers) == 0
@@ -285,7 +287,7 @@ class TraceTest(AdminTestCase):
         """Its next connection is followed as well, and its last one no longer."""
         heard: list[bytes] = []
         stop = self.followers.follow({"HOME", "c1"}, heard.append)
-        told = self.followers
+        told = each_of(self.followers)
         told(Event.HOME_LOST, connection="c1", remote_id="HOME", lasted=1.5, why="")
         told(Event.PEER_CLOSED, connection="c1", code=1013)
         told(Event.HOME_RETURNED, connection="c2", remote_id="HOME", told=True)

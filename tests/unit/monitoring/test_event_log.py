@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.events import Event
+from ma_signaling.core.events import Event, each_of
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.log_writer import LogWriter
@@ -30,7 +30,7 @@ class LogTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = FakeClock()
-        self.log = EventLog("network", self.clock)
+        self.log = each_of(EventLog("network", self.clock))
         self.file = io.StringIO()
 
     def _observe(self, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.events import Event
+from ma_signaling.core.events import Event, each_of
 from ma_signaling.monitoring.metrics import Metrics
 from tests.support.memory_server import CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 from tests.support.metrics_text import Samples, parse
@@ -146,7 +146,7 @@ class CountingTest(SynchronousTestCase):
         for event in Event:
             metrics = Metrics()
             before = metrics.text()
-            metrics(event, code=1, reason="r", outcome="o", limit="l", mistake="m")
+            each_of(metrics)(event, code=1, reason="r", outcome="o", limit="l", mistake="m")
             only_logged = event in FOR_THE_LOG_ONLY
             self.assertEqual(
                 re.sub(rb"process_.*", b"", metrics.text()) == re.sub(rb"process_.*", b"", before),
