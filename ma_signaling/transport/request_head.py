@@ -16,6 +16,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/(\d)\.(\d)" % _TOKEN)
 _FIELDS = re.compile(rb"(?:\r\n%b:[^\r\n\0]*)*" % _TOKEN)
 _FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
+"""One of these, once all are known to be without fault."""
 
 _STRAY = re.compile(rb"\0|(?<!\r)\n|\r[^\n]")
 """What no head may have: NUL, and CR or LF without the other (RFC 9112 section 2.2, RFC 9110 section 5.5)."""
