@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ KINDS = {"unit": "unit", "model": "long"}
 OUTSIDE = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "socket.bind", "socket.connect"}
 MAX_SECONDS = 5.0
 """Of the processor's time, which doesn't depend on what else the machine does; ten times what any unit takes."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has what it runs in the background ignore it, and so would all servers that tests stop by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _is_unit = False
 _went_outside: set[str] = set()

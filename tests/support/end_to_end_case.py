@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -34,6 +35,8 @@ class EndToEndTestCase(SynchronousTestCase):
                 with loopback_only():
                     asyncio.run(bounded(server))
                 server.stop()
+            except SkipTest:
+                raise
             except Exception as error:
                 story = f"{traceback.format_exc()}\n--- the server's log ---\n{server.log()}"
                 raise self.failureException(story) from error
