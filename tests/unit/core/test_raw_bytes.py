@@ -156,7 +156,7 @@ class KeysTest(SynchronousTestCase):
         if isinstance(last.get("sessionId"), str):
             assert first["sessionId"] == last["sessionId"], sent
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=500, deadline=None)
     @given(PAYLOADS)
     def test_any_message(self, payload: bytes) -> None:
         try:
