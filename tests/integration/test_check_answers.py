@@ -130,14 +130,14 @@ class AnswersTest(SynchronousTestCase):
 
     def test_silence(self) -> None:
         with Answering(b"") as server:
-            assert run(ID, "--url", server.url, "--timeout", "0.3") == (
+            assert run(ID, "--url", server.url, "--timeout", "1") == (
                 3,
-                "UNKNOWN - the server does not answer within 0.3 seconds",
+                "UNKNOWN - the server does not answer within 1 seconds",
             )
         with Answering(b"HTTP/1.1 200 OK\r\n") as server:
-            assert run(ID, "--url", server.url, "--timeout", "0.3") == (
+            assert run(ID, "--url", server.url, "--timeout", "1") == (
                 3,
-                "UNKNOWN - the server does not finish its answer within 0.3 seconds",
+                "UNKNOWN - the server does not finish its answer within 1 seconds",
             )
 
     def test_errors(self) -> None:
@@ -159,7 +159,7 @@ class AnswersTest(SynchronousTestCase):
         goodbye = b"\x88\x0a\x0f\xa0bye\x1b[31m"
         for late, early, options, status, line in (
             (said(type="connected", sessionId="S", remoteId="B"), b"", (), 2, "about another home: B"),
-            (b"", connected, ("--timeout", "0.5"), 2, "says nothing of the home within 0.5 seconds"),
+            (b"", connected, ("--timeout", "1"), 2, "says nothing of the home within 1 seconds"),
             (b"", said(server_version="2.10.0"), (), 3, "a Music Assistant answers here"),
             (b"", goodbye, (), 3, "the server closed the connection (4000, bye?[31m)"),
             (connected + goodbye, b"", (), 3, "the server closed the connection (4000, bye?[31m)"),

@@ -45,7 +45,7 @@ class ClockStepTest(TlsProcessTestCase):
     def test_steps(self) -> None:
         """A home, a grace, a parked request and a renewal are pending."""
         tls = ("--tls-cert", str(self.certificate), "--tls-key", str(self.key), "--port", str(self.tls_port))
-        pings = ("--ping-interval", "1.5", "--grace", "4", "--park", "3")
+        pings = ("--ping-interval", "2", "--grace", "4", "--park", "3")
         with self.stepped_server(*tls, *pings, plain="--http-port") as server:
             for seconds in (-HOUR, HOUR):
                 serial = AUTHORITY.issue(self.certificate, self.key)

@@ -20,7 +20,9 @@ from tests.support.cluster_peers import (
 )
 from tests.support.nats_servers import obstacle
 
-NOTICED_WITHIN = 10.0
+NOTICED_WITHIN = 20.0
+"""A node is silent for 7 s before it is taken for dead."""
+
 OWNER_WITHIN = 30.0
 
 

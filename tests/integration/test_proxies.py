@@ -19,7 +19,7 @@ from tests.support.proxy_processes import Proxy
 from tests.support.server_process import ServerProcess
 
 WITHIN = 30.0
-IDLE = 2
+IDLE = 3
 """For how many seconds the proxies leave a silent WebSocket open in these tests."""
 
 FORGED = {

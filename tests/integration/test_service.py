@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from ssl import SSLContext, create_default_context
@@ -27,7 +26,6 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.monitoring.readiness import MAX_LAG_SECONDS
 from ma_signaling.runtime.listening import BACKLOG
 from ma_signaling.runtime.service import make_service
-from ma_signaling.runtime.shutdown import BATCH_SECONDS
 from tests.support.certificates import Authority, make_certificate
 
 WITHIN = 10.0
@@ -186,17 +184,6 @@ def test_bad_endpoint(port: str) -> None:
     service = make_service(Settings(port=(port,)), running)
     with pytest.raises(CannotStart, match="cannot listen on"):
         service.privilegedStartService()
-
-
-@pytest_twisted.ensureDeferred
-async def test_goodbyes_come_in_a_rhythm(running: Running) -> None:
-    """Defect 24."""
-    clients = [await running.connect() for _ in range(60)]
-    started = time.monotonic()
-    await running.service.stopService()
-    assert time.monotonic() - started > BATCH_SECONDS
-    for client in clients:
-        assert await client.next() == 1012
 
 
 @pytest_twisted.ensureDeferred

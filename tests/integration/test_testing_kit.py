@@ -21,7 +21,7 @@ class FaultTest(TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        options = ("--ready-timeout", "0.3", "--ping-interval", "1")
+        options = ("--ready-timeout", "0.3", "--ping-interval", "2")
         cls.server = cls.enterClassContext(ServerProcess(*options))
 
     def play(self, scenario: Callable[[str], Awaitable[None]]) -> None:

@@ -12,7 +12,8 @@ from ma_signaling.testing import STEP_WITHIN, Peer, eventually
 from tests.support.server_process import ServerProcess
 
 WITHIN = 120.0
-WHOLE_WITHIN = 10.0
+WHOLE_WITHIN = 30.0
+"""Half the time after which a node repeats what it holds, unasked."""
 
 Scenario = Callable[[AsyncExitStack], Awaitable[None]]
 
