@@ -5,7 +5,7 @@ from __future__ import annotations
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.address_blocks import fine_blocks_of
 from ma_signaling.core.lru_table import LruTable
-from ma_signaling.core.shares import SharedWindow
+from ma_signaling.core.shared_window import SharedWindow
 from ma_signaling.core.sliding_window import HOUR, SlidingWindow
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ma_signaling.core.address_blocks import blocks_of
-from ma_signaling.core.shares import Place, SharedWindow, Shares
+from ma_signaling.core.shared_window import SharedWindow
+from ma_signaling.core.shares import Place, Shares
 from ma_signaling.core.sliding_window import MINUTE
 
 

@@ -15,7 +15,8 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import MAX_AT_ONCE, Prover
 from ma_signaling.core.proof_session import Asking, Stage
 from ma_signaling.core.remote_id import is_fingerprint
-from ma_signaling.core.shares import Path, SharedWindow, Shares
+from ma_signaling.core.shared_window import SharedWindow
+from ma_signaling.core.shares import Path, Shares
 from ma_signaling.core.sliding_window import MINUTE
 from ma_signaling.core.token_bucket import Allowance
 

@@ -5,13 +5,11 @@ that has most makes way for one that would still have less than it. A party is a
 blocks that it lies in, the widest first: ``("203.0.113.7",)``, or ``("2001:db8:1::/48", "2001:db8:1:2::/64")``. Shares
 are divided between the widest blocks, then within each of them, so that one customer's whole block is no crowd.
 
-What can be taken back is kept in ``Shares``: connections, sessions, bytes that wait. What can't is counted by
-``SharedWindow``: what was started within the last minute or hour.
+This is for what can be taken back: connections, sessions, bytes that wait. ``shared_window`` counts what can't.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -235,82 +233,3 @@ class Shares(Generic[Item]):
             return None
         giver.release()
         return giver.item
-
-
-class _Count:
-    """How many events came from a block of addresses, and from the blocks within it."""
-
-    __slots__ = ("blocks", "events")
-
-    def __init__(self) -> None:
-        self.events = 0
-        self.blocks: dict[Hashable, _Count] = {}
-
-
-class SharedWindow:
-    """Lets events come within any ``seconds``, shared fairly between those from whom they come.
-
-    What has begun can't be taken back. So beyond the capacity those are still let in who have had less than their fair
-    share, until ``ceiling`` events have come in all.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._events: deque[tuple[float, Path]] = deque()
-        self._root = _Count()
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    def admit(self, path: Path, now: float, capacity: int, ceiling: int) -> float:
-        """Count an event and return 0; otherwise return the seconds until one may come. ``capacity`` 0: no limit."""
-        wait = self.wait(path, now, capacity, ceiling)
-        if wait == 0:
-            self.add(path, now)
-        return wait
-
-    def wait(self, path: Path, now: float, capacity: int, ceiling: int) -> float:
-        """Return the seconds until an event may come, 0 if it may come now."""
-        self.forget(now)
-        if 0 < capacity <= len(self._events) and (
-            len(self._events) >= ceiling or not self._is_below_share(path, capacity)
-        ):
-            return self._seconds - (now - self._events[0][0])
-        return 0.0
-
-    def add(self, path: Path, now: float) -> None:
-        """Count an event."""
-        self._events.append((now, path))
-        block = self._root
-        for key in path:
-            block = block.blocks.setdefault(key, _Count())
-            block.events += 1
-
-    def is_idle(self, now: float) -> bool:
-        """Return whether it can be forgotten."""
-        self.forget(now)
-        return not self._events
-
-    def forget(self, now: float) -> None:
-        """Forget what came too long ago."""
-        while self._events and now - self._events[0][0] >= self._seconds:
-            _, path = self._events.popleft()
-            block = self._root
-            for key in path:
-                parent, block = block, block.blocks[key]
-                block.events -= 1
-                if not block.events:
-                    del parent.blocks[key]
-
-    def _is_below_share(self, path: Path, capacity: int) -> bool:
-        """Return whether a party, and each block that it lies in, has had less than its share."""
-        block, share = self._root, float(capacity)
-        for key in path:
-            own = block.blocks.get(key)
-            if own is None:
-                return True
-            share /= len(block.blocks)
-            if own.events >= share:
-                return False
-            block = own
-        return True

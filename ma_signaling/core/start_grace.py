@@ -5,7 +5,7 @@ from __future__ import annotations
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.shares import SharedWindow
+from ma_signaling.core.shared_window import SharedWindow
 
 MAX_WAITING = 5000
 """Clients that may wait at once for homes that have not come yet; as many again for addresses below their share."""

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.shares import Path, Place, SharedWindow, Shares
+from ma_signaling.core.shared_window import SharedWindow
+from ma_signaling.core.shares import Path, Place, Shares
 
 PATHS: list[Path] = [("a",), ("b",), ("c",), ("p", "p1"), ("p", "p2"), ("q", "q1"), ("q", "q2"), ("q", "q3")]
 paths = st.sampled_from(PATHS)
