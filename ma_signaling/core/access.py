@@ -64,7 +64,13 @@ class Access:
 
     def may_connect(self, address: ClientAddress) -> bool:
         """Return whether this address isn't banned."""
-        return address.text not in self.denied.networks and address.text not in self.banned.networks
+        if address.text in self.denied.networks or address.text in self.banned.networks:
+            return False
+        return not address.named or not any(
+            name in networks
+            for name in address.named
+            for networks in (self.denied.networks, self.banned.networks)
+        )
 
     def may_register(self, remote_id: str) -> bool:
         """Return whether a home may register this Remote ID."""

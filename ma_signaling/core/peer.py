@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -27,13 +27,15 @@ class ClientAddress:
 
     ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
     everybody looks the same from here, so that an equal key says nothing. ``is_exempt``: the operator has exempted it
-    from what is counted by address.
+    from what is counted by address. ``named`` are the addresses of which one may be its own, where that can't be told:
+    a ban of any holds.
     """
 
     text: str
     key: str
     shared: bool = False
     is_exempt: bool = False
+    named: tuple[str, ...] = field(default=(), compare=False)
 
     def is_surely(self, other: ClientAddress) -> bool:
         """Return whether both are known to be the same place."""

@@ -200,10 +200,9 @@ def make_factory(
 
     def charge(transport: Any, head: RequestHead) -> float:
         peer = peer_address(transport)
-        client = addresses.of(peer, head.header)
-        # A trusted address that speaks for nobody is this operator's own monitoring.
-        is_own = addresses.socket_key(peer) is None and client.key == addresses.of(peer, lambda _: ()).key
-        return 0.0 if is_own else hub.request(client)
+        # Such as monitoring.
+        is_own = addresses.is_own(peer, head.header)
+        return 0.0 if is_own else hub.request(addresses.of(peer, head.header))
 
     deadlines = Deadlines(reactor)
     site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor)

@@ -30,10 +30,40 @@ _LISTS = (b"x-forwarded-for", b"forwarded")
 
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 
-_PAIR = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|\"((?:[^\"\\]|\\.)*)\")")
+_FORWARDED_TOO = (
+    *(
+        b"via",
+        b"x-forwarded",
+        b"x-forwarded-by",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+    ),
+    *(b"x-forwarded-server", b"x-client-ip", b"x-cluster-client-ip", b"x-original-forwarded-for"),
+    *(b"x-envoy-external-address", b"x-azure-clientip", b"fastly-client-ip", b"fly-client-ip"),
+)
+"""What else proxies add: a trusted one that adds it speaks for somebody, too."""
+
+MAX_HOPS = 32
+"""In one line of a header; and at most ``MAX_LINES`` lines, with ``MAX_FORWARDED`` characters of Forwarded in all."""
+
+MAX_LINES = 8
+
+MAX_FORWARDED = 2048
+
+_PAIR = r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)|\"((?:[^\"\\]|\\.)*+)\")"
 """A parameter of Forwarded: name, and the value as a token or a quoted string (RFC 7239 section 4)."""
 
-_SPACE = re.compile(r"[ \t]*")
+_PART = re.compile(rf"[ \t]*+(?:{_PAIR})?+[ \t]*+([,;]|\Z)")
+"""A parameter, or none, and what ends it."""
+
+_NAMED = re.compile(r"[0-9A-Fa-f.:]{2,}")
+"""What may be an address, in whatever surrounds it."""
+
+_TAIL = 512
+"""Characters at the end of a header, where a proxy adds what it says; the last ``_MAX_NAMED`` addresses there count."""
+
+_MAX_NAMED = 16
 
 
 class ClientAddresses:
@@ -41,7 +71,7 @@ class ClientAddresses:
 
     A forwarding header of a trusted proxy is read as a whole or not at all. Where it can't be read, or two of them
     disagree, one may be the client's own: the client then counts under the proxy's address, like everybody else whose
-    address isn't known.
+    address isn't known. It has no exemption that is the proxy's, and each ban of an address that the headers name.
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
@@ -66,21 +96,28 @@ class ClientAddresses:
         address, is_trusted = self._peer(peer_address)
         names = self._believed(header) if is_trusted else []
         if not names:
-            if not self._claims_to_forward(header):
+            if not (self._claims_to_forward(header) or (is_trusted and self._has_signs(header))):
                 return address
             if not is_trusted:
                 self._report_once(Event.FORWARDING_IGNORED)
-            return _shared(address)
+                return _unknown(address)
+            return _unknown(address, self._named(header))
         client = self._behind(names[0], header(names[0]))
         if client is None or any(self._behind(name, header(name)) != client for name in names[1:]):
             self._report_once(Event.FORWARDING_UNUSABLE)
-            return _shared(address)
+            return _unknown(address, self._named(header))
         return client
 
     def report_unnamed(self, peer_address: str | None, header: Header) -> None:
         """Report once if the peer is a trusted proxy and names no client: then all its clients are one."""
         if self._peer(peer_address)[1] and not self._believed(header):
             self._report_once(Event.CLIENT_NOT_NAMED)
+
+    def is_own(self, peer_address: str | None, header: Header) -> bool:
+        """Return whether a request is this operator's own: a trusted address's, with no sign that it is forwarded."""
+        return self._peer(peer_address)[1] and not (
+            self._claims_to_forward(header) or self._has_signs(header)
+        )
 
     def socket_key(self, peer_address: str | None) -> str | None:
         """Return what a new socket is counted by; None for one of a trusted proxy, which speaks for many, or exempt."""
@@ -113,6 +150,16 @@ class ClientAddresses:
     def _claims_to_forward(self, header: Header) -> bool:
         return any(header(name) for name in self._forwarding)
 
+    def _has_signs(self, header: Header) -> bool:
+        return any(header(name) for name in _FORWARDED_TOO)
+
+    def _named(self, header: Header) -> tuple[str, ...]:
+        """Return the addresses at the ends of the forwarding headers; a proxy that names the client does it there."""
+        ends = (b",".join(header(name))[-_TAIL:].decode("latin-1") for name in self._forwarding)
+        texts = (text for end in ends for text in _NAMED.findall(end)[-_MAX_NAMED:])
+        found = (self._look_up(text) for text in texts if len(text) <= MAX_ADDRESS_CHARACTERS)
+        return tuple({client.text: None for client, _ in filter(None, found)})
+
     def _report_once(self, event: Event) -> None:
         if event not in self._reported:
             self._reported.add(event)
@@ -140,47 +187,46 @@ def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
         # One address. A second, different one is a forgery, and nothing says which.
         yield lines[0] if len(set(lines)) == 1 else ""
         return
-    for line in reversed(lines):
+    left = MAX_FORWARDED
+    for line in reversed(lines[-MAX_LINES:]):
         if name == b"forwarded":
-            hops = parse_forwarded(line)
-            yield from [""] if hops is None else reversed(hops)
+            left -= len(line)
+            yield from reversed(parse_forwarded(line)) if left >= 0 else [""]
         else:
-            yield from reversed(line.split(","))
+            # What is left of so many is no address.
+            yield from reversed(line.rsplit(",", MAX_HOPS))
+    if len(lines) > MAX_LINES:
+        yield ""
 
 
-def parse_forwarded(line: str) -> list[str] | None:
+@lru_cache(maxsize=16)
+def parse_forwarded(line: str) -> Sequence[str]:
     """Return the ``for`` of each element of a Forwarded header, empty where there is none.
 
-    None where the line breaks the grammar of RFC 7239 section 4 anywhere: a client's open quote may have swallowed
-    what a proxy appended.
+    One empty text where there are too many, or the line breaks the grammar of RFC 7239 section 4 anywhere: a client's
+    open quote may have swallowed what a proxy appended.
     """
     elements: list[dict[str, str]] = [{}]
     place = 0
-    while True:
-        place = _skip_space(line, place)
-        if pair := _PAIR.match(line, place):
-            name, token, quoted = pair.groups()
+    while part := _PART.match(line, place):
+        name, token, quoted, end = part.groups()
+        if name is not None:
             if name.lower() in elements[-1]:
-                return None
+                break
             elements[-1][name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted)
-            place = _skip_space(line, pair.end())
-        if place == len(line):
+        if not end:
             return [element.get("for", "") for element in elements]
-        if line[place] == ",":
+        if end == ",":
+            if len(elements) == MAX_HOPS:
+                break
             elements.append({})
-        elif line[place] != ";":
-            return None
-        place += 1
+        place = part.end()
+    return [""]
 
 
-def _skip_space(line: str, place: int) -> int:
-    space = _SPACE.match(line, place)
-    assert space is not None
-    return space.end()
-
-
-def _shared(address: ClientAddress) -> ClientAddress:
-    return replace(address, shared=True)
+def _unknown(proxy: ClientAddress, named: tuple[str, ...] = ()) -> ClientAddress:
+    """Return what a client counts as that can't be told from others behind ``proxy``."""
+    return replace(proxy, shared=True, is_exempt=False, named=named)
 
 
 def parse(text: str) -> IPAddress | None:

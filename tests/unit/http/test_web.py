@@ -266,6 +266,25 @@ class RequestBudgetTest(SynchronousTestCase):
             client.send(self.REQUEST + b"X-Forwarded-For: 198.51.100.%b\r\n\r\n" % address)
             assert client.read_head().startswith(b"HTTP/1.1 " + status)
 
+    def test_an_unnamed_client_of_a_trusted_proxy(self) -> None:
+        """Any header that a proxy adds makes a request somebody else's; without one, it is the operator's own."""
+        for line, statuses in (
+            (b"", [200] * 3),
+            (b'Forwarded: for="x', [200, 429, 429]),
+            (b"X-Real-IP: 198.51.100.1", [200, 429, 429]),
+            (b"X-Forwarded-For: unknown", [200, 429, 429]),
+            (b"X-Forwarded-Proto: https", [200, 429, 429]),
+            (b"Via: 1.1 proxy", [200, 429, 429]),
+            (b'X-Forwarded-For: 198.51.100.1\r\nForwarded: for="x', [200, 429, 429]),
+        ):
+            server = Server(requests_per_minute=1, exempt=(ip_network("127.0.0.1"),))
+            replies = []
+            for _ in statuses:
+                client = server.accept("127.0.0.1")
+                client.send(self.REQUEST + (line + b"\r\n" if line else b"") + b"\r\n")
+                replies.append(Reply(client.transport.value()).status)
+            assert replies == statuses, line
+
 
 class ExemptTest(WebTestCase):
     """Networks that no limit counts."""

@@ -9,8 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.config.sources import load
+from ma_signaling.core.access import Access, parse_denied
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.transport import client_address
 from ma_signaling.transport.client_address import ClientAddresses
 from tests.support.memory_server import Server
 
@@ -25,6 +27,12 @@ def seen(
     loaded = load({name: [value] for name, value in options.items()}, {}).settings
     addresses = ClientAddresses(loaded, nobody_hears)
     return addresses.of(neighbour, lambda name: lines if name == header else ())
+
+
+def seen_by_all(headers: dict[bytes, bytes]) -> ClientAddress:
+    """The client of a request of a trusted proxy with these headers."""
+    addresses = ClientAddresses(Settings(), nobody_hears)
+    return addresses.of("127.0.0.1", lambda name: [headers[name]] if name in headers else ())
 
 
 class ClientAddressTest(SynchronousTestCase):
@@ -86,9 +94,33 @@ class ClientAddressTest(SynchronousTestCase):
         assert behind(b"for=198.51.100.7", b"198.51.100.7") == ClientAddress("198.51.100.7", "198.51.100.7")
 
     def test_a_very_long_list_is_read_from_its_end(self) -> None:
-        for header, hop in ((b"forwarded", b"for="), (b"x-forwarded-for", b"")):
-            line = (hop + b"192.0.2.1,") * 1000 + hop + b"198.51.100.7"
-            assert seen("127.0.0.1", line, header=header).key == "198.51.100.7"
+        line = b"192.0.2.1," * 1000 + b"198.51.100.7"
+        assert seen("127.0.0.1", line).key == "198.51.100.7"
+        assert seen("127.0.0.1", *[b"192.0.2.1"] * 1000, b"198.51.100.7").key == "198.51.100.7"
+        assert (
+            seen("127.0.0.1", *[b","] * 1000, b"for=198.51.100.7", header=b"forwarded").key == "198.51.100.7"
+        )
+
+    def test_no_header_takes_long(self) -> None:
+        """What is longer than any honest one says nothing; so its cost is bounded, and no line is parsed twice."""
+        for header, *lines in (
+            (b"forwarded", b"for=192.0.2.1," * 1000 + b"for=198.51.100.7"),
+            (b"forwarded", b"," * 15_000),
+            (b"forwarded", b";" * 15_000 + b"for=198.51.100.7"),
+            (b"forwarded", *[b";" * 1500 + b"for=127.0.0.1"] * 10),
+            (b"forwarded", *[b"for=127.0.0.1"] * 1000),
+            (b"x-forwarded-for", b"127.0.0.1," * 1000 + b"127.0.0.2"),
+            (b"x-forwarded-for", *[b"127.0.0.1"] * 1000),
+        ):
+            client_address.parse_forwarded.cache_clear()
+            client = seen("127.0.0.1", *lines, header=header)
+            assert client == ClientAddress("127.0.0.1", "127.0.0.1", shared=True), (header, lines[0][:30])
+        client_address.parse_forwarded.cache_clear()
+        server = Server()
+        server.accept("127.0.0.1").send(
+            b"GET /api/check/X HTTP/1.1\r\nHost: h\r\nForwarded: for=198.51.100.7\r\n\r\n"
+        )
+        assert client_address.parse_forwarded.cache_info().misses == 1
 
     def test_ports_brackets_and_zones(self) -> None:
         for value in (b"198.51.100.1:4711", b"::ffff:198.51.100.1"):
@@ -178,6 +210,38 @@ class ClientAddressTest(SynchronousTestCase):
             "127.0.0.1", "127.0.0.1", True
         )
         assert not seen("127.0.0.1").shared
+        for header in (b"x-forwarded-proto", b"via", b"x-client-ip"):
+            assert seen("127.0.0.1", b"https", header=header).shared, header
+            assert not seen("192.0.2.1", b"https", header=header).shared, header
+
+    def test_no_exemption_for_one_who_cannot_be_told(self) -> None:
+        """It is the proxy's own, as is what that asks for itself."""
+        for neighbour in ("127.0.0.1", "192.0.2.1"):
+            assert seen(neighbour, exempt="127.0.0.1,192.0.2.1").is_exempt
+            for header, line in UNTOLD:
+                client = seen(neighbour, line, header=header, exempt="127.0.0.1,192.0.2.1")
+                assert client == ClientAddress(neighbour, neighbour, shared=True), (neighbour, header, line)
+        assert seen("127.0.0.1", b"192.0.2.7", exempt="192.0.2.0/24").is_exempt
+
+    def test_a_ban_holds_for_one_who_cannot_be_told(self) -> None:
+        """Whatever else it writes, the proxy's own word stands at the end of a header."""
+        access = Access()
+        access.denied = parse_denied("203.0.113.8\n2001:db8:9::/48")
+        for banned in ("203.0.113.8", "2001:db8:9::1"):
+            quoted = f'"[{banned}]:80"' if ":" in banned else banned
+            for headers in (
+                {b"x-forwarded-for": banned, b"forwarded": 'for="x'},
+                {b"x-forwarded-for": f"9.9.9.9, {banned}", b"forwarded": "for=1.1.1.1"},
+                {b"forwarded": f'for="x, for={quoted};proto=https;by="127.0.0.1:80"'},
+                {b"forwarded": "," * 15_000 + f"for={quoted}"},
+                {b"x-forwarded-for": "127.0.0.1," * 1000 + banned, b"forwarded": "1.1.1.1," * 1000},
+                {b"x-real-ip": banned},
+            ):
+                client = seen_by_all({name: value.encode() for name, value in headers.items()})
+                assert client.shared, headers
+                assert not access.may_connect(client), headers
+        assert access.may_connect(seen("127.0.0.1", b'for="x', header=b"forwarded"))
+        assert access.may_connect(seen("192.0.2.1", b"203.0.113.8"))
 
     def test_addresses_made_of_ipv4(self) -> None:
         for text in (
@@ -277,6 +341,14 @@ class PrefixTest(SynchronousTestCase):
 
         explore()
 
+
+UNTOLD = [
+    (b"forwarded", b'for="x'),
+    (b"forwarded", b"," * 15_000),
+    (b"x-forwarded-for", b"unknown"),
+    (b"x-real-ip", b"198.51.100.7"),
+]
+"""Headers, each with a line of it, that don't say who the client is."""
 
 APPENDED = [
     b"for=198.51.100.7",
