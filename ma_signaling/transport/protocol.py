@@ -1,14 +1,13 @@
 """One WebSocket connection.
 
 Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what waits to be sent, close codes,
-keep-alive, and the translation between a socket and the core (a ``Peer``).
+keep-alive (``liveness``), and the translation between a socket and the core (a ``Peer``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
@@ -16,7 +15,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ma_signaling.core import messages
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
@@ -24,6 +22,8 @@ from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath, text_frame
+from ma_signaling.transport.guarded import guarded
+from ma_signaling.transport.liveness import Liveness
 from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import Waiting
 
@@ -38,27 +38,9 @@ MOST_FRAMES_AFTER_CLOSE = 50
 
 _log = Logger(namespace="ma_signaling")
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def guarded(method: Method) -> Method:
-    """Let an exception in ``method`` end the connection that it happens on, and nothing else.
-
-    Whoever calls it, Autobahn, Twisted or a timer, would leave the connection open, or others without their turn.
-    """
-
-    @wraps(method)
-    def call(self: SignalingProtocol, *arguments: Any) -> Any:
-        try:
-            return method(self, *arguments)
-        except Exception:  # noqa: BLE001 - whatever it is
-            self.fail(method.__name__)
-
-    return cast("Method", call)
-
 
 @implementer(IHalfCloseableProtocol)
-class SignalingProtocol(AutobahnPath):
+class SignalingProtocol(Liveness):
     """A peer, as the core sees it, on a transport, as Twisted sees it."""
 
     log = SILENCE
@@ -70,15 +52,8 @@ class SignalingProtocol(AutobahnPath):
     place: SocketPlace | None = None
     """Its share of all sockets, until it is open; then ``connection`` has it."""
     deadline: dict[Waiting, float] | None = None
-    _is_silent = False
-    """It has not answered the latest ping of the keep-alive yet."""
     _in_close_frame = False
     _frames_after_close = 0
-    _keep_alive_payload = b""
-    """That of the latest ping of the keep-alive."""
-    _ping_payload = b""
-    """That of the latest ping; empty once it was answered."""
-    _pongs_due = 0
     _send_buffer: SendBuffer | None = None
 
     _take = guarded(AutobahnPath._take)  # noqa: SLF001 - its own, from the class above
@@ -156,22 +131,6 @@ class SignalingProtocol(AutobahnPath):
         if self.connection is not None and self.factory.hub.charge_control_frame(self.connection):
             self.sendPong(payload)
 
-    def onPong(self, payload: bytes) -> None:
-        # Strangers decide how often a home is probed, so the keep-alive's own ping counts however many follow it.
-        if payload == self._keep_alive_payload:
-            self._is_silent = False
-        if payload == self._ping_payload:
-            self._is_silent = False
-            self._ping_payload = b""
-        if self.connection is None:
-            return
-        # A pong that this server has asked for costs nothing: strangers decide how many probes a home must answer.
-        if self._pongs_due > 0:
-            self._pongs_due -= 1
-        elif not self.factory.hub.charge_control_frame(self.connection):
-            return
-        self.factory.hub.pong(self.connection, payload)
-
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         is_first = self.state == self.STATE_OPEN
         self._in_close_frame = True
@@ -241,12 +200,7 @@ class SignalingProtocol(AutobahnPath):
         return self.connection is not None and self.connection.role is Role.HOME
 
     def cut_slow(self) -> None:
-        self._cut("it does not read what it is sent")
-
-    def ping(self, payload: bytes) -> None:
-        self._ping_payload = payload
-        self._pongs_due += 1
-        self.sendPing(payload)
+        self.cut("it does not read what it is sent")
 
     def after_reading(self, call: Callable[[], None]) -> None:
         self.factory.deadlines.after_reading(self, call)
@@ -256,24 +210,6 @@ class SignalingProtocol(AutobahnPath):
 
     def drop(self) -> None:
         self.dropConnection(abort=True)
-
-    @guarded
-    def keep_alive(self, payload: bytes, frames: bytes) -> None:
-        if self._is_silent:
-            self.after_reading(self._cut_if_silent)
-        elif self.state != self.STATE_OPEN:
-            return
-        elif self._ping_payload or self._send_buffer is not None:
-            self._is_silent = True
-            # A peer may answer only the latest ping (RFC 6455 section 5.5.3), so a probe's payload goes with this one.
-            self._keep_alive_payload = self._ping_payload or payload
-            self.ping(self._keep_alive_payload)
-            self.send(messages.PING)
-        else:
-            self._is_silent = True
-            self._keep_alive_payload = self._ping_payload = payload
-            self._pongs_due += 1
-            self.transport.write(frames)
 
     # Within
 
@@ -293,16 +229,6 @@ class SignalingProtocol(AutobahnPath):
         if self._send_buffer is not None:
             self._send_buffer.close()
             self._send_buffer = None
-
-    @guarded
-    def _cut_if_silent(self) -> None:
-        if self._is_silent and self.state == self.STATE_OPEN:
-            self._cut("no answer to a ping")
-
-    def _cut(self, reason: str) -> None:
-        if self.connection is not None:
-            self.factory.hub.cutting(self.connection, reason)
-        self.dropConnection(abort=True)
 
     def _set_deadline(self, seconds: float) -> None:
         self.factory.deadlines.set(self, seconds)
