@@ -194,7 +194,8 @@ class Relay:
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
                 if home.take(session_id, kind, payload, session.key):
-                    session.client_sent(kind)
+                    if kind == "offer":
+                        session.offered()
                 else:
                     about = {"remote_id": home.remote_id, "session": session_id, "type": kind}
                     self._context.send(fields["node"], "busy", **about)

@@ -128,7 +128,8 @@ class Forwarding:
             self._charge_remote(remote, payload)
             sent = messages.for_client(message, payload)
             self._relay.forward(remote, kind, sent, candidate_counts.places(message))
-            remote.home_sent(kind, connection.address)
+            if kind == "answer":
+                remote.answered(connection.address)
         elif self._charge_stray(connection, session_id, payload):
             raise Refused(CLIENT_NOT_FOUND)
 
@@ -154,8 +155,8 @@ class Forwarding:
         if peer.congested:
             self._refuse_busy()
         peer.send(payload)
-        if session.negotiation is not _ANSWERED:
-            session.home_sent(kind, home.address)
+        if kind == "answer" and session.negotiation is not _ANSWERED:
+            session.answered(home.address)
         if session.trace is not None:
             session.trace.home.sent(kind, places, now)
 

@@ -52,15 +52,14 @@ class Negotiating:
         self.place: Place[Session | RemoteSession] | None = None
         """Its share of the home."""
 
-    def client_sent(self, type: str) -> None:
-        """The client has sent a message of this type."""
-        if type == "offer" and self.negotiation is Negotiation.NOTHING:
+    def offered(self) -> None:
+        """The client has sent an offer."""
+        if self.negotiation is Negotiation.NOTHING:
             self.negotiation = Negotiation.OFFERED
 
-    def home_sent(self, type: str, home: ClientAddress) -> None:
-        """The home has sent a message of this type, from this address."""
-        if type == "answer":
-            self.negotiation, self.answered_by = Negotiation.ANSWERED, home
+    def answered(self, home: ClientAddress) -> None:
+        """The home has sent an answer, from this address."""
+        self.negotiation, self.answered_by = Negotiation.ANSWERED, home
 
 
 class Session(Negotiating):
@@ -119,8 +118,8 @@ class Session(Negotiating):
             is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
             if is_taken and not is_answered and not self._kept.add(kind, payload):
                 self._kept.give_up()
-        if is_taken and not is_answered:
-            self.client_sent(kind)
+        if is_taken and kind == "offer":
+            self.offered()
         return is_taken
 
     @property
@@ -135,12 +134,11 @@ class Session(Negotiating):
         for kind, payload in self._kept:
             self.home.forward(self.id, kind, payload)
 
-    def home_sent(self, type: str, home: ClientAddress) -> None:
-        super().home_sent(type, home)
-        if self.negotiation is Negotiation.ANSWERED:
-            self.cancel_timer()
-            self._kept.forget()
-            self.client.hears_errors = False
+    def answered(self, home: ClientAddress) -> None:
+        super().answered(home)
+        self.cancel_timer()
+        self._kept.forget()
+        self.client.hears_errors = False
 
     def forget(self) -> None:
         """End: no deadline is due any more, and nothing is kept."""
