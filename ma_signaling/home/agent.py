@@ -72,7 +72,11 @@ class Agent:
                 while True:
                     began = loop.time()
                     self._shortest = 0.0
-                    code = await self._connection(http)
+                    try:
+                        code = await self._connection(http)
+                    except Exception:  # noqa: BLE001 - whatever it is, the home comes back
+                        _log.exception("The connection to the signaling server failed")
+                        code = None
                     if loop.time() - began >= _STEADY_SECONDS:
                         delay = FIRST_DELAY
                     if code in _TAKEN:

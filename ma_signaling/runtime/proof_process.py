@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -21,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling.core.proof import MAX_AT_ONCE, Asked
+from ma_signaling.core.run_all import run_all
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from ma_signaling.webrtc.means import SECONDS, Means
 
@@ -211,9 +213,11 @@ class ProofProcess(ProcessProtocol):
                 errors=self._last_error(),
             )
         proofs, self._proofs = list(self._proofs.values()), {}
-        for proof in proofs:
-            proof.end("the process that asks for proofs has ended")
-        self.ended.callback(None)
+        why = "the process that asks for proofs has ended"
+        try:
+            run_all(partial(proof.end, why) for proof in proofs)
+        finally:
+            self.ended.callback(None)
 
     # Within
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from secrets import token_bytes
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ma_signaling.core.run_all import run_all
 from ma_signaling.transport.sockets import has_received, received_and_unread
 
 TICK_SECONDS = 0.5
@@ -237,5 +239,4 @@ class KeepAlive(Periodic):
         # Random: only a peer that reads can answer it.
         payload = token_bytes(4)
         frames = self._frames_of(payload)
-        for connection in list(self._slots[self._current]):
-            connection.keep_alive(payload, frames)
+        run_all(partial(each.keep_alive, payload, frames) for each in list(self._slots[self._current]))

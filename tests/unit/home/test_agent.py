@@ -112,6 +112,28 @@ class AgentTest(TestCase):
             self.assertLess(self.waits(lowest, 1013, **taken, retryAfter=1e300), 2 * MAX_RETRY_AFTER)
             self.assertLess(self.waits(lowest, 1013, **taken, retryAfter="300"), 2 * TAKEN_DELAY)
 
+    def test_comes_back_whatever_happens(self) -> None:
+        """No failure ends a home that nobody is there to start again."""
+        attempts = []
+
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            async def connection(_: object) -> int | None:
+                attempts.append(agent)
+                if len(attempts) > 2:
+                    raise asyncio.CancelledError
+                raise RuntimeError
+
+            agent._connection = connection
+            with (
+                mock.patch("random.uniform", return_value=0.0),
+                self.assertLogs("ma_signaling.home.agent", "ERROR"),
+                self.assertRaises(asyncio.CancelledError),
+            ):
+                await agent.run()
+
+        self.play(scenario)
+        self.assertEqual(len(attempts), 3)
+
     def test_nonsense(self) -> None:
         async def scenario(agent: Any, socket: FakeSocket) -> None:
             for text in (

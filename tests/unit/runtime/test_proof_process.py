@@ -199,6 +199,21 @@ class ProcessTest(SynchronousTestCase):
         self.ask()
         assert len(self.reactor.children) == 2
 
+    def test_dies_and_one_who_waits_fails(self) -> None:
+        """The others are told, and so is whoever stops the server."""
+        (_, first), (_, second) = self.ask(), self.ask()
+
+        def fail(reason: str) -> None:
+            raise RuntimeError(reason)
+
+        first.failed = fail  # type: ignore[method-assign]
+        stopped = self.prover.stopService()
+        with self.assertRaises(RuntimeError):
+            self.child.end()
+        assert second.heard == ["the process that asks for proofs has ended"]
+        assert stopped is not None
+        assert stopped.called
+
     def test_hangs(self) -> None:
         """Even where nobody waits for the proof any more."""
         session, contender = self.ask()

@@ -97,6 +97,16 @@ class KeepAliveTest(SynchronousTestCase):
         assert failing.calls == 3
         assert len(self.flushLoggedErrors(RuntimeError)) == 3
 
+    def test_an_exception_keeps_nobody_from_being_pinged(self) -> None:
+        clock: Any = Clock()
+        keepalive, both = KeepAlive(clock, 30, bytes), [Failing(), Failing()]
+        keepalive.startService()
+        for each in both:
+            keepalive.add(each)
+        clock.pump([1] * 30)
+        assert [each.calls for each in both] == [1, 1]
+        self.flushLoggedErrors(RuntimeError)
+
     def test_a_jump_of_the_clock_kills_nobody(self) -> None:
         client = self.server.connect()
         self.advance(30)
