@@ -90,6 +90,7 @@ class Connection:
         "role",
         "silent",
         "since",
+        "spelling",
         "spare",
         "why",
     )
@@ -115,6 +116,8 @@ class Connection:
         """Where it is one of those that have said nothing yet."""
         self.remote_id: str | None = None
         """The Remote ID that it holds."""
+        self.spelling: str | None = None
+        """How it writes the Remote ID that it has asked for last, where that isn't the form it is known by."""
         self.claim: str | None = None
         """The Remote ID that it has asked for; the verdict is pending."""
         self.asking: Asking | None = None

@@ -117,7 +117,7 @@ class Registry:
             if ice_servers is not None:
                 home.keep_ice_servers(ice_servers)
                 self._announcements.refreshed(home)
-            connection.peer.send(messages.registered(remote_id))
+            connection.peer.send(messages.registered(connection.spelling or remote_id))
         elif connection.claim is not None:
             if ice_servers is not None:
                 self.contests.newcomers[connection].ice_servers = ice_servers
@@ -218,7 +218,7 @@ class Registry:
             self.online += 1
             about = {"connection": connection.id, "address": connection.address, "remote_id": remote_id}
             self._report(event, **about, told=how is not None)
-        connection.peer.send(messages.registered(remote_id))
+        connection.peer.send(messages.registered(connection.spelling or remote_id))
         self._announcements.granted(home, is_new=is_first)
         self._grace.returned(home, is_first=is_first, has_proved=has_proved)
         return home

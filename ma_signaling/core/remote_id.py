@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile(r"[A-Z3-79]{26}")
 
 
 def normalise(value: object) -> str:
-    """The Remote ID in ``value`` as it is stored and returned: trimmed, upper case.
+    """The Remote ID in ``value`` as it is returned to its home: trimmed, upper case.
 
     Raises ``Refused`` with ``REMOTE_ID_REQUIRED`` (missing, empty, no string) or ``INVALID_REMOTE_ID``.
     """
@@ -31,14 +31,20 @@ def normalise(value: object) -> str:
     return token.upper()
 
 
-def wanted(value: object) -> str:
-    """Return the Remote ID of the home that ``value`` asks for, as ``normalise`` does.
+def canonical(name: str) -> str:
+    """Return the one form of a normalised Remote ID by which its home is known, whoever writes it in which way.
 
     Music Assistant's settings page shows today's form with hyphens, which the home's own does not have.
     """
-    name = normalise(value)
+    if "-" not in name:
+        return name
     plain = name.replace("-", "")
     return plain if is_fingerprint(plain) else name
+
+
+def wanted(value: object) -> str:
+    """Return the Remote ID that ``value`` means, in its one form. Raises ``Refused`` as ``normalise`` does."""
+    return canonical(normalise(value))
 
 
 def named(text: str) -> str:

@@ -122,7 +122,9 @@ class Router:
         self._charge(connection)
         if connection.role is Role.CLIENT:
             raise Refused(ALREADY_CLIENT)
-        name = remote_id.normalise(message.get("remoteId"))
+        spelling = remote_id.normalise(message.get("remoteId"))
+        name = remote_id.canonical(spelling)
+        connection.spelling = spelling if spelling != name else None
         self._registry.register(connection, name, messages.ice_servers(message))
 
     def _connect_request(self, connection: Connection, message: Message, payload: bytes) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core import messages, remote_id
+from ma_signaling.core.access import parse_allowed, parse_denied
 from ma_signaling.core.errors import BAD_MESSAGE, Refused
-from tests.support.memory_hub import World
+from tests.support.memory_hub import World, address
 
 BAD = [{"type": "error", "error": "Invalid message format", "code": "bad-message"}]
 FINGERPRINT = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -246,5 +247,40 @@ class HyphensTest(SynchronousTestCase):
         world = World()
         world.home("MA-X7K9-P2M4")
         peer = world.connect()
-        peer.say("register-server", remoteId=HYPHENATED)
-        assert peer.forget() == [{"type": "registered", "remoteId": HYPHENATED.upper()}]
+        for _ in range(2):
+            peer.say("register-server", remoteId=HYPHENATED)
+            assert peer.forget() == [{"type": "registered", "remoteId": HYPHENATED.upper()}]
+        for name in (HYPHENATED, FINGERPRINT):
+            world.client(name)
+            assert peer.forget()[-1]["type"] == "client-connected"
+            assert world.is_online(address("198.51.100.1"), remote_id.wanted(name))
+        peer.say("register-server", remoteId="OTHER")
+        assert peer.heard[-1] == {"type": "registered", "remoteId": "OTHER"}
+
+    def test_one_home_however_it_is_written(self) -> None:
+        """Or who asks with hyphens would find somebody else, who need not prove anything."""
+        world = World()
+        home = world.home(FINGERPRINT)
+        stranger = world.connect("203.0.113.1")
+        stranger.say("register-server", remoteId=HYPHENATED)
+        assert stranger.heard == []
+        home.pong()
+        assert stranger.codes() == ["remote-id-taken"]
+        home.goodbye()
+        world.home(HYPHENATED, "203.0.113.2")
+        assert world.hub.counts()["servers"] == 1
+
+    def test_lists(self) -> None:
+        """What they name is meant in either form."""
+        for entry in (HYPHENATED, FINGERPRINT):
+            for name in (HYPHENATED, FINGERPRINT):
+                world = World()
+                world.hub.access.allowed = parse_allowed(entry)
+                peer = world.connect()
+                peer.say("register-server", remoteId=name)
+                assert peer.types() == ["registered"]
+                world.hub.access.allowed = None
+                world.hub.access.denied = parse_denied(entry)
+                for _ in world.hub.enforce_access():
+                    pass
+                assert peer.codes() == ["not-allowed"]
