@@ -90,8 +90,8 @@ class Connection:
         "role",
         "silent",
         "since",
-        "spelling",
         "spare",
+        "spelling",
         "why",
     )
 
@@ -138,6 +138,16 @@ class Connection:
     def session_ended(self, session_id: str) -> None:
         """Remember a session that has ended."""
         self.earlier_sessions = (*self.earlier_sessions[-MAX_EARLIER + 1 :], session_id)
+
+    def means_earlier(self, named: object, current: str | None) -> bool:
+        """Return whether a message with ``named`` as its session ID is for an earlier session than ``current``.
+
+        After many sessions, any other one that is named may be one of those that are remembered no longer.
+        """
+        earlier = self.earlier_sessions
+        if named in earlier:
+            return True
+        return len(earlier) == MAX_EARLIER and isinstance(named, str) and named not in ("", current)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         """Send a home a message of type ``kind``, in one of its sessions."""

@@ -91,7 +91,9 @@ class Forwarding:
 
     def _forward_to_home(self, client: Connection, message: Message, payload: bytes) -> None:
         session = self._session_of(client)
-        if client.earlier_sessions and message.get("sessionId") in client.earlier_sessions:
+        if client.earlier_sessions and client.means_earlier(
+            message.get("sessionId"), None if session is None else session.id
+        ):
             self._charges.charge_late(client, len(payload))
             return
         if session is None:

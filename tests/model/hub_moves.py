@@ -234,7 +234,7 @@ class Match(Board):
             elif (
                 claimed is not None
                 and claimed is not call
-                and claimed.id in player.connection.earlier_sessions
+                and player.connection.means_earlier(claimed.id, None if call is None else call.id)
             ):
                 self._send(player, kind, None, session_id, "")
             elif call is not None and call.is_open:

@@ -260,6 +260,21 @@ class AnsweredTest(SynchronousTestCase):
         assert [message["data"] for message in self.home.heard] == ["new"]
         assert self.client.heard == []
 
+    def test_earlier_sessions_without_end(self) -> None:
+        """However many there were. Without an ID, or with the present one, it is meant for the present one."""
+        names = [self.session_id]
+        for _ in range(30):
+            self.world.advance(6)
+            self.client.say("connect-request", remoteId="HOME")
+            names.append(self.world.session(self.home, self.client))
+        for name in names[:-1]:
+            self.client.say("ice-candidate", sessionId=name, data="late")
+        for fields in ({"sessionId": names[-1]}, {"sessionId": None}, {"sessionId": ""}, {}):
+            self.client.say("ice-candidate", data="new", **fields)
+        assert [message["data"] for message in self.home.heard] == ["new"] * 4
+        assert {message["sessionId"] for message in self.home.heard} == {names[-1]}
+        assert self.client.heard == []
+
     def test_late_candidate_on_a_new_connection(self) -> None:
         stranger = self.world.connect()
         stranger.say("ice-candidate", data={})
