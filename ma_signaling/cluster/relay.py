@@ -15,7 +15,7 @@ from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.errors import Refused, home_busy
+from ma_signaling.core.errors import Refused
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.messages import error
 from ma_signaling.core.run_all import run_all
@@ -116,8 +116,8 @@ class Relay:
     def _on_busy(self, fields: Fields) -> None:
         """A home didn't take what one of its clients sent."""
         session = self._session(fields)
-        if session is not None and fields["type"] != "ice-candidate" and session.client.hears_errors:
-            session.client.peer.send(error(home_busy(1)))
+        if session is not None:
+            self._context.hub.not_taken(session, fields["type"])
 
     def _on_full(self, fields: Fields) -> None:
         """A home has no room for a session, or none any more."""

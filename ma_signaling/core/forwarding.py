@@ -16,6 +16,7 @@ from ma_signaling.core.errors import (
     SESSION_ID_REQUIRED,
     SESSION_NOT_FOUND,
     Refused,
+    WireError,
     home_busy,
 )
 from ma_signaling.core.events import Event, Report
@@ -95,10 +96,12 @@ class Forwarding:
             message.get("sessionId"), None if session is None else session.id
         ):
             self._charges.charge_late(client, len(payload))
+            self._dropped(SESSION_NOT_FOUND)
             return
         if session is None:
             if client.earlier_sessions and self._sessions.ended.lately(client.earlier_sessions[-1]):
                 self._charges.charge_late(client, len(payload))
+                self._dropped(SESSION_NOT_FOUND)
                 return
             self._charge(client)
             raise Refused(SESSION_NOT_FOUND)
@@ -134,6 +137,8 @@ class Forwarding:
                 remote.answered(connection.address)
         elif self._charge_stray(connection, session_id, payload):
             raise Refused(CLIENT_NOT_FOUND)
+        else:
+            self._dropped(CLIENT_NOT_FOUND)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
         """Send a client what a home on another node said: that node has parsed it, and charged the home.
@@ -143,15 +148,23 @@ class Forwarding:
         session = self._sessions.get(session_id)
         if session is not None and session.home.connection is home and session.state is _OPEN:
             self._send_client(home, session, kind, payload, places, self._clock.seconds())
-        elif kind == "ice-candidate":
-            self._report(Event.MESSAGE_DROPPED, reason=CLIENT_NOT_FOUND.code)
-        elif not self._sessions.ended.lately(session_id, home.remote_id):
+        elif kind == "ice-candidate" or self._sessions.ended.lately(session_id, home.remote_id):
+            self._dropped(CLIENT_NOT_FOUND)
+        else:
             raise Refused(CLIENT_NOT_FOUND)
+
+    def not_taken(self, session: Session, kind: str) -> None:
+        """A home on another node had no room for what the client of a session has sent."""
+        if hears(session.client, kind):
+            session.client.peer.send(messages.error(home_busy(1)))
+        else:
+            self._dropped(home_busy(1))
 
     def _send_client(
         self, home: Connection, session: Session, kind: str, payload: bytes, places: bytes, now: float
     ) -> None:
         if session.id in session.home.suspended:
+            self._dropped(CLIENT_NOT_FOUND)
             return
         peer = session.client.peer
         if peer.congested:
@@ -170,6 +183,10 @@ class Forwarding:
         """Charge what a home sends to a client on another node."""
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise OverBudget(session.from_home)
+
+    def _dropped(self, unsaid: WireError) -> None:
+        """Count a message that is dropped in silence, by what its sender would have heard."""
+        self._report(Event.MESSAGE_DROPPED, reason=unsaid.code)
 
     def _refuse_busy(self) -> NoReturn:
         self._report(Event.LIMIT_HIT, limit="unsent bytes")
@@ -199,3 +216,11 @@ class Forwarding:
             return False
         self._charge(connection)
         return True
+
+
+def hears(connection: Connection, kind: str) -> bool:
+    """Return whether a connection hears of an error about a message that it sent.
+
+    Not where it would do harm: an ``error`` ends the call in the mobile app (protocol.md, *Errors*).
+    """
+    return kind != "ice-candidate" and (connection.hears_errors or kind == "connect-request")

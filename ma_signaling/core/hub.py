@@ -105,6 +105,8 @@ class Hub:
         )
         self.received = self._router.route
         """Takes one message (UTF-8 JSON) from a connection, and answers whatever is wrong with it."""
+        self.not_taken = self._router.not_taken
+        """Tells a client that its home, on another node, had no room for what it has sent."""
 
     def reconfigure(self) -> None:
         """Apply changed settings; budgets that are in use stay as they are."""

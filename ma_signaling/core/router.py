@@ -21,7 +21,7 @@ from ma_signaling.core.errors import (
     unknown_type,
 )
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.forwarding import Forwarding
+from ma_signaling.core.forwarding import Forwarding, hears
 from ma_signaling.core.lookups import BLOCKED_NOW, Lookups
 from ma_signaling.core.message_charges import Charges, OverBudget, Traffic
 from ma_signaling.core.messages import Message
@@ -58,6 +58,7 @@ class Router:
         self._contests = registry.contests.by_remote_id
         forwarding = Forwarding(clock, report, sessions, charges, relay)
         self.deliver = forwarding.deliver
+        self.not_taken = forwarding.not_taken
         handlers: dict[str, _Handler] = {
             "offer": forwarding.forward,
             "answer": forwarding.forward,
@@ -93,12 +94,12 @@ class Router:
             tally.bytes += len(payload)
             handle(connection, message, payload)
         except Refused as refused:
-            if _hears(connection, kind):
+            if hears(connection, kind):
                 connection.peer.send(messages.error(refused.error))
             else:
                 self._report(Event.MESSAGE_DROPPED, reason=refused.error.code)
         except OverBudget as over:
-            is_silent = not _hears(connection, kind)
+            is_silent = not hears(connection, kind)
             self._charges.exceeded(connection, over.budget, len(payload), is_silent=is_silent)
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
@@ -147,11 +148,3 @@ class Router:
         if self._closer.is_draining:
             raise Refused(SERVER_DISCONNECTED)
         self._sessions.request(connection, home)
-
-
-def _hears(connection: Connection, kind: str) -> bool:
-    """Return whether a connection hears of an error about a message that it sent.
-
-    Not where it would do harm: an ``error`` ends the call in the mobile app (protocol.md, *Errors*).
-    """
-    return kind != "ice-candidate" and (connection.hears_errors or kind == "connect-request")

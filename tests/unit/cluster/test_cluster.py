@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.bus import pack, unpack
 from ma_signaling.core import messages
+from ma_signaling.core.events import Event
 from tests.support.memory_cluster import Cluster
 from tests.support.sample_candidates import HOST, RELAY, SRFLX, sdp
 
@@ -232,6 +233,7 @@ class LimitTest(SynchronousTestCase):
         client.say("ice-candidate", data={})
         cluster.settle()
         assert not client.heard
+        assert cluster.worlds[1].reported().count(Event.MESSAGE_DROPPED) == 1
         client.say("offer", data={})
         cluster.settle()
         assert [message["code"] for message in client.heard] == ["home-busy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core import kept_messages
+from ma_signaling.core.events import Event
 from ma_signaling.core.held_bytes import MAX_BYTES_OF_HOME
 from tests.support.memory_hub import FakePeer, World
 
@@ -273,6 +274,30 @@ class AnsweredTest(SynchronousTestCase):
             self.client.say("ice-candidate", data="new", **fields)
         assert [message["data"] for message in self.home.heard] == ["new"] * 4
         assert {message["sessionId"] for message in self.home.heard} == {names[-1]}
+        assert self.client.heard == []
+
+    def test_what_is_dropped_in_silence_is_counted(self) -> None:
+        """By what its sender would have heard, whoever it is."""
+
+        def dropped() -> list[object]:
+            counted = [more["reason"] for event, more in self.world.events if event is Event.MESSAGE_DROPPED]
+            self.world.events.clear()
+            return counted
+
+        self.client.say("unknown")
+        assert dropped() == ["unknown-type"]
+        self.home.say("ice-candidate", data={})
+        self.home.say("ice-candidate", sessionId="unknown", data={})
+        assert dropped() == ["session-id-required", "client-not-found"]
+        self.client.say("connect-request", remoteId="HOME")
+        self.client.say("ice-candidate", data="early")
+        self.client.say("offer", sessionId=self.session_id, data="late")
+        self.home.say("answer", sessionId=self.session_id, data="late")
+        assert dropped() == ["session-not-found", "session-not-found", "client-not-found"]
+        self.home.goodbye()
+        self.client.forget()
+        self.client.say("offer", data="late")
+        assert dropped() == ["session-not-found"]
         assert self.client.heard == []
 
     def test_late_candidate_on_a_new_connection(self) -> None:
