@@ -18,6 +18,9 @@ MAX_BAD_MESSAGES = 50
 MAX_DROPS = REMEMBERED_DROPS
 """Messages dropped within a minute after which a connection is closed."""
 
+MAX_PAUSE = 0.3
+"""Seconds for which nothing is read after a drop, at most: a flood would be drops too few within a minute otherwise."""
+
 SPARE_OF_ONE = Allowance(20, 200, 64 * 1024, 512 * 1024)
 """What a home may send beyond its sessions' budgets before it is read from more slowly, whatever others do."""
 
@@ -110,7 +113,7 @@ class Charges:
     def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool = False) -> None:
         """Tell a connection, at most once a second, that a message was dropped; close it after too many.
 
-        Until it is within its budget again, nothing more of it is taken in: parsing what is dropped costs time too.
+        Nothing more of it is taken in for a while: parsing what is dropped costs time too.
         Not so a home beyond the budget of a session, whose other sessions would wait for that one: it is read on, until
         what it sends in vain costs too much in all (``size`` bytes more). ``is_silent``: tell it nothing, since an
         ``error`` would do harm.
@@ -127,7 +130,7 @@ class Charges:
             )
             return
         else:
-            wait = budget.wait()
+            wait = min(budget.wait(), MAX_PAUSE)
         if wait > 0:
             connection.peer.pause_reading(wait)
         if not is_silent and budget.may_tell(now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,6 +47,30 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert client.closed is None
         client.say("offer", data={})
         assert client.closed == (4029, "Rate limited")
+
+    def test_any_flood_is_closed(self) -> None:
+        """Also of one that is read as seldom as this server wants: of bytes, or of few messages."""
+        floods: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
+            ({}, "offer", {"data": "x" * 65_000}),
+            ({}, "offer", {"data": "x" * 20_000}),
+            ({}, "offer", {"data": "x" * 5_000}),
+            ({}, "offer", {"data": "x" * 20_000, "sessionId": "earlier"}),
+            ({"message_rate": 0.1, "message_burst": 10}, "offer", {"data": "x"}),
+            ({"control_rate": 0.1}, "ping", {}),
+        ]
+        for settings, kind, fields in floods:
+            self.world = World(**settings)
+            self.home = self.world.home()
+            client, session_id = self.open()
+            client.say("connect-request", remoteId="HOME")
+            self.world.session(self.home, client)
+            if "sessionId" in fields:
+                fields["sessionId"] = session_id
+            began = self.world.clock.seconds()
+            while client.closed is None and self.world.clock.seconds() < began + 90:
+                client.say(kind, **fields)
+                self.world.advance(client.pauses.pop() if client.pauses else 0.001)
+            assert client.closed == (4029, "Rate limited"), (settings, kind)
 
     def test_told_once_a_second(self) -> None:
         client, _ = self.open()
