@@ -11,6 +11,7 @@ from functools import partial
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import Closer
+from ma_signaling.core.errors import SERVER_NOT_FOUND
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import Clock
@@ -138,19 +139,19 @@ class Grace:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
         self.over(home)
 
-    def over(self, home: Home) -> None:
+    def over(self, home: Home, *, has_begun: bool = True) -> None:
         """The grace time is over. Answered sessions are kept in silence, for the calls are probably up.
 
-        Requests that are parked have their own deadline: the home may still come in time.
+        Requests that are parked have their own deadline: the home may still come in time. Unless the grace time
+        ``has_begun``, none is: whoever waits is told at once.
         """
         home.timer = None
         sessions = self._sessions.of(home)
         self._suspension.suspend(home, [each.id for each in sessions if each.answered_by is not None])
-        # With a grace time, what is pending is parked.
         ended = [
             each
             for each in sessions
-            if each.answered_by is None and (each.state is SessionState.OPEN or not self._settings.grace)
+            if each.answered_by is None and (each.state is SessionState.OPEN or not has_begun)
         ]
         try:
             run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in ended)
@@ -164,15 +165,10 @@ class Grace:
         if any(session.state is not SessionState.OPEN for session in self._sessions.of(home)):
             home.state = HomeState.GIVEN_UP
             # A second more than any of them has.
-            delay = self._settings.park + 1
-            home.timer = self._clock.callLater(delay, self._nobody_waits, home)
+            home.timer = self._clock.callLater(self._settings.park + 1, self._give_up, home)
             self._given_up(home)
         else:
             self.dissolve(home, End.HOME_LOST)
-
-    def _nobody_waits(self, home: Home) -> None:
-        home.timer = None
-        self.dissolve(home, End.HOME_LOST)
 
     def dissolve(self, home: Home, end: End) -> None:
         """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait anew."""
@@ -203,15 +199,26 @@ class Grace:
             self.over(home)
 
     def cut_short(self, home: Home) -> None:
-        """A home that is away may not come back."""
+        """A home that is away may not come back: its sessions end, and who waits for it hears what others would."""
         home.stop_timer()
+        if home.state is HomeState.LOOKED_UP:
+            told = (
+                partial(self._sessions.fail, session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+                for session in self._sessions.of(home)
+            )
+            run_all((*told, partial(self._drop, home)))
+            return
+        # So that nothing waits on when those have ended that wait for its proof.
+        home.state = HomeState.GIVEN_UP
         try:
             if home.suspended:
-                # So that nothing waits on when these have ended.
-                home.state = HomeState.GIVEN_UP
                 self._suspension.expire(home)
         finally:
-            self.dissolve(home, End.HOME_LOST)
+            opened = [each for each in self._sessions.of(home) if each.state is SessionState.OPEN]
+            try:
+                run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in opened)
+            finally:
+                self._give_up(home)
 
     def cancel(self, home: Home) -> None:
         """Wait for nothing any more, and end nothing."""

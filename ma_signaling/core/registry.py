@@ -278,7 +278,7 @@ class Registry:
             if meaning is Meaning.GOODBYE:
                 self._grace.dissolve(home, End.HOME_LEFT)
             elif over:
-                self._grace.over(home)
+                self._grace.over(home, has_begun=False)
             else:
                 self._grace.begin(home, is_elsewhere=holder.is_remote)
                 if not holder.is_remote:

@@ -113,6 +113,20 @@ class OrderTest(SynchronousTestCase):
         cluster.settle()
         assert [client.codes() for client in clients] == [[], [], [], ["server-not-found"]]
 
+    def test_a_ban_while_other_nodes_are_asked(self) -> None:
+        cluster = Cluster(2)
+        cluster.settle()
+        world = cluster.worlds[1]
+        client = world.connect(STRANGER)
+        client.say("connect-request", remoteId="HOME")
+        assert client.heard == []
+        world.hub.bans.add("HOME", None)
+        list(world.hub.enforce_access())
+        assert client.codes() == ["server-not-found"]
+        cluster.settle(25)
+        assert len(client.heard) == 1
+        assert world.hub.registry.find("HOME") is None
+
     def test_no_guesses_while_a_node_is_missed(self) -> None:
         cluster = Cluster(2)
         cluster.settle(3)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core.connection import Role
 from tests.support.memory_hub import FakePeer, World
 
 NOT_FOUND = "server-not-found"
@@ -156,6 +159,49 @@ class GraceTest(SynchronousTestCase):
         assert waiting.codes() == []
         self.world.advance(0.1)
         assert waiting.codes() == [NOT_FOUND]
+
+    def test_parked_request_hears_the_same_whatever_ends_the_wait(self) -> None:
+        """It is told after its 20 s that nobody came; the home has not left while it waited."""
+
+        def reload(name: str, value: float) -> None:
+            setattr(self.world.settings, name, value)
+
+        def ban() -> None:
+            self.world.hub.bans.add("HOME", None)
+            for _ in range(2):
+                assert not any(self.world.hub.enforce_access())
+
+        for is_answered in (False, True):
+            for change in (partial(reload, "grace", 0), partial(reload, "park", 1), ban):
+                for away_for in (10, 30, 40):
+                    self.setUp()
+                    if is_answered:
+                        self.home.say("answer", sessionId=self.session_id, data={})
+                    announced = self.world.client()
+                    self.home.breaks()
+                    self.world.advance(away_for)
+                    assert announced.codes() == ([NOT_FOUND] if away_for > 20 else [])
+                    waiting = self.world.client()
+                    self.world.advance(1)
+                    change()
+                    self.world.advance(18.9)
+                    assert waiting.heard == []
+                    self.world.advance(0.1)
+                    assert waiting.codes() == announced.codes() == [NOT_FOUND]
+                    assert waiting.connection.role is Role.NONE
+                    self.world.advance(700)
+                    assert self.world.hub.registry.find("HOME") is None
+                    assert self.world.clock.timers == []
+
+    def test_a_ban_that_is_lifted_while_somebody_waits(self) -> None:
+        self.home.breaks()
+        waiting = self.world.client()
+        self.world.hub.bans.add("HOME", None)
+        list(self.world.hub.enforce_access())
+        assert self.world.client().codes() == [NOT_FOUND]
+        self.world.hub.bans.remove("HOME")
+        assert self.returned().types() == ["registered", "client-connected"]
+        assert waiting.codes() == []
 
     def test_asked_for_when_the_grace_time_is_over(self) -> None:
         """Nobody is let to wait any more, and asking is a guess; who waits already may still be lucky."""

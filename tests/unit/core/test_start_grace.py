@@ -36,6 +36,16 @@ class StartGraceTest(SynchronousTestCase):
         assert self.world.hub.registry.find("HOME") is None
         assert self.world.clock.timers == []
 
+    def test_without_a_grace_time(self) -> None:
+        """That of lost homes is another one."""
+        self.world = World(start_grace=75, grace=0)
+        self.world.advance(70)
+        waiting = self.world.client()
+        self.world.advance(19.9)
+        assert waiting.heard == []
+        self.world.advance(0.1)
+        assert waiting.codes() == [NOT_FOUND]
+
     def test_afterwards(self) -> None:
         self.world.advance(75)
         assert self.world.client().codes() == [NOT_FOUND]
