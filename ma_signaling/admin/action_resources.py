@@ -7,12 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ma_signaling.admin.actions import Actions
+from ma_signaling.admin.actions import Actions, spellings
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, parse_duration, with_next
 from ma_signaling.admin.views import MAX_PAGE, page
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
+from ma_signaling.transport.client_address import describe, parse
 
 
 class Blocks(Collection):
@@ -40,7 +41,11 @@ class OneBlock(AdminPage):
         self._hub = hub
 
     def do_DELETE(self, request: HttpRequest) -> dict[str, Any] | None:
-        return {"unblocked": self.name} if self._hub.limits.guessing.unblock(self.name) else None
+        names = set(spellings(self.name))
+        if (address := parse(self.name)) is not None:
+            names.add(describe(address).key)
+        unblocked = next(filter(self._hub.limits.guessing.unblock, names), None)
+        return None if unblocked is None else {"unblocked": unblocked}
 
 
 class BanList(Collection):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from ma_signaling.core.access import BadEntry, parse_target
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import closed
 from ma_signaling.core.errors import CloseCode
@@ -27,13 +28,13 @@ class Actions:
 
     def kick(self, target: str) -> Deferred[int]:
         """Close the connection of a home, or those of an address; fires with how many were closed."""
-        return in_slices(self._kick(target.strip()), self._reactor)
+        return in_slices(self._kick(spellings(target)), self._reactor)
 
     def enforce(self) -> Deferred[int]:
         """Close whoever may not be connected any more; fires with how many were closed."""
         return in_slices(self._hub.enforce_access(), self._reactor)
 
-    def _kick(self, target: str) -> Iterator[bool]:
+    def _kick(self, target: Set[str]) -> Iterator[bool]:
         for connection in self._hub.connections():
             is_meant = not connection.gone and _is_meant(connection, target)
             if is_meant:
@@ -41,9 +42,16 @@ class Actions:
             yield is_meant
 
 
-def _is_meant(connection: Connection, target: str) -> bool:
-    address, name = connection.address, named(target)
-    return target in (address.text, address.key, connection.id) or name in (
-        connection.remote_id,
-        connection.claim,
-    )
+def spellings(target: str) -> Set[str]:
+    """Return what an operator has named, as it was written and as it is here: ``2001:DB8::0`` is ``2001:db8::``."""
+    text = target.strip()
+    try:
+        return {text, parse_target(text)}
+    except BadEntry:
+        return {text, named(text)}
+
+
+def _is_meant(connection: Connection, target: Set[str]) -> bool:
+    address = connection.address
+    names = (address.text, address.key, connection.id, connection.remote_id, connection.claim)
+    return not target.isdisjoint(names)

@@ -76,14 +76,20 @@ class BanFile:
         bans = {target: None if left is None else now + left for target, left in self._bans}
         try:
             write_private(self._path, orjson.dumps({"version": VERSION, "bans": bans}))
-            self._is_written = True
         except OSError as problem:
+            if self._is_written:
+                _log.error(
+                    "{path} can't be written: {problem}. It is tried again and again",
+                    path=self._path,
+                    problem=problem.strerror,
+                )
             self._is_written = False
-            _log.error("{path} can't be written: {problem}", path=self._path, problem=problem.strerror)
+        else:
+            self._is_written = True
 
     def prune(self) -> None:
-        """End the bans whose time is over."""
-        if self._bans.prune():
+        """End the bans whose time is over, and write what could not be written."""
+        if self._bans.prune() or not self._is_written:
             self.save()
 
 

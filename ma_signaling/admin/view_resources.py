@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET
 
+from ma_signaling.admin.actions import spellings
 from ma_signaling.admin.following import Followers
 from ma_signaling.admin.resource import AdminPage, Collection, with_next
 from ma_signaling.admin.views import MAX_PAGE, Views, page
@@ -145,9 +146,8 @@ class Trace(AdminPage):
             if len(transport.dataBuffer) + transport._tempDataLen < MAX_UNSENT:  # noqa: SLF001
                 request.write(line)
 
-        name = remote_id.named(self.name)
-        names = {self.name, name}
-        home = self._hub.registry.find(name)
+        names = set(spellings(self.name))
+        home = self._hub.registry.find(remote_id.named(self.name))
         if home is not None and home.connection is not None:
             names.add(home.connection.id)
         stop = self._followers.follow(names, write)

@@ -41,11 +41,16 @@ class StateDirectory(Service):
 
 
 def state_path(settings: Settings) -> Path | None:
-    """Return where the state is kept; None: nowhere."""
+    """Return where the state is kept; None: nowhere. Raises ``CannotStart``."""
     if settings.state_directory:
         return Path(settings.state_directory)
     if not settings.acme_domain:
         return None
     if os.geteuid() == 0:
         return SYSTEM_WIDE
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ma-signaling"
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ma-signaling"
+    except RuntimeError:
+        raise CannotStart(
+            "--state-directory must be set: the user that this server runs as has no home directory"
+        ) from None

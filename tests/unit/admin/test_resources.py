@@ -6,6 +6,7 @@ import json
 from itertools import count
 
 from twisted.internet.error import ConnectionDone
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from ma_signaling.core.events import Event, each_of
@@ -163,6 +164,27 @@ class ActTest(AdminTestCase):
         assert self.ask("GET", "/blocks") == {"blocks": []}
         self.ask("DELETE", "/blocks/2001:db8::%2F64", 404)
 
+    def test_any_spelling_of_an_address(self) -> None:
+        for name in ("2001:DB8::1", "2001:db8:0::0:1", "2001:DB8::%2F64", "2001:db8:0::%2F64"):
+            for _ in range(2):
+                guesser = self.server.connect("2001:db8::1")
+                for wanted in ("A", "B"):
+                    guesser.say(type="connect-request", remoteId=wanted)
+            assert self.ask("DELETE", f"/blocks/{name}") == {"unblocked": "2001:db8::/64"}
+            other = self.server.connect("2001:db8::1")
+            self.server.connect("2001:db8::2")
+            _, trace = self.open("GET", f"/trace/{name}")
+            address = self.hub.connections()[-2].address
+            each_of(self.followers)(Event.SESSION_REQUESTED, address=address)
+            assert b"session requested" in trace.value(), name
+            is_network = "%2F" in name
+            assert self.ask("POST", f"/kick?target={name}")["closed"] == (3 if is_network else 2), name
+            assert other.close_code() == 1013
+            self.ask("POST", "/kick?target=2001:db8::%2F64", 200 if not is_network else 404)
+        mapped = self.server.connect("192.0.2.9")
+        assert self.ask("POST", "/kick?target=::FFFF:192.0.2.9") == {"closed": 1}
+        assert mapped.close_code() == 1013
+
     def test_ban(self) -> None:
         home = self.server.home()
         client, _ = self.server.session(home)
@@ -229,8 +251,25 @@ class ActTest(AdminTestCase):
         assert self.ask("POST", "/bans?target=HOME") == {"banned": "HOME", "closed": 0, "kept": False}
         assert self.ask("GET", "/bans")["kept"] is False
         assert len(self.flushLoggedErrors()) <= 1
+        self.bans.prune()
         disk.mkdir()
         assert self.ask("POST", "/bans?target=OTHER")["kept"] is True
+        assert b"HOME" in (disk / "bans.json").read_bytes()
+
+    def test_what_could_not_be_written_is_tried_again(self) -> None:
+        """Without anybody's doing, and with one line until it succeeds."""
+        disk = self.directory / "disk"
+        self.bans._path = disk / "bans.json"
+        with capturedLogs() as events:
+            self.ask("POST", "/bans?target=HOME")
+            for _ in range(10):
+                self.bans.prune()
+        assert [formatEvent(event) for event in events if event["log_level"] is LogLevel.error] == [
+            f"{disk}/bans.json can't be written: No such file or directory. It is tried again and again"
+        ]
+        disk.mkdir()
+        self.bans.prune()
+        assert self.ask("GET", "/bans")["kept"] is True
         assert b"HOME" in (disk / "bans.json").read_bytes()
 
     def test_an_end_beyond_all_times(self) -> None:
