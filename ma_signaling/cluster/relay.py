@@ -111,7 +111,7 @@ class Relay:
         """A home has got an offer that waited: it has its time to answer from now on."""
         session = self._session(fields)
         if session is not None:
-            self._context.hub.sessions.offered(session)
+            self._context.hub.sessions.answering.await_answer(session)
 
     def _on_busy(self, fields: Fields) -> None:
         """A home didn't take what one of its clients sent."""

@@ -114,7 +114,7 @@ class Forwarding:
         if not session.client_sends(kind, messages.with_session_id(message, payload, session.id)):
             self._refuse_busy()
         if kind == "offer":
-            self._sessions.offered(session)
+            self._sessions.answering.await_answer(session)
         if session.trace is not None:
             session.trace.client.sent(kind, candidate_counts.places(message), now)
 

@@ -13,6 +13,7 @@ from secrets import token_hex
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
+from ma_signaling.core.answering import Answering
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import Meaning
 from ma_signaling.core.errors import SERVER_DISCONNECTED, SERVER_NOT_FOUND, WireError, home_busy
@@ -28,9 +29,6 @@ from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance
 from ma_signaling.core.session_table import EndedSessions, SessionTable
 from ma_signaling.core.session_trace import End, SessionTraces
-
-ANSWER_SECONDS = 35.0
-"""Seconds that a home has to answer an offer, from its latest delivery: some clients wait for ever."""
 
 
 class Sessions(SessionTable[Session]):
@@ -57,6 +55,7 @@ class Sessions(SessionTable[Session]):
         self.remote = RemoteSessions(settings, clock, self.ended, relay)
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
+        self.answering = Answering(clock, self._unanswered)
         self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
 
     def reconfigure(self) -> None:
@@ -154,7 +153,7 @@ class Sessions(SessionTable[Session]):
                 home.forward(session.id, "client-disconnected", messages.client_disconnected(session.id))
             self._announce(session)
             session.begin_anew()
-            self.offered(session)
+            self.answering.await_answer(session)
 
     def _let_go(self, session: Session) -> None:
         """End an unanswered session that can't begin anew; its client may ask again."""
@@ -172,40 +171,18 @@ class Sessions(SessionTable[Session]):
         if session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
 
-    def offered(self, session: Session) -> None:
-        """Give the home its time to answer, if it has got the offer of an unanswered session."""
-        if session.negotiation is Negotiation.OFFERED and session.home.connection is not None:
-            session.set_timer(self._clock, ANSWER_SECONDS, self._answer_due)
-
     def offers_delivered(self, session_ids: list[str]) -> None:
         """Give a home its time to answer the offers of these sessions, which have waited."""
         for session_id in session_ids:
             session = self.get(session_id)
             if session is not None:
-                self.offered(session)
+                self.answering.await_answer(session)
             elif (remote := self.remote.get(session_id)) is not None:
                 self._relay.offered(remote)
 
-    def _answer_due(self, session: Session) -> None:
-        home = session.home.connection
-        if home is None:
-            return
-        if session.home.is_waiting(session.id):
-            self.offered(session)
-        elif home.is_remote:
-            self._give_up(session)
-        else:
-            home.peer.after_reading(lambda: self._give_up(session))
-
-    def _give_up(self, session: Session) -> None:
-        """End a session whose home did not answer the offer in time, for both sides."""
-        if (
-            session.state is SessionState.OPEN
-            and session.negotiation is Negotiation.OFFERED
-            and not session.timer
-        ):
-            session.client.peer.send(messages.PEER_DISCONNECTED)
-            self.leave(session, End.UNANSWERED)
+    def _unanswered(self, session: Session) -> None:
+        session.client.peer.send(messages.PEER_DISCONNECTED)
+        self.leave(session, End.UNANSWERED)
 
     def client_gone(self, session: Session, meaning: Meaning) -> None:
         """End a session whose client's connection has ended.

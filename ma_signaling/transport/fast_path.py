@@ -47,6 +47,7 @@ FIN_TEXT = FIN | TEXT
 OPEN = WebSocketServerProtocol.STATE_OPEN
 CLOSED = WebSocketServerProtocol.STATE_CLOSED
 
+_ABNORMAL = WebSocketServerProtocol.CLOSE_STATUS_CODE_ABNORMAL_CLOSE
 _GOODBYES = (None, 1000, 1001)
 _CLOSE_REPLY = b"\x88\x02\x03\xe8"
 """A close frame with 1000."""
@@ -106,7 +107,7 @@ class FastPath(AutobahnPath):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave out Autobahn's own, which looks for timers that there are none of."""
         self.state = CLOSED
-        self.onClose(self.wasClean, self.remoteCloseCode, self.remoteCloseReason)
+        self.onClose(self.wasClean, self.remoteCloseCode if self.wasClean else _ABNORMAL, None)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         if self.state != OPEN or reasonRaw is not None or code not in _GOODBYES:
@@ -134,15 +135,13 @@ class FastPath(AutobahnPath):
     def _take_frames(self, data: bytes) -> bytes:
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start, size, max_bytes = 0, len(data), self.max_fast_bytes
-        # Straight to the hub: ``_take`` guards the whole of a read, as ``onMessage`` does each message.
-        connection, received = self.connection, self.factory.hub.received
         while self._steps_left > 0 and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
             self._steps_left -= 1
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
             if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
-                received(connection, payload)
+                self.onMessage(payload, False)
             elif opcode == PONG:
                 self.onPong(payload)
             elif opcode == PING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from ma_signaling.cluster.claims import MOST_TRIES, SLACK_SECONDS
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
+from ma_signaling.core.answering import ANSWER_SECONDS as EXACT_ANSWER_SECONDS
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS
 from ma_signaling.core.opening import CONNECTED_DEADLINE as EXACT_DEADLINE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import BUSY_SECONDS
 from ma_signaling.core.remote_id import is_fingerprint
-from ma_signaling.core.sessions import ANSWER_SECONDS as EXACT_ANSWER_SECONDS
 from tests.model.cluster_game import Call, Event, Letter, Player
 from tests.model.game import BaseReferee, same_place
 from tests.support.memory_cluster import Cluster

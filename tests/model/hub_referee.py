@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ma_signaling.core.answering import ANSWER_SECONDS
 from ma_signaling.core.opening import CONNECTED_DEADLINE
-from ma_signaling.core.sessions import ANSWER_SECONDS
 from tests.model.hub_contests import Contests
 from tests.model.hub_game import Call, House, Letter, Player
 from tests.support.memory_hub import Message, World

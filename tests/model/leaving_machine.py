@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.sessions import ANSWER_SECONDS
+from ma_signaling.core.answering import ANSWER_SECONDS
 from tests.model.hub_game import Call, Player
 from tests.model.hub_machine import HubMachine
 from tests.model.hub_moves import Match
