@@ -89,8 +89,14 @@ class SessionBytes:
 
     def _take(self, least: int) -> bool:
         size = -(-least // STEP) * STEP
-        if not all(self._make_room(shares, size) for shares in self._home.rooms()):
-            return False
+        losers: dict[Forget, None] = {}
+        for shares in self._home.rooms():
+            found = shares.all_givers_for(self._path, size)
+            if found is None:
+                return False
+            losers |= dict.fromkeys(found)
+        for forget in losers:
+            forget()
         # Not those of before: when the last that held something has gone, the home is small again.
         rooms = self._home.rooms()
         if self._places:
@@ -99,12 +105,4 @@ class SessionBytes:
         else:
             self._places = tuple(shares.take(self._path, self._forget, size) for shares in rooms)
         self._taken += size
-        return True
-
-    def _make_room(self, shares: Shares[Forget], size: int) -> bool:
-        while not shares.has_room(size):
-            giver = shares.giver_for(self._path, size)
-            if giver is None:
-                return False
-            giver.item()
         return True

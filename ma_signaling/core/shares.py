@@ -10,7 +10,7 @@ This is for what can be taken back: connections, sessions, bytes that wait. ``sh
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Generic, TypeVar
@@ -170,11 +170,18 @@ class _Block(Generic[Item]):
         return None
 
     def giver(self) -> Place[Item]:
-        """Return the place that gives way first: of the lowest rank, the newest."""
+        """Return the place that gives way first: of the lowest rank, the newest that takes anything."""
         block = self
         while (largest := block.largest()) is not None:
             block = largest
-        return next(place for place in block.newest or () if place is not None)
+        return next(place for place in block.places() if place.size)
+
+    def places(self) -> Iterator[Place[Item]]:
+        """Yield its own places, in the order in which they give way."""
+        for place in self.newest or ():
+            while place is not None:
+                yield place
+                place = place.older  # noqa: PLW2901
 
 
 class Shares(Generic[Item]):
@@ -225,6 +232,20 @@ class Shares(Generic[Item]):
                 return None
             block = own
         return None
+
+    def all_givers_for(self, path: Path, size: int) -> list[Item] | None:
+        """Return what must be released, one after the other, before ``size`` more fit; None: that is never so.
+
+        Nothing is released yet: nobody makes way for one who is then refused.
+        """
+        givers: list[tuple[Place[Item], int]] = []
+        while not self.has_room(size) and (giver := self.giver_for(path, size)) is not None:
+            givers.append((giver, giver.size))
+            giver.resize(0)
+        is_enough = self.has_room(size)
+        for giver, before in givers:
+            giver.resize(before)
+        return [giver.item for giver, _ in givers] if is_enough else None
 
     def make_way(self, path: Path, size: int = 1) -> Item | None:
         """Release the place of ``giver_for``; returns what had it."""

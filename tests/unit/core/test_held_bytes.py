@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core import held_bytes
 from ma_signaling.core.events import Event
 from ma_signaling.core.held_bytes import (
     MAX_BYTES_IN_ALL,
@@ -61,6 +64,26 @@ class OutboxTest(SynchronousTestCase):
         assert self.put("own", "192.0.2.1")
         assert self.waiting() == ["own"]
         assert sum(len(other.messages) for other in others) == 7
+
+    def test_nobody_gives_way_for_one_who_is_refused(self) -> None:
+        """In random games, with little room for each home and for all."""
+        self.patch(held_bytes, "MAX_BYTES_OF_HOME", 8 * STEP)
+        for seed in range(60):
+            random, evicted = Random(seed), list[str]()
+            room: Shares[Forget] = Shares(16 * STEP)
+
+            def evict(session_id: str, /, *, was_waiting: bool, evicted: list[str] = evicted) -> None:
+                evicted.append(session_id)
+
+            boxes = [Outbox(HomeBytes(room, evict)) for _ in range(3)]
+            for number in range(200):
+                before, session_id = len(evicted), f"{random.randrange(20)}"
+                box, key = random.choice(boxes), f"192.0.2.{int(session_id) % 4}"
+                size = random.choice((STEP // 8, STEP, 2 * STEP, 5 * STEP))
+                is_taken = self.put(session_id, key, size=size, outbox=box)
+                assert is_taken or len(evicted) == before, (seed, number)
+                if random.random() < 0.2:
+                    box.forget(session_id)
 
     def test_room_is_given_back(self) -> None:
         for session in ("one", "other"):
