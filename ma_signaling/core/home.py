@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from enum import Enum
+from math import inf
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
@@ -23,6 +24,11 @@ def kept(ice_servers: bytes | None) -> bytes | None:
         return None
     # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
     return bytes(memoryview(ice_servers))
+
+
+# One of each for all homes: Python makes a new empty set, or a new number, each time that it is asked for one.
+NONE: Set[str] = frozenset()
+_NEVER = -inf
 
 
 class HomeState(Enum):
@@ -81,9 +87,9 @@ class Home:
         """Who talks to it; most homes are idle most of the time, and have none."""
         self.are_offers_held = False
         """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
-        self.suspended: Set[str] = frozenset()
+        self.suspended: Set[str] = NONE
         """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
-        self.shared_told_at = float("-inf")
+        self.shared_told_at = _NEVER
         """When it was said last that another server has its certificate as well."""
         self.held = HomeBytes(all_held, evicted)
         """The room for what its clients have sent, and it has not got, or not answered."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from ma_signaling.core.home import Home
+from ma_signaling.core.home import NONE, Home
 from ma_signaling.core.peer import Clock, Timer
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions
@@ -49,10 +49,11 @@ class Suspension:
 
     def suspend(self, home: Home, session_ids: Iterable[str]) -> None:
         """Let these sessions of a home wait, and no others; what waited for others goes to the home."""
-        home.suspended = frozenset(session_ids)
-        if not home.suspended:
+        suspended = frozenset(session_ids)
+        if not suspended:
             self.forget(home)
             return
+        home.suspended = suspended
         until = self._clock.seconds() + WAIT_SECONDS
         if home in self._waits:
             self._waits[home].until = until
@@ -61,7 +62,7 @@ class Suspension:
 
     def forget(self, home: Home) -> None:
         """Nothing of a home waits any more."""
-        home.suspended = frozenset()
+        home.suspended = NONE
         wait = self._waits.pop(home, None)
         if wait is not None:
             wait.timer.cancel()

@@ -16,13 +16,17 @@ class Liveness(AutobahnPath):
     factory: Any
     _send_buffer: Any = None
     """What waits for a peer that reads slowly; None where nothing does."""
-    _is_silent = False
-    """It has not answered the latest ping of the keep-alive yet."""
-    _keep_alive_payload = b""
-    """That of the latest ping of the keep-alive."""
-    _ping_payload = b""
-    """That of the latest ping; empty once it was answered."""
-    _pongs_due = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Set at once, for all connections to share one table of these names (``DirectServer``).
+        self._is_silent = False
+        """It has not answered the latest ping of the keep-alive yet."""
+        self._keep_alive_payload = b""
+        """That of the latest ping of the keep-alive."""
+        self._ping_payload = b""
+        """That of the latest ping; empty once it was answered."""
+        self._pongs_due = 0
 
     def send(self, message: bytes) -> None:
         raise NotImplementedError

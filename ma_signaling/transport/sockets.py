@@ -56,13 +56,18 @@ class DirectServer(tcp.Server):
     # Twisted writes the client's address into both, for its own log lines; nobody here reads them.
     logstr = repstr = "a connection"
     _collected: list[bytes] | None = None
-    _is_reading = False
     is_read = True
     """Whether the reactor reads its socket: not while its protocol has paused it, nor once it is to be closed."""
-    received = 0
-    """How many bytes were read."""
 
     def __init__(self, *arguments: Any) -> None:
+        # All that every connection sets sooner or later is set at once. CPython has one table of names for all objects
+        # of a class, and adds none to it once some thirty of them were made. An object that needs one more gets a table
+        # of its own, as large as the rest of it.
+        self.received = 0
+        """How many bytes were read."""
+        self._is_reading = False
+        self.producer = None
+        self.streamingProducer = False
         super().__init__(*arguments)
         del self.logstr, self.repstr
 
