@@ -26,6 +26,12 @@ def fine_blocks_of(key: str) -> Path:
     return _within(key, CUSTOMER_BITS, SITE_BITS)
 
 
+@lru_cache(maxsize=4096)
+def network_blocks_of(key: str) -> Path:
+    """Return the same with an IPv4 address within its /24, for what somebody may rent whole networks for."""
+    return (key.rpartition(".")[0], key) if ":" not in key else blocks_of(key)
+
+
 def _within(key: str, *lengths: int) -> Path:
     if ":" not in key:
         return (key,)

@@ -85,6 +85,7 @@ class Connection:
         "id",
         "peer",
         "place",
+        "probed_at",
         "proof",
         "remote_id",
         "role",
@@ -120,6 +121,8 @@ class Connection:
         """How it writes the Remote ID that it has asked for last, where that isn't the form it is known by."""
         self.claim: str | None = None
         """The Remote ID that it has asked for; the verdict is pending."""
+        self.probed_at = float("-inf")
+        """When it was last asked for a sign of life, as a holder."""
         self.asking: Asking | None = None
         """The latest proof of possession that it was asked for."""
         self.proof: Proof | None = None

@@ -4,11 +4,12 @@ A holder that lives keeps its Remote ID, unless a newcomer proves possession of 
 
 1. The holder is probed, and asked for proof. Silent: the first newcomer gets the Remote ID.
 2. It lives, and has proved nothing after 10 s: newcomers are asked, in rounds, until one proves, or none is left.
+   All who wait are asked at once, so that nobody waits for others for longer than one round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -24,9 +25,6 @@ HOLDER_SECONDS = 10.0
 
 PROOF_SECONDS = 15.0
 """Seconds that a newcomer has to prove itself once it is asked."""
-
-MAX_ASKED = 4
-"""Newcomers that are asked at once."""
 
 
 class How(Enum):
@@ -89,7 +87,7 @@ class Holder(Probed, Protocol):
         """Whether it has proved itself as a holder in a contest, lately."""
 
     def ask(self, newcomer: Contender) -> None:
-        """Ask it for proof, on account of ``newcomer``; ``Contest.holder_proved`` tells of it."""
+        """Ask it for proof, on account of ``newcomer``; ``Contest.resolve`` tells of it."""
 
     def stop_asking(self) -> None:
         """End the session in which it is asked, if it is."""
@@ -134,57 +132,50 @@ class Contest:
         self.holder = holder
         self._terms = terms
         self._over = over
-        self._contenders: dict[Contender, None] = {}
+        self.contenders: dict[Contender, None] = {}
+        """Those who have no verdict yet, in the order in which they came."""
         self._asked: set[Contender] = set()
         """Those of the round that is under way."""
         self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
-        self.probe = self._begin_probe()
+        self.probe = Probe(holder, terms.clock, terms.probe_seconds(), self._probed)
 
     @property
     def is_asking(self) -> bool:
         """Whether newcomers are asked for proof."""
         return bool(self._asked)
 
-    @property
-    def contenders(self) -> list[Contender]:
-        """Those who have no verdict yet, in the order in which they came."""
-        return list(self._contenders)
-
     # What happens
 
     def join(self, newcomer: Contender) -> None:
         """Let a newcomer contend."""
-        self._contenders[newcomer] = None
-        self._ask_holder()
-        self._review()
+        self.contenders[newcomer] = None
+        self._ask_holder([newcomer])
+        self._review([newcomer])
 
     def leave(self, newcomer: Contender, *, has_failed: bool = True) -> None:
         """A newcomer is gone, or wants something else; to leave when asked is to fail, unless it can't help it."""
-        self._contenders.pop(newcomer, None)
+        self.contenders.pop(newcomer, None)
         if newcomer in self._asked:
             newcomer.stop_asking()
-            self._is_done(newcomer, has_failed=has_failed)
-        if self.phase is not Phase.OVER:
-            self._review()
-
-    def holder_proved(self) -> None:
-        """The holder has proved itself."""
-        self.resolve(None, Why.PROVED)
+            self._asked.remove(newcomer)
+            if has_failed:
+                self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
+            if not self._asked:
+                self.holder.review_offers()
+        self._review()
 
     def holder_left(self) -> None:
         """The holder is gone, or holds something else: the first newcomer gets what it held."""
         self.probe.cancel()
-        if self._contenders:
-            self._pass_on(How.VACANCY)
-        else:
-            # The last one was just refused, which gave the holder what it wanted.
-            self.resolve(None)
+        self._pass_on(How.VACANCY)
 
     def resolve(self, winner: Contender | None, why: Why | None = Why.LOST) -> None:
         """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused.
 
-        ``why``: None lets them go on elsewhere.
+        ``why``: None lets them go on elsewhere. Does nothing once it is over.
         """
+        if self.phase is Phase.OVER:
+            return
         self.phase = Phase.OVER
         if self._timer is not None:
             self._timer.cancel()
@@ -195,35 +186,33 @@ class Contest:
     def _verdicts(
         self, winner: Contender | None, why: Why | None, life: Life
     ) -> Iterator[Callable[[], object]]:
-        for each in list(self._asked):
-            self._asked.remove(each)
-            yield each.stop_asking
+        asked, self._asked = self._asked, set()
+        yield from (each.stop_asking for each in asked)
         yield self.holder.stop_asking
         yield self._over
         if winner is not None:
-            del self._contenders[winner]
+            del self.contenders[winner]
             yield partial(self.holder.lose, How.PROOF, life, is_told=winner.is_here)
             yield partial(winner.win, How.PROOF)
         yield self.holder.review_offers
-        while self._contenders:
-            newcomer = next(iter(self._contenders))
-            del self._contenders[newcomer]
+        while self.contenders:
+            newcomer = next(iter(self.contenders))
+            del self.contenders[newcomer]
             yield newcomer.let_go if why is None else partial(newcomer.refuse, why)
 
     # The holder
 
-    def _begin_probe(self) -> Probe:
-        return Probe(self.holder, self._terms.clock, self._terms.probe_seconds(), self._probed)
-
     def _probed(self) -> None:
-        if self.probe.life is Life.SILENT:
+        if self.probe.life is Life.ALIVE:
+            self._review(list(self.contenders))
+            return
+        if self.contenders:
             self.holder.lose(How.SILENCE, Life.SILENT, is_told=True)
-            self._pass_on(How.SILENCE)
-        else:
-            self._review()
+        self._pass_on(How.SILENCE)
 
-    def _ask_holder(self) -> None:
-        newcomer = next(filter(self._may_ask, self._contenders), None)
+    def _ask_holder(self, newcomers: Iterable[Contender]) -> None:
+        """Ask the holder for proof, on account of one of these, unless it was asked."""
+        newcomer = next(filter(self._may_ask, newcomers), None)
         if newcomer is not None and not self.holder.has_proved:
             self.holder.ask(newcomer)
 
@@ -234,9 +223,12 @@ class Contest:
 
     def _pass_on(self, how: How) -> None:
         """Let the first newcomer hold the Remote ID; the others contend with it, and don't begin anew to wait."""
+        if not self.contenders:
+            self.resolve(None)
+            return
         self.holder.stop_asking()
-        newcomer = next(iter(self._contenders))
-        del self._contenders[newcomer]
+        newcomer = next(iter(self.contenders))
+        del self.contenders[newcomer]
         newcomer.stop_asking()
         self._asked.discard(newcomer)
         try:
@@ -244,14 +236,14 @@ class Contest:
         except Exception:
             self.resolve(None)
             raise
-        if holder is None or not self._contenders:
+        if holder is None or not self.contenders:
             self.resolve(None, None)
             return
         self.holder = holder
         self.holder.review_offers()
-        self.probe = self._begin_probe()
-        self._ask_holder()
-        self._review()
+        self.probe = Probe(holder, self._terms.clock, self._terms.probe_seconds(), self._probed)
+        self._ask_holder(self.contenders)
+        self._review(list(self.contenders))
 
     # The newcomers
 
@@ -260,59 +252,47 @@ class Contest:
         must_wait = terms.failures.must_wait(newcomer.key, remote_id, terms.clock.seconds())
         return terms.can_prove(remote_id) and not must_wait
 
-    def _review(self) -> None:
-        """Give the verdicts that are due, and ask whoever is to be asked."""
+    def _review(self, newcomers: Iterable[Contender] = ()) -> None:
+        """Give those of ``newcomers`` their verdict who can't win any more; begin a round, or end, where it is time."""
+        if self.phase is Phase.OVER:
+            return
         if self.probe.life is Life.ALIVE and self.holder.has_proved:
             self.resolve(None, Why.PROVED)
             return
-        if self.phase is Phase.NEWCOMERS and not self._asked:
-            self._begin_round()
-        # One after the other: whoever is closed may hold what this holder wants, and so make it leave.
-        while (newcomer := self._without_a_way()) is not None:
-            self._refuse(newcomer, Why.ALIVE)
-        if not self._contenders and self.phase is not Phase.OVER:
+        is_early = self.phase is Phase.HOLDER
+        if not is_early and not self._asked:
+            newcomers = self._begin_round()
+        for each in newcomers:
+            # Whoever is closed may hold what this holder wants, and so make it leave.
+            is_there = each in self.contenders and self.probe.life is Life.ALIVE
+            can_win = each in self._asked or ((is_early or self._asked) and self._may_ask(each))
+            if is_there and not can_win:
+                del self.contenders[each]
+                each.refuse(Why.ALIVE)
+        # Who comes and goes has the holder asked once.
+        if not self.contenders and not (is_early and self._terms.can_prove(self.remote_id)):
             self.resolve(None)
 
-    def _without_a_way(self) -> Contender | None:
-        """A newcomer that can't win any more, as the holder lives."""
-        if self.probe.life is not Life.ALIVE:
-            return None
-        return next(
-            (each for each in self.contenders if each not in self._asked and not self._may_ask(each)), None
-        )
+    def _begin_round(self) -> list[Contender]:
+        """Ask all newcomers, one of each address, and return all.
 
-    def _begin_round(self) -> None:
-        """Ask up to four newcomers of different addresses; who comes later waits for the next round.
-
-        Between two rounds, what clients have offered goes to the holder: no offer waits for longer than a round.
+        Who comes later waits for the next round, and so does who can't be asked now. Between two rounds, what clients
+        have offered goes to the holder: no offer waits for longer than a round.
         """
-        for each in list(self._contenders):
-            if each in self._contenders and self._is_next(each):
-                if each.ask(partial(self._answered, each)):
-                    self._asked.add(each)
-                elif self.probe.life is Life.ALIVE:
-                    self._refuse(each, Why.ALIVE)
+        newcomers, keys = list(self.contenders), set[str]()
+        for each in newcomers:
+            is_next = each in self.contenders and each.key not in keys and self._may_ask(each)
+            if is_next and each.ask(partial(self._answered, each)):
+                keys.add(each.key)
+                self._asked.add(each)
         self.holder.review_offers()
-
-    def _is_next(self, newcomer: Contender) -> bool:
-        has_room = len(self._asked) < MAX_ASKED and all(newcomer.key != each.key for each in self._asked)
-        return has_room and self._may_ask(newcomer)
+        return newcomers
 
     def _answered(self, newcomer: Contender, reason: str | None) -> None:
         if reason is None:
             self.resolve(newcomer)
-        else:
-            self._is_done(newcomer, has_failed=True)
-            self._refuse(newcomer, Why.NO_PROOF)
-            self._review()
-
-    def _is_done(self, newcomer: Contender, *, has_failed: bool) -> None:
-        if has_failed:
-            self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
-        self._asked.remove(newcomer)
-        if not self._asked:
-            self.holder.review_offers()
-
-    def _refuse(self, newcomer: Contender, why: Why) -> None:
-        del self._contenders[newcomer]
-        newcomer.refuse(why)
+            return
+        try:
+            self.leave(newcomer)
+        finally:
+            newcomer.refuse(Why.NO_PROOF)

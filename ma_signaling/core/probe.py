@@ -9,6 +9,9 @@ from typing import Protocol
 
 from ma_signaling.core.peer import Clock, Timer
 
+PAUSE_SECONDS = 1.0
+"""Seconds between two probes of one holder."""
+
 BUSY_SECONDS = 20.0
 """Seconds that a holder has in all if one of its sessions waits for an answer: it handles one message at a time."""
 
@@ -28,6 +31,10 @@ class Probed(Protocol):
     def is_busy(self) -> bool:
         """Whether one of its sessions waits for an answer."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds until it may be probed: once a second, whoever comes."""
+
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping."""
 
@@ -46,8 +53,11 @@ class Probe:
         self._seconds = seconds
         self._decided = decided
         self._payload = token_bytes(8)
-        self._timer: Timer | None = clock.callLater(seconds, self._time_is_up)
-        holder.ping(self._payload)
+        self._timer: Timer | None = None
+        if holder.pause > 0:
+            self._timer = clock.callLater(holder.pause, self._ping)
+        else:
+            self._ping()
 
     def pong(self, payload: bytes) -> None:
         """A pong came: the holder lives, if it answers this probe."""
@@ -62,6 +72,10 @@ class Probe:
         """Decide nothing any more."""
         self._decided = _nothing
         self._decide(Life.UNKNOWN)
+
+    def _ping(self) -> None:
+        self._timer = self._clock.callLater(self._seconds, self._time_is_up)
+        self._holder.ping(self._payload)
 
     def _time_is_up(self) -> None:
         self._timer = None

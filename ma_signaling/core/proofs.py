@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.address_blocks import blocks_of
+from ma_signaling.core.address_blocks import blocks_of, network_blocks_of
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.peer import Clock
@@ -16,24 +16,55 @@ from ma_signaling.core.proof import MAX_AT_ONCE, Prover
 from ma_signaling.core.proof_session import Asking, Stage
 from ma_signaling.core.remote_id import is_fingerprint
 from ma_signaling.core.shared_window import SharedWindow
-from ma_signaling.core.shares import Path, Shares
+from ma_signaling.core.shares import Shares
 from ma_signaling.core.sliding_window import MINUTE
 from ma_signaling.core.token_bucket import Allowance
 
 ALLOWANCE = Allowance(20, 200, 64 * 1024, 512 * 1024)
 """What a connection may send in the session that asks it for proof."""
 
+CEILING = 10
+"""Times as many proofs a minute as usual are asked for, where as many addresses have had none yet.
+
+Hundreds of strangers keep no owner from being asked so, and few of them cost little."""
+
+
+class _Budget:
+    """What is asked for, shared by address."""
+
+    def __init__(self) -> None:
+        self._begun = SharedWindow(MINUTE)
+        self.under_way: Shares[Asking] = Shares(MAX_AT_ONCE)
+
+    def admit(self, payer: str, clock: Clock, most: int) -> bool:
+        """Count a proof on account of an address, for which another one may make way; False: it may ask for none."""
+        blocks, now = blocks_of(payer), clock.seconds()
+        # First, so that nobody makes way for one who is refused.
+        if self._begun.wait(blocks, now, most, CEILING * most) > 0:
+            return False
+        if not self.under_way.has_room():
+            other = self.under_way.make_way(network_blocks_of(payer))
+            if other is None:
+                return False
+            # Later: its contest may be the one that asks.
+            clock.callLater(0, other.fail, "it made way for a proof of another address")
+        self._begun.add(blocks, now)
+        return True
+
 
 class Proofs:
-    """Asks connections for proof, one at a time of each."""
+    """Asks connections for proof, one at a time of each.
+
+    Holders are asked on account of newcomers; that takes nothing of what these may be asked themselves.
+    """
 
     def __init__(self, settings: Settings, clock: Clock, report: Report, prover: Prover) -> None:
         self._settings = settings
         self._clock = clock
         self._report = report
         self._prover = prover
-        self._begun = SharedWindow(MINUTE)
-        self._under_way: Shares[Asking] = Shares(MAX_AT_ONCE)
+        self.of_newcomers = _Budget()
+        self.of_holders = _Budget()
 
     def can_be_had(self, remote_id: str) -> bool:
         """Return whether a Remote ID can be proved, here and now."""
@@ -53,8 +84,8 @@ class Proofs:
         """
         if not self.can_be_had(remote_id):
             return None
-        blocks = blocks_of(payer)
-        if not self._admit(blocks):
+        budget = self.of_holders if connection.remote_id == remote_id else self.of_newcomers
+        if not budget.admit(payer, self._clock, self._settings.proofs_per_minute):
             self._report(Event.LIMIT_HIT, limit="proofs")
             return None
         if connection.asking is not None:
@@ -62,22 +93,8 @@ class Proofs:
         connection.asking = Asking(
             remote_id, connection.peer, self._prover, self._clock, ALLOWANCE, seconds, ended
         )
-        connection.asking.place = self._under_way.take(blocks, connection.asking)
+        connection.asking.place = budget.under_way.take(network_blocks_of(payer), connection.asking)
         return connection.asking
-
-    def _admit(self, blocks: Path) -> bool:
-        """Count a proof on account of an address, for which another one may make way; False: it may ask for none."""
-        now, most = self._clock.seconds(), self._settings.proofs_per_minute
-        # First, so that nobody makes way for one who is refused.
-        if self._begun.wait(blocks, now, most, 2 * most) > 0:
-            return False
-        if not self._under_way.has_room():
-            other = self._under_way.make_way(blocks)
-            if other is None:
-                return False
-            other.fail("it made way for a proof of another address")
-        self._begun.add(blocks, now)
-        return True
 
     @staticmethod
     def is_asking(connection: Connection) -> bool:

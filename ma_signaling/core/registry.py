@@ -50,16 +50,7 @@ class Registry:
         self._clock = clock
         self._homes: dict[str, Home] = {}
         self._proofs = Proofs(settings, clock, report, prover)
-        self.contests = Contests(
-            settings,
-            clock,
-            report,
-            closer,
-            self,
-            sessions,
-            self._proofs,
-            claims,
-        )
+        self.contests = Contests(settings, clock, report, closer, self, sessions, self._proofs, claims)
         self._grace = Grace(
             settings,
             clock,

@@ -18,7 +18,7 @@ from ma_signaling.core.failures import Failures
 from ma_signaling.core.home import Home
 from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.probe import Life
+from ma_signaling.core.probe import PAUSE_SECONDS, Life
 from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
@@ -83,12 +83,11 @@ class Contests:
 
     def contest_of(self, home: Home, holder: Connection) -> Contest:
         """Return the contest for what ``holder`` holds, for a newcomer to join it at once."""
-        contest = self.by_remote_id.get(home.remote_id)
-        if contest is None:
-            over = partial(self.by_remote_id.__delitem__, home.remote_id)
-            contest = Contest(home.remote_id, Holder(self, home, holder), self._terms, over)
-            self.by_remote_id[home.remote_id] = contest
-        return contest
+        remote_id = home.remote_id
+        if remote_id not in self.by_remote_id:
+            over = partial(self.by_remote_id.__delitem__, remote_id)
+            self.by_remote_id[remote_id] = Contest(remote_id, Holder(self, home, holder), self._terms, over)
+        return self.by_remote_id[remote_id]
 
     def claim(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
         """Let a connection contend for what may be held on another node."""
@@ -109,8 +108,7 @@ class Contests:
 
     def withdraw(self, connection: Connection) -> None:
         """A connection is gone, or wants something else; does nothing if it waits for no verdict."""
-        newcomer = self.newcomers.get(connection)
-        if newcomer is not None:
+        if newcomer := self.newcomers.get(connection):
             self.release(connection)
             if newcomer.contest is not None:
                 newcomer.tell("withdrawn")
@@ -153,19 +151,16 @@ class Contests:
     def vacated(self, remote_id: str) -> None:
         """The holder of a Remote ID is gone, or holds another one.
 
-        That a newcomer gets it may vacate another one in turn: one after the other, for a chain of them may be longer
-        than the stack is deep.
+        That a newcomer gets it may vacate another one in turn: one after the other, for a chain may outgrow the stack.
         """
-        if remote_id not in self.by_remote_id:
-            return
-        self._vacated.append(remote_id)
-        if len(self._vacated) == 1:
-            run_all(self._pass_on())
+        if remote_id in self.by_remote_id:
+            self._vacated.append(remote_id)
+            if len(self._vacated) == 1:
+                run_all(self._pass_on())
 
     def _pass_on(self) -> Iterator[Callable[[], None]]:
         while self._vacated:
-            contest = self.by_remote_id.get(self._vacated[0])
-            if contest is not None:
+            if contest := self.by_remote_id.get(self._vacated[0]):
                 yield contest.holder_left
             self._vacated.popleft()
 
@@ -182,12 +177,11 @@ class Contests:
 
     def _holder_answered(self, connection: Connection, reason: str | None) -> None:
         if reason is None:
-            assert connection.remote_id is not None
-            contest = self.by_remote_id.get(connection.remote_id)
+            contest = self.by_remote_id.get(connection.remote_id or "")
             connection.proof = Proof(self.clock.seconds(), in_contest=contest is not None)
             self.registrar.resume(connection)
             if contest is not None:
-                contest.holder_proved()
+                contest.resolve(None, Why.PROVED)
 
 
 class Newcomer:
@@ -199,6 +193,7 @@ class Newcomer:
         self, contests: Contests, connection: Connection, remote_id: str, ice_servers: bytes | None
     ) -> None:
         self.connection = connection
+        self.key = connection.address.key
         self.remote_id = remote_id
         self.ice_servers = ice_servers
         """Those that it registers with, as JSON."""
@@ -208,10 +203,6 @@ class Newcomer:
         """Why it gave no proof, for the log."""
         self._contests = contests
         self._asking: Asking | None = None
-
-    @property
-    def key(self) -> str:
-        return self.connection.address.key
 
     def ask(self, ended: Callable[[str | None], None]) -> bool:
         def answered(reason: str | None) -> None:
@@ -265,12 +256,11 @@ class Holder:
         self._contests = contests
         self._home = home
         self._connection = connection
+        self.name = connection.id
+        self.after_reading = connection.peer.after_reading
+        self.review_offers = partial(contests.review_offers, home)
         self._was_asked = False
         self._asking: Asking | None = None
-
-    @property
-    def name(self) -> str:
-        return self._connection.id
 
     @property
     def is_busy(self) -> bool:
@@ -281,11 +271,13 @@ class Holder:
         proof = self._connection.proof
         return proof is not None and proof.counts(self._contests.clock.seconds())
 
-    def ping(self, payload: bytes) -> None:
-        self._connection.peer.ping(payload)
+    @property
+    def pause(self) -> float:
+        return self._connection.probed_at + PAUSE_SECONDS - self._contests.clock.seconds()
 
-    def after_reading(self, call: Callable[[], None]) -> None:
-        self._connection.peer.after_reading(call)
+    def ping(self, payload: bytes) -> None:
+        self._connection.probed_at = self._contests.clock.seconds()
+        self._connection.peer.ping(payload)
 
     def ask(self, newcomer: Contender) -> None:
         if not self._was_asked:
@@ -296,9 +288,6 @@ class Holder:
         # Sessions that wait for its proof need it still.
         if self._asking is not None and not self._home.suspended:
             self._asking.cancel()
-
-    def review_offers(self) -> None:
-        self._contests.review_offers(self._home)
 
     def lose(self, how: How, life: Life, *, is_told: bool) -> None:
         home, contests = self._home, self._contests

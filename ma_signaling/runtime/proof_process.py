@@ -28,8 +28,8 @@ from ma_signaling.webrtc.means import SECONDS, Means
 
 MODULE = "ma_signaling.webrtc.child"
 
-MAX_PROOFS = 2 * MAX_AT_ONCE
-"""Proofs that the core waits for, and as many that are being closed; no more are begun at once."""
+MAX_PROOFS = 3 * MAX_AT_ONCE
+"""Proofs of newcomers and holders that the core waits for, and those that are being closed; no more at once."""
 
 HANG_SECONDS = SECONDS + 15.0
 """Seconds after which a proof must have ended, with all that it has opened; otherwise the process hangs."""

@@ -27,10 +27,10 @@ MAX_LINE = 512 * 1024
 """Bytes. The server bounds what peers send far below."""
 
 MAX_DATA = 256 * 1024 * 1024
-"""Bytes of memory that can be written; aiortc takes 40 MiB for itself, and a proof some hundred KiB."""
+"""Bytes of memory that can be written; aiortc takes 40 MiB for itself, and a proof 60 KiB, 300 more under attack."""
 
-MAX_FILES = 512
-"""Open files; a proof takes one for each address that it sends from, and one for a relay."""
+MAX_FILES = 2048
+"""Open files, where as many are allowed; a proof takes one for each address that it sends from, and one for a relay."""
 
 MAX_TURN = 5.0
 """Seconds of processor time that the loop may stand before the kernel ends the process."""
@@ -106,7 +106,8 @@ async def _watch() -> None:
 def main() -> None:
     """Serve until standard input ends."""
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA, MAX_DATA))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
+    files = min(MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gather_for_proofs()
     # A terminal and systemd signal all processes of the server: when it stops, this one has to go on until it is told.

@@ -18,6 +18,9 @@ from ma_signaling.webrtc.destinations import Address
 MAX_BYTES = 64 * 1024
 """A description beyond it is refused; usual ones have less than 2 KiB."""
 
+MAX_LINES = 500
+"""And so is one with more lines, each of which is looked at; usual ones have some fifty."""
+
 MAX_CANDIDATES = 16
 """Of one peer, in its description and afterwards, all in all."""
 
@@ -94,7 +97,7 @@ class Description:
     @classmethod
     def parse(cls, sdp: str) -> Description:
         """Take what counts out of ``sdp``. Raises ValueError where something is missing, or said twice differently."""
-        if len(sdp) > MAX_BYTES:
+        if len(sdp) > MAX_BYTES or sdp.count("\n") >= MAX_LINES:
             raise ValueError("the description is too long")
         lines = [line.rstrip() for line in re.split(r"\r?\n", sdp)]
         if sum(line.startswith("m=") for line in lines) != 1:

@@ -19,8 +19,11 @@ from ma_signaling.webrtc.means import Endpoint
 MAX_SENT = 300
 """Packets of one proof; usual ones take some thirty."""
 
-MAX_RECEIVED = 1000
+MAX_RECEIVED = 200
 """What comes beyond it is ignored, and the proof fails."""
+
+MAX_PACKET = 1500
+"""Bytes of a packet that is looked at: many proofs share the memory of a process, and usual links carry no more."""
 
 
 class Guard:
@@ -45,15 +48,15 @@ class Guard:
             return False
         return True
 
-    def takes(self, source: Endpoint) -> bool:
-        """Whether a packet that came from an address is looked at; counts it."""
+    def takes(self, source: Endpoint, size: int) -> bool:
+        """Whether a packet of so many bytes that came from an address is looked at; counts it."""
         if not self._may_reach(source):
             return False
         self.received += 1
         if self.received > MAX_RECEIVED:
             self._exhausted()
             return False
-        return True
+        return size <= MAX_PACKET
 
     def _may_reach(self, endpoint: Endpoint) -> bool:
         return endpoint in self.servers or self.destinations.may_reach(ip_address(endpoint[0]), endpoint[1])
@@ -105,7 +108,7 @@ class _GuardedProtocol(asyncio.DatagramProtocol):
         self._inner.connection_made(self.transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        if self._guard.takes((addr[0], addr[1])):
+        if self._guard.takes((addr[0], addr[1]), len(data)):
             self._inner.datagram_received(data, addr)
 
     def error_received(self, exc: Exception) -> None:

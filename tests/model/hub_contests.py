@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ma_signaling.core.connection import TRUSTED_SECONDS
+from ma_signaling.core.contest import HOLDER_SECONDS
 from ma_signaling.core.failures import FIRST_WAIT, LONGEST_WAIT
-from ma_signaling.core.probe import BUSY_SECONDS
+from ma_signaling.core.probe import BUSY_SECONDS, PAUSE_SECONDS
 from tests.model.game import same_place
 from tests.model.hub_game import Call, Challenge, Game, House, Player
 from tests.support.memory_hub import World
@@ -15,7 +16,7 @@ OWNER_SECONDS = 30.0
 """In which whoever holds the key has its Remote ID."""
 
 NEWCOMER_SECONDS = 70.0
-"""In which every newcomer has a verdict, where all holders live: all addresses of the game are asked."""
+"""In which every newcomer has a verdict, where all holders live."""
 
 
 class Contests(Game):
@@ -25,8 +26,6 @@ class Contests(Game):
         super().__init__(world)
         self._proved: dict[str, Player] = {}
         """Newcomers that got a Remote ID by proof in this turn."""
-        self._heirs: set[Player] = set()
-        """Players who got a Remote ID in this turn that others still want."""
         self._moving: list[tuple[Player, House]] = []
         """Whose Remote ID somebody else got in this turn; they must have another one by its end."""
 
@@ -61,8 +60,8 @@ class Contests(Game):
             assert has_proved or is_first, f"{player} was not the first"
             challenge.newcomers.remove(player)
             del player.asked_since[remote_id]
-            challenge.holder = player
-            self._heirs.add(player)
+            challenge.holder, challenge.payload, challenge.probed_at = player, b"", self.now
+            challenge.lives, challenge.has_longer = False, None
         else:
             assert self.acting is player and self.registering == remote_id, f"{player} never asked for that"
         home = self.world.hub.registry.find(remote_id)
@@ -177,24 +176,24 @@ class Contests(Game):
         for player, house in self._moving:
             assert player.house is not house, f"{player} is not the only holder of {house}"
         self._moving = []
-        for remote_id in self._freed & self.challenges.keys():
-            assert self.houses[remote_id].holder is not None, f"nobody got {remote_id}"
         for remote_id, challenge in list(self.challenges.items()):
-            if not challenge.newcomers:
+            if challenge.newcomers:
+                is_held = self.houses[remote_id].holder is not None
+                assert is_held or remote_id not in self._freed, f"nobody got {remote_id}"
+                self._judge_contest(remote_id, challenge)
+            elif remote_id not in self.world.hub.registry.contests.by_remote_id:
                 del self.challenges[remote_id]
-                continue
-            if challenge.holder in self._heirs:
-                challenge.probed_at, challenge.lives, challenge.has_longer = self.now, False, None
-                challenge.payload = challenge.holder.pings[-1]
-            self._judge_contest(remote_id, challenge)
-        self._freed, self._proved, self._heirs, self._answered_for = set(), {}, set(), set()
+            else:
+                assert self.now < challenge.began + HOLDER_SECONDS, f"{remote_id} is contended for by nobody"
+        self._freed, self._proved, self._answered_for = set(), {}, set()
 
     def _judge_contest(self, remote_id: str, challenge: Challenge) -> None:
         house, holder = self.houses[remote_id], challenge.holder
         assert house.holder is holder
         waited = self.now - challenge.probed_at
+        assert challenge.payload or waited < PAUSE_SECONDS, f"{holder} was not probed"
         soon = self.world.settings.takeover_timeout
-        if challenge.has_longer is None and waited >= soon:
+        if challenge.has_longer is None and challenge.payload and waited >= soon:
             challenge.has_longer = waited > soon or self._is_busy(house)
         longest = BUSY_SECONDS if challenge.has_longer else soon
         assert challenge.lives or waited < longest, f"{holder} is silent"

@@ -9,6 +9,7 @@ from typing import Any
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
+from ma_signaling.core.probe import PAUSE_SECONDS
 from ma_signaling.core.proof_session import Asking, Stage
 from ma_signaling.core.remote_id import is_fingerprint
 from tests.model.game import BaseCall, BasePlayer, BaseReferee, Brief, Watcher
@@ -53,6 +54,10 @@ class Player(BasePlayer["Call"]):
 
     def after_reading(self, call: Callable[[], None]) -> None:
         self._game.judge_after_reading(call)
+
+    def ping(self, payload: bytes) -> None:
+        super().ping(payload)
+        self._game.probed(self, payload)
 
 
 @dataclass(eq=False)
@@ -101,6 +106,8 @@ class Call(BaseCall[Player]):
     answer_due: float | None = None
     """When it ends without an answer."""
     to_client: list[int] = field(default_factory=list)
+    held: tuple[int, float] | None = None
+    """The first letter that waits for its home, which is there, and since when."""
     bye_owed: bool = False
     bye_heard: bool = False
 
@@ -111,8 +118,12 @@ class Challenge:
 
     holder: Player
     probed_at: float
-    payload: bytes
+    """Or when it began, until the holder is probed."""
+    payload: bytes = b""
+    """Of the probe; until then, empty."""
     newcomers: list[Player] = field(default_factory=list)
+    """None of them: it goes on for a while, so that those who come and go have the holder asked once."""
+    began: float = 0.0
     lives: bool = False
     """The holder has given a sign of life since."""
     has_longer: bool | None = None
@@ -149,6 +160,8 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         """Who is failing to."""
         self.proved_at: dict[Player, float] = {}
         """When holders proved themselves in a contest."""
+        self.pinged_at: dict[Player, float] = {}
+        """When holders were probed last."""
         self.failures: dict[tuple[str, str], float] = {}
         """When an address failed last to prove a Remote ID."""
         self._answered_for: set[tuple[Player, str]] = set()
@@ -176,6 +189,17 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         player.say(type, **{key: value for key, value in fields.items() if value is not None})
         self.acting = None
         return self.replies
+
+    def probed(self, player: Player, payload: bytes) -> None:
+        """A holder is probed: once in a contest, and once a second."""
+        pinged_at, self.pinged_at[player] = self.pinged_at.get(player, float("-inf")), self.now
+        assert self.now >= pinged_at + PAUSE_SECONDS, f"{player} is probed again and again"
+        for challenge in self.challenges.values():
+            if challenge.holder is player and not challenge.payload:
+                challenge.probed_at, challenge.payload = self.now, payload
+                break
+        else:
+            raise AssertionError(f"one probe of {player} is enough")
 
     def lives(self, player: Player) -> None:
         """A player gives a sign of life."""
@@ -238,8 +262,6 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
                 self.fails(player, remote_id)
             challenge.newcomers.remove(player)
             del player.asked_since[remote_id]
-            if not challenge.newcomers:
-                del self.challenges[remote_id]
 
     def fails(self, player: Player, remote_id: str) -> None:
         """A player fails to prove a Remote ID."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypothesis.stateful import rule
-from hypothesis.strategies import booleans, lists, sampled_from
+from hypothesis.strategies import booleans, integers, lists, sampled_from
 
 from ma_signaling.core.peer import ClientAddress
 from tests.model.hub_game import Call, Challenge, House, Player
@@ -12,7 +12,8 @@ from tests.model.hub_rules import ADDRESSES, ICE, LIMITED, BasicMachine
 from tests.model.machine import KINDS, if_any, one_of_the
 from tests.support.memory_hub import address
 
-ADVERSARIES = ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"]
+ADVERSARIES = 12
+"""Addresses of somebody who wants a Remote ID, each of another network; there are more to come."""
 OWNER = address("192.0.2.99")
 
 
@@ -100,24 +101,27 @@ class HubMachine(BasicMachine):
     @if_any(Match.provable)
     @rule(
         home=one_of_the(Match.provable),
-        adversaries=lists(sampled_from(ADVERSARIES), max_size=4, unique=True),
-        moves=lists(sampled_from(["pong", "leave", "come", "call", "wait"]), max_size=8),
+        adversaries=integers(0, ADVERSARIES),
+        moves=lists(sampled_from(["pong", "leave", "come", "flee", "fail", "call", "wait"]), max_size=12),
         seconds=sampled_from([0.0, 4.0, 9.0, 16.0]),
         later=lists(sampled_from([0.0, 599.0, 601.0]), max_size=2),
     )
     def besiege(
         self,
         home: Player,
-        adversaries: list[str],
+        adversaries: int,
         moves: list[str],
         seconds: float,
         later: list[float],
     ) -> None:
-        """Somebody with several addresses wants a Remote ID when its owner comes; whatever they do, it gets it."""
+        """Somebody with many addresses wants a Remote ID when its owner comes; whatever they do, it gets it.
+
+        They are patient: who does not fail or flee has itself asked for as long as may be.
+        """
         assert home.house is not None
         remote_id = home.house.remote_id
-        for text in adversaries:
-            self._appear(address(text), remote_id)
+        for _ in range(adversaries):
+            self._appear(self._fresh_address(), remote_id)
         self.match.advance(seconds)
         owner = self._appear(OWNER, remote_id, has_key=True, is_prompt=True)
         for move in moves:
@@ -138,11 +142,20 @@ class HubMachine(BasicMachine):
             case "leave" if challenge.holder is not owner:
                 self.match.leave(challenge.holder, goodbye=False)
             case "come" if house is not None:
-                self._appear(address(ADVERSARIES[len(strangers) % 4]), house.remote_id)
+                self._appear(self._fresh_address(), house.remote_id)
+            case "flee" if strangers:
+                self.match.leave(strangers[0], goodbye=False)
+            case "fail" if house is not None:
+                for player in [each for each in strangers if each.is_asked_for(house.remote_id)][:1]:
+                    self.match.prove(player)
             case "call":
                 self._call(address("192.0.2.3"), challenge.holder, ["offer"])
             case "wait":
                 self.match.advance(3.0)
+
+    def _fresh_address(self) -> ClientAddress:
+        """Return one that nobody has had."""
+        return address(f"203.0.{len(self.match.players)}.7")
 
     @if_any(Match.provable)
     @rule(home=one_of_the(Match.provable))
@@ -157,6 +170,8 @@ class HubMachine(BasicMachine):
     def _contend(self, text: str, remote_id: str) -> None:
         """Let somebody contend with a holder that lives."""
         self._appear(address(text), remote_id)
+        # It is probed once a second.
+        self.match.advance(1.0)
         challenge = self.match.challenges.get(remote_id)
         if challenge is not None:
             self.match.pong(challenge.holder, challenge.payload)

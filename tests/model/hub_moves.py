@@ -75,12 +75,11 @@ class Match(Board):
                     self.withdraw(pending, other, player)
             self.registering = remote_id
             player.forget()
-            pings = list(holder.pings) if holder is not None else []
             challenge = self.challenges.get(remote_id)
             self.offers(player, remote_id, ice)
             if holder not in {None, player} and not is_client and challenge is None:
                 assert holder is not None
-                challenge = self.challenges[remote_id] = Challenge(holder, self.now, b"")
+                challenge = self.challenges[remote_id] = Challenge(holder, self.now, began=self.now)
             is_rival = challenge is not None and holder is not player and not is_client
             if challenge is not None and is_rival and player not in challenge.newcomers:
                 challenge.newcomers.append(player)
@@ -92,11 +91,6 @@ class Match(Board):
                 return
             if challenge is None or holder is player:
                 assert player.heard_of("registered"), f"{player} must get it at once"
-            elif not challenge.payload:
-                assert challenge.holder.pings[:-1] == pings, "it was not probed"
-                challenge.payload = challenge.holder.pings[-1]
-            elif challenge.holder is holder:
-                assert challenge.holder.pings == pings, "one probe is enough"
         self.prove_promptly()
 
     def pong(self, player: Player, payload: bytes) -> None:
@@ -107,7 +101,7 @@ class Match(Board):
 
     def _pong(self, player: Player, payload: bytes) -> None:
         for challenge in self.challenges.values():
-            if challenge.holder is player and challenge.payload == payload:
+            if challenge.holder is player and payload and challenge.payload == payload:
                 challenge.lives = True
         player.pong(payload)
 

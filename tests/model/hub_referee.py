@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ma_signaling.core.answering import ANSWER_SECONDS
+from ma_signaling.core.contest import PROOF_SECONDS
 from ma_signaling.core.opening import CONNECTED_DEADLINE
 from tests.model.hub_contests import Contests
 from tests.model.hub_game import Call, House, Letter, Player
@@ -212,6 +213,11 @@ class Referee(Contests):
 
     def _judge_delivery(self, call: Call) -> None:
         """What a home deserves to hear in a call, while it is there."""
+        waits = call.to_home[:1]
+        call.held = (waits[0], self.now) if waits and waits != [call.held and call.held[0]] else call.held
+        assert not (waits and call.held) or self.now - call.held[1] <= PROOF_SECONDS, (
+            f"an offer of {call} waits"
+        )
         is_held = self.are_asked(call.house.remote_id)
         kinds = [self.letters[number].fields["type"] for number in call.to_home]
         assert not kinds or (is_held and kinds[0] == "offer"), f"letters of {call} are lost"
@@ -263,7 +269,8 @@ class Referee(Contests):
         registry = hub.registry
         assert not (registry._homes or registry._grace._suspension._waits or registry._held.used)
         assert not (registry.contests.by_remote_id or registry.contests.newcomers)
-        assert not registry.contests.proofs._under_way.used
+        proofs = registry.contests.proofs
+        assert not (proofs.of_holders.under_way.used or proofs.of_newcomers.under_way.used)
         self.world.advance(24 * 3600)
         hub.limits.prune(self.now)
         counts = hub.counts() | hub.limits.counts()

@@ -19,6 +19,7 @@ class HolderActor:
     def __init__(self, clock: FakeClock) -> None:
         self.contest: Contest
         self.is_busy = False
+        self.pause = 0.0
         self.has_proved = False
         self.pings: list[bytes] = []
         self.is_asked = False

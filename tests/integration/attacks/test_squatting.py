@@ -13,7 +13,11 @@ from tests.support.attackers import Link, Server
 OWNED_WITHIN = 30.0
 """Seconds within which whoever has the key has the Remote ID (docs/protocol.md, *Takeover*)."""
 
-ACCOMPLICES = 12
+ACCOMPLICES = 200
+"""Those who contend at once, of as many addresses; each comes again with another one."""
+
+LATE_SECONDS = 12.0
+"""When a slow one answers: with nothing to connect to, so that its proof lasts for as long as a proof may."""
 
 
 class SquattingTest(AttackTest):
@@ -40,28 +44,61 @@ class SquattingTest(AttackTest):
         self.play(attack)
 
     def test_accomplices(self) -> None:
-        """Accomplices from many addresses contend without a pause, while the owner asks."""
+        """Patient accomplices from many addresses contend without a pause, while the owner asks.
+
+        Some say nothing when they are asked, some answer late, some at once; some with nonsense, and are soon back.
+        """
 
         async def attack(server: Server) -> None:
-            numbers = count(1)
+            numbers, is_over = count(1), asyncio.Event()
 
-            async def contend(remote_id: str) -> None:
-                while True:
+            async def contend(owner: Home, number: int) -> None:
+                async with Link(server, f"11.{number // 250}.{number % 250}.1") as link:
+                    await link.open()
+                    await link.say("register-server", remoteId=owner.remote_id)
+                    asked = await link.hear("client-connected", "error", "closed", within=OWNED_WITHIN)
+                    if asked["type"] != "client-connected":
+                        return
+                    await link.say("session-ready", sessionId=asked["sessionId"])
+                    await link.hear("offer")
+                    await asyncio.sleep(LATE_SECONDS if number % 4 == 1 else 0)
+                    sdp = "v=0" if number % 4 == 3 else _answer(owner)
+                    if number % 4:
+                        data = {"type": "answer", "sdp": sdp}
+                        await link.say("answer", sessionId=asked["sessionId"], data=data)
+                    await link.hear("error", "closed", within=OWNED_WITHIN)
+
+            async def keep_contending(owner: Home) -> None:
+                while not is_over.is_set():
                     with contextlib.suppress(OSError, EOFError, TimeoutError):
-                        number = next(numbers)
-                        async with Link(server, f"203.0.{number // 250}.{number % 250 + 1}") as link:
-                            await link.open()
-                            await link.register(remote_id)
+                        await contend(owner, next(numbers))
 
             async with Link(server, "198.51.100.66") as squatter, Home(server.url) as owner:
+                owner.trust = server.context or True
                 await squatter.open()
                 await squatter.register(owner.remote_id)
                 tasks = [asyncio.create_task(squatter.obey())]
-                tasks += [asyncio.create_task(contend(owner.remote_id)) for _ in range(ACCOMPLICES)]
-                await asyncio.sleep(3)
+                tasks += [asyncio.create_task(keep_contending(owner)) for _ in range(ACCOMPLICES)]
+                # They are being asked when it comes.
+                await asyncio.sleep(12)
                 await owner.start(within=OWNED_WITHIN)
+                # Nobody is cut off while it connects.
+                is_over.set()
+                await asyncio.sleep(1)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-        self.play(attack, secure=(False,))
+        self.play(attack)
+
+
+def _answer(owner: Home) -> str:
+    """Return an answer that names the owner's certificate, and an address where nobody is."""
+    fingerprint = next(
+        each.value for each in owner.certificate.getFingerprints() if each.algorithm == "sha-256"
+    )
+    return (
+        "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\na=sctp-port:5000\r\n"
+        f"a=ice-ufrag:abcd\r\na=ice-pwd:{'a' * 22}\r\na=fingerprint:sha-256 {fingerprint}\r\na=setup:active\r\n"
+        "a=candidate:1 1 udp 7 127.0.0.9 9999 typ host\r\n"
+    )

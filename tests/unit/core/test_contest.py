@@ -31,6 +31,22 @@ class ProbeTest(ContestTestCase):
         self.clock.advance(9)
         assert self.holder.lost is None
 
+    def test_one_probe_a_second(self) -> None:
+        """A contest that begins within one waits; its holder has as long to answer."""
+        self.contest.resolve(None)
+        self.is_over, self.holder = False, HolderActor(self.clock)
+        self.holder.pause = 0.75
+        self.contest = self.holder.contest = Contest("ID", self.holder, self.terms, self.over)
+        (self.first,) = self.join("203.0.113.1")
+        self.clock.advance(0.749)
+        assert self.holder.pings == []
+        self.clock.advance(0.001)
+        assert len(self.holder.pings) == 1
+        self.clock.advance(4.999)
+        assert self.holder.lost is None
+        self.clock.advance(0.001)
+        self.assert_over((self.first, How.SILENCE))
+
     def test_any_message_after_the_probe_is_a_sign_of_life(self) -> None:
         self.contest.probe.message()
         self.clock.advance(9)
@@ -90,7 +106,7 @@ class HolderTest(ContestTestCase):
 
     def test_it_proves_itself(self) -> None:
         (second,) = self.join("203.0.113.2")
-        self.contest.holder_proved()
+        self.contest.resolve(None, Why.PROVED)
         self.assert_over((self.first, Why.PROVED), (second, Why.PROVED))
         assert self.holder.lost is None
 
@@ -114,7 +130,7 @@ class HolderTest(ContestTestCase):
         self.lives()
         self.clock.advance(10)
         assert self.first.is_asked
-        self.contest.holder_proved()
+        self.contest.resolve(None, Why.PROVED)
         self.assert_over((self.first, Why.PROVED))
 
     def test_its_failure_is_no_evidence(self) -> None:
@@ -185,7 +201,7 @@ class VacancyTest(ContestTestCase):
     def test_the_new_holder_proves_itself(self) -> None:
         (second,) = self.join("203.0.113.2")
         self.clock.advance(5)
-        self.contest.holder_proved()
+        self.contest.resolve(None, Why.PROVED)
         self.assert_over((self.first, How.SILENCE), (second, Why.PROVED))
         assert self.first.holder.lost is None
 

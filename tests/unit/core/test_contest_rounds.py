@@ -35,41 +35,48 @@ class NewcomersTest(ContestTestCase):
         second.answers("no answer")
         self.assert_over((second, Why.NO_PROOF))
 
-    def test_four_of_different_addresses_at_once(self) -> None:
-        others = self.join("203.0.113.1", *(f"203.0.113.{number}" for number in range(2, 7)))
+    def test_all_of_different_addresses_at_once(self) -> None:
+        others = self.join("203.0.113.1", *(f"203.0.113.{number}" for number in range(2, 200)))
         self.lives()
         self.clock.advance(10)
-        assert [actor.is_asked for actor in [self.first, *others]] == [
-            True,
-            False,
-            True,
-            True,
-            True,
-            False,
-            False,
-        ]
+        assert [actor.is_asked for actor in [self.first, *others]] == [True, False, *[True] * 198]
 
     def test_the_next_are_asked_when_the_round_is_over(self) -> None:
-        others = self.join(*(f"203.0.113.{number}" for number in range(2, 6)))
+        (second,) = self.join("203.0.113.2")
         self.lives()
         self.clock.advance(10)
-        for each in [self.first, *others[:2]]:
-            each.answers("no answer")
-        (late,) = self.join("203.0.113.9")
-        assert not others[3].is_asked
-        assert not late.is_asked
-        others[2].answers("no answer")
-        assert others[3].is_asked
-        assert late.is_asked
+        late = self.join("203.0.113.3", "203.0.113.4")
+        self.first.answers("no answer")
+        assert not any(each.is_asked for each in late)
+        second.answers("no answer")
+        assert all(each.is_asked for each in late)
 
     def test_an_offer_waits_for_a_round_at_most(self) -> None:
-        others = self.join(*(f"203.0.113.{number}" for number in range(2, 6)))
+        (second,) = self.join("203.0.113.2")
         self.lives()
         self.clock.advance(10)
         assert self.holder.offers_held == [True]
-        for each in [self.first, *others[:3]]:
+        self.join("203.0.113.3")
+        for each in (self.first, second):
             each.answers("no answer")
         assert self.holder.offers_held == [True, False, True]
+
+    def test_one_for_whom_there_is_no_room_waits_for_the_next_round(self) -> None:
+        (second,) = self.join("203.0.113.2")
+        second.can_be_asked = False
+        self.lives()
+        self.clock.advance(10)
+        second.can_be_asked = True
+        self.first.answers("no answer")
+        assert second.is_asked
+
+    def test_one_who_has_failed_and_comes_during_a_round_is_refused_at_once(self) -> None:
+        self.failures.add("203.0.113.9", "ID", self.clock.seconds())
+        self.lives()
+        self.clock.advance(10)
+        (again,) = self.join("203.0.113.9")
+        assert again.verdict is Why.ALIVE
+        assert self.first.is_asked
 
     def test_newcomer_that_comes_late_is_asked_at_once(self) -> None:
         """The holder has had its 10 s."""
@@ -91,8 +98,32 @@ class NewcomersTest(ContestTestCase):
 
     def test_newcomer_that_leaves(self) -> None:
         self.contest.leave(self.first)
-        self.assert_over()
         assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
+
+    def test_newcomers_that_come_and_go_have_the_holder_asked_once(self) -> None:
+        """The contest goes on while the holder has time to prove itself."""
+        for number in range(32):
+            self.contest.leave(self.first)
+            self.clock.advance(0.125)
+            (self.first,) = self.join(f"203.0.113.{number}")
+        self.lives()
+        self.contest.leave(self.first)
+        assert len(self.holder.pings) == 1
+        self.clock.advance(5.999)
+        assert self.holder.is_asked
+        self.clock.advance(0.001)
+        self.assert_over()
+
+    def test_the_holder_proves_itself_when_nobody_waits(self) -> None:
+        self.contest.leave(self.first)
+        self.contest.resolve(None, Why.PROVED)
+        self.assert_over()
+
+    def test_the_holder_is_silent_when_nobody_waits(self) -> None:
+        self.contest.leave(self.first)
+        self.clock.advance(5)
+        assert self.holder.lost is None
+        self.assert_over()
 
     def test_to_leave_when_asked_is_to_fail(self) -> None:
         (second,) = self.join("203.0.113.1")
@@ -118,15 +149,14 @@ class NewcomersTest(ContestTestCase):
         self.begin()
         assert not self.holder.is_asked
         self.lives()
-        self.assert_over((self.first, Why.ALIVE))
+        assert self.first.verdict is Why.ALIVE
 
     def test_beyond_the_budget_of_proofs(self) -> None:
         (second,) = self.join("203.0.113.2")
-        self.first.can_be_asked = False
+        self.first.can_be_asked = second.can_be_asked = False
         self.lives()
         self.clock.advance(10)
-        assert self.first.verdict is Why.ALIVE
-        assert second.is_asked
+        self.assert_over((self.first, Why.ALIVE), (second, Why.ALIVE))
         assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
 
     def test_beyond_the_budget_of_proofs_while_a_busy_holder_is_silent(self) -> None:

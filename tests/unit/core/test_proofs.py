@@ -17,7 +17,7 @@ class ProofsTest(TestCase):
     """Places and starts are shared by address."""
 
     def setUp(self) -> None:
-        self.world = World(proofs_per_minute=40)
+        self.world = World(proofs_per_minute=300)
         self.prover = FakeProver()
         self.proofs = Proofs(self.world.settings, self.world.clock, self.world.hub._report, self.prover)
         self.failed: list[str] = []

@@ -69,12 +69,21 @@ class ProbeTest(TakeoverTestCase):
         self.home.pong()
         self.assert_refused(first)
         second = self.newcomer(THIRD)
+        self.world.advance(1)
         earlier, latest = self.home.pings
         assert earlier != latest
         self.home.pong(earlier)
         assert second.heard == []
         self.home.pong(latest)
         self.assert_refused(second)
+
+    def test_one_probe_a_second_serves_all(self) -> None:
+        """Strangers from many addresses, who are refused at once, don't have the home answer them all."""
+        for number in range(100):
+            self.newcomer(f"198.51.100.{number}")
+            self.home.pong()
+            self.world.advance(0.1)
+        assert len(self.home.pings) == 11
 
     def test_holder_with_an_offer_to_answer(self) -> None:
         """Its gateway handles one message at a time, and answers no ping meanwhile."""

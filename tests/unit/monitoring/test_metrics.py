@@ -114,7 +114,7 @@ class CountingTest(SynchronousTestCase):
         home(self.server, "192.0.2.9")
         host.send(frame(PONG, next(payload for opcode, payload in host.frames() if opcode == PING)))
         home(self.server, "192.0.2.9")
-        self.server.advance(5)
+        self.server.advance(6)
         self._assert("takeovers_total", "refused: holder lives", is_=1)
         self._assert("takeovers_total", "won by silence", is_=1)
         self._assert("registrations_total", "new", is_=2)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ma_signaling.core.remote_id import from_fingerprint
-from ma_signaling.webrtc.description import MAX_BYTES, Candidate, Description
+from ma_signaling.webrtc.description import MAX_BYTES, MAX_LINES, Candidate, Description
 
 FINGERPRINT = ":".join(f"{byte:02X}" for byte in range(32))
 OTHER = ":".join(f"{byte:02X}" for byte in range(32, 64))
@@ -79,6 +79,7 @@ class AnswerTest(TestCase):
             ANSWER.replace("sha-256", "sha-512"),
             ANSWER.replace(FINGERPRINT, FINGERPRINT[:-3]),
             ANSWER + "x" * MAX_BYTES,
+            ANSWER + "\n" * MAX_LINES,
         ):
             with self.assertRaises(ValueError):
                 Description.parse(text)
