@@ -193,6 +193,8 @@ class Directory:
                 home.keep_ice_servers(_ice(fields))
             if fields["proved"] and home.suspended:
                 registry.resume(known)
+            # Its node may have given this one up, and never heard that it is back.
+            self.messages.attach(known)
         elif registration.term >= self._terms.of(remote_id):
             self._follow(registration, fields)
         else:

@@ -235,7 +235,9 @@ class Relay:
                 continue
             about = {"node": fields["node"], "address": address}
             session = self._known(home, session_id) or self._attach(home, about, session_id)
-            session.negotiation = _from_flags(offered, answered)
+            if session.negotiation is not Negotiation.ANSWERED:
+                # Otherwise the answer is on its way to the client's node.
+                session.negotiation = _from_flags(offered, answered)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
         attach = self._context.hub.sessions.remote.attach

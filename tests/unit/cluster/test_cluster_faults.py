@@ -90,6 +90,21 @@ class BusTest(SynchronousTestCase):
         self.cluster.settle(70)
         assert self.cluster.lines[0].node._relay._announced == {}
 
+    def test_a_call_that_is_not_known_again(self) -> None:
+        """The home's node gave up the client's, and what that said when they met again was lost: it says so again."""
+        self.cluster.lines[1].side = 1
+        self.cluster.settle(10)
+        self.cluster.server.lose = lambda op, subject: op == "attach"
+        self.cluster.lines[1].side = 0
+        self.cluster.settle(5)
+        self.cluster.server.lose = lambda op, subject: False
+        self.home.forget()
+        self.cluster.settle(65)
+        self.home.say("ice-candidate", sessionId=self.session_id, data=1)
+        self.cluster.settle()
+        assert self.client.types() == ["ice-candidate"]
+        assert self.home.codes() == []
+
     def test_third_node_follows_the_better_one(self) -> None:
         """One that saw only the other, which has got it later, learns so too."""
         cluster = Cluster(3)
