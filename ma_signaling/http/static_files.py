@@ -25,8 +25,8 @@ _HEADERS = {b"Content-Security-Policy": _POLICY, b"Cross-Origin-Opener-Policy": 
 _TAG = re.compile(rb'"[!#-~\x80-\xff]*"')
 """An entity tag, without the mark that says it is weak (RFC 9110 section 8.8.3)."""
 
-_GZIP = re.compile(rb"(?:^|[\s,])(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:$|,))[0-9.]+\s*)?(?:$|,)")
-"""An ``Accept-Encoding``, in lower case, that takes gzip (RFC 9110 section 12.5.3)."""
+_WEIGHT = re.compile(rb"[ \t]*q=(?:1(?:\.0*)?|0\.0*[1-9][0-9]*)[ \t]*")
+"""A weight above 0, in lower case (RFC 9110 section 12.4.2)."""
 
 _TYPES = {
     ".html": b"text/html; charset=utf-8",
@@ -82,8 +82,13 @@ def send(request: HttpRequest, file: StaticFile, vary: bytes) -> bytes | int:
 
 
 def takes_gzip(head: RequestHead) -> bool:
-    """Return whether a reply to this request may be compressed."""
-    return _GZIP.search(b",".join(head.header(b"accept-encoding")).lower()) is not None
+    """Return whether a reply may be compressed; ``*`` is for what isn't named (RFC 9110 section 12.5.3)."""
+    is_taken: dict[bytes, bool] = {}
+    for each in b",".join(head.header(b"accept-encoding")).lower().split(b","):
+        coding, _, weight = each.partition(b";")
+        name = coding.strip(b" \t").removeprefix(b"x-")
+        is_taken[name] = is_taken.get(name, True) and (not weight or _WEIGHT.fullmatch(weight) is not None)
+    return is_taken.get(b"gzip", is_taken.get(b"*", False))
 
 
 def is_known(head: RequestHead, etag: bytes) -> bool:
