@@ -108,9 +108,21 @@ def networks(text: str) -> tuple[Network, ...]:
     if text.lower() in ("", "none"):
         return ()
     try:
-        return tuple(ip_network(part.strip()) for part in text.split(","))
+        return tuple(parse_network(part.strip()) for part in text.split(","))
     except ValueError:
         raise ValueError("a list of networks such as 10.0.0.0/8,fd00::/8, or none") from None
+
+
+def parse_network(text: str) -> Network:
+    """Parse a network or an address. Raises ValueError.
+
+    An IPv4-mapped one becomes that of IPv4, as a client with such an address is known by the IPv4 address.
+    """
+    found = ip_network(text)
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if mapped is not None and found.prefixlen >= 96:
+        return IPv4Network((int(mapped), found.prefixlen - 96))
+    return found
 
 
 def ipv4_or_none(text: str) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 
-from ma_signaling.config.values import Network
+from ma_signaling.config.values import Network, parse_network
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.remote_id import wanted
@@ -129,14 +129,9 @@ def _remote_id(number: int, entry: str) -> str:
 
 def _network(number: int, entry: str) -> Network:
     try:
-        network = ip_network(entry)
+        return parse_network(entry)
     except ValueError:
         raise BadEntry(
             number,
             "is no address or network such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, with nothing beyond the prefix",
         ) from None
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is not None and network.prefixlen >= 96:
-        # Clients with an IPv4-mapped address are known by the IPv4 address.
-        return IPv4Network((int(mapped), network.prefixlen - 96))
-    return network

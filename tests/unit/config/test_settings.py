@@ -61,6 +61,17 @@ class LoadTest(SynchronousTestCase):
         assert load({}, {"PORT": "1"}).settings.port == ("1",)
 
 
+class NetworksTest(SynchronousTestCase):
+    """What clients, proxies and monitoring are looked for in."""
+
+    def test_ipv4_mapped(self) -> None:
+        """As everybody with such an address is known by the IPv4 address."""
+        said = "::ffff:172.17.0.1, ::ffff:10.0.0.0/104,2001:db8::/32,::ffff:0:0/96"
+        for name in ("trusted_proxies", "exempt", "metrics_allow", "proof_networks"):
+            networks = getattr(load({name: [said]}, {}).settings, name)
+            assert list(map(str, networks)) == ["172.17.0.1/32", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0"]
+
+
 class ErrorsTest(SynchronousTestCase):
     """An error names the setting, the value and what is expected."""
 
