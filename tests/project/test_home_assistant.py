@@ -66,6 +66,18 @@ class AddOnTest(TestCase):
         )
         settings = load({}, {**said, **self.fixed("ma_signaling")}).settings
         self.assertTrue(settings.web_app)
+        # Whatever the schema offers can be set: what needs another option finds it there.
+        values = {"bool": True, "email": "a@a.example", "str": "a.example"}
+        everything = {
+            "stun_urls": ["stun:a.example"],
+            "turn_urls": ["turn:a.example"],
+            **{name: values[str(kind)] for name, kind in server["schema"].items() if str(kind) in values},
+            **{name: "/config/x" for name, kind in server["schema"].items() if kind == "str?"},
+            "log_addresses": "full",
+        }
+        self.assertEqual(set(everything), set(server["schema"]))
+        load({}, home_assistant.environment(everything, "MA_SIGNALING_"))
+        self.assertIn({"type": "addon_config", "read_only": True}, server["map"])
         self.assertEqual(settings.stun_urls, ("stun:a.example", "stun:b.example"))
 
         home = self.config("ma_signaling_home")
