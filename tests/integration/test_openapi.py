@@ -72,6 +72,12 @@ class DocumentTest(SynchronousTestCase):
         ]
         assert reasons
         assert sorted(schemas["NotReady"]["anyOf"][0]["properties"]["reason"]["enum"]) == sorted(reasons)
+        protocol = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+        said = protocol.partition("- `GET /ready`: ")[2].partition(", where R is ")[2].partition("(")[0]
+        assert sorted(re.findall(r"`([a-z-]+)`", said)) == sorted(reasons)
+        monitoring = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+        section = monitoring.partition("\n## Readiness\n")[2].partition("\n## ")[0]
+        assert sorted(re.findall(r"(?m)^- `([a-z-]+)`: ", section)) == sorted(reasons)
 
 
 class GeneratedTest(SynchronousTestCase):
