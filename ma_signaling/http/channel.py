@@ -5,7 +5,7 @@ Twisted's channel and its requests send the replies. Heads are read by the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime, ISSLTransport
@@ -22,6 +22,7 @@ from ma_signaling.core.capacity import Capacity, SocketPlace
 from ma_signaling.core.errors import rate_limited
 from ma_signaling.core.events import Event, Report
 from ma_signaling.monitoring.muted_log import SILENCE
+from ma_signaling.transport.first_request import HEAD_SECONDS
 from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply, refusal
 from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
 from ma_signaling.transport.timers import Deadlines, Waiting
@@ -31,6 +32,9 @@ MAX_REQUESTS = 16
 
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
+
+UNLIMITED = (b"/health", b"/ready")
+"""Paths that may be asked for at any rate: monitoring must not be told that a server is down that is busy."""
 
 
 class HttpRequest(Request):
@@ -73,6 +77,11 @@ class HttpChannel(http.HTTPChannel):
         super().__init__()
         self.reader = HeadReader()
 
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        # The first head of a connection that nobody has read from.
+        self.factory.deadlines.set(self, HEAD_SECONDS)
+
     def begin(self, head: RequestHead, rest: bytes) -> None:
         """Answer a connection's first request, and go on with what followed it."""
         self.reader.feed(rest)
@@ -107,7 +116,10 @@ class HttpChannel(http.HTTPChannel):
             if isinstance(head, RequestHead):
                 self._serve(head)
             elif isinstance(head, Refusal):
-                self._refuse(head)
+                is_head, wait = self.reader.is_head, 0.0
+                if self.place is None and head.uncharged is not None:
+                    wait = self.factory.charge(self.transport, head.uncharged)
+                self._refuse(head if wait <= 0 else refusal(rate_limited(wait)), is_head=is_head)
             elif isinstance(head, WrongProtocol):
                 self._is_refused = True
                 self.factory.report(Event.WRONG_PROTOCOL, mistake=head.mistake)
@@ -135,9 +147,9 @@ class HttpChannel(http.HTTPChannel):
             self._networkProducer.resumeProducing()
 
     def _serve(self, head: RequestHead) -> None:
-        wait = self.factory.charge(self.transport, head)
+        wait = 0.0 if self.factory.is_unlimited(head) else self.factory.charge(self.transport, head)
         if wait > 0:
-            self._exhausted(wait)
+            self._exhausted(wait, is_head=head.method == b"HEAD")
             return
         self._handlingRequest = True
         self._savedTimeOut = self.setTimeout(None)
@@ -156,10 +168,10 @@ class HttpChannel(http.HTTPChannel):
         request.gotLength(0)
         request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor_version)
 
-    def _exhausted(self, wait: float) -> None:
+    def _exhausted(self, wait: float, *, is_head: bool) -> None:
         """Close without an answer; the client of a trusted proxy gets one, for the proxy would be blamed."""
         if self.place is None:
-            self._refuse(refusal(rate_limited(wait)))
+            self._refuse(refusal(rate_limited(wait)), is_head=is_head)
         else:
             self._is_refused = True
             self.transport.abortConnection()
@@ -207,11 +219,11 @@ class HttpChannel(http.HTTPChannel):
             self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
         super().loseConnection()
 
-    def _refuse(self, refused: Refusal) -> None:
+    def _refuse(self, refused: Refusal, *, is_head: bool) -> None:
         """Answer at once, and listen no more."""
         self._is_refused = True
         hsts = self.factory.hsts(self.transport)
-        self.transport.write(raw_reply(refused, hsts, is_head=self.reader.is_head))
+        self.transport.write(raw_reply(refused, hsts, is_head=is_head))
         self.loseConnection()
 
 
@@ -230,14 +242,23 @@ class HttpSite(Site):
         charge: Callable[[Any, RequestHead], float],
         deadlines: Deadlines,
         reactor: IReactorTime,
+        unlimited: Collection[bytes] = (),
     ) -> None:
-        """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may."""
+        """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may.
+
+        It isn't asked about GET and HEAD for the paths that are ``unlimited``.
+        """
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
         self.report = report
         self.charge = charge
         self.deadlines = deadlines
         self._settings = settings
+        self._unlimited = unlimited
+
+    def is_unlimited(self, head: RequestHead) -> bool:
+        """Return whether no budget counts a request."""
+        return head.target.partition(b"?")[0] in self._unlimited and head.method in (b"GET", b"HEAD")
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
         """The header that binds browsers to TLS, for a reply by TLS (RFC 6797 section 7); empty where it is off."""

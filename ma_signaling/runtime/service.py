@@ -21,7 +21,7 @@ from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
 from ma_signaling.http import web_app
-from ma_signaling.http.channel import HttpSite
+from ma_signaling.http.channel import UNLIMITED, HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
 from ma_signaling.http.web_app import AppFile, WebAppError
@@ -205,7 +205,7 @@ def make_factory(
         return 0.0 if is_own else hub.request(addresses.of(peer, head.header))
 
     deadlines = Deadlines(reactor)
-    site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor)
+    site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor, UNLIMITED)
     metrics.watch(lambda: state_of(hub))
     entry.factory = SignalingFactory(hub, settings, site, addresses, report, deadlines, reactor)
     return entry.factory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -18,6 +19,7 @@ from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.fast_path import ping_frames, with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
 from ma_signaling.transport.protocol import SignalingProtocol
+from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.send_buffer import SendBuffers
 from ma_signaling.transport.timers import Deadlines, KeepAlive
 
@@ -28,6 +30,9 @@ class HttpServer(Protocol):
     def buildProtocol(self, addr: IAddress | None) -> Any: ...
 
     def hsts(self, transport: object) -> dict[bytes, bytes]: ...
+
+    @property
+    def charge(self) -> Callable[[Any, RequestHead], float]: ...
 
 
 @implementer(IProtocolNegotiationFactory)

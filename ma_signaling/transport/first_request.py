@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ma_signaling.core.capacity import SocketPlace
+from ma_signaling.core.errors import rate_limited
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import websocket_handshake
@@ -48,7 +49,7 @@ class FirstRequest(Protocol):
         self._peer = peer_address(self.transport)
         key = self._factory.addresses.socket_key(self._peer)
         if not self._factory.hub.capacity.accept():
-            self._refuse(refusal(self._factory.hub.full(key)))
+            self._refuse(refusal(self._factory.hub.full(key)), is_head=False)
             return
         if key is not None:
             self._place = self._factory.hub.accept(key, self)
@@ -61,7 +62,7 @@ class FirstRequest(Protocol):
         self._reader.feed(data)
         head = self._reader.next()
         if isinstance(head, Refusal):
-            self._refuse(head)
+            self._refuse(self._charged(head), is_head=self._reader.is_head)
         elif isinstance(head, WrongProtocol):
             self._factory.report(Event.WRONG_PROTOCOL, mistake=head.mistake)
             self._close()
@@ -99,14 +100,24 @@ class FirstRequest(Protocol):
             return
         client = admit(self._factory, self._peer, head, self._place)
         if isinstance(client, Refusal):
-            self._refuse(client)
+            self._refuse(self._charged(client), is_head=False)
         else:
             self._factory.deadlines.clear(self)
             begin_websocket(self._factory, self, client, self._place, head, self._reader.take_rest())
 
-    def _refuse(self, refused: Refusal) -> None:
+    def _charged(self, refused: Refusal) -> Refusal:
+        """Return ``refused``, or that there were too many, charged like any HTTP request to whom a proxy speaks for.
+
+        Others have paid with their socket.
+        """
+        if refused.uncharged is None or self._place is not None:
+            return refused
+        wait = self._factory.site.charge(self.transport, refused.uncharged)
+        return refused if wait <= 0 else refusal(rate_limited(wait))
+
+    def _refuse(self, refused: Refusal, *, is_head: bool) -> None:
         hsts = self._factory.site.hsts(self.transport)
-        self.transport.write(raw_reply(refused, hsts, is_head=self._reader.is_head))
+        self.transport.write(raw_reply(refused, hsts, is_head=is_head))
         self._close()
 
     def _close(self) -> None:
@@ -121,10 +132,10 @@ def admit(
     """Return whose the WebSocket will be that ``head`` asks for, or why it can't be had; ``peer`` has the socket."""
     refused = websocket_handshake.refusal(head)
     if refused is not None:
-        return refused
+        return refused._replace(uncharged=head)
     allowed, origins = factory.settings.allowed_origins, head.header(b"origin")
     if allowed and any(origin.decode("latin-1").lower() not in allowed for origin in origins):
-        return Refusal(403, {"error": "Origin not allowed"}, {})
+        return Refusal(403, {"error": "Origin not allowed"}, {}, head)
     client = factory.addresses.of(peer, head.header)
     factory.addresses.report_unnamed(peer, head.header)
     error = factory.hub.admit(client, place)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from ma_signaling.core.errors import FULL, NOT_ALLOWED, RESTARTING, WireError
+
+if TYPE_CHECKING:
+    from ma_signaling.transport.request_head import RequestHead
 
 COMMON_HEADERS = {
     b"Access-Control-Allow-Origin": b"*",
@@ -29,6 +32,8 @@ class Refusal(NamedTuple):
     status: int
     body: dict[str, object]
     headers: dict[bytes, bytes]
+    uncharged: RequestHead | None = None
+    """The request, where it was understood and nobody was charged for it."""
 
 
 def refusal(error: WireError) -> Refusal:

@@ -93,7 +93,7 @@ class HeadReader:
 
     @property
     def is_head(self) -> bool:
-        """Whether the request that is being read is a HEAD, whose reply has no content."""
+        """Whether what ``next`` refused is a HEAD, whose reply has no content."""
         return self._buffer.startswith(b"HEAD ")
 
     def take_rest(self) -> bytes:
@@ -154,8 +154,11 @@ def _parse(head: bytes) -> RequestHead | Refusal:
         target = b"/" + target[authority.end() :].removeprefix(b"/")
     hosts = fields.get(b"host", [])
     if len(hosts) > 1 or (not hosts and minor != b"0") or not all(map(_HOST.fullmatch, hosts)):
-        return Refusal(400, {"error": "Bad Host header"}, {})
-    return _refuse_content(fields) or RequestHead(method, target, min(int(minor), 1), fields)
+        refused: Refusal | None = Refusal(400, {"error": "Bad Host header"}, {})
+    else:
+        refused = _refuse_content(fields)
+    found = RequestHead(method, target, min(int(minor), 1), fields)
+    return found if refused is None else refused._replace(uncharged=found)
 
 
 def _refuse_content(fields: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:

@@ -266,6 +266,64 @@ class RequestBudgetTest(SynchronousTestCase):
             client.send(self.REQUEST + b"X-Forwarded-For: 198.51.100.%b\r\n\r\n" % address)
             assert client.read_head().startswith(b"HTTP/1.1 " + status)
 
+    def test_health_costs_nothing(self) -> None:
+        """Whoever asks, and however often; nothing else does, and no other port is asked for it."""
+        server = Server(requests_per_minute=1)
+        for host, line in (("192.0.2.1", b""), ("127.0.0.1", b"X-Forwarded-For: 198.51.100.1\r\n")):
+            client = server.accept(host)
+            for path in (b"/health", b"/ready", b"/health?x"):
+                for method in (b"GET", b"HEAD"):
+                    client.send(method + b" " + path + b" HTTP/1.1\r\nHost: h\r\n" + line + b"\r\n")
+            assert client.transport.value().count(b"HTTP/1.1 200 ") == 6, host
+            client.send(b"POST /health HTTP/1.1\r\nHost: h\r\n" + line + b"\r\n")
+            assert client.transport.value().count(b"HTTP/1.1 405 ") == 1, host
+            client.send(b"GET /healthy HTTP/1.1\r\nHost: h\r\n" + line + b"\r\n")
+            assert b"HTTP/1.1 404 " not in client.transport.value(), host
+            assert client.transport.disconnecting
+
+    def test_refused_handshakes_behind_a_trusted_proxy(self) -> None:
+        """They cost what any request costs the address that is reported, on a new connection and on a kept one."""
+        server = Server(requests_per_minute=3, allowed_origins=("https://app.example.org",))
+        for number, (request, status) in enumerate(
+            (
+                (b"GET /ws HTTP/1.1\r\nHost: h\r\n", 426),
+                (UPGRADE.replace(b"==", b"="), 400),
+                (UPGRADE + b"Content-Length: 5\r\n", 400),
+                (UPGRADE + b"Origin: https://else.example\r\n", 403),
+                (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n", 413),
+                (b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n", 400),
+            )
+        ):
+            for expected in (status, status, status, 429):
+                client = server.accept("127.0.0.1")
+                client.send(request + b"X-Forwarded-For: 198.51.100.%d\r\n\r\n" % number)
+                assert Reply(client.transport.value()).status == expected, request
+                assert client.transport.disconnecting
+            for expected in (status, status, status, 429):
+                client = server.accept("127.0.0.1")
+                client.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+                client.transport.clear()
+                client.send(request + b"X-Forwarded-For: 203.0.113.%d\r\n\r\n" % number)
+                assert Reply(client.transport.value()).status == expected, request
+
+    def test_content_depends_on_what_was_refused(self) -> None:
+        """Whatever was pipelined behind it."""
+        get, head = b"GET / HTTP/1.1\r\nHost: h\r\n", b"HEAD / HTTP/1.1\r\nHost: h\r\n"
+        named = b"X-Forwarded-For: 198.51.100.1\r\n\r\n"
+        websocket = b"GET /ws HTTP/1.1\r\nHost: h\r\n\r\n"
+        for requests_per_minute, sent, status, has_content in (
+            (9, websocket + head + b"\r\n", b"426", True),
+            (9, UPGRADE.replace(b"13", b"12") + b"\r\n" + head + b"\r\n", b"426", True),
+            (1, get + named + get + named + head + named, b"429", True),
+            (1, get + named + head + named, b"429", False),
+            (1, get + named + head + named + get + named, b"429", False),
+        ):
+            client = Server(requests_per_minute=requests_per_minute).accept("127.0.0.1")
+            client.send(sent)
+            *_, reply = client.transport.value().split(b"HTTP/1.1 ")
+            assert reply.startswith(status), sent
+            assert bool(reply.partition(b"\r\n\r\n")[2]) == has_content, sent
+
     def test_an_unnamed_client_of_a_trusted_proxy(self) -> None:
         """Any header that a proxy adds makes a request somebody else's; without one, it is the operator's own."""
         for line, statuses in (
