@@ -25,14 +25,24 @@ class Endpoint:
     @property
     def port(self) -> int | None:
         """The TCP port, None where there is none."""
-        text = self.named.get("port", self.arguments[0] if self.arguments else "")
-        return int(text) if self.kind in ("tcp", "ssl") and text.isdecimal() else None
+        return int(self.number) if self.kind in ("tcp", "ssl") and self.number.isdecimal() else None
+
+    @property
+    def number(self) -> str:
+        """What is said for a TCP port, whether there is such a port or not."""
+        return self.named.get("port", self.arguments[0] if self.arguments else "")
+
+    @property
+    def interface(self) -> str:
+        """The address that a TCP port is opened on, empty for all."""
+        return self.named.get(
+            "interface", self.arguments[1] if self.kind == "tcp" and self.arguments[1:] else ""
+        )
 
     @property
     def host(self) -> str:
         """An address of this machine at which the TCP port is reached."""
-        interface = self.named.get("interface", "")
-        return EVERYWHERE.get(interface, interface)
+        return EVERYWHERE.get(self.interface, self.interface)
 
     @property
     def path(self) -> str | None:
@@ -44,7 +54,7 @@ class Endpoint:
         """Whether nobody can listen on both."""
         if self.path is not None:
             return other.path is not None and _absolute(self.path) == _absolute(other.path)
-        is_everywhere = any(each.named.get("interface", "") in EVERYWHERE for each in (self, other))
+        is_everywhere = any(each.interface in EVERYWHERE for each in (self, other))
         return bool(self.port) and self.port == other.port and (is_everywhere or self.host == other.host)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from errno import EACCES, EADDRINUSE, EPERM
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
+from twisted.internet.abstract import isIPv6Address
 from twisted.internet.interfaces import IReactorSocket
 
 from ma_signaling.cluster.service import make_bus
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.config.endpoints import parse_endpoint
+from ma_signaling.config.endpoints import Endpoint, parse_endpoint
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration
 from ma_signaling.config.toml_file import as_toml
@@ -27,6 +32,9 @@ from ma_signaling.runtime.operator_files import OperatorFiles
 from ma_signaling.runtime.prover import obstacle
 from ma_signaling.runtime.state_directory import state_path
 from ma_signaling.runtime.tls_context import make_context
+
+MAX_SOCKET_PATH_BYTES = 107
+"""Of ``sun_path``, less a NUL (unix(7))."""
 
 
 def describe(configuration: Configuration) -> str:
@@ -56,15 +64,25 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     raise_descriptor_limit()
     if settings.acme_domain:
         check_acme(settings)
+    state = state_path(settings)
+    if state is not None:
+        _check_directory(state, "--state-directory")
+        _check_writable(state, "--state-directory")
     for text in settings.endpoints():
         endpoint = parse_endpoint(text)
         # What systemd hands over is there when it starts the server, not now.
         if not text.isdigit() and endpoint.kind != "systemd":
             make_endpoint(text, reactor)
+            if endpoint.kind in ("tcp", "ssl"):
+                _check_address(text, endpoint)
         if endpoint.path is not None:
-            _check_socket(Path(endpoint.path))
-    if (state := state_path(settings)) is not None:
-        _check_directory(state, "--state-directory")
+            # The admin socket's is made absolute.
+            path = (
+                Path(settings.admin_socket).absolute()
+                if endpoint.path == settings.admin_socket
+                else endpoint.path
+            )
+            _check_socket(Path(path), state)
     if settings.tls_cert:
         try:
             make_context(read_pair(Path(settings.tls_cert), Path(settings.tls_key)))
@@ -75,10 +93,49 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
     _load_files(settings, reactor)
 
 
-def _check_socket(path: Path) -> None:
+def _check_address(text: str, endpoint: Endpoint) -> None:
+    """Raise ``CannotStart`` for a port or an address that this machine doesn't have.
+
+    A socket is bound as Twisted would bind it, but nobody listens: that disturbs no server, running or about to start.
+    """
+    family = socket.AF_INET6 if isIPv6Address(endpoint.interface) else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((endpoint.interface, int(endpoint.number)))
+        except (OverflowError, ValueError):
+            raise CannotStart(f"cannot listen on {text}: a port is a number from 0 to 65535") from None
+        except OSError as problem:
+            # A running server may have it, and one that is started may have more rights.
+            if problem.errno not in (EADDRINUSE, EACCES, EPERM):
+                raise CannotStart(f"cannot listen on {text}: {problem.strerror}") from None
+
+
+def _check_socket(path: Path, state: Path | None) -> None:
+    what = f"cannot listen on {path}:"
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+        raise CannotStart(f"{what} the path of a socket has at most {MAX_SOCKET_PATH_BYTES} bytes")
     if path.exists() and not path.is_socket():
-        raise CannotStart(f"cannot listen on {path}: something else than a socket is there")
-    _check_directory(path.parent, f"cannot listen on {path}:")
+        raise CannotStart(f"{what} something else than a socket is there")
+    folder = path.parent
+    _check_directory(folder, what)
+    # The directory for the state is made first.
+    if state is not None and folder.absolute() in (state.absolute(), *state.absolute().parents):
+        return
+    if not folder.exists():
+        raise CannotStart(f"{what} there is no directory {folder}")
+    _check_writable(folder, what)
+
+
+def _check_writable(path: Path, what: str) -> None:
+    """Raise ``CannotStart`` where nothing can be made in a directory, or in the nearest that is there."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    try:
+        # As a rule it never has a name there.
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as problem:
+        raise CannotStart(f"{what} {path}: nothing can be made in {there}: {problem.strerror}") from None
 
 
 def _check_directory(path: Path, what: str) -> None:

@@ -11,7 +11,7 @@ from unittest import mock
 
 from tests.support.certificates import Authority
 from tests.support.command_line import accepted, refused
-from tests.support.server_process import child_environment
+from tests.support.server_process import ServerProcess, child_environment
 from tests.support.settings_file_case import FileTestCase
 
 WITHIN = 20.0
@@ -103,6 +103,54 @@ class CheckConfigTest(FileTestCase):
         later = self.directory / "later"
         accepted("--state-directory", str(later), "--admin-socket", str(later / "admin.sock"))
         assert not later.exists()
+
+    def test_places_that_cannot_be_had(self) -> None:
+        there = str(self.directory)
+        long = f"{there}/{'x' * (108 - len(there) - 1)}"
+        for options, problem in (
+            (("--port", "tcp:99999"), "cannot listen on tcp:99999: a port is a number from 0 to 65535"),
+            (("--port", "tcp:port=-1"), "cannot listen on tcp:port=-1: a port is a number from 0 to 65535"),
+            (
+                ("--port", "haproxy:tcp:70000"),
+                "cannot listen on haproxy:tcp:70000: a port is a number from 0 to 65535",
+            ),
+            (
+                ("--http-port", "tcp:1:interface=192.0.2.1"),
+                "cannot listen on tcp:1:interface=192.0.2.1: Cannot assign requested address",
+            ),
+            (
+                ("--port", r"tcp:1:interface=2001\:db8\:\:1"),
+                r"cannot listen on tcp:1:interface=2001\:db8\:\:1: Cannot assign requested address",
+            ),
+            (
+                ("--port", f"unix:{long}"),
+                f"cannot listen on {long}: the path of a socket has at most 107 bytes",
+            ),
+            (
+                ("--admin-socket", long),
+                f"cannot listen on {long}: the path of a socket has at most 107 bytes",
+            ),
+            (
+                ("--metrics-port", f"unix:{there}/a/b"),
+                f"cannot listen on {there}/a/b: there is no directory {there}/a",
+            ),
+            (
+                ("--admin-socket", f"{there}/a/b"),
+                f"cannot listen on {there}/a/b: there is no directory {there}/a",
+            ),
+        ):
+            assert refused(*options) == f"ma-signaling: {problem}", options
+        assert refused("--port", "tcp:1:interface=999.1.1.1").startswith(
+            "ma-signaling: cannot listen on tcp:1:interface=999.1.1.1: "
+        )
+        for path in ("/proc/self/x", "/sys/x"):
+            assert refused("--state-directory", path).startswith(
+                f"ma-signaling: --state-directory {path}: nothing can be made in {Path(path).parent}: "
+            ), path
+        accepted("--port", "tcp:1:interface=127.0.0.1", "--http-port", f"unix:{long[:107]}")
+        with ServerProcess() as running:
+            accepted("--port", f"tcp:{running.port}:interface=127.0.0.1")
+        assert not list(self.directory.iterdir())
 
     def test_web_app(self) -> None:
         """A server without it would start all the same."""
