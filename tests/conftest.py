@@ -18,9 +18,10 @@ OUTSIDE = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "socke
 MAX_SECONDS = 5.0
 """Of the processor's time, which doesn't depend on what else the machine does; ten times what any unit takes."""
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell has what it runs in the background ignore it, and so would all servers that tests stop by it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # A shell has what it runs in the background ignore the one, and nohup the other: so would all servers of tests.
+        signal.signal(_number, lambda *_: None)
 
 _is_unit = False
 _went_outside: set[str] = set()
