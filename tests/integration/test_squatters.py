@@ -88,9 +88,6 @@ class SquatterTests(EndToEndTestCase):
     def test_with_a_certificate_of_its_own(self) -> None:
         self.displace(Home)
 
-    def test_that_answers_no_offer(self) -> None:
-        self.displace(DeafSquatter)
-
     def test_that_shows_the_owners_fingerprint(self) -> None:
         self.displace(LyingSquatter)
 

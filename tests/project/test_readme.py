@@ -45,7 +45,8 @@ class ReadmeTest(SynchronousTestCase):
             if name not in ("PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "VIRTUAL_ENV")
         }
         path = f"{self.clone}/.venv/bin{os.pathsep}{clean['PATH']}"
-        self.environment = {**clean, "PATH": path, "PORT": str(self.port)}
+        # What is not run needs not be compiled.
+        self.environment = {**clean, "PATH": path, "PORT": str(self.port), "PIP_NO_COMPILE": "1"}
 
     def test_from_the_top(self) -> None:
         run, install, check, test = (
@@ -54,6 +55,7 @@ class ReadmeTest(SynchronousTestCase):
         with_server = self.start(run)
         self.check_a_home(check)
         self.stop(with_server)
+        self.check_installation()
 
         # All of it runs in CI, which begins as this does; here only what it would do.
         assert test == "make test\n"
@@ -62,6 +64,7 @@ class ReadmeTest(SynchronousTestCase):
 
         pip, foreground, daemon = install.splitlines()
         self.shell(pip)
+        self.check_installation()
         self.stop(self.start(foreground))
         self.shell(daemon)
         process_id = int((self.clone / "ma-signaling.pid").read_text())
@@ -69,6 +72,14 @@ class ReadmeTest(SynchronousTestCase):
         self.wait_until_healthy(None)
         os.kill(process_id, signal.SIGTERM)
         self.wait_for(lambda: not (self.clone / "ma-signaling.pid").exists(), "an end")
+
+    def check_installation(self) -> None:
+        """Away from the checkout, so that nothing is found by accident: the plugin, the version, and the pages."""
+        assert "    ma-signaling " in self.shell("twistd --help", away=True)
+        assert self.shell("ma-signaling --version", away=True) == f"ma-signaling {__version__}\n"
+        code = "from ma_signaling.http.web_pages import read_assets; print(len(read_assets()['doctor']))"
+        files = list((ROOT / "ma_signaling" / "http" / "pages" / "doctor").iterdir())
+        assert self.shell(f'python -c "{code}"', away=True) == f"{len(files)}\n"
 
     def ci_runs_the_same(self) -> bool:
         last = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1].split()
@@ -90,10 +101,10 @@ class ReadmeTest(SynchronousTestCase):
         assert done.returncode in (0, 1), done.stdout
         assert "OK Home" in done.stdout, done.stdout
 
-    def attempt(self, command: str) -> subprocess.CompletedProcess[str]:
+    def attempt(self, command: str, *, away: bool = False) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", "-ec", command],
-            cwd=self.clone,
+            cwd=self.clone.parent if away else self.clone,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -101,8 +112,8 @@ class ReadmeTest(SynchronousTestCase):
             timeout=INSTALLS_WITHIN,
         )
 
-    def shell(self, command: str) -> str:
-        done = self.attempt(command)
+    def shell(self, command: str, *, away: bool = False) -> str:
+        done = self.attempt(command, away=away)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

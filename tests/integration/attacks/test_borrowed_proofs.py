@@ -46,20 +46,6 @@ class BorrowedProofsTest(AttackTest):
 
     options = ("--proof-networks", "127.0.0.0/8")
 
-    def test_impostor_before_a_home_that_proves_itself(self) -> None:
-        """It isn't even asked, so that it has nothing to pass on."""
-
-        async def attack(server: Server) -> None:
-            async with Home(server.url) as home, Link(server, "198.51.100.66") as impostor:
-                home.trust = server.context or True
-                await home.start()
-                await impostor.open()
-                self.assertEqual((await impostor.register(home.remote_id))["code"], "remote-id-taken")
-                self.assertEqual(impostor.heard, [])
-                self.assertIsNone(home.close_code)
-
-        self.play(attack)
-
     def test_relayed_offer_to_a_home_that_is_asked_no_longer(self) -> None:
         """Slow offers keep the home busy until its time to prove itself is over; then the impostor is asked.
 
