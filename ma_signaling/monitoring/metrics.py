@@ -10,7 +10,6 @@ import platform
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from ma_signaling import __version__
@@ -160,6 +159,8 @@ def state_of(hub: Hub) -> Iterator[Metric]:
 
 def _build() -> Iterator[Metric]:
     """Yield the versions of this server and of what it runs on."""
+    from importlib.metadata import version  # noqa: PLC0415 - a hundredth of the start
+
     labels = {name: version(name) for name in ("twisted", "autobahn")}
     labels |= {"version": __version__, "python": platform.python_version()}
     values = {tuple(labels.values()): 1}
