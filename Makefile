@@ -89,7 +89,7 @@ hooks: .venv/tested ## Have git check each commit before it is made
 
 requirements: .venv/installed ## Pin the newest of what the image installs, by hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
-	$(PIN) --extra acme --extra home --extra proof --extra web-app --output-file requirements.txt setup.cfg
+	$(PIN) --extra acme --extra cluster --extra home --extra proof --extra web-app --output-file requirements.txt setup.cfg
 	echo 'setuptools>=70.1' | $(PIN) --output-file requirements-build.txt -
 
 clean: ## Remove what the other targets made

@@ -15,8 +15,6 @@ PREFIX = "ma-signaling.3"
 
 ALL_NODES = f"{PREFIX}.all"
 
-_NODES = f"{PREFIX}.node."
-
 
 class Bus(Protocol):
     """What is needed of NATS. A node doesn't hear what it publishes itself; no method waits."""
@@ -63,12 +61,7 @@ def watch_subject(remote_id: str) -> str:
 
 def node_subject(node: str, question: int | str = 0) -> str:
     """Return the subject of one node; ``question`` is the number of its question that is answered, if any."""
-    return f"{_NODES}{node}.{question}"
-
-
-def is_of_a_node(subject: str) -> bool:
-    """Return whether a subject is one node's."""
-    return subject.startswith(_NODES)
+    return f"{PREFIX}.node.{node}.{question}"
 
 
 def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
@@ -78,8 +71,6 @@ def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
 
 def pack_batch(payloads: list[bytes]) -> bytes:
     """Return several messages as one: each message costs NATS, and its client, more than its bytes."""
-    if len(payloads) == 1:
-        return payloads[0]
     return pack("batch", {"sizes": [len(payload) for payload in payloads]}, b"".join(payloads))
 
 

@@ -1,37 +1,39 @@
-"""The bus on a real NATS server, on whatever reactor runs.
+"""The bus on a real NATS server, by nats-py, on the asyncio loop of Twisted's reactor.
 
-What a turn of the loop brings is sent at its end, by one write; several messages for one node go as one message of
-NATS. A connection that fails is dropped, with all that waits, and a new one is made.
+``publish`` and ``subscribe`` only queue; a task sends what waits to the server. What comes is delivered at once, in the
+order in which the server sent it.
+
+nats-py's own reconnecting is not used: it notices a server that stands still only when everything was written to it,
+keeps messages from before an outage for after it, and gives up for good at most errors. A connection that fails is
+dropped here, with all that waits, and a new one is made.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from itertools import count, cycle
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Factory
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from twisted.logger import Logger
 
-from ma_signaling.cluster.bus import Listener, is_of_a_node, pack_batch, unpack_batch
-from ma_signaling.cluster.nats_options import Login
-from ma_signaling.cluster.nats_protocol import NatsConnection, publish, subscribe, unsubscribe
+from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
+from ma_signaling.cluster.nats_options import nats_options
 from ma_signaling.config.settings import Settings
 
-RETRY_SECONDS = 1.0
-"""Between two attempts to reach the same server."""
+RETRY_SECONDS = 1
+"""Between two attempts to reach a server."""
 
-CONNECT_SECONDS = 4.0
-"""How long an attempt may take."""
-
-NATS_PORT = 4222
-"""Of a URL that names none."""
+PING_SECONDS = 2.0
+SILENCE_SECONDS = 4
+"""A server that answers no ping for so long is gone."""
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 """Bytes that may wait to be sent to the server; beyond them messages are lost, as NATS itself would lose them."""
@@ -45,241 +47,262 @@ HEAD_BYTES = 2048
 FLUSH_SECONDS = 2.0
 """How long sending what waits may take in the end."""
 
+_NOBODY = "503"
+"""The status of NATS's answer to a message with a reply subject that nobody has subscribed to."""
+
 _log = Logger(namespace="ma_signaling")
 
 
+class _Message(NamedTuple):
+    subject: str
+    payload: bytes
+    reply: str
+
+
 class NatsBus:
-    """``bus.Bus``; ``begin`` connects it."""
+    """``bus.Bus``; ``begin`` must be called on the running loop."""
 
     listener: Listener
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
-        """Raises ``CannotStart`` if a file of the settings won't do."""
+    def __init__(self, settings: Settings) -> None:
         self.is_up = False
-        self.messages_in = self.messages_out = self.messages_lost = 0
+        self.messages_in = self.messages_out = self.lost = 0
         self._settings = settings
-        self._reactor = reactor
-        self._login = Login(settings)
-        servers = [urlsplit(url) for url in settings.nats_url]
-        random.shuffle(servers)
-        self._servers = cycle(servers)
-        self._server = ""
-        self._connection: NatsConnection | None = None
-        """The latest, once there was one."""
-        self._attempt: Deferred[Any] | IDelayedCall | None = None
-        """The attempt to connect that is under way, or the wait for the next."""
-        self._subscriptions: dict[str, int] = {}
-        self._numbers = count(1)
-        self._waiting: list[bytes] = []
-        """Commands for the server, in the order in which they must arrive."""
-        self._batches: dict[str, list[bytes]] = {}
-        """Messages for single nodes, behind them, by subject."""
-        self._waiting_bytes = self._waiting_messages = 0
-        self._is_flushing = False
-        self._ended: Deferred[None] | None = None
+        self._options = nats_options(settings)
+        self._client: Client | None = None
+        self._waiting: deque[_Message] = deque()
+        self._waiting_bytes = 0
+        self._wanted: set[str] = set()
+        self._changed: set[str] = set()
+        """Subjects to subscribe to, or to unsubscribe from."""
+        self._has_work, self._is_ending, self._all_sent = asyncio.Event(), False, asyncio.Event()
         self._problem = ""
         self._is_too_small = False
         """The server takes smaller messages than some that were to be sent to it, which was logged."""
+        self._task: asyncio.Task[None] | None = None
 
     # From the node
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """As ``bus.Bus`` has it."""
-        if self._connection is None or not self.is_up or self._waiting_bytes > MAX_WAITING_BYTES:
-            self.messages_lost += 1
-            return
-        if len(payload) > self._connection.max_payload:
-            self.messages_lost += 1
-            self._warn_too_small(self._connection)
+        if not self.is_up or self._waiting_bytes > MAX_WAITING_BYTES:
+            self.lost += 1
             return
         self.messages_out += 1
-        self._waiting_messages += 1
-        if is_of_a_node(subject) and not reply:
-            batch = self._batches.get(subject)
-            if batch is None:
-                batch = self._batches[subject] = []
-            batch.append(payload)
-            self._added(len(payload))
-        else:
-            self._command(publish(subject, reply, payload))
+        self._waiting_bytes += len(payload)
+        self._waiting.append(_Message(subject, payload, reply))
+        self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
         """As ``bus.Bus`` has it; the server gets it before what is published afterwards."""
-        number = self._subscriptions[subject] = next(self._numbers)
-        if self.is_up:
-            self._command(subscribe(subject, number))
+        self._wanted.add(subject)
+        self._changed.add(subject)
+        self._has_work.set()
 
     def unsubscribe(self, subject: str) -> None:
         """As ``bus.Bus`` has it."""
-        number = self._subscriptions.pop(subject)
-        if self.is_up:
-            self._command(unsubscribe(number))
+        self._wanted.discard(subject)
+        self._changed.add(subject)
+        self._has_work.set()
 
-    def _command(self, command: bytes) -> None:
-        # Nodes may rely on the order, across subjects too.
-        self._end_batches()
-        self._waiting.append(command)
-        self._added(len(command))
-
-    def _added(self, size: int) -> None:
-        self._waiting_bytes += size
-        if not self._is_flushing:
-            self._is_flushing = True
-            self._reactor.callLater(0, self._flush)
-
-    def _end_batches(self) -> None:
-        for subject, payloads in self._batches.items():
-            self._waiting += [publish(subject, "", batch) for batch in self._joined(payloads)]
-        self._batches.clear()
-
-    def _joined(self, payloads: list[bytes]) -> Iterator[bytes]:
-        """Return messages for one subject as few of NATS's."""
-        assert self._connection is not None
-        # The sizes of the messages in a batch take less than these.
-        max_bytes = min(MAX_BATCH_BYTES, self._connection.max_payload // 2)
-        start = size = 0
-        for number, payload in enumerate(payloads):
-            if number > start and size + len(payload) > max_bytes:
-                yield pack_batch(payloads[start:number])
-                start, size = number, 0
-            size += len(payload)
-        yield pack_batch(payloads[start:])
-
-    def _flush(self) -> None:
-        self._is_flushing = False
-        if self._connection is not None and self.is_up and (self._ended or not self._connection.is_full):
-            self._end_batches()
-            self._connection.transport.write(b"".join(self._waiting))
-            self._nothing_waits()
-
-    def _nothing_waits(self) -> None:
-        self._waiting.clear()
-        self._waiting_bytes = self._waiting_messages = 0
-
-    # Connecting
+    # On the loop
 
     def begin(self) -> None:
         """Connect to a server, as soon as one can be reached."""
-        server = next(self._servers)
-        self._server, host = server.netloc, server.hostname or ""
-        self._connection = NatsConnection(
-            self, self._login, host, self._reactor, needs_tls=server.scheme == "tls"
-        )
-        endpoint = HostnameEndpoint(self._reactor, host, server.port or NATS_PORT, CONNECT_SECONDS)
-        self._attempt = endpoint.connect(_Once(self._connection))
-        self._attempt.addErrback(lambda failure: self._failed(failure.getErrorMessage()))
+        self._task = asyncio.ensure_future(self._run())
 
-    def end(self) -> Deferred[None]:
+    async def end(self) -> None:
         """Send what waits, and close the connection."""
-        ended: Deferred[None] = Deferred()
-        self._ended = ended
-        if self._attempt is not None:
-            self._attempt.cancel()
-        connection = self._connection
-        if connection is None or connection.transport is None:
-            return succeed(None)
-        if not self.is_up:
-            connection.abort("")
-            return succeed(None)
-        self._flush()
-        connection.ping(connection.transport.loseConnection)
-        timer = self._reactor.callLater(FLUSH_SECONDS, connection.abort, "")
-        return ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
+        self._is_ending = True
+        if self.is_up:
+            self._has_work.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_sent.wait(), FLUSH_SECONDS)
+        if self._task is not None:
+            await _cancel(self._task)
 
-    def _failed(self, problem: str) -> None:
-        """An attempt to connect has failed: try the next server, after a while."""
-        problem = f"{self._server}: {problem}"
-        if self._ended is not None:
-            return
-        # Once for each reason: it is tried every second.
-        if problem != self._problem:
-            self._problem = problem
-            _log.warn("NATS cannot be reached: {problem}", problem=problem)
-        self._attempt = self._reactor.callLater(RETRY_SECONDS / len(self._settings.nats_url), self.begin)
-
-    # From a connection
-
-    def let_in(self, connection: NatsConnection) -> None:
-        """As ``nats_protocol.User`` has it."""
-        self.is_up, self._problem = True, ""
-        _log.info("NATS: connected to {server}", server=self._server)
-        self._is_too_small = False
-        if connection.max_payload < self._settings.max_message_bytes + HEAD_BYTES:
-            self._warn_too_small(connection)
-        for subject, number in self._subscriptions.items():
-            self._command(subscribe(subject, number))
-        _safely(self.listener.up)
-
-    def received(self, payload: bytes) -> None:
-        """As ``nats_protocol.User`` has it."""
-        try:
-            payloads = unpack_batch(payload)
-        except Exception:  # noqa: BLE001 - as below
-            _log.failure("a message of another node failed")
-            return
-        for each in payloads:
-            self.messages_in += 1
-            # As in ``_safely``, once less called for each.
+    async def _run(self) -> None:
+        while True:
+            closed = asyncio.Event()
+            client = Client()
             try:
-                self.listener.received(each)
-            except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
-                _log.failure("a message of another node failed")
+                await self._connect(client, closed)
+                await self._serve(client, closed)
+            except (NatsError, OSError, TimeoutError) as problem:
+                self._warn_unreachable(f"{type(problem).__name__} {problem}")
+            except Exception:  # noqa: BLE001 - whatever it is, the next attempt may succeed
+                _log.failure("NATS: the connection failed")
+            finally:
+                self._drop(client)
+            await asyncio.sleep(RETRY_SECONDS)
 
-    def no_subscribers(self, reply: str) -> None:
-        """As ``nats_protocol.User`` has it."""
-        _safely(partial(self.listener.no_subscribers, reply))
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        async def on_close() -> None:
+            closed.set()
 
-    def drained(self) -> None:
-        """As ``nats_protocol.User`` has it."""
-        self._flush()
+        async def on_error(problem: Exception) -> None:
+            if not self.is_up:
+                self._warn_unreachable(f"{type(problem).__name__} {problem}")
 
-    def lost(self, problem: str) -> None:
-        """As ``nats_protocol.User`` has it."""
-        if not self.is_up:
-            self._failed(problem)
-            return
-        self.is_up = False
-        self.messages_lost += self._waiting_messages
-        self._batches.clear()
-        self._nothing_waits()
-        if self._ended is not None:
-            self._ended.callback(None)
-            return
-        _log.warn(
-            "NATS is unreachable ({problem}): this node serves only its own peers until the connection is back",
-            problem=problem,
+        await client.connect(
+            list(self._settings.nats_url),
+            name="ma-signaling",
+            no_echo=True,
+            allow_reconnect=False,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RETRY_SECONDS,
+            skip_subject_validation=True,
+            error_cb=on_error,
+            disconnected_cb=on_close,
+            closed_cb=on_close,
+            **self._options,
         )
-        _safely(self.listener.down)
-        self.begin()
 
-    # To the operator
+    async def _serve(self, client: Client, closed: asyncio.Event) -> None:
+        """Use a connection until it is lost."""
+        subscriptions: dict[str, Subscription] = {}
+        self._client, self._problem = client, ""
+        self._changed = set(self._wanted)
+        deliver = _EachMessage(lambda message: self._take(client, message))
+        url = client.connected_url
+        _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
+        self._is_too_small = False
+        if client.max_payload < self._settings.max_message_bytes + HEAD_BYTES:
+            self._warn_too_small(client)
+        self.is_up = True
+        _safely(self.listener.up)
+        self._has_work.set()
+        working: list[asyncio.Task[Any]] = [
+            asyncio.ensure_future(each)
+            for each in (closed.wait(), self._watch(client), self._send(client, deliver, subscriptions))
+        ]
+        try:
+            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _cancel(*working)
 
-    def _warn_too_small(self, connection: NatsConnection) -> None:
+    async def _watch(self, client: Client) -> None:
+        """Raise when the server doesn't answer any more, however much is still to be written to it."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
+
+    async def _send(
+        self, client: Client, deliver: _EachMessage, subscriptions: dict[str, Subscription]
+    ) -> None:
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            while self._changed:
+                subject = self._changed.pop()
+                if subject in self._wanted and subject not in subscriptions:
+                    subscriptions[subject] = await client.subscribe(subject, future=deliver)
+                elif subject not in self._wanted and subject in subscriptions:
+                    await subscriptions.pop(subject).unsubscribe()
+            while self._waiting and not self._changed:
+                message = self._waiting[0]
+                try:
+                    await client.publish(message.subject, self._next(client), message.reply)
+                except MaxPayloadError:
+                    self.lost += 1
+                    self._warn_too_small(client)
+            if self._changed:
+                self._has_work.set()
+            elif self._is_ending:
+                await client.flush(SILENCE_SECONDS)
+                self._all_sent.set()
+
+    def _next(self, client: Client) -> bytes:
+        """Take the first message that waits, and with it those behind it for the same subject."""
+        # The sizes of the messages in a batch take less than these.
+        max_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
+        first = self._waiting.popleft()
+        payloads, size = [first.payload], len(first.payload)
+        while not first.reply and self._waiting:
+            following = self._waiting[0]
+            size += len(following.payload)
+            if following.reply or following.subject != first.subject or size > max_bytes:
+                break
+            payloads.append(self._waiting.popleft().payload)
+        self._waiting_bytes -= sum(map(len, payloads))
+        return payloads[0] if len(payloads) == 1 else pack_batch(payloads)
+
+    def _drop(self, client: Client) -> None:
+        """Abandon a connection; what it hasn't written by now is lost."""
+        writer: Any = getattr(getattr(client, "_transport", None), "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        if client is self._client:
+            self._client = None
+            self.is_up = False
+            self.lost += len(self._waiting)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            if not self._is_ending:
+                _log.warn(
+                    "NATS is unreachable: this node serves only its own peers until the connection is back"
+                )
+                _safely(self.listener.down)
+
+    def _warn_too_small(self, client: Client) -> None:
         if not self._is_too_small:
             self._is_too_small = True
             _log.warn(
                 "NATS takes {most} bytes a message (max_payload), less than --max-message-bytes {needed} needs:"
                 " longer messages don't reach other nodes",
-                most=connection.max_payload,
+                most=client.max_payload,
                 needed=self._settings.max_message_bytes,
             )
 
+    def _warn_unreachable(self, problem: str) -> None:
+        # Once for each reason: it is tried every second.
+        if problem != self._problem and not self._is_ending:
+            self._problem = problem
+            _log.warn("NATS cannot be reached: {problem}", problem=problem)
 
-class _Once(Factory):
-    """Makes the protocol of one connection."""
+    def _take(self, client: Client, message: Msg) -> None:
+        if client is not self._client:
+            return
+        self.messages_in += 1
+        headers = message.headers
+        if headers is not None and headers.get("Status") == _NOBODY:
+            _safely(partial(self.listener.no_subscribers, message.subject))
+        else:
+            _safely(partial(self._deliver, message.data))
 
-    noisy = False
+    def _deliver(self, data: bytes) -> None:
+        for payload in unpack_batch(data):
+            _safely(partial(self.listener.received, payload))
 
-    def __init__(self, connection: NatsConnection) -> None:
-        self._connection = connection
 
-    def buildProtocol(self, addr: object) -> NatsConnection:
-        return self._connection
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """End tasks, in several attempts if need be: nats-py ignores a cancellation in some places."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
 
 
 def _safely(call: Callable[[], None]) -> None:
-    # A connection would be closed at an exception.
+    # nats-py stops reading at an exception.
     try:
         call()
     except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
         _log.failure("a message of another node failed")
+
+
+class _EachMessage(asyncio.Future[Msg]):
+    """Takes every message of a subscription.
+
+    nats-py sets a subscription's future for one message; this future is never done. Otherwise each home would cost a
+    task and a queue.
+    """
+
+    def __init__(self, take: Callable[[Msg], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def set_result(self, message: Msg) -> None:
+        self._take(message)

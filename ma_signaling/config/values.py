@@ -148,13 +148,10 @@ def origins(text: str) -> tuple[str, ...]:
     raise ValueError("a list of origins such as https://app.example.org, separated by commas")
 
 
-_NATS_URL = re.compile(r"(?:nats|tls)://(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
-
-
 def nats_urls(text: str) -> tuple[str, ...]:
     """Parse URLs of NATS servers, separated by commas; without a password, since settings are shown."""
     found = _parts(text)
-    if all((match := _NATS_URL.fullmatch(url)) and int(match["port"] or 0) < 65536 for url in found):
+    if all(re.fullmatch(r"(?:nats|tls)://[A-Za-z0-9.\-\[\]:]+", url) for url in found):
         return found
     raise ValueError(
         "a list of URLs such as nats://HOST:PORT or tls://HOST:PORT, separated by commas, without a user or a password"

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.interfaces import IReactorSocket
 
-from ma_signaling.cluster.nats_options import Login
+from ma_signaling.cluster.service import make_bus
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import Endpoint, parse_endpoint
 from ma_signaling.config.settings import Settings, declarations
@@ -89,7 +89,7 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         except BadPair as problem:
             raise CannotStart(f"no TLS: {problem}") from None
     if settings.nats_url:
-        Login(settings)
+        make_bus(settings)
     _load_files(settings, reactor)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.certificates import make_certificate
 from tests.support.nats_identity import operator_mode
 from tests.support.nats_servers import NatsServer, node, obstacle, wait_until
+from tests.support.server_process import child_environment, twistd_path
 
 
 class AdmissionTest(SynchronousTestCase):
@@ -62,3 +64,24 @@ class AdmissionTest(SynchronousTestCase):
         url = nats.url.replace("nats://127.0.0.1", "tls://localhost")
         self.assert_joins(nats, url, "--nats-ca", str(certificate))
         self.assert_stays_out(nats, url)
+
+
+class StartTest(SynchronousTestCase):
+    """One line, and status 1."""
+
+    def start(self, *options: str, reactor: str = "asyncio", check: bool = True) -> str:
+        command = [str(twistd_path()), "-n", "--pidfile=", f"--reactor={reactor}", "ma-signaling"]
+        command += ["--port", "tcp:0:interface=127.0.0.1", *options]
+        command += ["--check-config"] if check else []
+        done = subprocess.run(
+            command, env=child_environment(), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 1, done
+        return done.stderr.strip()
+
+    def test_other_reactor(self) -> None:
+        line = self.start("--nats-url", "nats://127.0.0.1:4222", reactor="epoll", check=False)
+        assert line.splitlines()[-1] == (
+            "ma-signaling: --nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
+            " (the ma-signaling command does so by itself)"
+        )

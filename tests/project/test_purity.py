@@ -13,7 +13,7 @@ CODE = """
 import sys
 import ma_signaling.cluster.node
 import ma_signaling.core.hub
-forbidden = {"twisted", "autobahn", "txaio", "zope", "asyncio"}
+forbidden = {"twisted", "autobahn", "txaio", "zope", "nats", "asyncio"}
 print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 """
 

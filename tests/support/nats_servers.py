@@ -156,7 +156,7 @@ def node(nats_url: str, *options: str) -> ServerProcess:
     """A node, not started yet, on which nobody meets the limits of an address."""
     unlimited = ["--lookups-per-minute", "0", "--connections-per-minute", "0", "--guesses-per-minute", "0"]
     unlimited += ["--silent-connections-per-address", "0"]
-    return ServerProcess("--nats-url", nats_url, *unlimited, *options)
+    return ServerProcess("--nats-url", nats_url, *unlimited, *options, twistd_options=["--reactor=asyncio"])
 
 
 def obstacle(server: ServerProcess) -> str | None:

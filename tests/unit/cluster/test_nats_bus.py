@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
+import asyncio
+from typing import Any
+
+from nats.aio.msg import Msg
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
@@ -71,15 +74,20 @@ class NonsenseTest(SynchronousTestCase):
     """Nothing that a node says makes another one stop reading."""
 
     def test_what_is_no_message(self) -> None:
-        bus = NatsBus(Settings(), Clock())
-        bus.listener = listener = _Listener()
-        for data in (
-            b"{",
-            b'{"op":"batch"',
-            b'{"op":"batch"}\nabc',
-            b'{"op":"batch","sizes":"x"}\nabc',
-            b"{}",
-        ):
-            bus.received(data)
-        assert listener.heard[-1] == b"{}"
+        async def scenario() -> list[bytes]:
+            bus = NatsBus(Settings())
+            bus.listener = listener = _Listener()
+            client: Any = object()
+            bus._client = client
+            for data in (
+                b"{",
+                b'{"op":"batch"',
+                b'{"op":"batch"}\nabc',
+                b'{"op":"batch","sizes":"x"}\nabc',
+                b"{}",
+            ):
+                bus._take(client, Msg(client, subject="s", data=data))
+            return listener.heard
+
+        assert asyncio.run(scenario())[-1] == b"{}"
         assert len(self.flushLoggedErrors()) >= 4
