@@ -106,7 +106,7 @@ class Match(Referee):
             return
         self.ready(home, call)
         self.advance(1)
-        if answers and call.is_open and home.is_home:
+        if answers and client.call is call and call.is_open and home.is_home:
             self.client_says(client, "offer")
             self.home_says(home, call, "answer")
 
