@@ -58,7 +58,7 @@ coverage: .venv/tested build/libdatachannel ## Run the tests, and see that enoug
 	$(BIN)/coverage report
 	$(BIN)/python -m tests.project.coverage_floors
 
-versions: .venv/tested ## Run the tests with each supported Python that is here, and with the oldest and newest dependencies
+versions: .venv/tested ## Run the tests with each supported Python (VERSIONS="3.11 3.13": with some), and with the oldest and newest dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
 	.ci/versions
 

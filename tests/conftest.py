@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -40,6 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         item.add_marker(KINDS.get(folder, "real"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that skips for another reason than those that CI names (``.ci/run``)."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and "MAY_SKIP" in os.environ:
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not re.search(os.environ["MAY_SKIP"] or "(?!)", reason):
+            report.outcome, report.longrepr = "failed", f"{item.nodeid} must not be skipped here: {reason}"
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
