@@ -86,11 +86,14 @@ class NamesTest(SynchronousTestCase):
 
     def test_targets_of_make(self) -> None:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-        targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+        seen = set[str]()
+        targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
         for page in PAGES:
             text = page.read_text(encoding="utf-8")
-            for target in re.findall(r"(?:`|^|\$ )make (?:--\S+ )*([a-z]+)", text, re.MULTILINE):
+            for target in re.findall(r"(?:`|^|\$ )make (?:--\S+ )*([a-z-]+)", text, re.MULTILINE):
                 assert target in targets, f"{page.name}: make {target}"
+                seen.add(target)
+        assert "soak-home" in seen
 
     def test_options(self) -> None:
         """Of this program's command lines."""

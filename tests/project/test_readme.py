@@ -215,7 +215,9 @@ class SessionByHandTest(SynchronousTestCase):
 
     async def ask(self, third: str) -> None:
         """What `curl` would answer."""
-        for path, answer in re.findall(r"^\$ curl -s localhost:8787(/\S+)\n(.*)$", third, re.MULTILINE):
+        asked = re.findall(r"^\$ curl -s localhost:8787(/\S+)\n(.*)$", third, re.MULTILINE)
+        assert len(asked) == third.count("$ ") > 0, third
+        for path, answer in asked:
             shown = json.loads(answer)
             told = await asyncio.to_thread(self.server.get, path)
             if "version" in shown:
