@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Protocol
 
 
 class State(Enum):
@@ -64,3 +65,18 @@ TABLE = {
     State.WITHDRAWN: {},
 }
 """The state that follows; what isn't there changes nothing."""
+
+
+class OwnClaims(Protocol):
+    """The claims of this node."""
+
+    def __contains__(self, remote_id: str) -> bool: ...
+
+    def tell(self, remote_id: str, heard: Heard) -> None:
+        """Tell all claims to a Remote ID what was heard."""
+
+    def asked_for(self, remote_id: str) -> None:
+        """Another node has asked for a Remote ID that is claimed here."""
+
+    def is_unheard(self, remote_id: str) -> bool:
+        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
-
-import orjson
 
 from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
-from ma_signaling.cluster.claim_states import Heard
+from ma_signaling.cluster.claim_states import Heard, OwnClaims
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
-from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms
+from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms, ice_of
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
 from ma_signaling.core.contest import How
 from ma_signaling.core.ending import BREAK, GOODBYE
@@ -26,21 +23,6 @@ from ma_signaling.core.run_all import run_all
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 """After so many seconds without news about a home of another node, that node is asked whether it still has it."""
-
-
-class OwnClaims(Protocol):
-    """The claims of this node."""
-
-    def __contains__(self, remote_id: str) -> bool: ...
-
-    def tell(self, remote_id: str, heard: Heard) -> None:
-        """Tell all claims to a Remote ID what was heard."""
-
-    def asked_for(self, remote_id: str) -> None:
-        """Another node has asked for a Remote ID that is claimed here."""
-
-    def is_unheard(self, remote_id: str) -> bool:
-        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""
 
 
 class Directory:
@@ -89,15 +71,12 @@ class Directory:
         remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]
         home = self._context.hub.registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL:
-            self._context.send(node, "holder", question=question, **self._described(home))
+            self._context.send(node, "holder", question=question, **self.registrations.describe(home))
         elif remote_id not in self.claims:
             self._context.send(node, "away", question=question)
         else:
             # A node that claims it knows nothing about it: there may be a holder, which answers.
             self.claims.asked_for(remote_id)
-
-    def _described(self, home: Home) -> Fields:
-        return {name: value for name, value in self.registrations.describe(home).items() if name != "node"}
 
     def _on_away(self, fields: Fields) -> None:
         """Nobody holds a home, but a node expects it back: clients that wait for it wait on."""
@@ -190,7 +169,7 @@ class Directory:
             known.heard_at = self._context.clock.seconds()
             self._terms.note(remote_id, registration.term)
             if "ice" in fields:
-                home.keep_ice_servers(_ice(fields))
+                home.keep_ice_servers(ice_of(fields))
             if fields["proved"] and home.suspended:
                 registry.resume(known)
             # Its node may have given this one up, and never heard that it is back.
@@ -216,7 +195,7 @@ class Directory:
             )
         self._terms.note(remote_id, registration.term)
         how = How.PROOF if fields["proved"] else None
-        self._context.hub.registry.grant(holder, remote_id, _ice(fields), how)
+        self._context.hub.registry.grant(holder, remote_id, ice_of(fields), how)
         if "ice" not in fields:
             self.look_up(remote_id)
 
@@ -318,8 +297,3 @@ class Directory:
     def down(self) -> None:
         """The bus can't be reached."""
         run_all((self._questions.give_up, partial(self.lose_node, None)))
-
-
-def _ice(fields: Fields) -> bytes | None:
-    ice = fields.get("ice")
-    return None if ice is None else orjson.dumps(ice)

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 
 from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
 from ma_signaling.cluster.nats_options import nats_options
+from ma_signaling.cluster.nats_ways import EachMessage, cancel
 from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
@@ -119,7 +120,7 @@ class NatsBus:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_sent.wait(), FLUSH_SECONDS)
         if self._task is not None:
-            await _cancel(self._task)
+            await cancel(self._task)
 
     async def _run(self) -> None:
         while True:
@@ -163,7 +164,7 @@ class NatsBus:
         subscriptions: dict[str, Subscription] = {}
         self._client, self._problem = client, ""
         self._changed = set(self._wanted)
-        deliver = _EachMessage(lambda message: self._take(client, message))
+        deliver = EachMessage(lambda message: self._take(client, message))
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
         self._is_too_small = False
@@ -181,7 +182,7 @@ class NatsBus:
             for task in done:
                 task.result()
         finally:
-            await _cancel(*working)
+            await cancel(*working)
 
     async def _watch(self, client: Client) -> None:
         """Raise when the server doesn't answer any more, however much is still to be written to it."""
@@ -190,7 +191,7 @@ class NatsBus:
             await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
 
     async def _send(
-        self, client: Client, deliver: _EachMessage, subscriptions: dict[str, Subscription]
+        self, client: Client, deliver: EachMessage, subscriptions: dict[str, Subscription]
     ) -> None:
         while True:
             await self._has_work.wait()
@@ -277,32 +278,9 @@ class NatsBus:
             _safely(partial(self.listener.received, payload))
 
 
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """End tasks, in several attempts if need be: nats-py ignores a cancellation in some places."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.1)
-
-
 def _safely(call: Callable[[], None]) -> None:
     # nats-py stops reading at an exception.
     try:
         call()
     except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
         _log.failure("a message of another node failed")
-
-
-class _EachMessage(asyncio.Future[Msg]):
-    """Takes every message of a subscription.
-
-    nats-py sets a subscription's future for one message; this future is never done. Otherwise each home would cost a
-    task and a queue.
-    """
-
-    def __init__(self, take: Callable[[Msg], None]) -> None:
-        super().__init__()
-        self._take = take
-
-    def set_result(self, message: Msg) -> None:
-        self._take(message)

@@ -52,7 +52,7 @@ class Node:
         self._claims = Claims(context, self._directory)
         self._relay = Relay(context, self._directory)
         self._judge = Judge(context, self._directory, self._claims)
-        self._directory.messages, self._directory.claims = self._relay, self._claims
+        self._directory.messages, self._directory.claims = self._relay.clients, self._claims
         context.on("block", self._on_block)
         self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
@@ -179,7 +179,7 @@ class Node:
         if isinstance(holder, RemoteHome):
             self._relay.handed_on(home)
             self._directory.granted_elsewhere(holder)
-            self._relay.attach(holder, always=not is_new)
+            self._relay.clients.attach(holder, always=not is_new)
         else:
             self._directory.granted(home)
 

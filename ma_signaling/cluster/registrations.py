@@ -225,3 +225,9 @@ class Registrations:
             and mine.term <= term
         ):
             self.insist(home, term)
+
+
+def ice_of(fields: Fields) -> bytes | None:
+    """Return the ICE servers of a home that another node describes, as JSON."""
+    ice = fields.get("ice")
+    return None if ice is None else orjson.dumps(ice)
