@@ -118,7 +118,7 @@ class HttpChannel(http.HTTPChannel):
             elif isinstance(head, Refusal):
                 is_head, wait = self.reader.is_head, 0.0
                 if self.place is None and head.uncharged is not None:
-                    wait = self.factory.charge(self.transport, head.uncharged)
+                    wait = self.factory.wait_of(self.transport, head.uncharged)
                 self._refuse(head if wait <= 0 else refusal(rate_limited(wait)), is_head=is_head)
             elif isinstance(head, WrongProtocol):
                 self._is_refused = True
@@ -147,7 +147,7 @@ class HttpChannel(http.HTTPChannel):
             self._networkProducer.resumeProducing()
 
     def _serve(self, head: RequestHead) -> None:
-        wait = 0.0 if self.factory.is_unlimited(head) else self.factory.charge(self.transport, head)
+        wait = self.factory.wait_of(self.transport, head)
         if wait > 0:
             self._exhausted(wait, is_head=head.method == b"HEAD")
             return
@@ -256,9 +256,11 @@ class HttpSite(Site):
         self._settings = settings
         self._unlimited = unlimited
 
-    def is_unlimited(self, head: RequestHead) -> bool:
-        """Return whether no budget counts a request."""
-        return head.target.partition(b"?")[0] in self._unlimited and head.method in (b"GET", b"HEAD")
+    def wait_of(self, transport: object, head: RequestHead) -> float:
+        """Charge a request, unless its path is unlimited; return the seconds until it may come, 0 where it may now."""
+        if head.target.partition(b"?")[0] in self._unlimited and head.method in (b"GET", b"HEAD"):
+            return 0.0
+        return self.charge(transport, head)
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
         """The header that binds browsers to TLS, for a reply by TLS (RFC 6797 section 7); empty where it is off."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -31,8 +30,7 @@ class HttpServer(Protocol):
 
     def hsts(self, transport: object) -> dict[bytes, bytes]: ...
 
-    @property
-    def charge(self) -> Callable[[Any, RequestHead], float]: ...
+    def wait_of(self, transport: object, head: RequestHead) -> float: ...
 
 
 @implementer(IProtocolNegotiationFactory)

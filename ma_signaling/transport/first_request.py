@@ -112,7 +112,7 @@ class FirstRequest(Protocol):
         """
         if refused.uncharged is None or self._place is not None:
             return refused
-        wait = self._factory.site.charge(self.transport, refused.uncharged)
+        wait = self._factory.site.wait_of(self.transport, refused.uncharged)
         return refused if wait <= 0 else refusal(rate_limited(wait))
 
     def _refuse(self, refused: Refusal, *, is_head: bool) -> None:

@@ -238,9 +238,11 @@ class RefusalTest(RequestTestCase):
 
     def test_too_many_requests(self) -> None:
         server = self.enter(ServerProcess("--requests-per-minute=1"))
-        self.ask(server, "/health", 200, address="192.0.2.1")
-        for path in ("/health", CHECK):
-            self.ask(server, path, 429, name="A", address="192.0.2.1")
+        self.ask(server, CHECK, 200, name="A", address="192.0.2.1")
+        self.ask(server, CHECK, 429, name="A", address="192.0.2.1")
+        for path in ("/health", "/ready"):
+            self.ask(server, path, 200, address="192.0.2.1")
+            self.ask(server, path, 413, address="192.0.2.1", body="x")
 
     def test_full(self) -> None:
         server = self.enter(ServerProcess("--max-connections=1"))
