@@ -175,7 +175,7 @@ def makeService(options: Options) -> IService:
 def _make_service(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
-    from ma_signaling.runtime import monotonic, service, signals  # noqa: PLC0415 - Autobahn's import is slow; --help does without
+    from ma_signaling.runtime import monotonic, service, signals, turns  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         if isinstance(problem, CannotStart) and isinstance(sys.stderr, LoggingFile):
@@ -188,6 +188,7 @@ def _make_service(options: Options) -> IService:
     sys.excepthook = in_one_line
     running: Any = reactor
     monotonic.use_monotonic_time(running)
+    turns.bound_turns(running)
     signals.handle(running)
     if note := options.configuration.note():
         _log.info("{note}", note=note)

@@ -18,6 +18,7 @@ from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.fast_path import ping_frames, with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
 from ma_signaling.transport.protocol import SignalingProtocol
+from ma_signaling.transport.reading import PutOff
 from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.send_buffer import SendBuffers
 from ma_signaling.transport.timers import Deadlines, KeepAlive
@@ -53,6 +54,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.hub = hub
         self.settings = settings
         self.site = site
+        self.put_off = PutOff(reactor)
         self.keepalive = KeepAlive(reactor, settings.ping_interval, ping_frames)
         self.addresses = addresses
         self.report = report

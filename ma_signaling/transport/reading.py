@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from twisted.internet.interfaces import IReactorTime
+
+from ma_signaling.core.run_all import run_all
 
 MAX_STEPS = 128
 """Frames of one connection that are taken in one turn; Autobahn takes one in two steps, its header and its payload."""
 
+MAX_GOING_ON = 32
+"""Connections that go on in one turn with what was put off, beside those that are read then."""
+
 MAX_PAUSE_SECONDS = 5.0
 """How long a connection beyond its budget is not read from, at most: its answer to a ping may be among the rest."""
+
+
+class PutOff:
+    """All connections with something that is put off: a bounded number goes on in one turn, in the order of time."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._due: deque[Callable[[], None]] = deque()
+
+    def add(self, seconds: float, go_on: Callable[[], None]) -> None:
+        """Call ``go_on`` after ``seconds``, in a later turn."""
+        if seconds > 0:
+            self._reactor.callLater(seconds, self.add, 0.0, go_on)
+            return
+        self._due.append(go_on)
+        if len(self._due) == 1:
+            self._reactor.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        now = list(islice(self._due, MAX_GOING_ON))
+        try:
+            run_all(now)
+        finally:
+            # Not before, so that who is put off again waits for its turn.
+            for _ in now:
+                self._due.popleft()
+            if self._due:
+                self._reactor.callLater(0, self._go_on)
 
 
 class PacedReading(WebSocketServerProtocol):
@@ -61,7 +98,7 @@ class PacedReading(WebSocketServerProtocol):
         self._rest = rest
         seconds, self._pause_seconds = self._pause_seconds, 0.0
         self.transport.pauseProducing()
-        self.factory.reactor.callLater(seconds, self._go_on)
+        self.factory.put_off.add(seconds, self._go_on)
 
     def _go_on(self) -> None:
         if self.state == self.STATE_CLOSED:
