@@ -59,6 +59,7 @@ class BorrowedProofsTest(AttackTest):
                 Link(server, "203.0.113.8") as client,
                 Link(server, "198.51.100.65") as accomplice,
             ):
+                home.trust = server.context or True
                 await home.start()
                 for link in (staller, client):
                     await link.open()
@@ -79,13 +80,14 @@ class BorrowedProofsTest(AttackTest):
                 self.assertIsNone(home.close_code)
                 home.hurry.set()
 
-        self.play(attack, secure=(False,))
+        self.play(attack)
 
     def test_relayed_packets_of_an_earlier_session(self) -> None:
         """An impostor ends ICE itself, and passes DTLS on to a session that it began with the home as a client."""
 
         async def attack(server: Server) -> None:
             async with SlowHome(server.url) as home:
+                home.trust = server.context or True
                 await home.start()
                 async with Link(server, "203.0.113.7") as client:
                     await client.open()
@@ -106,7 +108,7 @@ class BorrowedProofsTest(AttackTest):
                 home.hurry.set()
                 self.assertIsNone(home.close_code)
 
-        self.play(attack, secure=(False,))
+        self.play(attack)
 
     async def _relay(self, server: Server, client: Link, remote_id: str) -> str:
         """Contend for a Remote ID, passing our offer on to its holder by ``client``; return the verdict."""

@@ -124,9 +124,9 @@ class NewcomersTest(ProvableTestCase):
         assert owner.heard_of("registered") == [REGISTERED]
 
     def test_many_addresses_of_one_network_keep_nobody_out(self) -> None:
-        """Nor do those who are asked for other Remote IDs: an address of another network takes the place of one."""
-        for number in range(254):
-            self.newcomer(f"198.51.100.{number + 1}")
+        """Where all places are taken, an address of another network gets that of one."""
+        for number in range(300):
+            self.newcomer(f"198.51.{number % 2}.{number // 2}")
         owner = self.newcomer("192.0.2.77")
         self.lives()
         self.world.advance(10)
