@@ -109,6 +109,9 @@ class NatsTest(ClusterTestCase):
             owner = await home(stack, first)
             callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(8)]
             ids = await meet_both(owner, *callers)
+            # What is said before an answer is kept, within bounds.
+            for caller in callers:
+                await talk(owner, caller, ids[caller], "before")
             os.kill(self.nats.pid, signal.SIGSTOP)
             try:
                 for _ in range(8):
@@ -169,6 +172,9 @@ class SlowConsumerTest(ClusterTestCase):
             owner = await home(stack, first)
             callers = [await ask(stack, second, address=f"203.0.113.{number}") for number in range(20)]
             ids = await meet_both(owner, *callers)
+            # What is said before an answer is kept, within bounds.
+            for caller in callers:
+                await talk(owner, caller, ids[caller], "before")
             os.kill(first.pid, signal.SIGSTOP)
             try:
                 for _ in range(8):
