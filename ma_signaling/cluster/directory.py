@@ -206,7 +206,8 @@ class Directory:
         if theirs.is_elder_than(mine):
             assert home.connection is not None
             self._context.hub.registry.contests.dispute(home, home.connection)
-        elif not self._context.hub.is_draining:
+        elif not home.is_disputed and not self._context.hub.is_draining:
+            # Where several hold it, the eldest one's node alone: they would outdo each other without end.
             self.registrations.insist(home, theirs.term)
 
     def _on_lost(self, fields: Fields) -> None:

@@ -138,8 +138,8 @@ class Judge:
 
     def _decides(self, home: Home) -> bool:
         """Whether this node holds a Remote ID, and leaves it to no other one whether its holder stays."""
-        holder = home.connection if home.state is HomeState.LOCAL else None
-        return holder is not None and holder.claim != home.remote_id and not self._context.hub.is_draining
+        is_here = home.state is HomeState.LOCAL
+        return is_here and not home.is_disputed and not self._context.hub.is_draining
 
     def _contend(self, home: Home, fields: Fields) -> None:
         assert home.connection is not None

@@ -221,6 +221,8 @@ class Registrations:
         if (
             home is not None
             and mine is not None
+            # The later term may be its rival's: a verdict is under way.
+            and not home.is_disputed
             and mine.connection == fields["connection"]
             and mine.term <= term
         ):

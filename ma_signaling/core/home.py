@@ -118,6 +118,11 @@ class Home:
         """Whether it is expected back though no connection has held it since this server started."""
         return self.state is HomeState.AWAY and not self.former
 
+    @property
+    def is_disputed(self) -> bool:
+        """Whether its holder contends with another node's, which has more right to its Remote ID if both hold it."""
+        return self.connection is not None and self.connection.claim == self.remote_id
+
     def its_crowd(self) -> Crowd:
         """Return who talks to it, to count one more."""
         if self.crowd is None:

@@ -143,9 +143,8 @@ class Contests:
 
         Nobody can have the home answer in the place of newcomers that are asked here, or of a holder on another node.
         """
-        contest, holder = self.by_remote_id.get(home.remote_id), home.connection
-        is_disputed = holder is not None and holder.claim == home.remote_id
-        home.are_offers_held = is_disputed or (contest is not None and contest.is_asking)
+        contest = self.by_remote_id.get(home.remote_id)
+        home.are_offers_held = home.is_disputed or (contest is not None and contest.is_asking)
         self.sessions.offers_delivered(home.flush())
 
     def vacated(self, remote_id: str) -> None:

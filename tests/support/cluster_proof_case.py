@@ -37,6 +37,11 @@ class ProofsTestCase(SynchronousTestCase):
         self.proof(node).asked.failed("another certificate")
         self.cluster.settle()
 
+    def lives(self, peer: FakePeer) -> None:
+        """Let a holder answer its probe."""
+        peer.pong()
+        self.cluster.settle()
+
 
 class TwoHoldersTestCase(ProofsTestCase):
     """Two nodes hold an ID and have lost each other: the elder registration on node 0, the younger one on node 1."""
@@ -54,8 +59,3 @@ class TwoHoldersTestCase(ProofsTestCase):
         """Let the nodes find each other."""
         self.cluster.lines[0].mend()
         self.cluster.settle(3)
-
-    def lives(self, peer: FakePeer) -> None:
-        """Let a holder answer its probe."""
-        peer.pong()
-        self.cluster.settle()

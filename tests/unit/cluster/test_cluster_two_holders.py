@@ -1,4 +1,4 @@
-"""Two nodes that both hold one Remote ID, since they had lost each other: who stays, and what counts as a proof."""
+"""Nodes that all hold one Remote ID, since they had lost each other: who stays, and what counts as a proof."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 
 from ma_signaling.cluster.bus import unpack
 from ma_signaling.core.connection import Proof
-from tests.support.cluster_proof_case import ID, OTHER, TwoHoldersTestCase
-from tests.support.memory_cluster import Line
+from tests.support.cluster_proof_case import ID, OTHER, ProofsTestCase, TwoHoldersTestCase
+from tests.support.memory_cluster import Cluster, Line
 
 
 class ApartTest(TwoHoldersTestCase):
@@ -203,3 +203,59 @@ class TwoHoldersTest(TwoHoldersTestCase):
         assert self.cluster.holders(ID) == [0]
         assert self.cluster.holders("OTHER") == [1]
         assert not self.cluster.lines[0].node._judge._newcomers
+
+
+class ThreeHoldersTest(ProofsTestCase):
+    """Three nodes hold an ID, each on its own; a fourth one has a client of one of them."""
+
+    def setUp(self) -> None:
+        self.cluster = Cluster(4, has_proofs=True)
+        for side, line in enumerate(self.cluster.lines):
+            line.side = min(side, 2)
+        self.homes = []
+        for node in range(3):
+            self.homes.append(self.cluster.home(node, ID, f"203.0.113.{node + 1}"))
+            self.cluster.settle(1)
+        self.client = self.cluster.client(3, ID)
+        self.session_id = self.cluster.session(self.homes[2], self.client)
+
+    def meet(self) -> None:
+        """Let the nodes find each other."""
+        self.cluster.server.sent.clear()
+        for line in self.cluster.lines:
+            line.cut()
+            line.side = 0
+        for line in self.cluster.lines:
+            line.mend()
+
+    def test_the_eldest_ones_node_alone_insists(self) -> None:
+        """Each of several would outdo the others, as fast as the bus carries it, until a proof decides."""
+        publish = self.cluster.server.publish
+
+        def publish_some(sender: Line, subject: str, payload: bytes, reply: str) -> None:
+            assert len(self.cluster.server.sent) < 300, "a storm"
+            publish(sender, subject, payload, reply)
+
+        self.patch(self.cluster.server, "publish", publish_some)
+        self.meet()
+        self.cluster.settle(0)
+        before = len(self.cluster.server.sent)
+        self.cluster.settle(0)
+        assert len(self.cluster.server.sent) == before
+        assert self.cluster.holders(ID) == [0, 1, 2]
+
+    def test_all_are_asked_and_one_stays(self) -> None:
+        self.meet()
+        self.cluster.settle(3)
+        for home in self.homes[::2]:
+            self.lives(home)
+        self.cluster.settle(10)
+        assert all(self.asked()[:3])
+        self.client.say("offer", data={})
+        self.cluster.settle()
+        assert not any(home.heard_of("offer") for home in self.homes), "offers to all of them wait"
+        self.proves(2)
+        assert self.cluster.holders(ID) == [2]
+        # Its own node has asked another one as well, and waits for that.
+        self.cluster.settle(20)
+        assert [each["sessionId"] for each in self.homes[2].heard_of("offer")] == [self.session_id]
