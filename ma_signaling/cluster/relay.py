@@ -79,8 +79,9 @@ class Relay:
             case "client-connected":
                 self._announce(home, home.connection, fields)
             case "client-disconnected":
-                home.forward(session_id, fields["type"], payload)
+                # First, for the end not to wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
+                home.forward(session_id, fields["type"], payload)
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
                 if home.take(session_id, kind, payload, session.key):

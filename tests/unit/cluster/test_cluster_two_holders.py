@@ -205,6 +205,24 @@ class TwoHoldersTest(TwoHoldersTestCase):
         assert not self.cluster.lines[0].node._judge._newcomers
 
 
+class HeldOfferTest(ProofsTestCase):
+    """A home's offers wait, of a client on another node."""
+
+    def test_end_does_not_wait_behind_it(self) -> None:
+        """Should the session begin anew, its announcement would overtake the end."""
+        peer = self.cluster.home(0, ID)
+        client = self.cluster.client(1, ID)
+        self.cluster.session(peer, client)
+        home = self.cluster.worlds[0].hub.registry.find(ID)
+        assert home is not None
+        home.are_offers_held = True
+        client.say("offer", data={})
+        self.cluster.settle()
+        client.goodbye()
+        self.cluster.settle()
+        assert peer.types() == ["client-disconnected"]
+
+
 class ThreeHoldersTest(ProofsTestCase):
     """Three nodes hold an ID, each on its own; a fourth one has a client of one of them."""
 
