@@ -178,8 +178,8 @@ class LimitsTest(SynchronousTestCase):
         assert self.status_of("while True: pass") == -signal.SIGPROF
 
     def test_memory(self) -> None:
-        assert self.status_of("bytearray(child.MAX_DATA)") == 1
-        assert self.status_of("bytearray(child.MAX_DATA // 2); raise SystemExit(7)") == 7
+        assert self.status_of("bytes(child.MAX_DATA)") == 1
+        assert self.status_of("bytes(child.MAX_DATA // 2); raise SystemExit(7)") == 7
 
     def test_files(self) -> None:
         assert self.status_of("import os; [os.dup(0) for _ in range(child.MAX_FILES)]") == 1
