@@ -191,7 +191,8 @@ class Contests(Game):
         house, holder = self.houses[remote_id], challenge.holder
         assert house.holder is holder
         waited = self.now - challenge.probed_at
-        assert challenge.payload or waited < PAUSE_SECONDS, f"{holder} was not probed"
+        # What it says during the pause is a sign of life as well.
+        assert challenge.payload or challenge.lives or waited < PAUSE_SECONDS, f"{holder} was not probed"
         soon = self.world.settings.takeover_timeout
         if challenge.has_longer is None and challenge.payload and waited >= soon:
             challenge.has_longer = waited > soon or self._is_busy(house)
