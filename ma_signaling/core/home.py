@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from enum import Enum
 from math import inf
 
@@ -10,7 +10,7 @@ from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.held_bytes import Evicted, Forget, HomeBytes
 from ma_signaling.core.home_shares import Crowd
-from ma_signaling.core.outbox import Message, Outbox
+from ma_signaling.core.outbox import Outbox
 from ma_signaling.core.peer import ClientAddress, Timer
 from ma_signaling.core.shares import Shares
 
@@ -94,7 +94,7 @@ class Home:
         self.held = HomeBytes(all_held, evicted)
         """The room for what its clients have sent, and it has not got, or not answered."""
         self._outbox: Outbox | None = None
-        """What waits for it; None while nothing does."""
+        """What waits for it; None until something does, and once all has gone out."""
 
     def connect(self, connection: Connection) -> None:
         """Be held by this connection."""
@@ -180,7 +180,9 @@ class Home:
         """Send what need not wait any more; returns the IDs of the sessions whose offers went out."""
         if self._outbox is None or self.connection is None or self.are_offers_held:
             return []
-        sent = self._take(lambda session_id, _: session_id not in self.suspended)
+        sent = self._outbox.take(lambda session_id, _: session_id not in self.suspended)
+        if not self._outbox.messages:
+            self._outbox = None
         for message in sent:
             self.connection.forward(*message)
         return [session_id for session_id, kind, _ in sent if kind == "offer"]
@@ -198,19 +200,12 @@ class Home:
     def forget_messages(self, of: Set[str] | None = None) -> None:
         """Forget what is buffered, of these sessions or of all."""
         if self._outbox is not None:
-            self._take(lambda session_id, _: of is None or session_id in of)
+            self._outbox.take(lambda session_id, _: of is None or session_id in of)
 
     def _its_outbox(self) -> Outbox:
         if self._outbox is None:
             self._outbox = Outbox(self.held)
         return self._outbox
-
-    def _take(self, is_wanted: Callable[[str, str], bool]) -> list[Message]:
-        assert self._outbox is not None
-        taken = self._outbox.take(is_wanted)
-        if not self._outbox.messages:
-            self._outbox = None
-        return taken
 
     def _must_wait(self, session_id: str, kind: str) -> bool:
         return (

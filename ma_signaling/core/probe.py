@@ -43,7 +43,10 @@ class Probed(Protocol):
 
 
 class Probe:
-    """One ping with a random payload; a pong with it, or any message that comes after it, is a sign of life."""
+    """One ping with a random payload; a pong with it, or any message since the probe began, is a sign of life.
+
+    The ping may have to wait for its turn, and isn't sent where a message comes first.
+    """
 
     def __init__(self, holder: Probed, clock: Clock, seconds: float, decided: Callable[[], None]) -> None:
         """Probe ``holder``, which has ``seconds``; ``decided`` is called once, when ``life`` is known."""

@@ -30,17 +30,10 @@ _LISTS = (b"x-forwarded-for", b"forwarded")
 
 _FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip")
 
-_FORWARDED_TOO = (
-    *(
-        b"via",
-        b"x-forwarded",
-        b"x-forwarded-by",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-    ),
-    *(b"x-forwarded-server", b"x-client-ip", b"x-cluster-client-ip", b"x-original-forwarded-for"),
-    *(b"x-envoy-external-address", b"x-azure-clientip", b"fastly-client-ip", b"fly-client-ip"),
+_FORWARDED_TOO = tuple(
+    b"via x-forwarded x-forwarded-by x-forwarded-host x-forwarded-port x-forwarded-proto x-forwarded-server"
+    b" x-client-ip x-cluster-client-ip x-original-forwarded-for x-envoy-external-address x-azure-clientip"
+    b" fastly-client-ip fly-client-ip".split()
 )
 """What else proxies add: a trusted one that adds it speaks for somebody, too."""
 

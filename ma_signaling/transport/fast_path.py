@@ -8,7 +8,8 @@ What it skips, and why that is safe:
 - **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
   frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
   close frame, Autobahn's ``onCloseFrame`` judges code and reason, but for the usual goodbye, which has no fault.
-- **Sending**: a text frame is a header and the payload. What Autobahn does besides is formatting debug lines.
+- **Sending**, on either path: a text frame is a header and the payload. What Autobahn does besides is formatting debug
+  lines.
 
 Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
 halves of frames, what comes after a close. A test compares the two paths.
