@@ -52,7 +52,7 @@ class ClientEnd:
             self._context.send(holder.node, "attach", **self._about(holder), sessions=known)
 
     def ended(self, session: Session) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         holder = session.home.connection
         if isinstance(holder, RemoteHome):
             self._context.send(holder.node, "detach", **self._about(holder), session=session.id)

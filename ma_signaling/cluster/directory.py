@@ -26,7 +26,7 @@ VERIFY_SECONDS = REPEAT_SECONDS + 5.0
 
 
 class Directory:
-    """What is known about homes here and elsewhere (``elsewhere.Directory`` for the core)."""
+    """What is known about homes here and elsewhere (``other_nodes.Directory`` for the core)."""
 
     is_clustered = True
 
@@ -54,11 +54,11 @@ class Directory:
     # Questions
 
     def look_up(self, remote_id: str) -> None:
-        """As ``elsewhere.Directory`` has it."""
+        """As ``other_nodes.Directory`` has it."""
         self.ask_online(remote_id, None)
 
     def ask_online(self, remote_id: str, told: OnlineTold | None) -> None:
-        """As ``elsewhere.Directory`` has it."""
+        """As ``other_nodes.Directory`` has it."""
         # Even where nobody can be asked now: it is asked for again later, or forgotten.
         self.sync(remote_id)
         self._questions.ask(remote_id, told)

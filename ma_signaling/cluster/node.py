@@ -174,7 +174,7 @@ class Node:
     # Announcements of the core
 
     def granted(self, home: Home, *, is_new: bool) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         holder = home.connection
         if isinstance(holder, RemoteHome):
             self._relay.handed_on(home)
@@ -184,22 +184,22 @@ class Node:
             self._directory.granted(home)
 
     def confirmed(self, home: Home) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         self._directory.registrations.confirmed(home)
 
     def refreshed(self, home: Home) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         self._directory.registrations.announce(home)
 
     def wait_for_proof(self, home: Home) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         self._directory.wait_for_proof(home)
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         self._directory.registrations.vacated(home, holder.id, goodbye=goodbye)
 
     def dropped(self, home: Home) -> None:
-        """As ``elsewhere.Announcements`` has it."""
+        """As ``other_nodes.Announcements`` has it."""
         self._relay.handed_on(home)
         self._directory.dropped(home)

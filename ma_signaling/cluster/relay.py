@@ -23,7 +23,7 @@ from ma_signaling.core.session_table import REMEMBERED_END, EndedSessions
 
 
 class Relay:
-    """Both ends of it (``elsewhere.Relay`` for the core): here the home's, and ``clients`` is the other."""
+    """Both ends of it (``other_nodes.Relay`` for the core): here the home's, and ``clients`` is the other."""
 
     def __init__(self, context: Context, directory: Directory) -> None:
         self.clients = ClientEnd(context, directory)
@@ -40,25 +40,25 @@ class Relay:
         context.on("detach", self._on_detach)
 
     def ended(self, session: Session) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         self.clients.ended(session)
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
         self._context.send(session.node, "to-client", payload, **about, places=list(places))
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id}
         self._context.send(session.node, "session-ready", ice_servers or b"", **about)
 
     def offered(self, session: RemoteSession) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         self._context.send(session.node, "offered", remote_id=session.home.remote_id, session=session.id)
 
     def crowd_out(self, session: RemoteSession) -> None:
-        """As ``elsewhere.Relay`` has it."""
+        """As ``other_nodes.Relay`` has it."""
         self._announced.pop(session.id, None)
         self._turn_away(session.home, session.id, session.node, 1)
 
