@@ -60,15 +60,15 @@ class HomeBytes:
 class SessionBytes:
     """What is held of one session: its share grows by ``STEP`` bytes at a time, not with every candidate."""
 
-    __slots__ = ("_forget", "_free", "_home", "_path", "_places", "_taken", "size")
+    __slots__ = ("_forget", "_home", "_path", "_places", "_taken", "size")
 
-    def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget, *, free: int = 0) -> None:
-        """``key`` is what the client's address is counted by; the first ``free`` bytes aren't counted."""
+    def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget) -> None:
+        """``key`` is what the client's address is counted by."""
         self._home = home
         self._path = (*blocks_of(key), session_id)
         self._forget = forget
         self._places: tuple[Place[Forget], ...] = ()
-        self._free = self._taken = free
+        self._taken = 0
         self.size = 0
         """How many bytes are held."""
 
@@ -85,7 +85,7 @@ class SessionBytes:
         for place in self._places:
             place.release()
         self._places = ()
-        self._taken, self.size = self._free, 0
+        self._taken = self.size = 0
 
     def _take(self, least: int) -> bool:
         size = -(-least // STEP) * STEP

@@ -16,27 +16,43 @@ FREE_BYTES = 4 * 1024
 class Kept:
     """The messages of one client, in order, each with its type."""
 
-    __slots__ = ("_held", "_home", "_messages", "_session_id", "is_whole")
+    __slots__ = ("_counted", "_home", "_key", "_kinds", "_payloads", "_session_id", "_size", "is_whole")
 
     def __init__(self, session_id: str, key: str, home: HomeBytes) -> None:
         """Keep nothing yet; ``key`` is what the client's address is counted by."""
         self._session_id = session_id
+        self._key = key
         self._home = home
         self.is_whole = True
         """Whether all is kept that the client has sent."""
-        self._messages: list[tuple[str, bytes]] = []
-        self._held = SessionBytes(home, session_id, key, self._evict, free=FREE_BYTES)
+        # Two lists: a tuple for each candidate would be one more object for the garbage collector to search.
+        self._kinds: list[str] = []
+        self._payloads: list[bytes] = []
+        self._size = 0
+        self._counted: SessionBytes | None = None
+        """What is beyond ``FREE_BYTES``; None while nothing is."""
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        return iter(self._messages)
+        return zip(self._kinds, self._payloads, strict=True)
 
     def add(self, kind: str, payload: bytes) -> bool:
         """Keep a message; False: it is more than may be kept of this session, or than this address's share."""
-        size = len(payload)
-        if not self.is_whole or self._held.size + size > MAX_BYTES or not self._held.add(size):
+        size = self._size + len(payload)
+        if (
+            not self.is_whole
+            or size > MAX_BYTES
+            or (size > FREE_BYTES and not self._count(size - FREE_BYTES))
+        ):
             return False
-        self._messages.append((kind, payload))
+        self._size = size
+        self._kinds.append(kind)
+        self._payloads.append(payload)
         return True
+
+    def _count(self, size: int) -> bool:
+        if self._counted is None:
+            self._counted = SessionBytes(self._home, self._session_id, self._key, self._evict)
+        return self._counted.add(size - self._counted.size)
 
     def give_up(self) -> None:
         """Keep nothing any more: what could be kept would be of no use without the rest."""
@@ -49,5 +65,9 @@ class Kept:
 
     def forget(self) -> None:
         """Keep nothing any more."""
-        self._messages.clear()
-        self._held.release()
+        self._kinds.clear()
+        self._payloads.clear()
+        self._size = 0
+        if self._counted is not None:
+            self._counted.release()
+            self._counted = None

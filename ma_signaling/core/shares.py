@@ -56,6 +56,8 @@ class Place(Generic[Item]):
         if block is not None:
             block.unlink(self)
             block.grow(-self.size)
+            # The item may refer to its place: without this, both would wait for the garbage collector.
+            del self.item
 
 
 class _Block(Generic[Item]):
@@ -137,6 +139,11 @@ class _Block(Generic[Item]):
         if block.queued < 0:
             del self.grown[block]
         block.queued = 0
+        block.leave()
+
+    def leave(self) -> None:
+        """Be within no other block, whose heap may refer to this one still: each would keep the other in memory."""
+        self._parent = None
 
     def queue(self, block: _Block[Item]) -> None:
         """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
@@ -252,5 +259,6 @@ class Shares(Generic[Item]):
         giver = self.giver_for(path, size)
         if giver is None:
             return None
+        item = giver.item
         giver.release()
-        return giver.item
+        return item

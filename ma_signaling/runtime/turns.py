@@ -63,7 +63,7 @@ def _turn(reactor: Any) -> Callable[[float | None], None]:
             if selectable is not None:
                 try:
                     read_or_write(selectable, descriptor, event)
-                except Exception:
+                except Exception:  # noqa: BLE001 - it concerns nobody else
                     _log.failure("An event was not handled")
 
     return turn

@@ -77,6 +77,8 @@ class SignalingProtocol(Liveness):
             self.factory.hub.capacity.closed(self.place)
         finally:
             super().connectionLost(reason)
+            # Each has the other: without this, both would wait for the garbage collector.
+            self.connection = None
 
     @guarded
     def pauseProducing(self) -> None:

@@ -16,7 +16,7 @@ from ma_signaling.core.held_bytes import (
     HomeBytes,
     SessionBytes,
 )
-from ma_signaling.core.kept_messages import Kept
+from ma_signaling.core.kept_messages import FREE_BYTES, Kept
 from ma_signaling.core.outbox import Outbox
 from ma_signaling.core.shares import Shares
 from tests.support.memory_hub import FakePeer, World
@@ -93,17 +93,25 @@ class OutboxTest(SynchronousTestCase):
         self.outbox.forget("other")
         assert (self.all.used, self.outbox.messages) == (0, [])
 
-    def test_a_share_grows_by_whole_steps_beyond_what_is_free(self) -> None:
-        for free in (0, STEP):
-            held = SessionBytes(HomeBytes(self.all), "one", CROWD, lambda: None, free=free)
-            used = []
-            for _ in range(5):
-                assert held.add(STEP // 2)
-                used.append(self.all.used)
-            steps = [1, 1, 2, 2, 3] if free == 0 else [0, 0, 1, 1, 2]
-            assert (used, held.size) == ([STEP * count for count in steps], 5 * (STEP // 2))
-            held.release()
-            assert (self.all.used, held.size) == (0, 0)
+    def test_a_share_grows_by_whole_steps(self) -> None:
+        held = SessionBytes(HomeBytes(self.all), "one", CROWD, lambda: None)
+        used = []
+        for _ in range(5):
+            assert held.add(STEP // 2)
+            used.append(self.all.used)
+        assert (used, held.size) == ([STEP * count for count in (1, 1, 2, 2, 3)], 5 * (STEP // 2))
+        held.release()
+        assert (self.all.used, held.size) == (0, 0)
+
+    def test_what_is_kept_counts_beyond_what_is_free(self) -> None:
+        kept = Kept("one", CROWD, HomeBytes(self.all))
+        used = []
+        for _ in range(5):
+            assert kept.add("ice-candidate", b"x" * (FREE_BYTES // 2))
+            used.append(self.all.used)
+        assert used == [STEP * count for count in (0, 0, 1, 1, 2)]
+        kept.forget()
+        assert (self.all.used, list(kept)) == (0, [])
 
     def test_what_is_kept_counts_with_it(self) -> None:
         home = HomeBytes(self.all)

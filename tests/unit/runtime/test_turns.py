@@ -111,7 +111,9 @@ class OtherReactorsTest(SynchronousTestCase):
         selector = SimpleNamespace(_selector=poller)
         bound_turns(SimpleNamespace(_asyncioEventloop=SimpleNamespace(_selector=selector)))  # type: ignore[arg-type]
         bounded: Any = selector._selector
-        self.assertEqual([len(bounded.poll(0.5, count)) for count in (1000, 3, -1)], [MAX_EVENTS, 3, MAX_EVENTS])
+        self.assertEqual(
+            [len(bounded.poll(0.5, count)) for count in (1000, 3, -1)], [MAX_EVENTS, 3, MAX_EVENTS]
+        )
         self.assertEqual(poller.asked, [(0.5, MAX_EVENTS), (0.5, 3), (0.5, MAX_EVENTS)])
         self.assertEqual({bounded.register(7, 1), bounded.modify(7, 1), bounded.unregister(7)}, {"passed on"})
 
