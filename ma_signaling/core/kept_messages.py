@@ -16,7 +16,7 @@ FREE_BYTES = 4 * 1024
 class Kept:
     """The messages of one client, in order, each with its type."""
 
-    __slots__ = ("_counted", "_home", "_key", "_kinds", "_payloads", "_session_id", "_size", "is_whole")
+    __slots__ = ("_counted", "_home", "_key", "_kinds", "_left", "_payloads", "_session_id", "is_whole")
 
     def __init__(self, session_id: str, key: str, home: HomeBytes) -> None:
         """Keep nothing yet; ``key`` is what the client's address is counted by."""
@@ -28,28 +28,27 @@ class Kept:
         # Two lists: a tuple for each candidate would be one more object for the garbage collector to search.
         self._kinds: list[str] = []
         self._payloads: list[bytes] = []
-        self._size = 0
+        self._left = FREE_BYTES
+        """How many bytes more aren't counted; negative: so many are."""
         self._counted: SessionBytes | None = None
-        """What is beyond ``FREE_BYTES``; None while nothing is."""
+        """Those that are; None while there are none."""
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return zip(self._kinds, self._payloads, strict=True)
 
     def add(self, kind: str, payload: bytes) -> bool:
         """Keep a message; False: it is more than may be kept of this session, or than this address's share."""
-        size = self._size + len(payload)
-        if (
-            not self.is_whole
-            or size > MAX_BYTES
-            or (size > FREE_BYTES and not self._count(size - FREE_BYTES))
-        ):
+        left = self._left - len(payload)
+        if left < 0 and not self._count(-left):
             return False
-        self._size = size
+        self._left = left
         self._kinds.append(kind)
         self._payloads.append(payload)
         return True
 
     def _count(self, size: int) -> bool:
+        if not self.is_whole or size > MAX_BYTES - FREE_BYTES:
+            return False
         if self._counted is None:
             self._counted = SessionBytes(self._home, self._session_id, self._key, self._evict)
         return self._counted.add(size - self._counted.size)
@@ -58,6 +57,7 @@ class Kept:
         """Keep nothing any more: what could be kept would be of no use without the rest."""
         self.is_whole = False
         self.forget()
+        self._left = 0
 
     def _evict(self) -> None:
         self.give_up()
@@ -67,7 +67,7 @@ class Kept:
         """Keep nothing any more."""
         self._kinds.clear()
         self._payloads.clear()
-        self._size = 0
+        self._left = FREE_BYTES
         if self._counted is not None:
             self._counted.release()
             self._counted = None

@@ -29,6 +29,9 @@ RESIDENTS = 2
 QUIET = 75.0
 """Seconds after which limits (60), grace (45) and keep-alive (60) must have let go of everything."""
 
+TRACES = 500
+"""Sessions that are remembered for ten minutes: so few that the warm-up fills what they take, and no load adds to it."""
+
 OVERTIME = 150.0
 """Seconds that actors may take to end what they have begun."""
 
@@ -94,7 +97,7 @@ def main() -> int:
         parser.error("between 10 seconds and a day, please")
     begun = time.monotonic()
     # Its report tells of tracebacks.
-    with ServerProcess("--start-grace", "0", may_fail=True) as server:
+    with ServerProcess("--start-grace", "0", "--session-traces", str(TRACES), may_fail=True) as server:
         status = asyncio.run(soak(server, seconds))
         if (stopped := server.stop()) != 0:
             say(f"BROKEN the server ended with {stopped}")
