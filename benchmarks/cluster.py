@@ -235,7 +235,7 @@ def _grown_by_homes(server: Server, nats: Nats) -> tuple[float, float]:
 
 def node_of(nats: Nats) -> Kind:
     """A node that meets others at this NATS server."""
-    return Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"), reactor="asyncio")
+    return Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"))
 
 
 def _wait_for_each_other(loop: Loop, sides: Sequence[Side]) -> None:

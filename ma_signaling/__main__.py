@@ -19,13 +19,7 @@ def main() -> None:
         raise SystemExit(_home(sys.argv[2:]))
     from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without
 
-    from ma_signaling.options import Options  # noqa: PLC0415 - they too
-
-    options = Options()
-    options.parseOptions(sys.argv[1:])
-    # NATS' client runs on asyncio, so a node of a cluster needs another reactor.
-    reactor = ["--reactor=asyncio"] if options.configuration.settings.nats_url else []
-    sys.argv = ["twistd", "--nodaemon", "--pidfile=", *reactor, "ma-signaling", *sys.argv[1:]]
+    sys.argv = ["twistd", "--nodaemon", "--pidfile=", "ma-signaling", *sys.argv[1:]]
     run()
 
 

@@ -1,4 +1,4 @@
-"""The bus on a real NATS server, by nats-py, on the asyncio loop of Twisted's reactor.
+"""The bus on a real NATS server, by nats-py, on an asyncio loop.
 
 ``publish`` and ``subscribe`` only queue; a task sends what waits to the server. What comes is delivered at once, in the
 order in which the server sent it.
@@ -61,7 +61,7 @@ class _Message(NamedTuple):
 
 
 class NatsBus:
-    """``bus.Bus``; ``begin`` must be called on the running loop."""
+    """``bus.Bus``; all is called in one thread, within the loop's turns or between them."""
 
     listener: Listener
 
@@ -108,9 +108,9 @@ class NatsBus:
 
     # On the loop
 
-    def begin(self) -> None:
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Connect to a server, as soon as one can be reached."""
-        self._task = asyncio.ensure_future(self._run())
+        self._task = loop.create_task(self._run())
 
     async def end(self) -> None:
         """Send what waits, and close the connection."""

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
+from ma_signaling.cluster.guest_loop import GuestLoop
 from ma_signaling.cluster.node import Node
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
@@ -35,24 +36,24 @@ class ClusterService(Service):
 
     def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
         """Raises ``CannotStart`` if a cluster can't be joined in this way."""
-        if not isinstance(reactor, AsyncioSelectorReactor):
-            raise CannotStart(
-                "--nats-url needs Twisted's asyncio reactor: twistd --reactor=asyncio ma-signaling ..."
-                " (the ma-signaling command does so by itself)"
-            )
-        self._reactor = reactor
+        self._reactor: Any = reactor
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.bus = make_bus(settings)
         self.node = self.bus.listener = Node(self.bus, settings, reactor, time.time)
 
     def startService(self) -> None:
         super().startService()
-        # The loop doesn't run yet when a reactor starts its services.
+        # Nothing runs yet when a reactor starts its services.
         self._reactor.callLater(0, self._begin)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         self.node.stop()
-        return Deferred.fromFuture(asyncio.ensure_future(self.bus.end()))
+        if self._loop is None:
+            return succeed(None)
+        done = Deferred.fromFuture(self._loop.create_task(self.bus.end()))
+        # That may be fired within a turn of the loop, which can't be closed then.
+        return done.addCallback(lambda _: deferLater(self._reactor, 0, self._leave))
 
     def metrics(self) -> Iterator[Metric]:
         """Return the metrics of the cluster."""
@@ -64,4 +65,13 @@ class ClusterService(Service):
 
     def _begin(self) -> None:
         self.node.start()
-        self.bus.begin()
+        try:
+            # Twisted's asyncio reactor has one already.
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = GuestLoop(self._reactor)
+        self.bus.begin(self._loop)
+
+    def _leave(self) -> None:
+        if isinstance(self._loop, GuestLoop):
+            self._loop.close()

@@ -22,34 +22,11 @@ MAX_EVENTS = 32
 _log = Logger(namespace="ma_signaling")
 
 
-class BoundedPoller:
-    """An epoll object that reports so many events at once."""
-
-    def __init__(self, poller: Any) -> None:
-        self.register = poller.register
-        self.modify = poller.modify
-        self.unregister = poller.unregister
-        self.close = poller.close
-        self.fileno = poller.fileno
-        self._poll = poller.poll
-
-    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
-        """Wait for events, at most ``MAX_EVENTS`` of them."""
-        events: list[tuple[int, int]] = self._poll(
-            timeout, MAX_EVENTS if maxevents < 0 else min(maxevents, MAX_EVENTS)
-        )
-        return events
-
-
 def bound_turns(reactor: ReactorBase) -> None:
-    """Let each turn of ``reactor`` take in ``MAX_EVENTS`` at most: Twisted's on epoll, or on asyncio's."""
-    twisted: Any = reactor
-    # Elsewhere than on epoll, all are taken in.
-    if hasattr(twisted, "_poller"):
-        twisted.doIteration = _turn(twisted)
-    selector: Any = getattr(getattr(twisted, "_asyncioEventloop", None), "_selector", None)
-    if hasattr(selector, "_selector"):
-        selector._selector = BoundedPoller(selector._selector)  # noqa: SLF001 - asyncio offers no bound
+    """Let each turn of ``reactor`` take in ``MAX_EVENTS`` at most; one that isn't on epoll stays as it is."""
+    epoll: Any = reactor
+    if hasattr(epoll, "_poller"):
+        epoll.doIteration = _turn(epoll)
 
 
 def _turn(reactor: Any) -> Callable[[float | None], None]:

@@ -29,7 +29,7 @@ class ProcessTest(SynchronousTestCase):
         options += ["--port", "tcp:0:interface=127.0.0.1", "--nats-url", "nats://127.0.0.1:9"]
         options += ["--metrics-allow", "127.0.0.1"]
         with (
-            ServerProcess(*options, plain="--http-port", twistd_options=["--reactor=asyncio"]) as server,
+            ServerProcess(*options, plain="--http-port") as server,
             OPENER.open(server.http + "/metrics", timeout=5) as response,
         ):
             self.assertEqual(response.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")

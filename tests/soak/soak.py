@@ -30,7 +30,7 @@ QUIET = 75.0
 """Seconds after which limits (60), grace (45) and keep-alive (60) must have let go of everything."""
 
 TRACES = 500
-"""Sessions that are remembered for ten minutes: so few that the warm-up fills what they take, and no load adds to it."""
+"""Sessions that are remembered for ten minutes: so few that they fill up in the warm-up, and no load adds to them."""
 
 OVERTIME = 150.0
 """Seconds that actors may take to end what they have begun."""

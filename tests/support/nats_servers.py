@@ -152,11 +152,13 @@ class Cable:
         one.close()
 
 
-def node(nats_url: str, *options: str) -> ServerProcess:
+def node(nats_url: str, *options: str, reactor: str = "epoll") -> ServerProcess:
     """A node, not started yet, on which nobody meets the limits of an address."""
     unlimited = ["--lookups-per-minute", "0", "--connections-per-minute", "0", "--guesses-per-minute", "0"]
     unlimited += ["--silent-connections-per-address", "0"]
-    return ServerProcess("--nats-url", nats_url, *unlimited, *options, twistd_options=["--reactor=asyncio"])
+    return ServerProcess(
+        "--nats-url", nats_url, *unlimited, *options, twistd_options=[f"--reactor={reactor}"]
+    )
 
 
 def obstacle(server: ServerProcess) -> str | None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import socket
-from types import SimpleNamespace
-from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.turns import MAX_EVENTS, bound_turns
-
-
-class Poller:
-    """Stands in for epoll, with more that are ready than are taken in."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[float | None, int]] = []
-        self.register = self.modify = self.unregister = self.close = self.fileno = lambda *_: "passed on"
-
-    def poll(self, timeout: float | None, maxevents: int) -> list[tuple[int, int]]:
-        """Report as many events as are asked for."""
-        self.asked.append((timeout, maxevents))
-        return [(number, 1) for number in range(maxevents)]
 
 
 class Reader:
@@ -102,21 +88,11 @@ class EpollTest(SynchronousTestCase):
         self.reactor.doIteration(0)
         self.assertFalse(second.was_read)
 
-
-class OtherReactorsTest(SynchronousTestCase):
-    """On asyncio's, which a node of a cluster runs on, and elsewhere."""
-
-    def test_asyncio(self) -> None:
-        poller = Poller()
-        selector = SimpleNamespace(_selector=poller)
-        bound_turns(SimpleNamespace(_asyncioEventloop=SimpleNamespace(_selector=selector)))  # type: ignore[arg-type]
-        bounded: Any = selector._selector
-        self.assertEqual(
-            [len(bounded.poll(0.5, count)) for count in (1000, 3, -1)], [MAX_EVENTS, 3, MAX_EVENTS]
-        )
-        self.assertEqual(poller.asked, [(0.5, MAX_EVENTS), (0.5, 3), (0.5, MAX_EVENTS)])
-        self.assertEqual({bounded.register(7, 1), bounded.modify(7, 1), bounded.unregister(7)}, {"passed on"})
-
-    def test_elsewhere(self) -> None:
-        """All are taken in."""
-        bound_turns(SimpleNamespace())  # type: ignore[arg-type]
+    def test_other_reactors(self) -> None:
+        """They stay as they are."""
+        reactor = SelectReactor()
+        for end in reactor._internalReaders:
+            self.addCleanup(end.connectionLost, None)
+        before = dict(vars(reactor))
+        bound_turns(reactor)
+        self.assertEqual(vars(reactor), before)

@@ -1,0 +1,96 @@
+"""An asyncio loop as a guest of Twisted's reactor: nats-py runs on it, all else on the reactor.
+
+Twisted can run on an asyncio loop itself. But there each event and each timer takes an object and several calls more,
+and NATS alone needs asyncio: one socket, and a few timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
+
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
+
+MAX_STEPS = 8
+"""How often what is ready is called in one turn of the reactor, where that makes more ready."""
+
+LATE = 0.001
+"""Seconds by which a timer may be late: both clocks are the same, but they are read one after the other."""
+
+Arguments = TypeVarTuple("Arguments")
+
+
+class GuestLoop(asyncio.SelectorEventLoop):
+    """Runs while the reactor runs, a step at a time: whenever a socket, a timer or a callback of its own is ready."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._has_more = False
+        self._is_expected = False
+        """A turn is under way, or has been asked for."""
+        sockets: Any = selectors.DefaultSelector()
+        super().__init__(sockets)
+        # To epoll, the set of sockets that it watches is one more that can be ready.
+        self._sockets = _Sockets(sockets.fileno(), self._turn)
+        reactor.addReader(self._sockets)
+
+    def call_soon(
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._has_more = True
+        if not self._is_expected:
+            self._is_expected = True
+            self._reactor.callLater(0, self._turn)
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        # A turn too many, where the timer is cancelled, does no harm.
+        self._reactor.callLater(max(0.0, when - self.time()) + LATE, self._turn)
+        return super().call_at(when, callback, *args, context=context)
+
+    def close(self) -> None:
+        """Leave the reactor; not within a turn."""
+        self._reactor.removeReader(self._sockets)
+        super().close()
+
+    def _turn(self) -> None:
+        if self.is_closed():
+            return
+        self._is_expected = True
+        for _ in range(MAX_STEPS):
+            self._has_more = False
+            # Stopped before, it runs what is ready, and returns.
+            self.stop()
+            self.run_forever()
+            if not self._has_more:
+                break
+        self._is_expected = self._has_more
+        if self._has_more:
+            self._reactor.callLater(0, self._turn)
+
+
+@implementer(IReadDescriptor)
+class _Sockets:
+    """What the loop watches, as one descriptor of the reactor."""
+
+    def __init__(self, descriptor: int, turn: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self.doRead = turn
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        return "asyncio"
+
+    def connectionLost(self, reason: object) -> None: ...
