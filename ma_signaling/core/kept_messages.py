@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ma_signaling.core.held_bytes import HomeBytes, SessionBytes
+from ma_signaling.core.held_bytes import STEP, HomeBytes, SessionBytes
 
 MAX_BYTES = 64 * 1024
 """What is kept of one session."""
@@ -29,9 +29,9 @@ class Kept:
         self._kinds: list[str] = []
         self._payloads: list[bytes] = []
         self._left = FREE_BYTES
-        """How many bytes more aren't counted; negative: so many are."""
+        """How many bytes more may be kept before room must be asked for."""
         self._counted: SessionBytes | None = None
-        """Those that are; None while there are none."""
+        """What is counted, beyond ``FREE_BYTES``; None while nothing is."""
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return zip(self._kinds, self._payloads, strict=True)
@@ -39,19 +39,24 @@ class Kept:
     def add(self, kind: str, payload: bytes) -> bool:
         """Keep a message; False: it is more than may be kept of this session, or than this address's share."""
         left = self._left - len(payload)
-        if left < 0 and not self._count(-left):
-            return False
+        if left < 0:
+            left += self._room_for(-left)
+            if left < 0:
+                return False
         self._left = left
         self._kinds.append(kind)
         self._payloads.append(payload)
         return True
 
-    def _count(self, size: int) -> bool:
-        if not self.is_whole or size > MAX_BYTES - FREE_BYTES:
-            return False
+    def _room_for(self, size: int) -> int:
+        """Take room in whole steps for ``size`` bytes more; returns how much, 0 where there is none."""
+        if not self.is_whole:
+            return 0
         if self._counted is None:
             self._counted = SessionBytes(self._home, self._session_id, self._key, self._evict)
-        return self._counted.add(size - self._counted.size)
+        wanted = -(-size // STEP) * STEP
+        has_room = FREE_BYTES + self._counted.size + wanted <= MAX_BYTES
+        return wanted if has_room and self._counted.add(wanted) else 0
 
     def give_up(self) -> None:
         """Keep nothing any more: what could be kept would be of no use without the rest."""
