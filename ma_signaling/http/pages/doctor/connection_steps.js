@@ -167,11 +167,17 @@ async function hearOffer({ connection, local, signal }) {
   }
 }
 
-function iceState({ connection, local, only }) {
+/** Whether this browser has named no address so far. A busy one may have found some before it says so. */
+function hasNone({ connection, local }) {
+  return !local.length && !candidates.inDescription(connection.localDescription.sdp).length;
+}
+
+function iceState(context) {
+  const { connection, only } = context;
   const { iceConnectionState: state, iceGatheringState: gathering } = connection;
   if (state === "connected" || state === "completed") return true;
   // A browser that has nothing to try never calls that a failure.
-  const nothing = gathering === "complete" && !local.length && only !== "ipv6";
+  const nothing = gathering === "complete" && only !== "ipv6" && hasNone(context);
   if (state === "failed" || nothing) throw new Stop("no-path");
   return false;
 }
@@ -179,10 +185,10 @@ function iceState({ connection, local, only }) {
 /** Fails once it is known that no server will answer, and there is nothing to try: browsers go on for a minute. */
 async function hopeless(context) {
   await context.probing;
-  const { probes = [], only, local } = context;
+  const { probes = [], only } = context;
   const needed = probes.filter(({ kind }) => kind === "relay" || only !== "relay");
   const isHopeless = needed.length && needed.every(({ outcome }) => outcome !== "ok" && outcome !== "same");
-  if (isHopeless && !local.length) throw new Stop("no-path");
+  if (isHopeless && hasNone(context)) throw new Stop("no-path");
   return new Promise(() => {});
 }
 
