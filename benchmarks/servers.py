@@ -45,7 +45,6 @@ class Kind:
     is_node: bool = False
     options: tuple[str, ...] = ()
     tree: Path | None = None
-    reactor: str = "epoll"
 
     def command(self, port: int, tls: Tls | None, *, everywhere: bool) -> list[str]:
         """The command line of a server on ``port``: of loopback, or of every address, as most people run it."""
@@ -55,7 +54,7 @@ class Kind:
             return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
         endpoint = str(port) if everywhere else f"tcp:{port}:interface=127.0.0.1"
         twistd = str(Path(sys.executable).parent / "twistd")
-        command = [twistd, "-n", "--pidfile=", f"--reactor={self.reactor}", "ma-signaling"]
+        command = [twistd, "-n", "--pidfile=", "--reactor=epoll", "ma-signaling"]
         command += ["--port", endpoint, *self.options]
         return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 

@@ -19,6 +19,10 @@ def main() -> None:
         raise SystemExit(_home(sys.argv[2:]))
     from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without
 
+    from ma_signaling.options import Options  # noqa: PLC0415 - they too
+
+    # Help and mistakes are this command's, and twistd's own would speak of twistd.
+    Options().parseOptions(sys.argv[1:])
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "ma-signaling", *sys.argv[1:]]
     run()
 

@@ -13,15 +13,22 @@ from contextvars import Context
 from typing import Any, TypeVarTuple
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from zope.interface import implementer
 
 MAX_STEPS = 8
 """How often what is ready is called in one turn of the reactor, where that makes more ready."""
 
 LATE = 0.001
-"""Seconds by which a timer may be late: both clocks are the same, but they are read one after the other."""
+"""Seconds by which a timer may be late. It must not be early, for nobody looks again then. The reactor's clock is never
+faster than this loop's, but they are read one after the other."""
+
+END_SECONDS = 2.0
+"""How long what runs on the loop may take to end when it is closed."""
 
 Arguments = TypeVarTuple("Arguments")
+
+_log = Logger(namespace="ma_signaling")
 
 
 class GuestLoop(asyncio.SelectorEventLoop):
@@ -59,21 +66,32 @@ class GuestLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
     def close(self) -> None:
-        """Leave the reactor; not within a turn."""
+        """Leave the reactor, and end what still runs on the loop; not within a turn."""
+        if self.is_closed():
+            return
         self._reactor.removeReader(self._sockets)
+        tasks = asyncio.all_tasks(self)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.run_until_complete(asyncio.wait(tasks, timeout=END_SECONDS))
         super().close()
 
     def _turn(self) -> None:
         if self.is_closed():
             return
         self._is_expected = True
-        for _ in range(MAX_STEPS):
-            self._has_more = False
-            # Stopped before, it runs what is ready, and returns.
-            self.stop()
-            self.run_forever()
-            if not self._has_more:
-                break
+        try:
+            for _ in range(MAX_STEPS):
+                self._has_more = False
+                # Stopped before, it runs what is ready, and returns.
+                self.stop()
+                self.run_forever()
+                if not self._has_more:
+                    break
+        except BaseException:  # noqa: BLE001 - asyncio passes on what would end its own program; this one goes on
+            _log.failure("A turn of the asyncio loop failed")
+            self._has_more = True
         self._is_expected = self._has_more
         if self._has_more:
             self._reactor.callLater(0, self._turn)

@@ -31,7 +31,7 @@ class Kept:
         self._left = FREE_BYTES
         """How many bytes more may be kept before room must be asked for."""
         self._counted: SessionBytes | None = None
-        """What is counted, beyond ``FREE_BYTES``; None while nothing is."""
+        """What is counted, beyond ``FREE_BYTES``; None until something is to be."""
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         return zip(self._kinds, self._payloads, strict=True)
@@ -62,7 +62,6 @@ class Kept:
         """Keep nothing any more: what could be kept would be of no use without the rest."""
         self.is_whole = False
         self.forget()
-        self._left = 0
 
     def _evict(self) -> None:
         self.give_up()
@@ -72,7 +71,7 @@ class Kept:
         """Keep nothing any more."""
         self._kinds.clear()
         self._payloads.clear()
-        self._left = FREE_BYTES
+        self._left = FREE_BYTES if self.is_whole else 0
         if self._counted is not None:
             self._counted.release()
             self._counted = None

@@ -142,7 +142,7 @@ class _Block(Generic[Item]):
         block.leave()
 
     def leave(self) -> None:
-        """Be within no other block, whose heap may refer to this one still: each would keep the other in memory."""
+        """Forget the parent: its heap may refer to this block still, and each would keep the other in memory."""
         self._parent = None
 
     def queue(self, block: _Block[Item]) -> None:

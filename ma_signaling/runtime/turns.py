@@ -23,10 +23,23 @@ _log = Logger(namespace="ma_signaling")
 
 
 def bound_turns(reactor: ReactorBase) -> None:
-    """Let each turn of ``reactor`` take in ``MAX_EVENTS`` at most; one that isn't on epoll stays as it is."""
-    epoll: Any = reactor
-    if hasattr(epoll, "_poller"):
-        epoll.doIteration = _turn(epoll)
+    """Let each turn of ``reactor`` take in ``MAX_EVENTS`` at most; any but Twisted's on epoll stays as it is."""
+    changed: Any = reactor
+    if _is_epoll(reactor):
+        changed.doIteration = _turn(changed)
+    else:
+        _log.warn(
+            "{reactor} is not Twisted's reactor on epoll: what one turn takes in has no bound, a flood delays others",
+            reactor=type(reactor).__name__,
+        )
+
+
+def _is_epoll(reactor: ReactorBase) -> bool:
+    try:
+        from twisted.internet.epollreactor import EPollReactor  # noqa: PLC0415 - Linux alone has it
+    except ImportError:
+        return False
+    return isinstance(reactor, EPollReactor)
 
 
 def _turn(reactor: Any) -> Callable[[float | None], None]:

@@ -185,7 +185,8 @@ class SlowConsumerTest(ClusterTestCase):
                 )
             finally:
                 os.kill(first.pid, signal.SIGCONT)
-            await eventually(lambda: obstacle(first) is None and "Slow" in self.nats.log(), "ready")
+            await eventually(lambda: "NATS is unreachable" in first.log(), "a node that has noticed")
+            await eventually(lambda: obstacle(first) is None, "ready")
             await eventually(lambda: second.get("/health")["cluster"]["servers"] == 1, "healed")
             for caller in callers[:3]:
                 await talk(owner, caller, ids[caller], "after")

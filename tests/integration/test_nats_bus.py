@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.certificates import make_certificate
 from tests.support.nats_identity import operator_mode
 from tests.support.nats_servers import NatsServer, node, obstacle, wait_until
-from tests.support.server_process import child_environment, twistd_path
 
 
 class AdmissionTest(SynchronousTestCase):
@@ -31,7 +29,9 @@ class AdmissionTest(SynchronousTestCase):
     def assert_joins(self, nats: NatsServer, url: str, *options: str, reactor: str = "epoll") -> None:
         with node(url, *options, reactor=reactor) as server:
             wait_until(lambda: obstacle(server) is None, "a node that has joined")
-        assert "Traceback" not in server.log()
+        log = server.log()
+        assert "Traceback" not in log
+        assert "was destroyed" not in log, "a task was left"
         assert "NATS is unreachable" not in server.log(), "it left by itself"
 
     def assert_stays_out(self, nats: NatsServer, url: str, *options: str) -> str:
@@ -69,16 +69,3 @@ class AdmissionTest(SynchronousTestCase):
         url = nats.url.replace("nats://127.0.0.1", "tls://localhost")
         self.assert_joins(nats, url, "--nats-ca", str(certificate))
         self.assert_stays_out(nats, url)
-
-
-class StartTest(SynchronousTestCase):
-    """One line, and status 1."""
-
-    def start(self, *options: str) -> str:
-        command = [str(twistd_path()), "-n", "--pidfile=", "ma-signaling"]
-        command += ["--port", "tcp:0:interface=127.0.0.1", *options, "--check-config"]
-        done = subprocess.run(
-            command, env=child_environment(), capture_output=True, text=True, timeout=30, check=False
-        )
-        assert done.returncode == 1, done
-        return done.stderr.strip()

@@ -75,7 +75,9 @@ class StartTest(SynchronousTestCase):
 
     def test_version_and_help(self) -> None:
         assert script("--version").stdout == f"ma-signaling {__version__}\n"
-        assert "--takeover-timeout <" in script("--help").stdout
+        text = script("--help").stdout
+        assert text.startswith("Usage: ma-signaling [options]\n"), text[:80]
+        assert "--takeover-timeout <" in text
 
     def test_plugin_is_listed(self) -> None:
         assert "ma-signaling" in run(str(twistd_path()), "--help").stdout

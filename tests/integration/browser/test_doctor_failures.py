@@ -141,6 +141,23 @@ class FailureTests(DoctorTestCase):
         self.assert_stops_at("path", "path", self.visit(play), "Your home has no IPv6")
         self.assert_nothing_is_left(home)
 
+    def test_addresses_that_the_page_does_not_hear_of(self) -> None:
+        """As on a busy machine: the browser has named its addresses, and the page is told of them too late."""
+        home = self.home()
+
+        def play(visit: Visit) -> Outcome:
+            visit.page.add_init_script(
+                """
+                const { prototype } = RTCPeerConnection, add = prototype.addEventListener;
+                prototype.addEventListener = function (type, hear, ...rest) {
+                  add.call(this, type, type === "icecandidate" ? () => {} : hear, ...rest);
+                };
+                """
+            )
+            return self.wait_for_path_in_vain(visit, home, "IPv6", 10_000)
+
+        self.assert_stops_at("path", "path", self.visit(play), "Your home has no IPv6")
+
     def test_dead_relay(self) -> None:
         """Relays only, and nobody is where the home says its relay is."""
         relay = {"urls": ["turn:127.0.0.1:9"], "username": "u", "credential": "c"}

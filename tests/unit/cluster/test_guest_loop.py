@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Callable
 
@@ -97,6 +98,30 @@ class GuestLoopTest(SynchronousTestCase):
         self.loop.call_soon(again)
         self.reactor.runUntilCurrent()
         self.assertEqual(calls, MAX_STEPS)
+
+    def test_what_would_end_another_program(self) -> None:
+        self.loop.call_soon(sys.exit)
+        self.run_until(lambda: self.reactor.timeout() is None)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        task = self.loop.create_task(asyncio.sleep(0, "goes on"))
+        self.run_until(task.done)
+
+    def test_what_runs_at_the_end(self) -> None:
+        """It ends before the loop is closed, in as many steps as it takes."""
+        ended = []
+
+        async def runs() -> None:
+            try:
+                await asyncio.sleep(WITHIN * 10)
+            finally:
+                for _ in range(3 * MAX_STEPS):
+                    await asyncio.sleep(0)
+                ended.append("ended")
+
+        self.loop.create_task(runs())
+        self.run_until(lambda: self.reactor.timeout() != 0)
+        self.loop.close()
+        self.assertEqual(ended, ["ended"])
 
     def test_after_the_end(self) -> None:
         """Timers that are left do nothing."""

@@ -6,7 +6,9 @@ import socket
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.turns import MAX_EVENTS, bound_turns
@@ -89,10 +91,13 @@ class EpollTest(SynchronousTestCase):
         self.assertFalse(second.was_read)
 
     def test_other_reactors(self) -> None:
-        """They stay as they are."""
-        reactor = SelectReactor()
-        for end in reactor._internalReaders:
-            self.addCleanup(end.connectionLost, None)
-        before = dict(vars(reactor))
-        bound_turns(reactor)
-        self.assertEqual(vars(reactor), before)
+        """They stay as they are, and the log says so."""
+        for kind in (SelectReactor, PollReactor):
+            reactor = kind()
+            for end in reactor._internalReaders:
+                self.addCleanup(end.connectionLost, None)
+            before = dict(vars(reactor))
+            with capturedLogs() as logged:
+                bound_turns(reactor)
+            self.assertEqual(vars(reactor), before)
+            self.assertEqual([event["reactor"] for event in logged], [kind.__name__])

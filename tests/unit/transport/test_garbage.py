@@ -16,7 +16,7 @@ OWN = "ma_signaling."
 
 
 class GarbageTest(SynchronousTestCase):
-    """Each kind of peer comes and goes twice: what the first one makes for all that follow is no garbage."""
+    """Peers of each kind come and go, with a goodbye and without."""
 
     def setUp(self) -> None:
         self.server = Server()

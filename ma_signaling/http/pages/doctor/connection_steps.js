@@ -146,7 +146,7 @@ export async function findPath(context) {
   } catch (stop) {
     if (stop.code !== "no-path") throw stop;
     await context.probing;
-    throw new Stop(whyNoPath(context));
+    throw new Stop(whyNoPath({ ...context, local: named(context) }));
   }
   await hearOffer(context);
   const pair = await chosenPair(connection);
@@ -167,9 +167,9 @@ async function hearOffer({ connection, local, signal }) {
   }
 }
 
-/** Whether this browser has named no address so far. A busy one may have found some before it says so. */
-function hasNone({ connection, local }) {
-  return !local.length && !candidates.inDescription(connection.localDescription.sdp).length;
+/** The candidates that this browser has named so far. A busy one may have found some before it says so. */
+function named({ connection, local, only }) {
+  return local.length ? local : candidates.inDescription(wanted(only, connection.localDescription.sdp));
 }
 
 function iceState(context) {
@@ -177,7 +177,7 @@ function iceState(context) {
   const { iceConnectionState: state, iceGatheringState: gathering } = connection;
   if (state === "connected" || state === "completed") return true;
   // A browser that has nothing to try never calls that a failure.
-  const nothing = gathering === "complete" && only !== "ipv6" && hasNone(context);
+  const nothing = gathering === "complete" && only !== "ipv6" && !named(context).length;
   if (state === "failed" || nothing) throw new Stop("no-path");
   return false;
 }
@@ -188,7 +188,7 @@ async function hopeless(context) {
   const { probes = [], only } = context;
   const needed = probes.filter(({ kind }) => kind === "relay" || only !== "relay");
   const isHopeless = needed.length && needed.every(({ outcome }) => outcome !== "ok" && outcome !== "same");
-  if (isHopeless && hasNone(context)) throw new Stop("no-path");
+  if (isHopeless && !named(context).length) throw new Stop("no-path");
   return new Promise(() => {});
 }
 
