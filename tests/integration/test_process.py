@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import aiohttp
@@ -62,7 +63,11 @@ class StartTest(SynchronousTestCase):
             done = run(*twistd, "ma-signaling", "--port", where)
             assert done.returncode == 1
             assert f"cannot listen on {where}" in done.stderr
-            assert not pid.exists()
+            # The process that said so ends a moment after the command.
+            deadline = time.monotonic() + 10
+            while pid.exists():
+                assert time.monotonic() < deadline, "a PID file is left"
+                time.sleep(0.05)
             assert "Traceback" not in log.read_text(encoding="utf-8")
 
     def test_bad_settings(self) -> None:
