@@ -169,8 +169,8 @@ def makeService(options: Options) -> IService:
         return _make_service(options)
     finally:
         gc.freeze()
-        # What peers leave behind is nearly always freed at once. What a search finds it finds as well later, and by
-        # Python's own thresholds thousands of homes that arrive are searched again and again.
+        # What peers leave behind is freed at once (tests/unit/transport/test_garbage.py). By Python's own thresholds,
+        # thousands of homes that arrive would be searched again and again, in vain.
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
 

@@ -125,6 +125,8 @@ class _Block(Generic[Item]):
                 return
             if block.size == 0 and not block.blocks and not any(block.newest or ()):
                 parent.forget(block._key)
+                # The parent's heap may refer to the block still: each would keep the other in memory.
+                block._parent = None
             elif block.size > block.queued >= 0:
                 block.queued = -1
                 assert parent.grown is not None
@@ -139,11 +141,6 @@ class _Block(Generic[Item]):
         if block.queued < 0:
             del self.grown[block]
         block.queued = 0
-        block.leave()
-
-    def leave(self) -> None:
-        """Forget the parent: its heap may refer to this block still, and each would keep the other in memory."""
-        self._parent = None
 
     def queue(self, block: _Block[Item]) -> None:
         """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
