@@ -7,11 +7,9 @@ import json
 import socket
 import ssl
 import struct
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
@@ -46,13 +44,6 @@ def upgrade_request(address: str) -> bytes:
     ).encode()
 
 
-class Flood(NamedTuple):
-    """Bytes for one connection: on a WebSocket from ``address``, or as they are where it is empty."""
-
-    address: str
-    data: bytes
-
-
 class Server:
     """Where a server under attack listens; loopback is a trusted proxy there, so that any address can be claimed."""
 
@@ -66,17 +57,19 @@ class Server:
 class Link:
     """A connection to the server that is dropped, not closed, at the end of its ``async with``.
 
-    One that is ``deaf`` has so small a receive buffer that the server soon notices that nothing is read. Messages other
-    than those waited for are kept in ``heard``.
+    One that is ``deaf`` has so small a receive buffer that the server soon notices that nothing is read. One that is
+    ``far`` takes segments as small as the internet's: for those of loopback, the server's kernel keeps megabytes.
+    Messages other than those waited for are kept in ``heard``.
     """
 
     answers_pings = True
 
-    def __init__(self, server: Server, address: str = "", *, deaf: bool = False) -> None:
+    def __init__(self, server: Server, address: str = "", *, deaf: bool = False, far: bool = False) -> None:
         self.address = address
         self.heard: list[dict[str, Any]] = []
         self._server = server
         self._deaf = deaf
+        self._far = far
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
 
@@ -85,6 +78,8 @@ class Link:
         try:
             if self._deaf:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            if self._far:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
             connection.setblocking(False)
             await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._server.port))
             async with asyncio.timeout(WITHIN):
@@ -188,31 +183,3 @@ class Link:
     def end(self) -> dict[str, Any] | None:
         """Return the close among what ``obey`` heard, None while it is open."""
         return next((heard for heard in self.heard if heard["type"] == "closed"), None)
-
-
-def send_floods(server: Server, floods: Sequence[Flood]) -> None:
-    """Send all floods at once, each on a connection of its own, and drop the connections. It blocks."""
-    with ExitStack() as stack:
-        waiting: list[tuple[socket.socket, memoryview]] = []
-        for flood in floods:
-            link = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), WITHIN))
-            if server.context is not None:
-                link = stack.enter_context(server.context.wrap_socket(link, server_hostname="localhost"))
-            opening = upgrade_request(flood.address) if flood.address else b""
-            waiting.append((link, memoryview(opening + flood.data)))
-        for link, _ in waiting:
-            link.setblocking(False)
-        ends = time.monotonic() + WITHIN
-        while waiting and time.monotonic() < ends:
-            waiting = [(link, rest) for link, data in waiting if (rest := _send_some(link, data))]
-
-
-def _send_some(link: socket.socket, data: memoryview) -> memoryview:
-    """Return what is left to be sent."""
-    try:
-        return data[link.send(data[:65536]) :]
-    except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-        time.sleep(0.0005)
-        return data
-    except OSError:
-        return data[:0]

@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack
 from tests.integration.attacks.base import AttackTest
 from tests.support.attackers import PONG, Link, Server, frame, message
 
-DEAF = 120
-"""With 800 KB for each: more than may wait for all peers together."""
+DEAF = 180
+"""With half a send buffer for each: more than may wait for all peers together."""
+
+READERS = 3
 
 
 async def fill(home: Link, sessions: list[str], size: int) -> None:
@@ -41,27 +43,32 @@ class DeafClientsTest(AttackTest):
                         await home.open()
                         await home.register(f"HOME-{number:04}")
                         homes.append((home, name := f"HOME-{number:04}", sessions := []))
-                    client = await stack.enter_async_context(Link(server, f"198.51.{number}.1", deaf=True))
+                    client = await stack.enter_async_context(
+                        Link(server, f"198.51.{number}.1", deaf=True, far=True)
+                    )
                     await client.open()
                     await client.say("connect-request", remoteId=name)
                     sessions.append((await home.hear("client-connected"))["sessionId"])
                     await home.say("session-ready", sessionId=sessions[-1])
                     await client.hear("connected")
                     deaf.append(client)
-                reader = await stack.enter_async_context(Link(server, "203.0.113.1", deaf=True))
-                await reader.open()
-                await reader.say("connect-request", remoteId=name)
-                session = (await home.hear("client-connected"))["sessionId"]
-                await home.say("session-ready", sessionId=session)
-                await reader.hear("connected")
+                readers: dict[str, Link] = {}
+                for number in range(READERS):
+                    reader = Link(server, f"203.0.113.{number}", deaf=True, far=True)
+                    await (await stack.enter_async_context(reader)).open()
+                    await reader.say("connect-request", remoteId=name)
+                    session = (await home.hear("client-connected"))["sessionId"]
+                    await home.say("session-ready", sessionId=session)
+                    await reader.hear("connected")
+                    readers[session] = reader
                 draining = [asyncio.create_task(each.obey()) for each, _, _ in homes]
-                for _ in range(4):
+                for _ in range(2):
                     for each, _, theirs in homes:
-                        await fill(each, theirs, 800_000 // 4)
-                    # More than its buffers take at once, so that some of it waits.
-                    reading = asyncio.create_task(read(reader, 10))
-                    await fill(home, [session], 500_000)
-                    self.assertEqual(await reading, ["ice-candidate"] * 10)
+                        await fill(each, theirs, 500_000)
+                    # More than their buffers take at once: some of it waits until they read, a moment later.
+                    await fill(home, list(readers), 450_000)
+                    for reader in readers.values():
+                        self.assertEqual(await read(reader, 9), ["ice-candidate"] * 9)
                 for task in draining:
                     task.cancel()
 
