@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 
@@ -17,19 +16,11 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.bans import Bans
-from ma_signaling.core.capacity import UNLIMITED, Capacity, Socket, SocketPlace
+from ma_signaling.core.capacity import UNLIMITED, Capacity, SocketPlace
 from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
-from ma_signaling.core.errors import (
-    FULL,
-    NOT_ALLOWED,
-    REMOTE_ID_TAKEN,
-    RESTARTING,
-    CloseCode,
-    WireError,
-    rate_limited,
-    whole_seconds,
-)
+from ma_signaling.core.entrance import Entrance
+from ma_signaling.core.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
@@ -95,6 +86,9 @@ class Hub:
             elsewhere.claims,
             self.prover,
         )
+        self.entrance = Entrance(
+            clock, report, access, self.capacity, self.limits, self.registry.expected, self
+        )
         self._contests = self.registry.contests.by_remote_id
         self.lookups = Lookups(
             settings, clock, report, self.limits, self.registry, access, self.sessions, self, elsewhere
@@ -112,49 +106,6 @@ class Hub:
         """Apply changed settings; budgets that are in use stay as they are."""
         self._control = control_allowance(self._settings)
         self.sessions.reconfigure()
-
-    def accept(self, key: str, socket: Socket) -> SocketPlace | None:
-        """Charge a new socket to the address ``key`` and give it a place; None: close it."""
-        if self.limits.arrivals.socket(key, self._clock.seconds()) > 0:
-            self._report(Event.LIMIT_HIT, limit="sockets in a minute")
-            return None
-        return self.capacity.take(key, socket, is_returning=self.registry.expected.is_expecting(key))
-
-    def request(self, address: ClientAddress) -> float:
-        """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
-        if address.is_exempt:
-            return 0.0
-        wait = self.limits.arrivals.request(address.key, self._clock.seconds())
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="HTTP requests in a minute")
-        return wait
-
-    def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
-        """Return why a WebSocket of ``address`` may not open, or None.
-
-        ``place`` is that of its socket; a trusted proxy's has none, and gets one of the address that it speaks for when
-        the WebSocket opens, for its handshake may still fail.
-        """
-        if self.is_draining:
-            return RESTARTING
-        if not self.access.may_connect(address):
-            return NOT_ALLOWED
-        now = self._clock.seconds()
-        wait = 0.0 if address.is_exempt else self.limits.arrivals.websocket(address.key, now)
-        if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="connections in a minute")
-            return rate_limited(self.limits.refusals.add(address.key, now, wait))
-        if place is not None or not self.capacity.is_full:
-            return None
-        is_returning = self.registry.expected.is_expecting(address.key)
-        if not self.capacity.has_place(address.key, is_returning=is_returning):
-            self._report(Event.LIMIT_HIT, limit="connections")
-            return self.full(address.key)
-        return None
-
-    def full(self, key: str | None) -> WireError:
-        """Return why there is no place for another connection of the address ``key`` (None: a trusted proxy's)."""
-        return FULL if key is None else self._with_growing_wait(FULL, key)
 
     def connected(
         self, peer: LocalPeer, address: ClientAddress, place: SocketPlace | None = None
@@ -179,7 +130,7 @@ class Hub:
         connection.gone = True
         error = how.error or (how.error_if_waiting if self._is_waiting(connection) else None)
         if error is REMOTE_ID_TAKEN:
-            error = self._with_growing_wait(error, connection.address.key)
+            error = self.limits.refusals.refuse(error, connection.address.key, self._clock.seconds())
         if how.meaning is not Meaning.RESTART and not connection.is_remote:
             self._say_why(connection, how)
         try:
@@ -298,11 +249,6 @@ class Hub:
             "rateLimiter": self.limits.counts(),
             **self._cluster_counts(),
         }
-
-    def _with_growing_wait(self, error: WireError, key: str) -> WireError:
-        """Count a refusal of the address ``key``, and return the error with the time that it is to wait."""
-        wait = self.limits.refusals.add(key, self._clock.seconds(), error.retry_after or 0)
-        return replace(error, retry_after=whole_seconds(wait))
 
     def _may_stay(self, connection: Connection) -> bool:
         return self.access.may_connect(connection.address) and all(

@@ -84,7 +84,7 @@ class CountedChannel(HttpChannel):
         if not self.factory.capacity.accept():
             self.give_way()
         elif key is not None:
-            self.place = self.factory.hub.accept(key, self)
+            self.place = self.factory.hub.entrance.accept(key, self)
             if self.place is None:
                 self.give_way()
 

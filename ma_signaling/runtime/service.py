@@ -202,7 +202,7 @@ def make_factory(
         peer = peer_address(transport)
         # Such as monitoring.
         is_own = addresses.is_own(peer, head.header)
-        return 0.0 if is_own else hub.request(addresses.of(peer, head.header))
+        return 0.0 if is_own else hub.entrance.request(addresses.of(peer, head.header))
 
     deadlines = Deadlines(reactor)
     site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor, UNLIMITED)

@@ -49,10 +49,10 @@ class FirstRequest(Protocol):
         self._peer = peer_address(self.transport)
         key = self._factory.addresses.socket_key(self._peer)
         if not self._factory.hub.capacity.accept():
-            self._refuse(refusal(self._factory.hub.full(key)), is_head=False)
+            self._refuse(refusal(self._factory.hub.entrance.full(key)), is_head=False)
             return
         if key is not None:
-            self._place = self._factory.hub.accept(key, self)
+            self._place = self._factory.hub.entrance.accept(key, self)
             if self._place is None:
                 self.give_way()
 
@@ -138,7 +138,7 @@ def admit(
         return Refusal(403, {"error": "Origin not allowed"}, {}, head)
     client = factory.addresses.of(peer, head.header)
     factory.addresses.report_unnamed(peer, head.header)
-    error = factory.hub.admit(client, place)
+    error = factory.hub.entrance.admit(client, place)
     return client if error is None else refusal(error)
 
 

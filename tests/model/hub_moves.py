@@ -20,7 +20,7 @@ class Match(Board):
     ) -> Player | None:
         """A player comes, unless the limits are against it."""
         with self.turn():
-            if self.world.hub.admit(address, None) is not None:
+            if self.world.hub.entrance.admit(address, None) is not None:
                 assert self.is_limited
                 return None
             self.players.append(Player(self.world.hub, address, self, has_key=has_key, is_prompt=is_prompt))

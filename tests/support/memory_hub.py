@@ -230,7 +230,7 @@ class World:
 
     def admit(self, text: str) -> float:
         """Knock only: the seconds until this address may connect, `inf` for never."""
-        error = self.hub.admit(address(text), None)
+        error = self.hub.entrance.admit(address(text), None)
         return 0 if error is None else error.retry_after or math.inf
 
     def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:

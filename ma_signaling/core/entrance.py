@@ -1,0 +1,77 @@
+"""Who may come in: a socket, an HTTP request, a WebSocket. Each is charged to its address, or refused."""
+
+from __future__ import annotations
+
+from ma_signaling.core.access import Access
+from ma_signaling.core.capacity import Capacity, Socket, SocketPlace
+from ma_signaling.core.ending import Closer
+from ma_signaling.core.errors import FULL, NOT_ALLOWED, RESTARTING, WireError, rate_limited
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.expected_homes import ExpectedHomes
+from ma_signaling.core.limits import Limits
+from ma_signaling.core.peer import ClientAddress, Clock
+
+
+class Entrance:
+    """Lets in what has yet to become a connection."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        report: Report,
+        access: Access,
+        capacity: Capacity,
+        limits: Limits,
+        expected: ExpectedHomes,
+        closer: Closer,
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._access = access
+        self._capacity = capacity
+        self._limits = limits
+        self._expected = expected
+        self._closer = closer
+
+    def accept(self, key: str, socket: Socket) -> SocketPlace | None:
+        """Charge a new socket to the address ``key`` and give it a place; None: close it."""
+        if self._limits.arrivals.socket(key, self._clock.seconds()) > 0:
+            self._report(Event.LIMIT_HIT, limit="sockets in a minute")
+            return None
+        return self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key))
+
+    def request(self, address: ClientAddress) -> float:
+        """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
+        if address.is_exempt:
+            return 0.0
+        wait = self._limits.arrivals.request(address.key, self._clock.seconds())
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="HTTP requests in a minute")
+        return wait
+
+    def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
+        """Return why a WebSocket of ``address`` may not open, or None.
+
+        ``place`` is that of its socket; a trusted proxy's has none, and gets one of the address that it speaks for when
+        the WebSocket opens, for its handshake may still fail.
+        """
+        if self._closer.is_draining:
+            return RESTARTING
+        if not self._access.may_connect(address):
+            return NOT_ALLOWED
+        now = self._clock.seconds()
+        wait = 0.0 if address.is_exempt else self._limits.arrivals.websocket(address.key, now)
+        if wait > 0:
+            self._report(Event.LIMIT_HIT, limit="connections in a minute")
+            return rate_limited(self._limits.refusals.add(address.key, now, wait))
+        if place is not None or not self._capacity.is_full:
+            return None
+        is_returning = self._expected.is_expecting(address.key)
+        if not self._capacity.has_place(address.key, is_returning=is_returning):
+            self._report(Event.LIMIT_HIT, limit="connections")
+            return self.full(address.key)
+        return None
+
+    def full(self, key: str | None) -> WireError:
+        """Return why there is no place for another connection of the address ``key`` (None: a trusted proxy's)."""
+        return FULL if key is None else self._limits.refusals.refuse(FULL, key, self._clock.seconds())
