@@ -47,6 +47,7 @@ class Grace:
         self._clock = clock
         self._report = report
         self._sessions = sessions
+        self._announcing = sessions.announcing
         self._closer = closer
         self._proofs = proofs
         self._ask_holder = ask_holder
@@ -75,16 +76,16 @@ class Grace:
 
         def go_on(session: Session) -> None:
             if session.answered_by is None:
-                self._sessions.home_connected(session, is_first=is_first)
+                self._announcing.home_connected(session, is_first=is_first)
             elif (
                 has_proved
                 or (is_same and session.id not in home.suspended)
                 or (not can_prove and connection.address.is_surely(session.answered_by))
             ):
-                self._sessions.resume(session, connection.address)
+                self._announcing.resume(session, connection.address)
             else:
                 suspended.add(session.id)
-                self._sessions.suspend(session)
+                self._announcing.suspend(session)
 
         try:
             run_all(partial(go_on, session) for session in sessions)
@@ -98,7 +99,7 @@ class Grace:
         """Let the sessions go on that waited for the proof of this home's connection."""
         suspended = [session for session in self._sessions.of(home) if session.id in home.suspended]
         try:
-            run_all(partial(self._sessions.resume, session, connection.address) for session in suspended)
+            run_all(partial(self._announcing.resume, session, connection.address) for session in suspended)
         finally:
             self._suspension.forget(home)
             home.flush()
@@ -126,14 +127,14 @@ class Grace:
             # How a grace ends is told by the node on which it was begun.
             expired = self.over if is_elsewhere else self._expired
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
-        run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
+        run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
         """Wait so many seconds for a home that has not come since this server started."""
         home.stop_timer()
         home.state = HomeState.AWAY
         home.timer = self._clock.callLater(seconds, self._give_up, home)
-        run_all(partial(self._sessions.home_lost, session) for session in self._sessions.of(home))
+        run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)

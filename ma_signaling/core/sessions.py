@@ -1,4 +1,4 @@
-"""Every session: how one begins and ends, and what each side is told of it; ``opening`` opens it.
+"""Every session: how one begins and ends, and who is told; ``announcing`` tells the home of it, ``opening`` opens it.
 
 The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 """
@@ -13,6 +13,7 @@ from secrets import token_hex
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.admission import Admission
+from ma_signaling.core.announcing import Announcing
 from ma_signaling.core.answering import Answering
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import Meaning
@@ -23,7 +24,7 @@ from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.opening import Opening
 from ma_signaling.core.other_nodes import Relay
-from ma_signaling.core.peer import ClientAddress, Clock
+from ma_signaling.core.peer import Clock
 from ma_signaling.core.remote_sessions import RemoteSessions
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, Session, SessionState, session_allowance
@@ -55,8 +56,10 @@ class Sessions(SessionTable[Session]):
         self.remote = RemoteSessions(settings, clock, self.ended, relay)
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
-        self.answering = Answering(clock, self._unanswered)
+        self.answering = Answering(clock, partial(self._let_go, end=End.UNANSWERED))
         self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
+        let_go = partial(self._let_go, end=End.HOME_LOST)
+        self.announcing = Announcing(clock, report, self.opening, self.answering, let_go)
 
     def reconfigure(self) -> None:
         """The settings have changed; sessions that have begun keep their budgets."""
@@ -74,12 +77,7 @@ class Sessions(SessionTable[Session]):
         client.hears_errors = True
         self.by_client[client] = session
         self.add(session)
-        if home.state is not HomeState.LOOKED_UP:
-            self._report_request(session)
-        if home.connection is not None:
-            self._announce(session)
-        else:
-            self.home_lost(session)
+        self.announcing.begin(session)
 
     def admit_remote(self, home: Home, session_id: str, node: str, key: str) -> None:
         """Count a session with ``home``, which is here, of a client of another node, with the address ``key``.
@@ -89,42 +87,6 @@ class Sessions(SessionTable[Session]):
         self._admit(home, key, self._clock.seconds())
         self.remote.attach(home, session_id, node, key)
 
-    def _announce(self, session: Session) -> None:
-        """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
-        if session.state is SessionState.PARKED:
-            session.state = SessionState.ANNOUNCED
-        home = session.home.connection
-        assert home is not None
-        # Before what waits for the home: it must know the session first.
-        home.forward(session.id, "client-connected", messages.client_connected(session.id))
-        if session.trace is not None:
-            session.trace.announced(self._clock.seconds())
-        if session.state is not SessionState.OPEN:
-            self.opening.await_ready(session)
-
-    def _report_request(self, session: Session) -> None:
-        self._report(
-            Event.SESSION_REQUESTED,
-            connection=session.client.id,
-            address=session.client.address,
-            session=session.id,
-            remote_id=session.home.remote_id,
-        )
-
-    def home_lost(self, session: Session) -> None:
-        """A session's home is away, maybe not for long; or other nodes are asked for it."""
-        if session.home.state is not HomeState.LOOKED_UP:
-            if session.trace is not None:
-                session.trace.home_lost(self._clock.seconds())
-            if session.state is not SessionState.OPEN:
-                self._report(Event.SESSION_PARKED, session=session.id, remote_id=session.home.remote_id)
-        if session.state is not SessionState.OPEN:
-            self.opening.await_home(session)
-        elif session.negotiation is not Negotiation.ANSWERED:
-            session.cancel_timer()
-            if not session.can_begin_anew:
-                self._let_go(session)
-
     def is_busy(self, home: Home) -> bool:
         """Whether one of a home's sessions waits for an answer."""
         return any(
@@ -132,44 +94,10 @@ class Sessions(SessionTable[Session]):
             for session in chain(self.of(home), self.remote.of(home))
         )
 
-    def home_connected(self, session: Session, *, is_first: bool) -> None:
-        """A session's home is connected, maybe again; ``is_first``: until now it was looked up.
-
-        As long as it is unanswered, it begins anew: it may be unknown to a home that has restarted.
-        """
-        if is_first:
-            self._report_request(session)
-        elif session.trace is not None:
-            session.trace.home_returned(self._clock.seconds())
-        if session.negotiation is not Negotiation.ANSWERED:
-            if not session.can_begin_anew:
-                self._let_go(session)
-                return
-            if not is_first and session.state is not SessionState.OPEN:
-                self._report(Event.SESSION_REVIVED, session=session.id, remote_id=session.home.remote_id)
-            if session.state is not SessionState.PARKED:
-                home = session.home.connection
-                assert home is not None
-                home.forward(session.id, "client-disconnected", messages.client_disconnected(session.id))
-            self._announce(session)
-            session.begin_anew()
-            self.answering.await_answer(session)
-
-    def _let_go(self, session: Session) -> None:
-        """End an unanswered session that can't begin anew; its client may ask again."""
+    def _let_go(self, session: Session, end: End) -> None:
+        """End an unanswered session; its client may ask again."""
         session.client.peer.send(messages.PEER_DISCONNECTED)
-        self.leave(session, End.HOME_LOST)
-
-    def suspend(self, session: Session) -> None:
-        """An answered session waits until the connection that got its home has proved itself."""
-        if session.trace is not None:
-            session.trace.home_lost(self._clock.seconds())
-
-    def resume(self, session: Session, home: ClientAddress) -> None:
-        """An answered session goes on with its home, which is at this address now."""
-        session.answered_by = home
-        if session.trace is not None:
-            session.trace.home_returned(self._clock.seconds())
+        self.leave(session, end)
 
     def offers_delivered(self, session_ids: list[str]) -> None:
         """Give a home its time to answer the offers of these sessions, which have waited."""
@@ -179,10 +107,6 @@ class Sessions(SessionTable[Session]):
                 self.answering.await_answer(session)
             elif (remote := self.remote.get(session_id)) is not None:
                 self._relay.offered(remote)
-
-    def _unanswered(self, session: Session) -> None:
-        session.client.peer.send(messages.PEER_DISCONNECTED)
-        self.leave(session, End.UNANSWERED)
 
     def client_gone(self, session: Session, meaning: Meaning) -> None:
         """End a session whose client's connection has ended.

@@ -67,7 +67,7 @@ class OthersTest(SynchronousTestCase):
         pending, answered = self.client(is_open=False), self.client()
         self.home.say("answer", sessionId=self.world.hub.sessions.by_client[answered.connection].id, data={})
         self.home.breaks()
-        self.patch(self.world.hub.sessions, "home_connected", fail)
+        self.patch(self.world.hub.sessions.announcing, "home_connected", fail)
         back = self.world.connect(STRANGER)
         with self.assertRaises(Broken):
             back.say("register-server", remoteId="HOME")

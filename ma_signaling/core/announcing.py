@@ -1,0 +1,114 @@
+"""What a home hears of its sessions: each is announced to it, and anew where it comes back before it has answered.
+
+The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ma_signaling.core import messages
+from ma_signaling.core.answering import Answering
+from ma_signaling.core.events import Event, Report
+from ma_signaling.core.home import HomeState
+from ma_signaling.core.opening import Opening
+from ma_signaling.core.peer import ClientAddress, Clock
+from ma_signaling.core.session import Negotiation, Session, SessionState
+
+
+class Announcing:
+    """Announces sessions to homes, as these come, go and come back."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        report: Report,
+        opening: Opening,
+        answering: Answering,
+        let_go: Callable[[Session], None],
+    ) -> None:
+        """``let_go`` ends an unanswered session that can't begin anew."""
+        self._clock = clock
+        self._report = report
+        self._opening = opening
+        self._answering = answering
+        self._let_go = let_go
+
+    def begin(self, session: Session) -> None:
+        """Announce a session that was requested, or let it wait for its home."""
+        if session.home.state is not HomeState.LOOKED_UP:
+            self._report_request(session)
+        if session.home.connection is not None:
+            self._announce(session)
+        else:
+            self.home_lost(session)
+
+    def home_lost(self, session: Session) -> None:
+        """A session's home is away, maybe not for long; or other nodes are asked for it."""
+        if session.home.state is not HomeState.LOOKED_UP:
+            if session.trace is not None:
+                session.trace.home_lost(self._clock.seconds())
+            if session.state is not SessionState.OPEN:
+                self._report(Event.SESSION_PARKED, session=session.id, remote_id=session.home.remote_id)
+        if session.state is not SessionState.OPEN:
+            self._opening.await_home(session)
+        elif session.negotiation is not Negotiation.ANSWERED:
+            session.cancel_timer()
+            if not session.can_begin_anew:
+                self._let_go(session)
+
+    def home_connected(self, session: Session, *, is_first: bool) -> None:
+        """A session's home is connected, maybe again; ``is_first``: until now it was looked up.
+
+        As long as it is unanswered, it begins anew: it may be unknown to a home that has restarted.
+        """
+        if is_first:
+            self._report_request(session)
+        elif session.trace is not None:
+            session.trace.home_returned(self._clock.seconds())
+        if session.negotiation is not Negotiation.ANSWERED:
+            if not session.can_begin_anew:
+                self._let_go(session)
+                return
+            if not is_first and session.state is not SessionState.OPEN:
+                self._report(Event.SESSION_REVIVED, session=session.id, remote_id=session.home.remote_id)
+            if session.state is not SessionState.PARKED:
+                home = session.home.connection
+                assert home is not None
+                home.forward(session.id, "client-disconnected", messages.client_disconnected(session.id))
+            self._announce(session)
+            session.begin_anew()
+            self._answering.await_answer(session)
+
+    def suspend(self, session: Session) -> None:
+        """An answered session waits until the connection that got its home has proved itself."""
+        if session.trace is not None:
+            session.trace.home_lost(self._clock.seconds())
+
+    def resume(self, session: Session, home: ClientAddress) -> None:
+        """An answered session goes on with its home, which is at this address now."""
+        session.answered_by = home
+        if session.trace is not None:
+            session.trace.home_returned(self._clock.seconds())
+
+    def _announce(self, session: Session) -> None:
+        """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
+        if session.state is SessionState.PARKED:
+            session.state = SessionState.ANNOUNCED
+        home = session.home.connection
+        assert home is not None
+        # Before what waits for the home: it must know the session first.
+        home.forward(session.id, "client-connected", messages.client_connected(session.id))
+        if session.trace is not None:
+            session.trace.announced(self._clock.seconds())
+        if session.state is not SessionState.OPEN:
+            self._opening.await_ready(session)
+
+    def _report_request(self, session: Session) -> None:
+        self._report(
+            Event.SESSION_REQUESTED,
+            connection=session.client.id,
+            address=session.client.address,
+            session=session.id,
+            remote_id=session.home.remote_id,
+        )
