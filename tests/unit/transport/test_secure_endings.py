@@ -1,0 +1,122 @@
+"""How a connection over TLS ends: whoever closes it, whatever breaks it, whenever."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+from ma_signaling.transport.sockets import cork
+from tests.support.secure_case import SecureTestCase
+from tests.support.secure_peer import VERSIONS
+
+
+class EndTest(SecureTestCase):
+    """However a connection ends, both sides hear of it, and nothing that was said before is lost."""
+
+    def test_closed(self) -> None:
+        for version in VERSIONS:
+            peer = self.shaken(version)
+            cork.put_in()
+            peer.server.write(b"last words")
+            peer.server.loseConnection()
+            peer.server.write(b"too late")
+            cork.pull()
+            peer.take()
+            assert (peer.received, peer.is_closed) == (b"last words", True)
+            assert peer.server.doWrite() is CONNECTION_DONE
+
+    def test_closed_by_what_was_read(self) -> None:
+        peer = self.shaken()
+
+        def answer(data: bytes) -> None:
+            peer.server.write(b"bye")
+            peer.server.loseConnection()
+
+        peer.heard.dataReceived = answer  # type: ignore[method-assign]
+        peer.deliver(peer.say(b"bye"))
+        assert peer.outcome is CONNECTION_DONE
+        peer.take()
+        assert (peer.received, peer.is_closed) == (b"bye", True)
+
+    def test_peer_says_no_more(self) -> None:
+        """By ``close_notify``, by TCP, or by both: it still hears what is answered."""
+        for version in VERSIONS:
+            for by_tls, by_tcp in ((True, False), (False, True), (True, True)):
+                peer = self.shaken(version)
+                said = peer.say(b"one")
+                if by_tls:
+                    peer.tls.shutdown()
+                peer.socket.send(said + peer.flight())
+                if by_tcp:
+                    peer.socket.shutdown(1)
+                peer.turn()
+                peer.turn()
+                assert peer.outcome is CONNECTION_DONE
+                peer.server.readConnectionLost(CONNECTION_DONE)
+                assert (peer.heard.pieces, peer.heard.has_read_all) == ([b"one"], True)
+                peer.server.write(b"answer")
+                peer.server.loseConnection()
+                peer.take()
+                assert peer.received == b"answer"
+
+    def test_gone_in_the_handshake(self) -> None:
+        peer = self.peer()
+        peer.take()
+        peer.deliver(peer.flight()[:100])
+        peer.socket.shutdown(1)
+        peer.turn()
+        assert peer.outcome is CONNECTION_LOST
+
+    def test_refused_before_the_handshake(self) -> None:
+        """It is told so as soon as it can hear it."""
+        peer = self.peer()
+        peer.server.write(b"you are ")
+        peer.server.write(b"too many")
+        peer.server.loseConnection()
+        peer.shake_hands()
+        assert (peer.received, peer.is_closed) == (b"you are too many", True)
+        assert peer.heard.pieces == []
+        assert peer.outcome is CONNECTION_DONE
+
+    def test_closed_before_the_handshake(self) -> None:
+        peer = self.peer()
+        peer.server.loseConnection()
+        assert peer.reactor.soon == [peer.server.connectionLost]
+
+    def test_no_tls(self) -> None:
+        for garbage in (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"\x80\x2e\x01\3\3" + b"x" * 60,
+            b"\x16\x03\x01\xff\xff" * 9,
+        ):
+            peer = self.peer()
+            peer.deliver(garbage)
+            assert peer.outcome is CONNECTION_LOST, garbage
+            assert peer.heard.pieces == []
+
+    def test_garbage_after_the_handshake(self) -> None:
+        for version in VERSIONS:
+            for garbage in (
+                b"\x17\x03\x03\x00\x30" + b"x" * 48,
+                b"GET / HTTP/1.1\r\n\r\n",
+                b"\x17\x03\x03\xff\xff",
+            ):
+                peer = self.shaken(version)
+                peer.deliver(peer.say(b"one") + garbage)
+                assert peer.outcome is CONNECTION_LOST, garbage
+                assert peer.heard.pieces == [b"one"]
+                with self.assertRaises(SSL.Error):
+                    peer.take()  # an alert
+
+    def test_no_renegotiation(self) -> None:
+        """Who asks for it is told no; the connection goes on, unless the peer doesn't."""
+        peer = self.shaken(SSL.TLS1_2_VERSION)
+        peer.tls.renegotiate()
+        with self.assertRaises(SSL.WantReadError):
+            peer.tls.do_handshake()
+        peer.deliver(peer.flight())
+        assert peer.outcome is None
+        with self.assertRaises(SSL.Error) as refused:
+            peer.take()
+        assert "no renegotiation" in str(refused.exception)
+        peer.server.write(b"still here")
