@@ -6,17 +6,23 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 
-from ma_signaling.testing import Client, Home, Message, Peer, eventually
+from ma_signaling.testing import Home, Peer, eventually
+from tests.soak.field_peers import (
+    ForgetfulHome,
+    Guest,
+    Host,
+    SilentHome,
+    TimedClient,
+    TrustingClient,
+    trickling,
+)
 from tests.support.end_to_end_case import assert_echo, assert_undisturbed, session_ids
-from tests.support.libdatachannel_home import LibdatachannelHome
 from tests.support.server_process import ServerProcess, registered, script
-from tests.support.trickling_home import TricklingHome
 
 RETRY_SECONDS = 10.0
 """What the gateway waits before its first attempt to come back; 20 s and 40 s follow."""
@@ -25,80 +31,6 @@ GUESTS = 50
 STOPPED_SECONDS = 120.0
 HOMES = 100
 PING_SECONDS = 30.0
-
-
-class TrustingClient(Client):
-    """A client of a home that has a certificate for each session, so that none is that of its Remote ID."""
-
-    def check(self, sdp: str) -> None: ...
-
-
-class TimedClient(TrustingClient):
-    """One that knows when it sent its offer."""
-
-    offered = 0.0
-
-    async def send(self, kind: str, **values: Any) -> None:
-        if kind == "offer" and not self.offered:
-            self.offered = time.monotonic()
-        await super().send(kind, **values)
-
-
-class ForgetfulHome(Home):
-    """One on aiortc whose signaling breaks when it has got an offer."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.has_offer = asyncio.Event()
-
-    async def _accept(self, session_id: str, offer: Message) -> None:
-        if self.has_offer.is_set():
-            await super()._accept(session_id, offer)
-        self.has_offer.set()
-
-
-class SilentHome(Home):
-    """One that never answers an offer."""
-
-    async def _accept(self, session_id: str, offer: Message) -> None: ...
-
-
-class Guest(Peer):
-    """A client of a party, or the portal before it; all have one address."""
-
-    headers: Mapping[str, str] = {"X-Forwarded-For": "203.0.113.7"}
-
-    async def visit(self, remote_id: str) -> None:
-        """Ask, offer, hear the answer, and leave."""
-        async with self:
-            await self.open()
-            await self.send("connect-request", remoteId=remote_id)
-            await self.answer("connected", within=30)
-            await self.send("offer", data={"type": "offer", "sdp": ""})
-            await self.answer("answer")
-
-
-class Host(Peer):
-    """The home of a party; it says that it has answered."""
-
-    async def _handle(self, message: Message) -> None:
-        if message["type"] == "client-connected":
-            await self.send("session-ready", sessionId=message["sessionId"])
-        elif message["type"] == "offer":
-            await self.send("answer", sessionId=message["sessionId"], data={"type": "answer", "sdp": ""})
-
-
-@asynccontextmanager
-async def trickling(
-    server: ServerProcess, remote_id: str
-) -> AsyncIterator[tuple[TricklingHome, TimedClient]]:
-    """A home on libdatachannel, as since 2.10, and its client."""
-    async with (
-        LibdatachannelHome(is_known=False) as webrtc,
-        TricklingHome(server.url, webrtc, remote_id) as home,
-        TimedClient(server.url, remote_id) as client,
-    ):
-        yield home, client
 
 
 async def break_before_answer(server: ServerProcess) -> str:
