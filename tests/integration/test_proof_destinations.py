@@ -13,18 +13,16 @@ import struct
 import time
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from aioice import stun
-from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.testing import eventually
 from ma_signaling.webrtc.description import MAX_CANDIDATES
 from ma_signaling.webrtc.guard import MAX_SENT
-from ma_signaling.webrtc.local_addresses import is_own, sources
 from ma_signaling.webrtc.means import Means, Turn
 from tests.support.coturn_process import SECRET, allocate, coturn
 from tests.support.proof_case import ProofTestCase, prove
@@ -155,23 +153,6 @@ class CandidatesTest(ProofTestCase):
             await child.ended(number)
 
         self.play(scenario)
-
-
-class LocalAddressesTest(SynchronousTestCase):
-    """Which addresses are this machine's, by its routes."""
-
-    def test_own(self) -> None:
-        assert [
-            text for text in ("127.0.0.1", "127.0.0.2", "8.8.8.8", "ff02::1") if is_own(ip_address(text))
-        ] == ["127.0.0.1"]
-
-    def test_sources(self) -> None:
-        """Towards the Internet, if there is a way, and towards each network that a setting names."""
-        towards_the_internet = sources(())
-        assert len(towards_the_internet) <= 2
-        assert all(is_own(address) for address in towards_the_internet)
-        found = sources((ip_network("127.0.0.0/8"), ip_network("127.0.0.1/32")))
-        assert found == [*towards_the_internet, ip_address("127.0.0.1")]
 
 
 class ForgedSourceTest(ProofTestCase):
