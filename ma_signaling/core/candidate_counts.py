@@ -60,9 +60,12 @@ def _place_of(candidate: Any) -> bytes:
 
 def places(message: dict[str, Any]) -> bytes:
     """Return the place of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, a byte each."""
-    data = message.get("data")
     if message["type"] == "ice-candidate":
-        return _place_of(data.get("candidate") if type(data) is dict else None)
+        try:
+            return _place_of(message["data"]["candidate"])
+        except (KeyError, TypeError):
+            return _SINGLE[OTHER]
+    data = message.get("data")
     sdp = data.get("sdp") if isinstance(data, dict) else None
     return _places_in_sdp(sdp) if isinstance(sdp, str) else b""
 

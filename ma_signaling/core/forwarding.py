@@ -123,7 +123,9 @@ class Forwarding:
         session = self._session_by_id(session_id)
         kind: str = message["type"]
         if session is not None and session.home.connection is connection:
-            now = self._charge_home(session, payload)
+            now = self._clock.seconds()
+            if not session.from_home.spend(now, len(payload)):
+                raise OverBudget(session.from_home)
             if session.state is not _OPEN:
                 raise Refused(CLIENT_NOT_FOUND)
             sent = messages.for_client(message, payload)

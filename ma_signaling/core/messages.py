@@ -19,6 +19,9 @@ Message = dict[str, Any]
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested, the message itself included: clients' parsers give up somewhere."""
 
+_FLAT_BYTES = 4 * MAX_DEPTH
+"""Without arrays, no level that begins within so many bytes is too deep: each takes four at least: {"":"""
+
 # Bytes are searched for by their values: a search for one is several times as fast as for a string of one.
 BACKSLASH, BRACKET, OPENING = b"\\[{"
 
@@ -26,7 +29,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
-_dumps = orjson.dumps
+_loads, _dumps = orjson.loads, orjson.dumps
 
 PING = b'{"type":"ping"}'
 PONG = b'{"type":"pong"}'
@@ -39,14 +42,12 @@ def parse(payload: bytes) -> Message:
     Raises ``Refused(BAD_MESSAGE)`` for all but an object with a type, and for one that is nested too deeply.
     """
     try:
-        message = orjson.loads(payload)
+        message = _loads(payload)
     except orjson.JSONDecodeError:
         raise Refused(BAD_MESSAGE) from None
     if type(message) is not dict or type(message.get("type")) is not str:
         raise Refused(BAD_MESSAGE)
-    # Without arrays each level takes four bytes at least: {"":
-    is_flat = BRACKET not in payload and payload.rfind(OPENING) < 4 * MAX_DEPTH
-    if not is_flat and _is_too_deep(payload):
+    if (BRACKET in payload or payload.rfind(OPENING) >= _FLAT_BYTES) and _is_too_deep(payload):
         raise Refused(BAD_MESSAGE)
     return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ma_signaling.core.home import Home
@@ -21,6 +22,8 @@ class SessionTable(Generic[AnySession]):
     def __init__(self) -> None:
         self._by_id: dict[str, AnySession] = {}
         self._by_home: dict[Home, dict[str, AnySession]] = {}
+        self.get: Callable[[str], AnySession | None] = self._by_id.get
+        """Return the session with this ID, None where there is none."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -40,10 +43,6 @@ class SessionTable(Generic[AnySession]):
         del of_home[session.id]
         if not of_home:
             del self._by_home[session.home]
-
-    def get(self, session_id: str) -> AnySession | None:
-        """Return the session with this ID."""
-        return self._by_id.get(session_id)
 
     def all(self) -> list[AnySession]:
         """Return all sessions."""

@@ -44,14 +44,13 @@ class Budget:
         """
         allowance, messages, octets = self._allowance, self._messages, self._bytes
         elapsed = now - self._at
-        if elapsed:
-            self._at = now
-            if elapsed > 0:
-                messages += elapsed * allowance.rate
-                octets += elapsed * allowance.byte_rate
-                # For speed: every message passes here, and min() takes three times as long.
-                messages = allowance.burst if messages > allowance.burst else messages  # noqa: FURB136
-                octets = allowance.byte_burst if octets > allowance.byte_burst else octets  # noqa: FURB136
+        if elapsed > 0:
+            messages += elapsed * allowance.rate
+            octets += elapsed * allowance.byte_rate
+            # For speed: every message passes here, and min() takes three times as long.
+            messages = allowance.burst if messages > allowance.burst else messages  # noqa: FURB136
+            octets = allowance.byte_burst if octets > allowance.byte_burst else octets  # noqa: FURB136
+        self._at = now
         is_enough = messages >= count and octets >= size
         if is_enough:
             messages, octets = messages - count, octets - size
