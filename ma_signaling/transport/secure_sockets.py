@@ -21,6 +21,7 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from ma_signaling.transport.openssl_calls import BUFFER_BYTES, openssl
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 RECORD_BYTES = 1 << 14
@@ -31,9 +32,6 @@ OVERHEAD_BYTES = 64
 
 MAX_RECORD_BYTES = RECORD_BYTES + 2048
 """What a record has at most after its header, as TLS 1.2 allows (RFC 5246 section 6.2.3)."""
-
-FLIGHT_BYTES = 1 << 16
-"""What is taken from OpenSSL at a time, of what it says by itself: handshakes, alerts, new keys."""
 
 HEADER_BYTES = 5
 OLDEST_TYPE, APPLICATION_DATA = 20, 23
@@ -124,7 +122,7 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        self._tls.bio_write(data)
+        openssl.feed(self._tls, data)
         left = self._records.count(data)
         outcome: Exception | None = None
         decrypted = []
@@ -132,7 +130,7 @@ class SecureServer(DirectServer):
             if self._unshaken is not None:
                 self._shake_hands(self._unshaken)
             while left:
-                decrypted.append(self._tls.recv(RECORD_BYTES))
+                decrypted.append(openssl.read(self._tls, RECORD_BYTES))
                 left -= 1
         except SSL.WantReadError:
             self._flush()
@@ -171,18 +169,18 @@ class SecureServer(DirectServer):
             try:
                 # It takes no more than a record at a time.
                 for start in range(0, len(data), RECORD_BYTES):
-                    self._tls.send(data[start : start + RECORD_BYTES])
+                    openssl.write(self._tls, data[start : start + RECORD_BYTES])
             except SSL.Error:
                 self.abortConnection()
             else:
                 records = 2 + len(data) // RECORD_BYTES
-                super()._send(self._tls.bio_read(len(data) + records * OVERHEAD_BYTES))
+                super()._send(openssl.take(self._tls, len(data) + records * OVERHEAD_BYTES))
 
     def _flush(self) -> None:
         """Send what OpenSSL has to say by itself."""
         try:
             while True:
-                super()._send(self._tls.bio_read(FLIGHT_BYTES))
+                super()._send(openssl.take(self._tls, BUFFER_BYTES))
         except SSL.WantReadError:
             pass
 
