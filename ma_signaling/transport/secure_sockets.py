@@ -30,49 +30,6 @@ RECORD_BYTES = 1 << 14
 OVERHEAD_BYTES = 64
 """More than our encryption adds to a record."""
 
-MAX_RECORD_BYTES = RECORD_BYTES + 2048
-"""What a record has at most after its header, as TLS 1.2 allows (RFC 5246 section 6.2.3)."""
-
-HEADER_BYTES = 5
-OLDEST_TYPE, APPLICATION_DATA = 20, 23
-"""Types of records (RFC 8446 section 5.1)."""
-
-ALL = 1 << 30
-"""Read on until OpenSSL has no more."""
-
-
-class Records:
-    """Counts the records in a stream, so that OpenSSL need not be asked for more than there are."""
-
-    __slots__ = ("_header", "_is_strange", "_missing")
-
-    def __init__(self) -> None:
-        self._header = b""
-        """The beginning of a header whose end has not come yet."""
-        self._missing = 0
-        """How much of a record that has begun has not come yet."""
-        self._is_strange = False
-
-    def count(self, data: bytes) -> int:
-        """Return how many records end in ``data``; ``ALL`` and more if one that begins there contains no data."""
-        if self._header:
-            data, self._header = self._header + data, b""
-        at, size = self._missing, len(data)
-        count = 1 if 0 < at <= size else 0
-        while at + HEADER_BYTES <= size:
-            kind, length = data[at], data[at + 3] << 8 | data[at + 4]
-            if kind != APPLICATION_DATA or length > MAX_RECORD_BYTES:
-                count += ALL
-                # Where the next one begins after what is no record, only OpenSSL may know.
-                self._is_strange |= not OLDEST_TYPE <= kind <= APPLICATION_DATA or length > MAX_RECORD_BYTES
-            at += HEADER_BYTES + length
-            if at <= size:
-                count += 1
-        if at < size:
-            self._header = data[at:]
-        self._missing = max(at - size, 0)
-        return ALL if self._is_strange else count
-
 
 class Unshaken:
     """What is to happen once the handshake is done."""
@@ -96,7 +53,6 @@ class SecureServer(DirectServer):
     def __init__(self, tls: IOpenSSLServerConnectionCreator, *arguments: Any) -> None:
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
         self._tls.set_accept_state()
-        self._records = Records()
         self._unshaken = Unshaken()
         super().__init__(*arguments)
 
@@ -123,23 +79,21 @@ class SecureServer(DirectServer):
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
         openssl.feed(self._tls, data)
-        left = self._records.count(data)
         outcome: Exception | None = None
         decrypted = []
         try:
             if self._unshaken is not None:
                 self._shake_hands(self._unshaken)
-            while left:
-                decrypted.append(openssl.read(self._tls, RECORD_BYTES))
-                left -= 1
+            while piece := openssl.read(self._tls, RECORD_BYTES):
+                decrypted.append(piece)
         except SSL.WantReadError:
-            self._flush()
+            # More of the handshake is to come.
+            pass
         except SSL.ZeroReturnError:
             outcome = CONNECTION_DONE
         except SSL.Error:
-            # There is an alert to send.
-            self._flush()
             outcome = CONNECTION_LOST
+        self._flush()
         if decrypted and not self.disconnecting:
             self.protocol.dataReceived(decrypted[0] if len(decrypted) == 1 else b"".join(decrypted))
         # The protocol may have ended the connection itself.
@@ -177,12 +131,9 @@ class SecureServer(DirectServer):
                 super()._send(openssl.take(self._tls, len(data) + records * OVERHEAD_BYTES))
 
     def _flush(self) -> None:
-        """Send what OpenSSL has to say by itself."""
-        try:
-            while True:
-                super()._send(openssl.take(self._tls, BUFFER_BYTES))
-        except SSL.WantReadError:
-            pass
+        """Send what OpenSSL has to say by itself: handshakes, alerts, new keys."""
+        while data := openssl.take(self._tls, BUFFER_BYTES):
+            super()._send(data)
 
 
 class SecureUnixServer(SecureServer, DirectUnixServer):

@@ -9,7 +9,7 @@ from twisted.internet.tcp import Port
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ma_signaling.transport.proxy_protocol import ProxyFactory
-from ma_signaling.transport.secure_sockets import ALL, Records, secure
+from ma_signaling.transport.secure_sockets import secure
 from ma_signaling.transport.sockets import DirectServer, cork
 from ma_signaling.transport.timers import Deadlines
 from tests.support.secure_case import SecureTestCase
@@ -135,26 +135,6 @@ class WritingTest(SecureTestCase):
         peer.server.write(b"one")
         peer.server.write(b"two")
         assert isinstance(peer.server.doWrite(), Exception)
-
-
-class RecordsTest(SecureTestCase):
-    """Counting, so that OpenSSL is asked for what there is."""
-
-    def test_any_pieces(self) -> None:
-        lengths = [0, 1, 5, 300, 16406]
-        stream = b"".join(b"\x17\x03\x03" + length.to_bytes(2) + b"x" * length for length in lengths)
-        for size in (1, 2, 3, 4, 5, 6, 7, 11, 305, 1000, len(stream)):
-            records = Records()
-            counts = [records.count(stream[at : at + size]) for at in range(0, len(stream), size)]
-            assert sum(counts) == len(lengths), size
-
-    def test_other_types(self) -> None:
-        records = Records()
-        assert records.count(b"\x15\x03\x03\x00\x02") >= ALL
-        assert records.count(b"xx\x17\x03\x03\x00\x01x") == 2
-        assert records.count(b"\x80\x01x") == 0
-        assert records.count(b"xx") >= ALL
-        assert records.count(b"\x17\x03\x03\x00\x01x") == ALL, "nobody knows where it begins"
 
 
 class PortTest(SecureTestCase):
