@@ -1,8 +1,9 @@
 """The calls of OpenSSL that every message over TLS takes, without what pyOpenSSL does around them.
 
-Around each, pyOpenSSL makes a buffer of the largest size and asks for errors, which takes more time than a short record
-itself; and that there is nothing to be read, it says by an exception. Here one buffer serves all. A call that fails is
-made again by pyOpenSSL, whose exception says why. Where this pyOpenSSL has no such calls within, its own are used.
+pyOpenSSL makes a buffer of the largest size for each call, asks for errors after it, and raises an exception where
+there is nothing to be read. For a short record, this takes more time than OpenSSL does. ``DirectCalls`` have one buffer
+for all, and leave to pyOpenSSL only to say what has failed. They use names that are private to pyOpenSSL: where it has
+them no more, ``PublicCalls`` take their place.
 """
 # ruff: noqa: SLF001 - what pyOpenSSL keeps within is what this is about
 
@@ -11,12 +12,15 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.logger import Logger
 
 BUFFER_BYTES = 1 << 16
 
+_log = Logger(namespace="ma_signaling")
+
 
 class PublicCalls:
-    """As pyOpenSSL offers them."""
+    """The calls as pyOpenSSL offers them."""
 
     def feed(self, tls: SSL.Connection, data: bytes) -> None:
         """Let ``tls`` have what was received."""
@@ -32,9 +36,12 @@ class PublicCalls:
         except SSL.WantReadError:
             return b""
 
-    def write(self, tls: SSL.Connection, data: bytes) -> None:
-        """Encrypt ``data``, a record at most. Raises ``SSL.Error`` where nothing can be said any more."""
-        tls.send(data)
+    def write(self, tls: SSL.Connection, data: bytes) -> int:
+        """Encrypt what fits into one record, and return how many bytes of ``data`` these are.
+
+        Raises ``SSL.Error`` where nothing can be said any more.
+        """
+        return tls.send(data)
 
     def take(self, tls: SSL.Connection, size: int) -> bytes:
         """Return at most ``size`` bytes of what is to be sent, b"" where there are none."""
@@ -45,12 +52,16 @@ class PublicCalls:
 
 
 class DirectCalls(PublicCalls):
-    """OpenSSL's own."""
+    """The calls as OpenSSL has them.
+
+    pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
+    isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate.
+    """
 
     def __init__(self) -> None:
-        """Prepare them. Raises AttributeError where this pyOpenSSL keeps them elsewhere."""
-        within: Any = SSL
-        lib, ffi = within._lib, within._ffi
+        """Prepare them. Raises AttributeError where this pyOpenSSL lacks a name."""
+        module: Any = SSL
+        lib, ffi = module._lib, module._ffi
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
         self._ssl_write, self._bio_read = lib.SSL_write, lib.BIO_read
         self._clear_errors = lib.ERR_clear_error
@@ -58,40 +69,45 @@ class DirectCalls(PublicCalls):
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
         self._bytes = ffi.buffer(self._buffer)
         probe: Any = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD))
-        _ = probe._ssl, probe._into_ssl, probe._from_ssl
+        _ = probe._ssl, probe._into_ssl, probe._from_ssl, probe._raise_ssl_error
 
     def feed(self, tls: Any, data: bytes) -> None:
-        # Before OpenSSL 4, what another call has left of its failure is taken for this connection's (SSL_get_error(3)).
-        self._clear_errors()
         if self._bio_write(tls._into_ssl, data, len(data)) <= 0:
             super().feed(tls, data)
 
     def read(self, tls: Any, size: int) -> bytes:
+        # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
+        self._clear_errors()
         count = self._ssl_read(tls._ssl, self._buffer, min(size, BUFFER_BYTES))
-        if count > 0:
-            decrypted: bytes = self._bytes[:count]
-            return decrypted
-        return b"" if self._ssl_get_error(tls._ssl, count) == self._want_read else super().read(tls, size)
+        if count <= 0 and self._ssl_get_error(tls._ssl, count) != self._want_read:
+            tls._raise_ssl_error(tls._ssl, count)
+        decrypted: bytes = self._bytes[: max(0, count)]
+        return decrypted
 
-    def write(self, tls: Any, data: bytes) -> None:
-        if self._ssl_write(tls._ssl, data, len(data)) <= 0:
-            super().write(tls, data)
+    def write(self, tls: Any, data: bytes) -> int:
+        self._clear_errors()
+        count: int = self._ssl_write(tls._ssl, data, len(data))
+        if count <= 0:
+            tls._raise_ssl_error(tls._ssl, count)
+        return count
 
     def take(self, tls: Any, size: int) -> bytes:
-        if size > BUFFER_BYTES:
-            return super().take(tls, size)
-        # In memory, it can't fail but where there is nothing.
-        said: bytes = self._bytes[: max(0, self._bio_read(tls._from_ssl, self._buffer, size))]
-        return said
+        # In memory, reading fails only where there is nothing.
+        count = self._bio_read(tls._from_ssl, self._buffer, min(size, BUFFER_BYTES))
+        taken: bytes = self._bytes[: max(0, count)]
+        return taken
 
 
-def found() -> PublicCalls:
-    """Return the fastest calls that this pyOpenSSL has."""
+def fastest_calls() -> PublicCalls:
+    """Return direct calls, or public ones where this pyOpenSSL has no direct ones."""
     try:
         return DirectCalls()
-    except AttributeError:
+    except AttributeError as missing:
+        _log.warn(
+            "TLS costs more: this version of pyOpenSSL has other names within ({missing})", missing=missing
+        )
         return PublicCalls()
 
 
-openssl = found()
-"""The process's own: its reactor has one thread."""
+calls = fastest_calls()
+"""Those of this process, whose reactor has one thread."""

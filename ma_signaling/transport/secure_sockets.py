@@ -21,14 +21,11 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from ma_signaling.transport.openssl_calls import BUFFER_BYTES, openssl
+from ma_signaling.transport.openssl_calls import BUFFER_BYTES, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 RECORD_BYTES = 1 << 14
 """What a record contains at most (RFC 8446 section 5.1)."""
-
-OVERHEAD_BYTES = 64
-"""More than our encryption adds to a record."""
 
 
 class Unshaken:
@@ -78,13 +75,13 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        openssl.feed(self._tls, data)
+        calls.feed(self._tls, data)
         outcome: Exception | None = None
         decrypted = []
         try:
             if self._unshaken is not None:
                 self._shake_hands(self._unshaken)
-            while piece := openssl.read(self._tls, RECORD_BYTES):
+            while piece := calls.read(self._tls, RECORD_BYTES):
                 decrypted.append(piece)
         except SSL.WantReadError:
             # More of the handshake is to come.
@@ -120,19 +117,19 @@ class SecureServer(DirectServer):
         if self._unshaken is not None:
             self._unshaken.data += data
         elif data and self.connected and not self.disconnecting:
+            at = 0
             try:
-                # It takes no more than a record at a time.
-                for start in range(0, len(data), RECORD_BYTES):
-                    openssl.write(self._tls, data[start : start + RECORD_BYTES])
+                # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
+                while at < len(data):
+                    at += calls.write(self._tls, data[at : at + RECORD_BYTES])
             except SSL.Error:
                 self.abortConnection()
             else:
-                records = 2 + len(data) // RECORD_BYTES
-                super()._send(openssl.take(self._tls, len(data) + records * OVERHEAD_BYTES))
+                self._flush()
 
     def _flush(self) -> None:
         """Send what OpenSSL has to say by itself: handshakes, alerts, new keys."""
-        while data := openssl.take(self._tls, BUFFER_BYTES):
+        while data := calls.take(self._tls, BUFFER_BYTES):
             super()._send(data)
 
 

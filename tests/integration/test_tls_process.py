@@ -111,6 +111,26 @@ class ListenTest(TlsProcessTestCase):
                     assert again.session_reused, version
                     assert ask(again).startswith(b"HTTP/1.1 200 OK")
 
+    def test_short_records(self) -> None:
+        """A client may ask for records shorter than what is written at once (RFC 6066 section 4)."""
+        with self.server():
+            command = [
+                "openssl",
+                "s_client",
+                "-quiet",
+                "-maxfraglen",
+                "512",
+                "-connect",
+                f"127.0.0.1:{self.tls_port}",
+            ]
+            request = b"GET /doctor HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            reply = subprocess.run(
+                command, input=request, capture_output=True, timeout=WITHIN, check=False
+            ).stdout
+        head, _, body = reply.partition(b"\r\n\r\n")
+        assert len(body) > 4096, reply
+        assert b"Content-Length: %d\r\n" % len(body) in head + b"\r\n", head
+
 
 class HstsTest(TlsProcessTestCase):
     """Strict-Transport-Security."""

@@ -120,3 +120,5 @@ class EndTest(SecureTestCase):
             peer.take()
         assert "no renegotiation" in str(refused.exception)
         peer.server.write(b"still here")
+        assert not peer.server.disconnecting
+        assert not peer.server._aborting
