@@ -17,7 +17,7 @@ from ma_signaling.core.session import Negotiation, Session, SessionState
 
 
 class Announcing:
-    """Announces sessions to homes, as these come, go and come back."""
+    """Announces sessions to homes, and anew to homes that come back."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Announcing:
             self.home_lost(session)
 
     def home_lost(self, session: Session) -> None:
-        """A session's home is away, maybe not for long; or other nodes are asked for it."""
+        """Let a session wait for its home, which is away, or is looked up on other nodes."""
         if session.home.state is not HomeState.LOOKED_UP:
             if session.trace is not None:
                 session.trace.home_lost(self._clock.seconds())
@@ -58,9 +58,9 @@ class Announcing:
                 self._let_go(session)
 
     def home_connected(self, session: Session, *, is_first: bool) -> None:
-        """A session's home is connected, maybe again; ``is_first``: until now it was looked up.
+        """Let a session go on with its home, which is connected now; ``is_first``: until now it was looked up.
 
-        As long as it is unanswered, it begins anew: it may be unknown to a home that has restarted.
+        An unanswered one begins anew: it may be unknown to a home that has restarted.
         """
         if is_first:
             self._report_request(session)
@@ -81,12 +81,12 @@ class Announcing:
             self._answering.await_answer(session)
 
     def suspend(self, session: Session) -> None:
-        """An answered session waits until the connection that got its home has proved itself."""
+        """Note that an answered session waits, until the connection that got its home has proved itself."""
         if session.trace is not None:
             session.trace.home_lost(self._clock.seconds())
 
     def resume(self, session: Session, home: ClientAddress) -> None:
-        """An answered session goes on with its home, which is at this address now."""
+        """Note that an answered session goes on with its home, which is at this address now."""
         session.answered_by = home
         if session.trace is not None:
             session.trace.home_returned(self._clock.seconds())

@@ -47,7 +47,6 @@ class Forwarding:
         self._charge = charges.charge
         self._relay = relay
         self._session_of = sessions.by_client.get
-        self._session_by_id = sessions.get
 
     def _answers_asking(self, asking: Asking, message: Message, payload: bytes) -> bool:
         """Take what a connection sends in the session that asks it for proof; False: it isn't in that session."""
@@ -69,7 +68,8 @@ class Forwarding:
             return
         is_its_own = session is not None and session.home.connection is connection
         if session is not None and is_its_own:
-            self._charge_home(session, payload)
+            if not session.from_home.spend(self._clock.seconds(), len(payload)):
+                raise OverBudget(session.from_home)
         else:
             self._charge_stray(connection, session_id, payload)
         if session is None or session.state is _OPEN:
@@ -120,7 +120,7 @@ class Forwarding:
 
     def _forward_to_client(self, connection: Connection, message: Message, payload: bytes) -> None:
         session_id = self._session_id(connection, message)
-        session = self._session_by_id(session_id)
+        session = self._sessions.get(session_id)
         kind: str = message["type"]
         if session is not None and session.home.connection is connection:
             now = self._clock.seconds()
@@ -200,13 +200,6 @@ class Forwarding:
             return session_id
         self._charge(connection)
         raise Refused(SESSION_ID_REQUIRED)
-
-    def _charge_home(self, session: Session, payload: bytes) -> float:
-        """Charge what a home sends in one of its sessions; returns the time."""
-        now = self._clock.seconds()
-        if not session.from_home.spend(now, len(payload)):
-            raise OverBudget(session.from_home)
-        return now
 
     def _charge_stray(self, connection: Connection, session_id: str, payload: bytes) -> bool:
         """Charge a message for a session that isn't one of the sender's; False: it was, and ended lately.

@@ -20,7 +20,7 @@ MAX_DEPTH = 64
 """How deep arrays and objects may be nested, the message itself included: clients' parsers give up somewhere."""
 
 _FLAT_BYTES = 4 * MAX_DEPTH
-"""Without arrays, no level that begins within so many bytes is too deep: each takes four at least: {"":"""
+"""Without arrays, no level that begins within so many bytes is too deep: each takes four at least, as ``{"":`` does."""
 
 # Bytes are searched for by their values: a search for one is several times as fast as for a string of one.
 BACKSLASH, BRACKET, OPENING = b"\\[{"

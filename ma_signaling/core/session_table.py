@@ -22,6 +22,7 @@ class SessionTable(Generic[AnySession]):
     def __init__(self) -> None:
         self._by_id: dict[str, AnySession] = {}
         self._by_home: dict[Home, dict[str, AnySession]] = {}
+        # For speed, the dict's own: every message of a home asks for its session.
         self.get: Callable[[str], AnySession | None] = self._by_id.get
         """Return the session with this ID, None where there is none."""
 

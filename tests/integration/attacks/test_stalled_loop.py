@@ -142,13 +142,14 @@ class StalledLoopTest(AttackTest):
             obeying = asyncio.create_task(home.obey())
             await stranger.open()
             sending = asyncio.create_task(floods.send())
-            await floods.ready()
             try:
+                await floods.ready()
                 os.kill(server.pid, signal.SIGSTOP)
                 await stranger.say("register-server", remoteId=REMOTE_ID)
                 floods.begin()
                 await asyncio.sleep(GATHERING_SECONDS)
             finally:
+                # Where something has failed, too: the thread would wait for ever.
                 floods.begin()
                 os.kill(server.pid, signal.SIGCONT)
             answer = await stranger.hear("registered", "error", "closed")

@@ -121,7 +121,7 @@ class FramesTest(SynchronousTestCase):
             # Of binary frames and fragments Autobahn takes care.
             first = frame(TEXT, b"x", fin=False) if opcode == 0 else b""
             with (
-                mock.patch.object(self.server.hub, "received") as taken,
+                mock.patch.object(transport.protocol, "onMessage") as taken,
                 mock.patch.object(self.server.hub, "charge_control_frame") as charged,
             ):
                 transport.protocol.dataReceived(first + frame(opcode, b"x", fin=opcode != 0) * 1000)
