@@ -40,8 +40,9 @@ unit: .venv/tested ## Run the tests in memory alone, in any order: some ten seco
 real: .venv/tested build/libdatachannel ## Run the tests that start processes or look around the program
 	$(PYTEST) -m real
 
-# All units, and a part of each other folder, one with Twisted in it.
-UNDER_TRIAL = tests.unit tests.model.test_games.LeavingModelTest tests.integration.test_reload tests.project.test_hosting
+# The units that live on Twisted, and a part of each other folder.
+UNDER_TRIAL = tests.unit.transport tests.unit.http tests.unit.runtime \
+	tests.model.test_games.LeavingModelTest tests.integration.test_reload tests.project.test_hosting
 trial: .venv/tested ## Run those tests that `make test` runs under trial
 	$(BIN)/trial $(UNDER_TRIAL)
 
