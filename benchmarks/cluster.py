@@ -194,7 +194,7 @@ def _compare(
             f"{name}, round {number + 1}: {ours * 1e6:.0f} µs, {theirs * 1e6:.0f} alone, NATS {others * 1e6:.0f}"
         )
         if share >= GENERATOR_BELOW and play is not lookups:
-            figure.refusals.append(f"the generator had work for {share:.0%} of the time")
+            figure.refusals.append(f"generator busy for {share:.0%}")
         elif number >= 0:
             figure.add(ours, theirs)
             share_of_nats.add(others, theirs)

@@ -86,9 +86,9 @@ class Sample:
     def refused(self) -> str | None:
         """Why this sample tells nothing about the server, or None."""
         if self.server < SERVER_AT_LEAST:
-            return f"the server had work for {self.server:.0%} of the time only"
+            return f"server busy for {self.server:.0%} only"
         if self.generator >= GENERATOR_BELOW:
-            return f"the generator had work for {self.generator:.0%} of the time"
+            return f"generator busy for {self.generator:.0%}"
         return None
 
 

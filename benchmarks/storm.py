@@ -98,7 +98,7 @@ def _storm(loop: Loop, kind: Kind, count: int) -> Storm:
         + "; ".join(f"{name} {value:g}" for (name, _), value in zip(NAMES, seen, strict=True))
     )
     late = own >= GENERATOR_BELOW
-    return Storm(seen, f"{kind.name}: the generator had work for {own:.0%} of the time" if late else "")
+    return Storm(seen, f"{kind.name}: generator busy for {own:.0%}" if late else "")
 
 
 class Return:

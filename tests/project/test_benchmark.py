@@ -99,8 +99,8 @@ class RefusalTest(SynchronousTestCase):
 
     def test_whose_limit_it_was(self) -> None:
         assert Sample(1e-3, server=0.99, generator=0.5).refused is None
-        assert "the server had work" in str(Sample(1e-3, server=0.5, generator=0.5).refused)
-        assert "the generator had work" in str(Sample(1e-3, server=0.99, generator=0.95).refused)
+        assert "server busy" in str(Sample(1e-3, server=0.5, generator=0.5).refused)
+        assert "generator busy" in str(Sample(1e-3, server=0.99, generator=0.95).refused)
 
     def test_refused_rounds_are_repeated_and_told(self) -> None:
         samples = [Sample(1e-3, 0.99, 0.1), Sample(1e-3, 0.1, 0.99)] * 2 + [Sample(2e-3, 0.99, 0.1)] * 4
