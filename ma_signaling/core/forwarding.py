@@ -63,13 +63,12 @@ class Forwarding:
         session_id = self._session_id(connection, message)
         session = self._sessions.get(session_id)
         if session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._charge_remote(remote, payload)
+            self._charge_home(remote, payload)
             self._relay.ready(remote, messages.ice_servers(message))
             return
         is_its_own = session is not None and session.home.connection is connection
         if session is not None and is_its_own:
-            if not session.from_home.spend(self._clock.seconds(), len(payload)):
-                raise OverBudget(session.from_home)
+            self._charge_home(session, payload)
         else:
             self._charge_stray(connection, session_id, payload)
         if session is None or session.state is _OPEN:
@@ -124,6 +123,7 @@ class Forwarding:
         kind: str = message["type"]
         if session is not None and session.home.connection is connection:
             now = self._clock.seconds()
+            # For speed, as ``_charge_home``.
             if not session.from_home.spend(now, len(payload)):
                 raise OverBudget(session.from_home)
             if session.state is not _OPEN:
@@ -132,7 +132,7 @@ class Forwarding:
             places = candidate_counts.places(message) if session.trace is not None else b""
             self._send_client(connection, session, kind, sent, places, now)
         elif session is None and (remote := self._remote_session(connection, session_id)) is not None:
-            self._charge_remote(remote, payload)
+            self._charge_home(remote, payload)
             sent = messages.for_client(message, payload)
             self._relay.forward(remote, kind, sent, candidate_counts.places(message))
             if kind == "answer":
@@ -181,8 +181,8 @@ class Forwarding:
         session = self._sessions.remote.get(session_id)
         return session if session is not None and session.home.connection is connection else None
 
-    def _charge_remote(self, session: RemoteSession, payload: bytes) -> None:
-        """Charge what a home sends to a client on another node."""
+    def _charge_home(self, session: Session | RemoteSession, payload: bytes) -> None:
+        """Charge what a home sends in one of its sessions."""
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise OverBudget(session.from_home)
 
