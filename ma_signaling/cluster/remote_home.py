@@ -30,6 +30,8 @@ class RemoteHome(Connection):
 
     is_remote = True
     congested = False
+    keeps_up = False
+    """Its own node knows."""
 
     def __init__(
         self,
@@ -59,6 +61,9 @@ class RemoteHome(Connection):
 
     def send(self, message: bytes) -> None:
         """Do nothing: its own node answers what it asks for."""
+
+    def send_all(self, messages: list[bytes]) -> None:
+        raise AssertionError("each message to a home on another node goes by itself")
 
     def ping(self, payload: bytes) -> None:
         """Do nothing: its own node pings it."""

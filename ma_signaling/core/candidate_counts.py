@@ -44,10 +44,12 @@ _NAMES = [
 ]
 
 
-def _place_of(candidate: Any) -> bytes:
-    """Return the place at which a candidate is counted, as a byte."""
+def place(message: dict[str, Any]) -> bytes:
+    """Return the place at which an ``ice-candidate`` message is counted, as a byte."""
+    candidate = None
     try:
         # Every forwarded candidate passes here: one split, one dict lookup.
+        candidate = message["data"]["candidate"]
         parts = candidate.split(" ", 8)
         ipv4, ipv6, mdns = _BY_FAMILY[parts[2], parts[7]]
         address = parts[4]
@@ -61,10 +63,7 @@ def _place_of(candidate: Any) -> bytes:
 def places(message: dict[str, Any]) -> bytes:
     """Return the place of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, a byte each."""
     if message["type"] == "ice-candidate":
-        try:
-            return _place_of(message["data"]["candidate"])
-        except (KeyError, TypeError):
-            return _SINGLE[OTHER]
+        return place(message)
     data = message.get("data")
     sdp = data.get("sdp") if isinstance(data, dict) else None
     return _places_in_sdp(sdp) if isinstance(sdp, str) else b""
@@ -82,12 +81,12 @@ def _places_in_sdp(sdp: str) -> bytes:
     # Each of these begins as a candidate does, and goes on beyond the line, where few ever look.
     for text in sdp.split("\na=candidate:", MAX_IN_SDP)[1:]:
         try:
-            # As ``_place_of``, for speed.
+            # As ``place``, for speed.
             _, _, transport, _, address, _, _, type, _ = text.split(" ", 8)
             ipv4, ipv6, mdns = _BY_FAMILY[transport, type]
         except (KeyError, ValueError):
             # The line may end before the type's next word.
-            found += _place_of(text.partition("\n")[0].rstrip("\r"))
+            found += place({"data": {"candidate": text.partition("\n")[0].rstrip("\r")}})
         else:
             found += ipv6 if ":" in address else mdns if address.endswith(".local") else ipv4
     return bytes(found)

@@ -155,6 +155,17 @@ class Home:
         """Whether it reads too slowly for anything more."""
         return self.connection is not None and self.connection.peer.congested
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether it gets what its clients send at once, whatever that is."""
+        return not (
+            self.connection is None
+            or self._outbox is not None
+            or self.suspended
+            or self.are_offers_held
+            or not self.connection.peer.keeps_up
+        )
+
     def take(self, session_id: str, kind: str, payload: bytes, key: str) -> bool:
         """Send the home what a client with the address ``key`` has sent, or buffer it while it must wait.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ma_signaling.core.held_bytes import STEP, HomeBytes, SessionBytes
 
@@ -14,9 +14,9 @@ FREE_BYTES = 4 * 1024
 
 
 class Kept:
-    """The messages of one client, in order, each with its type."""
+    """The messages of one client, in order."""
 
-    __slots__ = ("_counted", "_home", "_key", "_kinds", "_left", "_payloads", "_session_id", "is_whole")
+    __slots__ = ("_counted", "_home", "_key", "_left", "_payloads", "_session_id", "is_whole")
 
     def __init__(self, session_id: str, key: str, home: HomeBytes) -> None:
         """Keep nothing yet; ``key`` is what the client's address is counted by."""
@@ -25,27 +25,24 @@ class Kept:
         self._home = home
         self.is_whole = True
         """Whether all is kept that the client has sent."""
-        # Two lists: a tuple for each candidate would be one more object for the garbage collector to search.
-        self._kinds: list[str] = []
         self._payloads: list[bytes] = []
         self._left = FREE_BYTES
         """How many bytes more may be kept before room must be asked for."""
         self._counted: SessionBytes | None = None
         """What is counted, beyond ``FREE_BYTES``; None until something is to be."""
 
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        return zip(self._kinds, self._payloads, strict=True)
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._payloads)
 
-    def add(self, kind: str, payload: bytes) -> bool:
-        """Keep a message; False: it is more than may be kept of this session, or than this address's share."""
-        left = self._left - len(payload)
+    def add(self, payloads: Sequence[bytes], size: int) -> bool:
+        """Keep messages of ``size`` bytes in all; False: more than may be kept of the session, or of its address."""
+        left = self._left - size
         if left < 0:
             left += self._room_for(-left)
             if left < 0:
                 return False
         self._left = left
-        self._kinds.append(kind)
-        self._payloads.append(payload)
+        self._payloads += payloads
         return True
 
     def _room_for(self, size: int) -> int:
@@ -69,7 +66,6 @@ class Kept:
 
     def forget(self) -> None:
         """Keep nothing any more."""
-        self._kinds.clear()
         self._payloads.clear()
         self._left = FREE_BYTES if self.is_whole else 0
         if self._counted is not None:

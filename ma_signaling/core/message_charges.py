@@ -55,10 +55,10 @@ class Traffic:
         self.from_homes = Tally()
         self.from_clients = Tally()
 
-    def count(self, is_home: bool, size: int) -> None:
-        """Count a message of ``size`` bytes."""
+    def count(self, is_home: bool, size: int, messages: int = 1) -> None:
+        """Count messages of ``size`` bytes in all."""
         tally = self.from_homes if is_home else self.from_clients
-        tally.messages += 1
+        tally.messages += messages
         tally.bytes += size
 
 
@@ -120,6 +120,7 @@ class Charges:
         """
         self._report(Event.LIMIT_HIT, limit="messages")
         now = self._clock.seconds()
+        budget.dropped(now)
         error = rate_limited(budget.wait())
         # One session may cost a home that session's messages, never its connection.
         if connection.remote_id is not None and budget is not connection.budget:

@@ -52,6 +52,13 @@ class Peer(Protocol):
     def send(self, message: bytes) -> None:
         """Send one JSON message; while the connection is closing, do nothing."""
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether nothing waits in this peer's send buffer."""
+
+    def send_all(self, messages: list[bytes]) -> None:
+        """Send some messages, as ``send`` does, to a peer that ``keeps_up``: they are no more than one read brings."""
+
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping; until it is answered, later keep-alive pings carry this payload too."""
 

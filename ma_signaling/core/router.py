@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ma_signaling.core import messages, remote_id
+from ma_signaling.core.candidate_runs import CandidateRuns
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import Closer
 from ma_signaling.core.errors import (
@@ -70,7 +71,16 @@ class Router:
             "pong": self._pong,
         }
         self._routes = {type: (handler, Traffic()) for type, handler in handlers.items()}
+        traffic = self._routes["ice-candidate"][1]
+        self._take_run = CandidateRuns(clock, sessions, self._contests, traffic).take
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
+
+    def route_all(self, connection: Connection, payloads: list[bytes]) -> int:
+        """Take messages from the start of ``payloads``; returns how many: one, or as many as go the same way."""
+        taken = self._take_run(connection, payloads) if len(payloads) > 1 else 0
+        if not taken:
+            self.route(connection, payloads[0])
+        return taken or 1
 
     def route(self, connection: Connection, payload: bytes) -> None:
         """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from ma_signaling.config.settings import Settings
+from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.kept_messages import Kept
@@ -113,14 +114,21 @@ class Session(Negotiating):
         """Deliver what the client has sent, or let it wait for the home; False: there is no room for it."""
         is_answered = self.negotiation is _ANSWERED
         if not is_answered and self.home.connection is None:
-            is_taken = self._kept.add(kind, payload)
+            is_taken = self._kept.add((payload,), len(payload))
         else:
             is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
-            if is_taken and not is_answered and not self._kept.add(kind, payload):
+            if is_taken and not is_answered and not self._kept.add((payload,), len(payload)):
                 self._kept.give_up()
         if is_taken and kind == "offer":
             self.offered()
         return is_taken
+
+    def client_sends_all(self, candidates: list[bytes]) -> None:
+        """Deliver ICE candidates that the client has sent, to a home that is at hand."""
+        assert self.home.connection is not None
+        self.home.connection.peer.send_all(candidates)
+        if self.negotiation is not _ANSWERED and not self._kept.add(candidates, sum(map(len, candidates))):
+            self._kept.give_up()
 
     @property
     def can_begin_anew(self) -> bool:
@@ -131,8 +139,8 @@ class Session(Negotiating):
         """Deliver what was kept, in order, to a home that has just been told of the session."""
         if self.home.is_waiting(self.id):
             self.home.forget_messages({self.id})
-        for kind, payload in self._kept:
-            self.home.forward(self.id, kind, payload)
+        for payload in self._kept:
+            self.home.forward(self.id, messages.parse(payload)["type"], payload)
 
     def answered(self, home: ClientAddress) -> None:
         super().answered(home)

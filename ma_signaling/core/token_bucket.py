@@ -38,9 +38,9 @@ class Budget:
         """When the latest came; None while there was none."""
 
     def spend(self, now: float, size: int, count: int = 1) -> bool:
-        """Charge one message of ``size`` bytes; False: it is beyond the budget and wasn't charged, drop it.
+        """Charge ``count`` messages of ``size`` bytes in all; False: they are beyond the budget, and weren't charged.
 
-        ``count`` 0: charge its bytes alone.
+        ``count`` 0: charge the bytes alone.
         """
         allowance, messages, octets = self._allowance, self._messages, self._bytes
         elapsed = now - self._at
@@ -54,12 +54,16 @@ class Budget:
         is_enough = messages >= count and octets >= size
         if is_enough:
             messages, octets = messages - count, octets - size
-        else:
-            self._dropped(now)
         self._messages, self._bytes = messages, octets
         return is_enough
 
-    def _dropped(self, now: float) -> None:
+    def refund(self, size: int, count: int) -> None:
+        """Take back the charge for ``count`` messages of ``size`` bytes in all."""
+        self._messages += count
+        self._bytes += size
+
+    def dropped(self, now: float) -> None:
+        """Note that a message beyond the budget was dropped."""
         if self._drops is None:
             self._drops = deque(maxlen=REMEMBERED_DROPS)
         self._drops.append(now)

@@ -36,7 +36,7 @@ except ImportError:  # installed without its C extension, which some machines ha
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.transport.reading import PacedReading
+from ma_signaling.transport.reading import MAX_STEPS, PacedReading
 from ma_signaling.transport.sockets import cork
 
 FIN = MASKED = 0x80
@@ -89,6 +89,11 @@ class AutobahnPath(PacedReading):
     current_frame: Any = None
     connection: Connection | None
 
+    def onMessages(self, payloads: list[bytes]) -> int:
+        """Take the first of several messages that were read together, or more; returns how many."""
+        self.onMessage(payloads[0], False)
+        return 1
+
     def begin(self, reply: bytes, rest: bytes) -> None:
         """Send the reply that opens the WebSocket, and go on with what followed the request."""
         self.transport.write(reply)
@@ -103,6 +108,8 @@ class FastPath(AutobahnPath):
 
     max_fast_bytes = 0
     """Longer messages go to Autobahn."""
+    most_at_once = MAX_STEPS
+    """Messages that are unmasked before the first of them is taken."""
 
     def __init__(self) -> None:
         """Leave out Autobahn's own: what it sets are attributes of the class here."""
@@ -127,6 +134,11 @@ class FastPath(AutobahnPath):
         self._closeConnection()
         return None
 
+    def pause_reading(self, seconds: float) -> None:
+        super().pause_reading(seconds)
+        # It sends too much: what is unmasked ahead of a pause would be unmasked again after it.
+        self.most_at_once = 1
+
     def _take_share(self, data: bytes) -> bytes:
         if self.state == OPEN and not self.data and self.current_frame is None and not self.inside_message:
             try:
@@ -142,26 +154,56 @@ class FastPath(AutobahnPath):
         """Take the usual frames at the start of ``data``; returns what follows them."""
         start, size, max_bytes = 0, len(data), self.max_fast_bytes
         while self._steps_left > 0 and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
-            self._steps_left -= 1
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
             if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
-                self.onMessage(payload, False)
-            elif opcode == PONG:
-                self.onPong(payload)
-            elif opcode == PING:
-                self.onPing(payload)
-            elif opcode == CLOSE and len(payload) != 1:
-                code: Any = int.from_bytes(payload[:2]) if payload else None
-                reason: Any = payload[2:] or None
-                self.onCloseFrame(code, reason)
+                if end < size:
+                    end = self._take_messages(payload, data, end)
+                else:
+                    self._steps_left -= 1
+                    self.onMessage(payload, False)
+            elif self._take_control_frame(opcode, payload):
+                self._steps_left -= 1
             else:
                 break
             start = end
             if start == size:
                 return b""
         return data[start:] if start else data
+
+    def _take_messages(self, payload: bytes, data: bytes, end: int) -> int:
+        """Take ``payload`` and the messages after it, from ``end`` on in ``data``; returns where the last taken ends.
+
+        That isn't the last there is if one of them has ended or paused this connection.
+        """
+        payloads, ends = [payload], [end]
+        most = min(self._steps_left, self.most_at_once)
+        while len(ends) < most and (found := whole_frame(data, end, self.max_fast_bytes)):
+            opcode, payload, end = found
+            if opcode != TEXT or not (payload.isascii() or _is_utf8(payload)):
+                break
+            payloads.append(payload)
+            ends.append(end)
+        at, count = 0, len(ends)
+        while at < count and self._steps_left > 0 and self.state == OPEN:
+            taken = self.onMessages(payloads[at:])
+            self._steps_left -= taken
+            at += taken
+        return ends[at - 1]
+
+    def _take_control_frame(self, opcode: int, payload: bytes) -> bool:
+        if opcode == PONG:
+            self.onPong(payload)
+        elif opcode == PING:
+            self.onPing(payload)
+        elif opcode == CLOSE and len(payload) != 1:
+            code: Any = int.from_bytes(payload[:2]) if payload else None
+            reason: Any = payload[2:] or None
+            self.onCloseFrame(code, reason)
+        else:
+            return False
+        return True
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         if sync or chopsize:

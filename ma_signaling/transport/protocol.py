@@ -109,6 +109,10 @@ class SignalingProtocol(Liveness):
         # ``_take`` guards all of a read.
         self.factory.hub.received(self.connection, payload)
 
+    def onMessages(self, payloads: list[bytes]) -> int:
+        assert self.connection is not None
+        return self.factory.hub.received_some(self.connection, payloads)
+
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         if self.current_frame.opcode == CONTINUATION and self.connection is not None:
@@ -192,6 +196,14 @@ class SignalingProtocol(Liveness):
             self.cut_slow()
         if self.state == OPEN:
             self.transport.write(text_frame(message))
+
+    @property
+    def keeps_up(self) -> bool:
+        return self._send_buffer is None
+
+    def send_all(self, messages: list[bytes]) -> None:
+        if self.state == OPEN:
+            self.transport.write(b"".join(map(text_frame, messages)))
 
     # From the send buffers
 

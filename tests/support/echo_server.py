@@ -15,7 +15,7 @@ from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.runtime.service import make_factory
-from ma_signaling.transport.fast_path import with_fast_path
+from ma_signaling.transport.fast_path import AutobahnPath, with_fast_path
 from ma_signaling.transport.protocol import SignalingProtocol
 
 # A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
@@ -28,6 +28,10 @@ class EchoProtocol(SignalingProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send it back, text as text and binary as binary."""
         self.sendMessage(payload, isBinary)
+
+    def onMessages(self, payloads: list[bytes]) -> int:
+        """Send them back one by one."""
+        return AutobahnPath.onMessages(self, payloads)
 
 
 def main() -> None:

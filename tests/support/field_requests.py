@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ma_signaling.transport.fast_path import AutobahnPath
 from ma_signaling.transport.protocol import SignalingProtocol
 from tests.support.memory_server import UPGRADE
 
@@ -47,6 +48,9 @@ class Recorder(SignalingProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.events.append(("message", payload, isBinary))
         super().onMessage(payload, isBinary)
+
+    def onMessages(self, payloads: list[bytes]) -> int:
+        return AutobahnPath.onMessages(self, payloads)
 
     def onPing(self, payload: bytes) -> None:
         self.events.append(("ping", payload))

@@ -125,6 +125,16 @@ class FakePeer:
             self.raw.append(message)
             self.heard.append(json.loads(message))
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether nothing waits for it: a player is only slow when it is congested."""
+        return not self.congested
+
+    def send_all(self, messages: list[bytes]) -> None:
+        """Hear some messages."""
+        for message in messages:
+            self.send(message)
+
     def ping(self, payload: bytes) -> None:
         """Be pinged."""
         self.pings.append(payload)

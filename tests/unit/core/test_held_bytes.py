@@ -107,7 +107,7 @@ class OutboxTest(SynchronousTestCase):
         kept = Kept("one", CROWD, HomeBytes(self.all))
         used = []
         for _ in range(5):
-            assert kept.add("ice-candidate", b"x" * (FREE_BYTES // 2))
+            assert kept.add([b"x" * (FREE_BYTES // 2)], FREE_BYTES // 2)
             used.append(self.all.used)
         assert used == [STEP * count for count in (0, 0, 1, 1, 2)]
         kept.forget()
@@ -116,7 +116,7 @@ class OutboxTest(SynchronousTestCase):
     def test_what_is_kept_counts_with_it(self) -> None:
         home = HomeBytes(self.all)
         kept = [Kept(f"{number}", CROWD, home) for number in range(5)]
-        assert [each.add("offer", b"x" * SIZE) for each in kept] == [True] * 4 + [False]
+        assert [each.add([b"x" * SIZE], SIZE) for each in kept] == [True] * 4 + [False]
         outbox = Outbox(home)
         assert self.put("other", "192.0.2.1", outbox=outbox)
         assert sum(bool(list(each)) for each in kept) == 3

@@ -50,12 +50,21 @@ class BudgetTest(SynchronousTestCase):
             budget = Budget(allowance, 0)
             assert all(budget.spend(0, 10**9) for _ in range(10_000))
 
+    def test_refund(self) -> None:
+        budget = Budget(Allowance(rate=1, burst=4, byte_rate=1, byte_burst=10), 0)
+        assert budget.spend(0, 10, 4)
+        budget.refund(7, 3)
+        assert not budget.spend(0, 8, 1)
+        assert not budget.spend(0, 1, 4)
+        assert budget.spend(0, 7, 3)
+        assert not budget.spend(0, 1)
+
     def test_drops_of_a_minute(self) -> None:
         """A sliding window, whatever else is let through meanwhile."""
         budget = Budget(Allowance(rate=1, burst=1), 0)
         assert not budget.has_dropped(0, 1)
-        for now in (0, 0.1, 30, 30.1, 30.2):
-            budget.spend(now, 1)
+        for now in (0.1, 30.1, 30.2):
+            budget.dropped(now)
         assert budget.has_dropped(59.9, 3)
         assert not budget.has_dropped(59.9, 4)
         assert not budget.has_dropped(60.1, 3)

@@ -19,6 +19,7 @@ class Asked:
     """The peer that is asked."""
 
     congested = False
+    keeps_up = True
 
     def __init__(self, clock: FakeClock) -> None:
         self.heard: list[dict[str, Any]] = []
@@ -27,6 +28,8 @@ class Asked:
     def send(self, message: bytes) -> None:
         """Hear a message."""
         self.heard.append(json.loads(message))
+
+    def send_all(self, messages: list[bytes]) -> None: ...
 
     def pause_reading(self, seconds: float) -> None: ...
 
