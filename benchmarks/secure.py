@@ -7,6 +7,8 @@ from contextlib import suppress
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from OpenSSL import SSL
 
+from ma_signaling.transport.openssl_calls import calls
+
 CHUNK = 1 << 14
 
 
@@ -44,19 +46,17 @@ class Secure:
 
     def encrypt(self, data: bytes) -> bytes:
         """What is to be sent for ``data``."""
-        self._tls.send(data)
+        calls.write(self._tls, data)
         return self._to_server()
 
     def decrypt(self, data: bytes) -> bytes:
         """What came in ``data``."""
         if data:
-            self._tls.bio_write(data)
+            calls.feed(self._tls, data)
         parts = []
         try:
-            while True:
-                parts.append(self._tls.recv(CHUNK))
-        except SSL.WantReadError:
-            pass
+            while part := calls.read(self._tls, CHUNK):
+                parts.append(part)
         except SSL.ZeroReturnError:
             self.has_ended = True
         return b"".join(parts)
@@ -68,7 +68,4 @@ class Secure:
         return self._to_server()
 
     def _to_server(self) -> bytes:
-        try:
-            return self._tls.bio_read(CHUNK)
-        except SSL.WantReadError:
-            return b""
+        return calls.take(self._tls, CHUNK)

@@ -14,6 +14,7 @@ from errno import EALREADY, EINPROGRESS
 from benchmarks import texts
 from benchmarks.loop import WRITABLE, Loop, Unexpected
 from benchmarks.secure import Secure, trusting_context
+from ma_signaling.transport.fast_path import apply_mask  # type: ignore[attr-defined]
 
 OPENED = b"(opened)"
 GONE = b"(gone)"
@@ -30,19 +31,14 @@ PORTS_OF_AN_ADDRESS = 5000
 """Connections from each of our loopback addresses: the kernel searches long for a port where most are taken."""
 
 _mask = os.urandom(4)
-_masks: dict[int, int] = {}
 
 
 def frame(kind: int, payload: bytes) -> bytes:
     """A masked frame. One mask for all: it is as much work for a server as any other."""
     size = len(payload)
-    mask = _masks.get(size)
-    if mask is None:
-        mask = _masks[size] = int.from_bytes((_mask * (size // 4 + 1))[:size], "big")
-    masked = (int.from_bytes(payload, "big") ^ mask).to_bytes(size, "big")
     if size < 126:
-        return b"%c%c%b%b" % (kind, 0x80 | size, _mask, masked)
-    return b"%c\xfe%c%c%b%b" % (kind, size >> 8, size & 255, _mask, masked)
+        return b"%c%c%b%b" % (kind, 0x80 | size, _mask, apply_mask(payload, _mask))
+    return b"%c\xfe%c%c%b%b" % (kind, size >> 8, size & 255, _mask, apply_mask(payload, _mask))
 
 
 class Place:
