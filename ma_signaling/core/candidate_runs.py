@@ -2,8 +2,8 @@
 
 A browser finds its candidates within a millisecond, so that most of them come several at a time. What is the same for
 all candidates of a session is done once for a run of them: finding who gets them, reading the clock, charging, sending,
-keeping. Nothing is refused here. A candidate that anything stands in the way of is left to ``Forwarding``, which has
-the rules, and so is all that follows it. A test holds the two ways against each other.
+keeping. Nothing is refused here. A candidate that anything stands in the way of ends the run, and is left to
+``Forwarding``, which has the rules. A test holds the two ways against each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ma_signaling.core.token_bucket import Budget
 
 _KIND = "ice-candidate"
 _MARK = b'"ice-candidate"'
-"""What must be in a message that is parsed here; one that says it in another way is left."""
+"""What must be in the first message of a run; one that says it in another way is left."""
 
 _OPEN = SessionState.OPEN
 
@@ -40,69 +40,71 @@ class CandidateRuns:
         self._contested = contested
         self._traffic = traffic
 
-    def take(self, sender: Connection, payloads: list[bytes]) -> int:
-        """Forward the candidates that ``payloads``, messages of ``sender``, begin with; returns how many.
+    def take(self, sender: Connection, payloads: list[bytes]) -> tuple[int, Message | None]:
+        """Forward the candidates that ``payloads``, messages of ``sender``, begin with.
 
-        0: the first is none, or something stands in its way.
+        Returns how many; and what the next one says, if it was parsed in vain.
         """
         if sender.gone or payloads[0].find(_MARK) < 0:
-            return 0
+            return 0, None
         if sender.remote_id is None:
             return self._from_client(sender, payloads)
         return self._from_home(sender, payloads)
 
-    def _from_client(self, client: Connection, payloads: list[bytes]) -> int:
+    def _from_client(self, client: Connection, payloads: list[bytes]) -> tuple[int, Message | None]:
         session = self._session_of(client)
         if session is None or session.state is not _OPEN or client.earlier_sessions:
-            return 0
+            return 0, None
         now, size = self._clock.seconds(), sum(map(len, payloads))
         if not session.home.is_at_hand or not session.from_client.spend(now, size, len(payloads)):
-            return 0
+            return 0, None
         sent: list[bytes] = []
         places = b""
-        for payload in payloads:
-            message = _candidate(payload, _MARK)
-            if message is None:
-                break
+        message = _parsed(payloads[0], _MARK)
+        while message is not None and message["type"] == _KIND:
             try:
-                sent.append(messages.with_session_id(message, payload, session.id))
+                sent.append(messages.with_session_id(message, payloads[len(sent)], session.id))
             except Refused:
                 break
-            places += candidate_counts.place(message)
+            if session.trace is not None:
+                places += candidate_counts.place(message)
+            message = _parsed(payloads[len(sent)], _MARK) if len(sent) < len(payloads) else None
         self._count(payloads, len(sent), size, session.from_client, is_home=False)
         if sent:
             session.client_sends_all(sent)
             if session.trace is not None:
                 session.trace.client.sent(_KIND, places, now)
-        return len(sent)
+        return len(sent), message
 
-    def _from_home(self, home: Connection, payloads: list[bytes]) -> int:
-        # Where a home has sent too much in a session, it costs it something whenever it does: it isn't parsed twice.
-        if home.spare is not None or home.remote_id in self._contested:
-            return 0
-        message = _candidate(payloads[0], _MARK)
+    def _from_home(self, home: Connection, payloads: list[bytes]) -> tuple[int, Message | None]:
+        if home.remote_id in self._contested:
+            return 0, None
+        message = _parsed(payloads[0], _MARK)
         session = None if message is None else self._open_session(home, message)
-        if session is None:
-            return 0
         now, size = self._clock.seconds(), sum(map(len, payloads))
-        if not session.client.peer.keeps_up or not session.from_home.spend(now, size, len(payloads)):
-            return 0
+        if (
+            session is None
+            or not session.client.peer.keeps_up
+            or not session.from_home.spend(now, size, len(payloads))
+        ):
+            return 0, message
         mark = session.id.encode()
         sent: list[bytes] = []
         places = b""
-        while message is not None and message.get("sessionId") == session.id:
+        while message is not None and message["type"] == _KIND and message.get("sessionId") == session.id:
             try:
                 sent.append(messages.for_client(message, payloads[len(sent)]))
             except Refused:
                 break
-            places += candidate_counts.place(message)
-            message = _candidate(payloads[len(sent)], mark) if len(sent) < len(payloads) else None
+            if session.trace is not None:
+                places += candidate_counts.place(message)
+            message = _parsed(payloads[len(sent)], mark) if len(sent) < len(payloads) else None
         self._count(payloads, len(sent), size, session.from_home, is_home=True)
         if sent:
             session.client.peer.send_all(sent)
             if session.trace is not None:
                 session.trace.home.sent(_KIND, places, now)
-        return len(sent)
+        return len(sent), message
 
     def _open_session(self, home: Connection, message: Message) -> Session | None:
         """Return the session of ``home`` that a message is for, if its client gets the message now."""
@@ -121,13 +123,12 @@ class CandidateRuns:
         self._traffic.count(is_home, size, taken)
 
 
-def _candidate(payload: bytes, mark: bytes) -> Message | None:
-    """Return the message in ``payload`` if it has ``mark`` in it and is a candidate."""
+def _parsed(payload: bytes, mark: bytes) -> Message | None:
+    """Return the message in ``payload``; None if it is none, or hasn't ``mark`` in it."""
     # For speed: ``in`` tries first whether it is an integer, and takes twice as long.
     if payload.find(mark) < 0:
         return None
     try:
-        message = messages.parse(payload)
+        return messages.parse(payload)
     except Refused:
         return None
-    return message if message["type"] == _KIND else None

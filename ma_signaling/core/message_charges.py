@@ -55,10 +55,10 @@ class Traffic:
         self.from_homes = Tally()
         self.from_clients = Tally()
 
-    def count(self, is_home: bool, size: int, messages: int = 1) -> None:
+    def count(self, is_home: bool, size: int, number: int = 1) -> None:
         """Count messages of ``size`` bytes in all."""
         tally = self.from_homes if is_home else self.from_clients
-        tally.messages += messages
+        tally.messages += number
         tally.bytes += size
 
 

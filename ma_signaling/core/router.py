@@ -76,14 +76,18 @@ class Router:
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route_all(self, connection: Connection, payloads: list[bytes]) -> int:
-        """Take messages from the start of ``payloads``; returns how many: one, or as many as go the same way."""
-        taken = self._take_run(connection, payloads) if len(payloads) > 1 else 0
-        if not taken:
-            self.route(connection, payloads[0])
-        return taken or 1
+        """Take messages from the start of ``payloads``; returns how many: one, or more that go the same way."""
+        taken, message = self._take_run(connection, payloads) if len(payloads) > 1 else (0, None)
+        if taken and message is None:
+            return taken
+        self.route(connection, payloads[taken], message)
+        return taken + 1
 
-    def route(self, connection: Connection, payload: bytes) -> None:
-        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it."""
+    def route(self, connection: Connection, payload: bytes, message: Message | None = None) -> None:
+        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it.
+
+        ``message`` is what is in it, where that is known.
+        """
         if connection.gone:
             return
         if self._contests and connection.remote_id in self._contests:
@@ -91,7 +95,8 @@ class Router:
         kind = ""
         try:
             try:
-                message = messages.parse(payload)
+                if message is None:
+                    message = messages.parse(payload)
             except Refused as refused:
                 self._other[1].count(connection.remote_id is not None, len(payload))
                 self._charges.unreadable(connection, refused.error)

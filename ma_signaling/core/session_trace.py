@@ -55,7 +55,7 @@ class Side:
                 self.first_candidate_at = now
             self.last_candidate_at = now
             trickled = self.trickled
-            # As ``count``, for speed.
+            # As ``count``, for speed: most come singly.
             for place in places:
                 if trickled[place] < MAX_COUNT:
                     trickled[place] += 1

@@ -6,8 +6,9 @@ What it skips, and why that is safe:
   them for a debug line. Here they belong to the class, as Autobahn itself sets them on a connection made for that
   purpose; those that could change in place have a stand-in (``_STAND_INS``).
 - **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
-  frame or message, goes at once to the method that Autobahn would call for it. Text must be UTF-8 (section 8.1); of a
-  close frame, Autobahn's ``onCloseFrame`` judges code and reason, but for the usual goodbye, which has no fault.
+  frame or message, goes at once to the method that Autobahn would call for it, or, where more text follows, with that
+  to ``onMessages``. Text must be UTF-8 (section 8.1); of a close frame, Autobahn's ``onCloseFrame`` judges code and
+  reason, but for the usual goodbye, which has no fault.
 - **Sending**, on either path: a text frame is a header and the payload. What Autobahn does besides is formatting debug
   lines.
 
@@ -90,7 +91,10 @@ class AutobahnPath(PacedReading):
     connection: Connection | None
 
     def onMessages(self, payloads: list[bytes]) -> int:
-        """Take the first of several messages that were read together, or more; returns how many."""
+        """Take the first of several messages that were read together, or more; returns how many.
+
+        One by one, unless a class knows what to do with several.
+        """
         self.onMessage(payloads[0], False)
         return 1
 
@@ -109,7 +113,7 @@ class FastPath(AutobahnPath):
     max_fast_bytes = 0
     """Longer messages go to Autobahn."""
     most_at_once = MAX_STEPS
-    """Messages that are unmasked before the first of them is taken."""
+    """At most so many messages are unmasked before the first of them is taken."""
 
     def __init__(self) -> None:
         """Leave out Autobahn's own: what it sets are attributes of the class here."""
@@ -136,7 +140,7 @@ class FastPath(AutobahnPath):
 
     def pause_reading(self, seconds: float) -> None:
         super().pause_reading(seconds)
-        # It sends too much: what is unmasked ahead of a pause would be unmasked again after it.
+        # Until a read passes without a pause: what is unmasked ahead of one would be unmasked again after it.
         self.most_at_once = 1
 
     def _take_share(self, data: bytes) -> bytes:
@@ -146,6 +150,8 @@ class FastPath(AutobahnPath):
             finally:
                 if cork.is_in:
                     cork.pull()
+            if self.most_at_once == 1 and self._steps_left > 0:
+                self.most_at_once = MAX_STEPS
             if not data or self._steps_left <= 0:
                 return data
         return super()._take_share(data)

@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core import messages
 from ma_signaling.core.candidate_counts import named
 from ma_signaling.core.router import Router
+from ma_signaling.transport import fast_path
+from ma_signaling.transport.reading import MAX_STEPS
 from tests.model.fuzz_input import PROFILE
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_server import PING, TEXT, Server, Socket, frame
@@ -78,7 +81,7 @@ _MESSAGES = st.builds(
 )
 SITUATIONS = [
     *("pending", "second session", "offered", "answered"),
-    *("suspended", "contested", "home is away", "home is slow", "client is slow"),
+    *("suspended", "contested", "home is away", "home is slow", "client is slow", "little waits"),
 ]
 LIMITS: list[dict[str, Any]] = [
     {},
@@ -102,7 +105,7 @@ class Play:
             self.first_id = self._request(self.client)
         self.id = self._request(self.client, is_answered="pending" not in situations)
         for socket in (self.home, self.client, self.other):
-            socket.transport.unsent = lambda: 40_000
+            socket.transport.unsent = lambda: 10_000 if "little waits" in situations else 40_000
         if situations & {"offered", "answered", "suspended"}:
             self.client.say(type="offer", data=sdp())
         if situations & {"answered", "suspended"}:
@@ -127,9 +130,9 @@ class Play:
             self.home.say(type="session-ready", sessionId=session_id)
         return session_id
 
-    def send(self, sender: Socket, messages: list[bytes], *, together: bool) -> None:
+    def send(self, sender: Socket, said: list[bytes], *, together: bool) -> None:
         """Let a peer send messages, by one read or by one for each."""
-        frames = [frame(TEXT, self._named(message)) for message in messages] + [frame(PING)]
+        frames = [frame(TEXT, self._named(message)) for message in said] + [frame(PING)]
         for data in [b"".join(frames)] if together else frames:
             if not sender.transport.disconnecting:
                 sender.transport.protocol.dataReceived(data)
@@ -162,6 +165,11 @@ class Play:
             for kind, each in hub.traffic()
             for tally in (each.from_homes, each.from_clients)
         ]
+        buffers = [
+            buffer and buffer.size
+            for socket in (self.home, self.client, self.other)
+            for buffer in (socket.protocol._send_buffer,)
+        ]
         if hub.registry.contests.by_remote_id:
             # Until it is known whether what the home has sent was a sign of life.
             self.server.advance(12)
@@ -171,7 +179,8 @@ class Play:
         back = self.server.connect()
         back.say(type="register-server", remoteId=PROVABLE)
         heard.append(self._heard(back))
-        return [heard, budgets, sides, traffic, hub.counts(), self.client.transport.disconnecting]
+        waiting = [hub.capacity.unsent, self.client.transport.disconnecting]
+        return [heard, buffers, budgets, sides, traffic, hub.counts(), waiting]
 
     def _heard(self, socket: Socket) -> list[tuple[int, bytes]]:
         """What a peer has heard, but for pings, whose payloads are random; with names in place of random IDs."""
@@ -196,6 +205,26 @@ class SameTest(SynchronousTestCase):
             one_by_one.assert_not_called()
             self.assertEqual(receiver.heard(), [json.loads(play._named(candidates[0]))] * 8)
 
+    def test_nothing_is_parsed_twice(self) -> None:
+        candidate = _candidate(HOST, ID.decode(), False, {"sdpMLineIndex": 0})
+        other = _candidate(HOST, OTHER_ID.decode(), False, {"sdpMLineIndex": 0})
+        answer = json.dumps({"type": "answer", "sessionId": ID.decode(), "data": sdp(HOST)}).encode()
+        ping = b'{"type":"ping","why":"ice-candidate"}'
+        for situations in ({"offered"}, {"suspended"}, {"client is slow"}, {"home is slow"}):
+            for is_from_home, others in ((True, (answer, other, ping)), (False, (ping, candidate))):
+                play = Play(situations)
+                said = [message for each in others for message in (candidate, candidate, each)]
+                with mock.patch.object(messages, "parse", wraps=messages.parse) as parsed:
+                    play.send(play.home if is_from_home else play.client, said, together=True)
+                self.assertEqual(parsed.call_count, len(said), (situations, is_from_home))
+
+    def test_what_is_put_off_is_unmasked_once_a_pause(self) -> None:
+        play = Play(set(), control_burst=3, control_rate=1)
+        with mock.patch.object(fast_path, "whole_frame", wraps=fast_path.whole_frame) as unmasked:
+            play.send(play.client, [b'{"type":"ping"}'] * 40, together=True)
+        self.assertLess(unmasked.call_count, 3 * 40)
+        self.assertEqual(play.client.protocol.most_at_once, MAX_STEPS)
+
     def test_whatever_the_situation(self) -> None:
         candidates = [_candidate(HOST, ID.decode(), False, {})] * 4
         for situations in chain(combinations(SITUATIONS, 1), combinations(SITUATIONS, 2)):
@@ -211,14 +240,14 @@ class SameTest(SynchronousTestCase):
             st.booleans(),
         )
         def explore(
-            messages: list[bytes], situations: set[str], limits: dict[str, Any], is_from_home: bool
+            said: list[bytes], situations: set[str], limits: dict[str, Any], is_from_home: bool
         ) -> None:
-            self._compare(messages, situations, limits, is_from_home)
+            self._compare(said, situations, limits, is_from_home)
 
         explore()
 
     def _compare(
-        self, messages: list[bytes], situations: set[str], limits: dict[str, Any], is_from_home: bool
+        self, said: list[bytes], situations: set[str], limits: dict[str, Any], is_from_home: bool
     ) -> None:
         seen = []
         for together in (True, False):
@@ -226,6 +255,6 @@ class SameTest(SynchronousTestCase):
             sender = play.home if is_from_home else play.client
             if sender.protocol.connection is None:
                 return
-            play.send(sender, messages, together=together)
+            play.send(sender, said, together=together)
             seen.append(play.seen())
         self.assertEqual(seen[0], seen[1], (situations, is_from_home))

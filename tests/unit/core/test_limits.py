@@ -60,8 +60,9 @@ class BudgetTest(SynchronousTestCase):
         assert not budget.spend(0, 1)
 
     def test_drops_of_a_minute(self) -> None:
-        """A sliding window, whatever else is let through meanwhile."""
+        """A sliding window of what was dropped, not of what could not be charged: that may come singly yet."""
         budget = Budget(Allowance(rate=1, burst=1), 0)
+        assert not budget.spend(0, 1, 2)
         assert not budget.has_dropped(0, 1)
         for now in (0.1, 30.1, 30.2):
             budget.dropped(now)
