@@ -99,7 +99,7 @@ class Hub:
         )
         self.received = self._router.route
         """Takes one message (UTF-8 JSON) from a connection, and answers whatever is wrong with it."""
-        self.received_some = self._router.route_all
+        self.received_some = self._router.route_some
         """Takes the first of several messages of a connection that came together, or more; returns how many."""
         self.not_taken = self._router.not_taken
         """Tells a client that its home, on another node, had no room for what it has sent."""

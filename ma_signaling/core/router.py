@@ -75,7 +75,7 @@ class Router:
         self._take_run = CandidateRuns(clock, sessions, self._contests, traffic).take
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
-    def route_all(self, connection: Connection, payloads: list[bytes]) -> int:
+    def route_some(self, connection: Connection, payloads: list[bytes]) -> int:
         """Take messages from the start of ``payloads``; returns how many: one, or more that go the same way."""
         taken, message = self._take_run(connection, payloads) if len(payloads) > 1 else (0, None)
         if taken and message is None:
