@@ -44,14 +44,14 @@ class Trickle:
         self._home_says()
 
     def _client_says(self) -> None:
-        for _ in range(min(self._burst, self._share - self._from_client)):
-            self._from_client += 1
-            self._call.client.say(self._text % self._from_client)
+        said = self._from_client
+        self._from_client = min(said + self._burst, self._share)
+        self._call.client.say_all(self._text % number for number in range(said + 1, self._from_client + 1))
 
     def _home_says(self) -> None:
-        for _ in range(min(self._burst, self._share - self._from_home)):
-            self._from_home += 1
-            self._call.home.say(self._text % -self._from_home)
+        said = self._from_home
+        self._from_home = min(said + self._burst, self._share)
+        self._call.home.say_all(self._text % -number for number in range(said + 1, self._from_home + 1))
 
     def _home_hears(self, payload: bytes) -> None:
         self._at_home += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 from tempfile import TemporaryDirectory
 from unittest import mock
 
@@ -46,6 +47,12 @@ class ConversationsTest(SynchronousTestCase):
                 assert measure(side, make).each > 0
             assert server.memory() > 0
             assert server.started_with > 0
+
+    def test_what_a_peer_says_leaves_at_once(self) -> None:
+        with Server(KIND) as server:
+            connection, _ = Side(Loop(), server).connect()
+            with connection:
+                assert connection.getsockopt(IPPROTO_TCP, TCP_NODELAY)
 
     def test_with_tls(self) -> None:
         directory = _directory(self)
