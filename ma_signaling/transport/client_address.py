@@ -44,10 +44,11 @@ MAX_LINES = 8
 
 MAX_FORWARDED = 2048
 
-_PAIR = r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)|\"((?:[^\"\\]|\\.)*+)\")"
+# No possessive quantifier of a group: before Python 3.11.5, as in Debian 12, one that fails counts as found.
+_PAIR = r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)|\"([^\"\\]*+(?:\\.[^\"\\]*+)*)\")"
 """A parameter of Forwarded: name, and the value as a token or a quoted string (RFC 7239 section 4)."""
 
-_PART = re.compile(rf"[ \t]*+(?:{_PAIR})?+[ \t]*+([,;]|\Z)")
+_PART = re.compile(rf"[ \t]*+(?:{_PAIR})?[ \t]*+([,;]|\Z)")
 """A parameter, or none, and what ends it."""
 
 _NAMED = re.compile(r"[0-9A-Fa-f.:]{2,}")
