@@ -108,8 +108,10 @@ class SlowReaderTest(SynchronousTestCase):
             # Nothing is read at the client's end.
             big = b'{"type":"offer","sessionId":"%b","data":"%b"}' % (session_id[1], b"x" * 60_000)
             heard, deadline = b"", time.monotonic() + WITHIN
-            while b"client-disconnected" not in heard and time.monotonic() < deadline:
+            while b"home-busy" not in heard and time.monotonic() < deadline:
                 home.sendall(frame(TEXT, big))
+                heard += read_available(home)
+            while b"client-disconnected" not in heard and time.monotonic() < deadline:
                 heard += read_available(home)
             assert b"home-busy" in heard, heard[:500]
             assert b"client-disconnected" in heard, heard[-500:]
