@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
@@ -115,20 +116,24 @@ class SlowReaderTest(SynchronousTestCase):
                 heard += read_available(home)
             assert b"home-busy" in heard, heard[:500]
             assert b"client-disconnected" in heard, heard[-500:]
+            server.stop()
             assert "does not read what it is sent" in server.log(), server.log()
 
-    def test_plain(self) -> None:
-        port = free_port()
-        self.stall(port, None, f"tcp:{port}:interface=127.0.0.1")
-
-    def test_tls(self) -> None:
-        port = free_port()
+    def test_plain_and_tls(self) -> None:
+        """At the same time, for it takes a while until somebody counts as slow."""
+        plain, secure = free_port(), free_port()
         with tempfile.TemporaryDirectory() as directory:
             key, certificate = Path(directory) / "key.pem", Path(directory) / "certificate.pem"
             make_certificate(key, certificate)
             context = ssl.create_default_context(cafile=str(certificate))
-            where = f"ssl:{port}:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
-            self.stall(port, context, where)
+            where = f"ssl:{secure}:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
+            with ThreadPoolExecutor() as pool:
+                both = [
+                    pool.submit(self.stall, plain, None, f"tcp:{plain}:interface=127.0.0.1"),
+                    pool.submit(self.stall, secure, context, where),
+                ]
+            for each in both:
+                each.result()
 
 
 def websocket(port: int, context: ssl.SSLContext | None) -> socket.socket:
