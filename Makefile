@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=$(or $(WORKERS),$(shell expr $$(
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make requirements'
 
-.PHONY: help install rollback run cluster test ci unit real trial lint coverage versions soak soak-home field fuzz model bench changelog hooks requirements clean
+.PHONY: help install rollback run cluster test ci unit real trial compiled lint coverage versions soak soak-home field fuzz model bench changelog hooks requirements clean
 
 help: ## Show this text
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -27,7 +27,8 @@ run: .venv/installed ## Run the server; ARGS="--port 9000 ..." are its options
 cluster: .venv/tested ## Run NATS and two nodes on this machine, to try a cluster
 	$(BIN)/python contrib/local_cluster.py
 
-test: lint build/libdatachannel ## Pass every check: lint, types, all tests under pytest, and one part of each kind under trial
+test: .venv/tested ## Pass every check: lint, types, all tests under pytest, and one part of each kind under trial
+	$(MAKE) --jobs --output-sync lint compiled build/libdatachannel
 	$(PYTEST)
 
 ci: ## Do what CI does, from installing what a bare Debian or Ubuntu lacks
@@ -41,6 +42,10 @@ real: .venv/tested build/libdatachannel ## Run the tests that start processes or
 
 trial: .venv/tested ## Run those tests that `make test` runs under trial too
 	$(BIN)/python -m pytest -s tests/project/test_under_trial.py
+
+# By one process, while lint leaves the other processors idle; or all that run the tests would do it at once.
+compiled: .venv/tested
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null
 
 lint: .venv/tested ## Lint, formatting, types, and who imports whom
 	$(BIN)/ruff check
@@ -98,10 +103,10 @@ clean: ## Remove what the other targets made
 build/libdatachannel: .ci/libdatachannel
 	.ci/libdatachannel
 
-# uv takes a fifth of the time. Where only pip knows the way to an index, pip does it.
-.venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --editable '.[test,lint]' || \
+# uv takes a fifth of the time. It doesn't read pip's configuration: where only pip knows the way to an index, pip does it.
+.venv/tested: .venv/installed Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pin]' && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --editable '.[test,lint]' || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@
 

@@ -12,7 +12,7 @@ from benchmarks.script import expect
 class Trickle:
     """Each side sends a burst of candidates, and the next when it has all of the other's, until its share is sent.
 
-    A browser finds its host candidates within a millisecond, and sends each by itself.
+    A burst is sent by one write, as a busy server finds what a browser has sent within a millisecond.
     """
 
     __slots__ = (
@@ -45,11 +45,15 @@ class Trickle:
 
     def _client_says(self) -> None:
         said = self._from_client
+        if said == self._share:
+            return
         self._from_client = min(said + self._burst, self._share)
         self._call.client.say_all(self._text % number for number in range(said + 1, self._from_client + 1))
 
     def _home_says(self) -> None:
         said = self._from_home
+        if said == self._share:
+            return
         self._from_home = min(said + self._burst, self._share)
         self._call.home.say_all(self._text % -number for number in range(said + 1, self._from_home + 1))
 

@@ -112,10 +112,13 @@ class SlowReaderTest(SynchronousTestCase):
             while b"home-busy" not in heard and time.monotonic() < deadline:
                 home.sendall(frame(TEXT, big))
                 heard += read_available(home)
+            deadline = time.monotonic() + WITHIN
             while b"client-disconnected" not in heard and time.monotonic() < deadline:
                 heard += read_available(home)
             assert b"home-busy" in heard, heard[:500]
             assert b"client-disconnected" in heard, heard[-500:]
+            home.sendall(frame(TEXT, b'{"type":"ping"}'))
+            read_until(home, b'"pong"}')
             server.stop()
             assert "does not read what it is sent" in server.log(), server.log()
 
