@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -46,12 +47,18 @@ class Variant(NamedTuple):
     etag: bytes
 
 
-class StaticFile(NamedTuple):
-    """One file, ready to be sent."""
+class StaticFile:
+    """One file, ready to be sent. It is compressed when the first client wants it so."""
 
-    type: bytes
-    plain: Variant
-    gzipped: Variant
+    def __init__(self, type: bytes, body: bytes) -> None:
+        self.type = type
+        self._digest = sha256(body).hexdigest()[:20].encode()
+        self.plain = Variant(body, b'"%b"' % self._digest)
+
+    @cached_property
+    def gzipped(self) -> Variant:
+        """The same, compressed."""
+        return Variant(gzip.compress(self.plain.body, mtime=0), b'"%b-gzip"' % self._digest)
 
 
 class File(Page):
@@ -121,11 +128,7 @@ def read_tree(name: str) -> StaticFile | dict[str, StaticFile]:
 def make_file(name: str, body: bytes) -> StaticFile:
     """A file of the type that its name tells."""
     _, dot, suffix = name.rpartition(".")
-    digest = sha256(body).hexdigest()[:20].encode()
-    gzipped = gzip.compress(body, mtime=0)
-    return StaticFile(
-        _TYPES[dot + suffix], Variant(body, b'"%b"' % digest), Variant(gzipped, b'"%b-gzip"' % digest)
-    )
+    return StaticFile(_TYPES[dot + suffix], body)
 
 
 def _read(file: Traversable) -> StaticFile:
