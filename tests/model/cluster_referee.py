@@ -178,6 +178,10 @@ class Referee(BaseReferee[Player, Call, Letter]):
         rivals = [other for other in self.players if other is not player and remote_id in other.held]
         assert rivals, f"{player} had no rival"
         if player.can_prove(remote_id) and self.is_calm(SETTLING) and not self._has_failed(player, remote_id):
+            # Who has won on another node may hear of it later than the others; if it is refused too, it had no rival.
+            rivals += [
+                other for other in self.players if other.waits_for == remote_id and other is not player
+            ]
             assert any(other.can_prove(remote_id) for other in rivals), (
                 f"{player} holds the key, and is refused"
             )
