@@ -44,18 +44,18 @@ class Trickle:
         self._home_says()
 
     def _client_says(self) -> None:
-        said = self._from_client
-        if said == self._share:
-            return
-        self._from_client = min(said + self._burst, self._share)
-        self._call.client.say_all(self._text % number for number in range(said + 1, self._from_client + 1))
+        if numbers := self._next_after(self._from_client):
+            self._from_client = numbers[-1]
+            self._call.client.say_all(self._text % number for number in numbers)
 
     def _home_says(self) -> None:
-        said = self._from_home
-        if said == self._share:
-            return
-        self._from_home = min(said + self._burst, self._share)
-        self._call.home.say_all(self._text % -number for number in range(said + 1, self._from_home + 1))
+        if numbers := self._next_after(self._from_home):
+            self._from_home = numbers[-1]
+            self._call.home.say_all(self._text % -number for number in numbers)
+
+    def _next_after(self, said: int) -> range:
+        """The numbers of the next burst; none once the share is said."""
+        return range(said + 1, min(said + self._burst, self._share) + 1)
 
     def _home_hears(self, payload: bytes) -> None:
         self._at_home += 1

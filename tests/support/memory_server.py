@@ -44,14 +44,10 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool =
     if not masked:
         return head + length + payload
     mask = os.urandom(4)
-    return head + length + mask + masked_by(mask, payload)
-
-
-def masked_by(mask: bytes, payload: bytes) -> bytes:
-    """Mask a payload, or unmask it (RFC 6455 section 5.3), as two long numbers: fast, and not the server's way."""
-    size = len(payload)
     repeated = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload) ^ int.from_bytes(repeated)).to_bytes(size)
+    # As two long numbers: fast, and not the server's own way.
+    masked_payload = (int.from_bytes(payload) ^ int.from_bytes(repeated)).to_bytes(size)
+    return head + length + mask + masked_payload
 
 
 class Transport(StringTransport):
