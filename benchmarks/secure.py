@@ -9,8 +9,6 @@ from OpenSSL import SSL
 
 from ma_signaling.transport.openssl_calls import calls
 
-CHUNK = 1 << 14
-
 
 def trusting_context() -> SSL.Context:
     """A client's TLS that takes any certificate, since ours signs itself.
@@ -46,20 +44,16 @@ class Secure:
 
     def encrypt(self, data: bytes) -> bytes:
         """What is to be sent for ``data``."""
-        calls.write(self._tls, data)
-        return self._to_server()
+        return calls.encrypt(self._tls, data)
 
     def decrypt(self, data: bytes) -> bytes:
         """What came in ``data``."""
-        if data:
-            calls.feed(self._tls, data)
-        parts = []
-        try:
-            while part := calls.read(self._tls, CHUNK):
-                parts.append(part)
-        except SSL.ZeroReturnError:
+        decrypted, end = calls.decrypt(self._tls, data)
+        if isinstance(end, SSL.ZeroReturnError):
             self.has_ended = True
-        return b"".join(parts)
+        elif end is not None:
+            raise end
+        return decrypted
 
     def end(self) -> bytes:
         """What answers the server's end of TLS; it waits for that before it ends TCP."""
@@ -68,4 +62,4 @@ class Secure:
         return self._to_server()
 
     def _to_server(self) -> bytes:
-        return calls.take(self._tls, CHUNK)
+        return calls.take(self._tls)

@@ -1,4 +1,4 @@
-"""The calls of OpenSSL that every message over TLS takes, without what pyOpenSSL does around them.
+"""What every message over TLS takes of OpenSSL, without what pyOpenSSL does around each call.
 
 pyOpenSSL makes a buffer of the largest size for each call, asks for errors after it, and raises an exception where
 there is nothing to be read. For a short record, this takes more time than OpenSSL does. ``DirectCalls`` have one buffer
@@ -14,45 +14,58 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.logger import Logger
 
+RECORD_BYTES = 1 << 14
+"""What a record contains at most (RFC 8446 section 5.1)."""
+
 BUFFER_BYTES = 1 << 16
+
+OPENSSL_4 = 0x40000000
 
 _log = Logger(namespace="ma_signaling")
 
 
 class PublicCalls:
-    """The calls as pyOpenSSL offers them."""
+    """By the calls that pyOpenSSL offers; each connection works in memory, and has shaken hands."""
 
-    def feed(self, tls: SSL.Connection, data: bytes) -> None:
-        """Let ``tls`` have what was received."""
-        tls.bio_write(data)
+    def decrypt(self, tls: SSL.Connection, received: bytes) -> tuple[bytes, SSL.Error | None]:
+        """Return all that ``received`` has completed, and what has ended the connection then, if anything.
 
-    def read(self, tls: SSL.Connection, size: int) -> bytes:
-        """Return at most ``size`` bytes of what was decrypted, b"" where there are none yet.
-
-        Raises ``ZeroReturnError`` where the peer will say no more, and ``SSL.Error`` for a fault.
+        That is a ``ZeroReturnError`` where the peer says that it will send no more, and any other for a fault.
         """
+        if received:
+            tls.bio_write(received)
+        decrypted = b""
         try:
-            return tls.recv(size)
+            while True:
+                decrypted += tls.recv(RECORD_BYTES)
         except SSL.WantReadError:
-            return b""
+            return decrypted, None
+        except SSL.Error as end:
+            return decrypted, end
 
-    def write(self, tls: SSL.Connection, data: bytes) -> int:
-        """Encrypt what fits into one record, and return how many bytes of ``data`` these are.
+    def encrypt(self, tls: SSL.Connection, data: bytes) -> bytes:
+        """Return the records for ``data``, after whatever OpenSSL has to say itself.
 
         Raises ``SSL.Error`` where nothing can be said any more.
         """
-        return tls.send(data)
+        at = 0
+        # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
+        while at < len(data):
+            at += tls.send(data[at : at + RECORD_BYTES])
+        return self.take(tls)
 
-    def take(self, tls: SSL.Connection, size: int) -> bytes:
-        """Return at most ``size`` bytes of what is to be sent, b"" where there are none."""
+    def take(self, tls: SSL.Connection) -> bytes:
+        """Return what is to be sent: handshakes, alerts, new keys."""
+        taken = b""
         try:
-            return tls.bio_read(size)
+            while True:
+                taken += tls.bio_read(BUFFER_BYTES)
         except SSL.WantReadError:
-            return b""
+            return taken
 
 
 class DirectCalls(PublicCalls):
-    """The calls as OpenSSL has them.
+    """By the calls that OpenSSL has.
 
     pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
     isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate.
@@ -64,38 +77,61 @@ class DirectCalls(PublicCalls):
         lib, ffi = module._lib, module._ffi
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
         self._ssl_write, self._bio_read = lib.SSL_write, lib.BIO_read
-        self._clear_errors = lib.ERR_clear_error
+        self._unread, self._where = lib.BIO_get_mem_data, ffi.new("char *[1]")
+        # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
+        self._clear_errors = lib.ERR_clear_error if SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4 else None
         self._ssl_get_error, self._want_read = lib.SSL_get_error, lib.SSL_ERROR_WANT_READ
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
         self._bytes = ffi.buffer(self._buffer)
         probe: Any = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD))
         _ = probe._ssl, probe._into_ssl, probe._from_ssl, probe._raise_ssl_error
 
-    def feed(self, tls: Any, data: bytes) -> None:
-        if self._bio_write(tls._into_ssl, data, len(data)) <= 0:
-            super().feed(tls, data)
+    def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, SSL.Error | None]:
+        unread = tls._into_ssl
+        # In memory, writing fails only where there is no memory, which pyOpenSSL says.
+        if received and self._bio_write(unread, received, len(received)) <= 0:
+            tls.bio_write(received)
+        ssl, decrypted = tls._ssl, b""
+        while True:
+            if self._clear_errors is not None:
+                self._clear_errors()
+            count = self._ssl_read(ssl, self._buffer, RECORD_BYTES)
+            if count <= 0:
+                return decrypted, self._end(tls, count)
+            decrypted += self._bytes[:count]
+            # A record is read as a whole. Seeing that none follows costs less than trying to read it.
+            if not self._unread(unread, self._where):
+                return decrypted, None
 
-    def read(self, tls: Any, size: int) -> bytes:
-        # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
-        self._clear_errors()
-        count = self._ssl_read(tls._ssl, self._buffer, min(size, BUFFER_BYTES))
-        if count <= 0 and self._ssl_get_error(tls._ssl, count) != self._want_read:
-            tls._raise_ssl_error(tls._ssl, count)
-        decrypted: bytes = self._bytes[: max(0, count)]
-        return decrypted
+    def encrypt(self, tls: Any, data: bytes) -> bytes:
+        at = 0
+        while at < len(data):
+            record = data[at : at + RECORD_BYTES]
+            if self._clear_errors is not None:
+                self._clear_errors()
+            count = self._ssl_write(tls._ssl, record, len(record))
+            if count <= 0:
+                tls._raise_ssl_error(tls._ssl, count)
+            at += count
+        return self.take(tls)
 
-    def write(self, tls: Any, data: bytes) -> int:
-        self._clear_errors()
-        count: int = self._ssl_write(tls._ssl, data, len(data))
-        if count <= 0:
-            tls._raise_ssl_error(tls._ssl, count)
-        return count
-
-    def take(self, tls: Any, size: int) -> bytes:
+    def take(self, tls: Any) -> bytes:
         # In memory, reading fails only where there is nothing.
-        count = self._bio_read(tls._from_ssl, self._buffer, min(size, BUFFER_BYTES))
-        taken: bytes = self._bytes[: max(0, count)]
-        return taken
+        count = self._bio_read(tls._from_ssl, self._buffer, BUFFER_BYTES)
+        if count <= 0:
+            return b""
+        taken: bytes = self._bytes[:count]
+        return taken if count < BUFFER_BYTES else taken + self.take(tls)
+
+    def _end(self, tls: Any, count: int) -> SSL.Error | None:
+        """Return what has made a call fail with ``count``; None: that there is no whole record yet."""
+        if self._ssl_get_error(tls._ssl, count) == self._want_read:
+            return None
+        try:
+            tls._raise_ssl_error(tls._ssl, count)
+        except SSL.Error as end:
+            return end
+        return None
 
 
 def fastest_calls() -> PublicCalls:

@@ -12,6 +12,7 @@ reading could wait for writing and the other way round; here it waits for nothin
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,11 +22,8 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from ma_signaling.transport.openssl_calls import BUFFER_BYTES, calls
+from ma_signaling.transport.openssl_calls import calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
-
-RECORD_BYTES = 1 << 14
-"""What a record contains at most (RFC 8446 section 5.1)."""
 
 
 class Unshaken:
@@ -75,62 +73,52 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        calls.feed(self._tls, data)
-        outcome: Exception | None = None
-        decrypted = []
-        try:
-            if self._unshaken is not None:
-                self._shake_hands(self._unshaken)
-            while piece := calls.read(self._tls, RECORD_BYTES):
-                decrypted.append(piece)
-        except SSL.WantReadError:
-            # More of the handshake is to come.
-            pass
-        except SSL.ZeroReturnError:
-            outcome = CONNECTION_DONE
-        except SSL.Error:
-            outcome = CONNECTION_LOST
-        self._flush()
+        if self._unshaken is None:
+            decrypted, end = calls.decrypt(self._tls, data)
+        else:
+            decrypted, end = self._shake_hands(self._unshaken, data)
         if decrypted and not self.disconnecting:
-            self.protocol.dataReceived(decrypted[0] if len(decrypted) == 1 else b"".join(decrypted))
+            self.protocol.dataReceived(decrypted)
+        # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
+        if records := calls.take(self._tls):
+            super()._send(records)
         # The protocol may have ended the connection itself.
-        return None if self.disconnecting or self._aborting else outcome
+        if end is None or self.disconnecting or self._aborting:
+            return None
+        return CONNECTION_DONE if isinstance(end, SSL.ZeroReturnError) else CONNECTION_LOST
 
-    def _shake_hands(self, unshaken: Unshaken) -> None:
-        self._tls.do_handshake()
-        self._flush()
+    def _shake_hands(self, unshaken: Unshaken, data: bytes) -> tuple[bytes, SSL.Error | None]:
+        """Go on with the handshake; returns what ``calls.decrypt`` does."""
+        self._tls.bio_write(data)
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return b"", None
+        except SSL.Error as end:
+            return b"", end
         self._unshaken = None
         if unshaken.data:
             self.write(unshaken.data)
         if unshaken.is_closing:
             self.loseConnection()
+        return calls.decrypt(self._tls, b"")
 
     def _say_goodbye(self) -> None:
-        try:
+        # TLS may have come to an end before.
+        with suppress(SSL.Error):
             self._tls.shutdown()
-        except SSL.Error:
-            # It has come to an end before.
-            return
-        self._flush()
+        super()._send(calls.take(self._tls))
 
     def _send(self, data: bytes) -> None:
         if self._unshaken is not None:
             self._unshaken.data += data
         elif data and self.connected and not self.disconnecting:
-            at = 0
             try:
-                # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
-                while at < len(data):
-                    at += calls.write(self._tls, data[at : at + RECORD_BYTES])
+                records = calls.encrypt(self._tls, data)
             except SSL.Error:
                 self.abortConnection()
             else:
-                self._flush()
-
-    def _flush(self) -> None:
-        """Send what OpenSSL has to say by itself: handshakes, alerts, new keys."""
-        while data := calls.take(self._tls, BUFFER_BYTES):
-            super()._send(data)
+                super()._send(records)
 
 
 class SecureUnixServer(SecureServer, DirectUnixServer):

@@ -10,10 +10,10 @@ from unittest import mock
 from OpenSSL import SSL
 
 from ma_signaling.transport import openssl_calls
-from ma_signaling.transport.openssl_calls import BUFFER_BYTES, DirectCalls, PublicCalls
+from ma_signaling.transport.openssl_calls import BUFFER_BYTES, RECORD_BYTES, DirectCalls, PublicCalls
 from tests.support.secure_case import SecureTestCase
 
-SIZES = (1, 300, 16384)
+SIZES = (1, 300, RECORD_BYTES)
 
 
 class Pair:
@@ -67,52 +67,56 @@ class CallsTest(SecureTestCase):
     def test_records(self) -> None:
         for calls, pair in self.pairs():
             for size in SIZES:
-                calls.feed(pair.server, pair.said(b"x" * size))
-                assert calls.read(pair.server, 16384) == b"x" * size
-                calls.write(pair.server, b"y" * size)
-                pair.client.bio_write(calls.take(pair.server, BUFFER_BYTES))
-                assert pair.client.recv(16384) == b"y" * size
+                assert calls.decrypt(pair.server, pair.said(b"x" * size)) == (b"x" * size, None)
+                pair.client.bio_write(calls.encrypt(pair.server, b"y" * size))
+                assert pair.client.recv(RECORD_BYTES) == b"y" * size
 
-    def test_in_parts(self) -> None:
+    def test_many_records(self) -> None:
         for calls, pair in self.pairs():
-            calls.feed(pair.server, pair.said(b"abc"))
-            assert [calls.read(pair.server, 2) for _ in range(2)] == [b"ab", b"c"]
-            for _ in range(20):
-                calls.write(pair.server, b"y" * 16384)
-            taken = [calls.take(pair.server, 1)]
-            while taken[-1]:
-                taken.append(calls.take(pair.server, BUFFER_BYTES))
-            assert [len(each) for each in taken[:2]] == [1, BUFFER_BYTES]
-            pair.client.bio_write(b"".join(taken))
-            assert b"".join(pair.client.recv(16384) for _ in range(20)) == b"y" * 16384 * 20
+            records = b"".join(pair.said(b"x" * RECORD_BYTES) for _ in range(20))
+            assert calls.decrypt(pair.server, records) == (b"x" * RECORD_BYTES * 20, None)
+            pair.client.bio_write(calls.encrypt(pair.server, b"y" * RECORD_BYTES * 20))
+            assert b"".join(pair.client.recv(RECORD_BYTES) for _ in range(20)) == b"y" * RECORD_BYTES * 20
+
+    def test_cut_anywhere(self) -> None:
+        """What was received of a record before is no part of what is asked for next."""
+        for calls, pair in self.pairs():
+            for at in range(1, 60):
+                records = pair.said(b"one") + pair.said(b"two")
+                before, after = records[:at], records[at:]
+                pieces = [calls.decrypt(pair.server, piece) for piece in (before, after)]
+                assert [end for _, end in pieces] == [None, None]
+                assert b"".join(decrypted for decrypted, _ in pieces) == b"onetwo"
 
     def test_nothing_there(self) -> None:
         for calls, pair in self.pairs():
-            assert calls.read(pair.server, 16384) == calls.take(pair.server, BUFFER_BYTES) == b""
+            assert calls.decrypt(pair.server, b"") == (b"", None)
+            assert calls.take(pair.server) == calls.encrypt(pair.server, b"") == b""
 
     def test_end(self) -> None:
+        """What was said before it is handed over with it."""
         for calls, pair in self.pairs():
+            last = pair.said(b"last")
             pair.client.shutdown()
-            pair.pass_on()
-            with self.assertRaises(SSL.ZeroReturnError):
-                calls.read(pair.server, 16384)
+            decrypted, end = calls.decrypt(pair.server, last + pair.client.bio_read(BUFFER_BYTES))
+            assert decrypted == b"last"
+            assert isinstance(end, SSL.ZeroReturnError)
             pair.server.shutdown()
             with self.assertRaises(SSL.Error):
-                calls.write(pair.server, b"x")
+                calls.encrypt(pair.server, b"x")
 
     def test_damaged(self) -> None:
         """An alert says so, and another connection has nothing of it."""
         for calls, pair in self.pairs():
-            record = bytearray(pair.said(b"x" * 20))
+            good, record = pair.said(b"good"), bytearray(pair.said(b"x" * 20))
             record[-1] ^= 1
-            calls.feed(pair.server, bytes(record))
-            with self.assertRaisesRegex(SSL.Error, "bad record mac"):
-                calls.read(pair.server, 16384)
-            assert calls.take(pair.server, BUFFER_BYTES)
+            decrypted, end = calls.decrypt(pair.server, good + record)
+            assert decrypted == b"good"
+            assert "bad record mac" in str(end)
+            assert calls.take(pair.server)
             for _, other in self.pairs():
-                calls.feed(other.server, other.said(b"x"))
-                assert calls.read(other.server, 16384) == b"x"
-                assert calls.read(other.server, 16384) == b""
+                assert calls.decrypt(other.server, other.said(b"x")) == (b"x", None)
+                assert calls.decrypt(other.server, b"") == (b"", None)
 
     def test_alert(self) -> None:
         """The peer has given up: a fault, and no goodbye."""
@@ -121,20 +125,18 @@ class CallsTest(SecureTestCase):
             record[-1] ^= 1
             pair.client.bio_write(bytes(record))
             with self.assertRaises(SSL.Error):
-                pair.client.recv(16384)
-            calls.feed(pair.server, pair.client.bio_read(BUFFER_BYTES))
-            with self.assertRaisesRegex(SSL.Error, "alert bad record mac"):
-                calls.read(pair.server, 16384)
+                pair.client.recv(RECORD_BYTES)
+            _, end = calls.decrypt(pair.server, pair.client.bio_read(BUFFER_BYTES))
+            assert "alert bad record mac" in str(end)
 
     def test_what_others_have_left(self) -> None:
         """The failure of some other call isn't the connection's: before OpenSSL 4, it would be."""
         calls, pair = self.pairs()[1]
         module: Any = SSL
         context: Any = SSL.Context(SSL.TLS_SERVER_METHOD)
-        record = pair.said(b"x")
+        whole, half = pair.said(b"x"), pair.said(b"y")[:10]
         assert not module._lib.SSL_CTX_use_certificate_chain_file(context._context, b"/no/file")
-        calls.feed(pair.server, record)
-        assert [calls.read(pair.server, 16384) for _ in range(2)] == [b"x", b""]
+        assert calls.decrypt(pair.server, whole + half) == (b"x", None)
 
     def test_not_there(self) -> None:
         """Where pyOpenSSL lacks a name within, its own calls are used."""
