@@ -206,6 +206,8 @@ class FastPath(AutobahnPath):
         elif opcode == CLOSE and len(payload) != 1:
             code: Any = int.from_bytes(payload[:2]) if payload else None
             reason: Any = payload[2:] or None
+            # The reply, and with TLS its end, go by one write.
+            cork.put_in()
             self.onCloseFrame(code, reason)
         else:
             return False

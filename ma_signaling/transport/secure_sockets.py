@@ -60,9 +60,8 @@ class SecureServer(DirectServer):
 
     def loseConnection(self) -> None:
         if self._unshaken is None:
-            self.send_collected()
             if self.connected and not self.disconnecting:
-                self._say_goodbye()
+                self._say_goodbye(self.take_collected())
             super().loseConnection()
         elif self._unshaken.data:
             self._unshaken.is_closing = True
@@ -103,11 +102,14 @@ class SecureServer(DirectServer):
             self.loseConnection()
         return calls.decrypt(self._tls, b"")
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self, last: bytes) -> None:
+        """Send what is to be said last, and that nothing follows, by one write."""
+        records = b""
         # TLS may have come to an end before.
         with suppress(SSL.Error):
+            records = calls.encrypt(self._tls, last)
             self._tls.shutdown()
-        super()._send(calls.take(self._tls))
+        super()._send(records + calls.take(self._tls))
 
     def _send(self, data: bytes) -> None:
         if self._unshaken is not None:

@@ -140,9 +140,15 @@ class DirectServer(tcp.Server):
     def send_collected(self) -> None:
         """Send what was collected, if there is anything."""
         if self._collected is not None:
-            data = b"".join(self._collected)
-            del self._collected
-            self._send(data)
+            self._send(self.take_collected())
+
+    def take_collected(self) -> bytes:
+        """Return what was collected, which the caller is to send."""
+        if self._collected is None:
+            return b""
+        data = b"".join(self._collected)
+        del self._collected
+        return data
 
     def _ask_kernel(self, request: int) -> int:
         return int.from_bytes(ioctl(self.fileno(), request, bytes(4)), byteorder) if self.connected else 0

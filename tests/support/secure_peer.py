@@ -43,6 +43,22 @@ class Heard(Protocol):
         self.lost = reason
 
 
+class CountedSocket:
+    """A socket that counts how often it is written to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.writes = 0
+        self._socket = sock
+
+    def send(self, data: bytes) -> int:
+        """Write to it."""
+        self.writes += 1
+        return self._socket.send(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
 class SecurePeer:
     """Both ends of one connection; nothing moves by itself."""
 
@@ -50,10 +66,11 @@ class SecurePeer:
         self.reactor = WaitingReactor()
         ours, self.socket = socket.socketpair()
         self.socket.setblocking(False)
+        self.wire = CountedSocket(ours)
         self.heard = Heard()
         self.server: Any = SecureServer(
             certificates,
-            ours,
+            self.wire,
             self.heard,
             ("192.0.2.1", 1),
             SimpleNamespace(_realPortNumber=1),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 from ma_signaling.transport.sockets import cork
+from tests.support.memory_server import CLOSE, UPGRADE, Server, frame
 from tests.support.secure_case import SecureTestCase
 from tests.support.secure_peer import VERSIONS
 
@@ -37,6 +39,22 @@ class EndTest(SecureTestCase):
         assert peer.outcome is CONNECTION_DONE
         peer.take()
         assert (peer.received, peer.is_closed) == (b"bye", True)
+
+    def test_goodbye_by_one_write(self) -> None:
+        """A WebSocket's close frame, and that TLS ends with it."""
+        peer = self.shaken()
+        address = IPv4Address("TCP", "192.0.2.1", 1)
+        peer.server.protocol = Server().factory.buildProtocol(address)
+        peer.server.protocol.makeConnection(peer.server)
+        peer.deliver(peer.say(UPGRADE + b"\r\n"))
+        peer.take()
+        before = peer.wire.writes
+        peer.deliver(peer.say(frame(CLOSE, b"\x03\xe8")))
+        peer.take()
+        assert peer.received.endswith(b"\r\n\r\n" + frame(CLOSE, b"\x03\xe8", masked=False))
+        assert (peer.is_closed, peer.outcome) == (True, CONNECTION_DONE)
+        assert peer.wire.writes - before == 1
+        assert not cork.is_in
 
     def test_peer_says_no_more(self) -> None:
         """By ``close_notify``, by TCP, or by both: it still hears what is answered."""

@@ -50,8 +50,11 @@ class ReadingTest(SecureTestCase):
         peer.take()
         peer.deliver(peer.flight())
         peer.take()
+        peer.heard.dataReceived = lambda data: peer.server.write(data[::-1])  # type: ignore[method-assign]
+        before = peer.wire.writes
         peer.deliver(peer.flight() + peer.say(b"one", b"two"))
-        assert peer.heard.pieces == [b"onetwo"]
+        peer.take()
+        assert (peer.received, peer.wire.writes - before) == (b"owteno", 1)
 
     def test_nothing_is_kept_back_where_reading_pauses(self) -> None:
         """All that one read has brought is the protocol's; the rest is the kernel's, which announces it again."""
