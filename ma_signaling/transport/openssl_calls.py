@@ -19,6 +19,9 @@ RECORD_BYTES = 1 << 14
 
 BUFFER_BYTES = 1 << 16
 
+LARGE_BYTES = 1 << 12
+"""What passes through a connection's buffers without growing them beyond what it may keep."""
+
 OPENSSL_4 = 0x40000000
 
 _log = Logger(namespace="ma_signaling")
@@ -63,12 +66,18 @@ class PublicCalls:
         except SSL.WantReadError:
             return taken
 
+    def release_buffers(self, tls: SSL.Connection) -> None:
+        """Let go of the memory through which bytes have passed, where none are in it; pyOpenSSL can't."""
+
 
 class DirectCalls(PublicCalls):
     """By the calls that OpenSSL has.
 
     pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
     isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate.
+
+    OpenSSL keeps as much memory as the most bytes took that were in it at once, for as long as the connection lasts:
+    what one read of 64 KiB brings would take 85 KiB for hours. So large buffers are released after each use.
     """
 
     def __init__(self) -> None:
@@ -77,6 +86,7 @@ class DirectCalls(PublicCalls):
         lib, ffi = module._lib, module._ffi
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
         self._ssl_write, self._bio_read = lib.SSL_write, lib.BIO_read
+        self._bio_new, self._in_memory, self._ssl_set_bio = lib.BIO_new, lib.BIO_s_mem, lib.SSL_set_bio
         self._unread, self._where = lib.BIO_get_mem_data, ffi.new("char *[1]")
         # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
         self._clear_errors = lib.ERR_clear_error if SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4 else None
@@ -87,25 +97,29 @@ class DirectCalls(PublicCalls):
         _ = probe._ssl, probe._into_ssl, probe._from_ssl, probe._raise_ssl_error
 
     def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, SSL.Error | None]:
-        unread = tls._into_ssl
+        size, unread = len(received), tls._into_ssl
         # In memory, writing fails only where there is no memory, which pyOpenSSL says.
-        if received and self._bio_write(unread, received, len(received)) <= 0:
+        if size and self._bio_write(unread, received, size) <= 0:
             tls.bio_write(received)
-        ssl, decrypted = tls._ssl, b""
+        ssl, decrypted, end = tls._ssl, b"", None
         while True:
             if self._clear_errors is not None:
                 self._clear_errors()
             count = self._ssl_read(ssl, self._buffer, RECORD_BYTES)
             if count <= 0:
-                return decrypted, self._end(tls, count)
+                end = self._end(tls, count)
+                break
             decrypted += self._bytes[:count]
             # A record is read as a whole. Seeing that none follows costs less than trying to read it.
             if not self._unread(unread, self._where):
-                return decrypted, None
+                break
+        if size > LARGE_BYTES:
+            self.release_buffers(tls)
+        return decrypted, end
 
     def encrypt(self, tls: Any, data: bytes) -> bytes:
-        at = 0
-        while at < len(data):
+        at, size = 0, len(data)
+        while at < size:
             record = data[at : at + RECORD_BYTES]
             if self._clear_errors is not None:
                 self._clear_errors()
@@ -113,7 +127,10 @@ class DirectCalls(PublicCalls):
             if count <= 0:
                 tls._raise_ssl_error(tls._ssl, count)
             at += count
-        return self.take(tls)
+        records = self.take(tls)
+        if size > LARGE_BYTES:
+            self.release_buffers(tls)
+        return records
 
     def take(self, tls: Any) -> bytes:
         # In memory, reading fails only where there is nothing.
@@ -122,6 +139,15 @@ class DirectCalls(PublicCalls):
             return b""
         taken: bytes = self._bytes[:count]
         return taken if count < BUFFER_BYTES else taken + self.take(tls)
+
+    def release_buffers(self, tls: Any) -> None:
+        if self._unread(tls._into_ssl, self._where) or self._unread(tls._from_ssl, self._where):
+            return
+        into, out = self._bio_new(self._in_memory()), self._bio_new(self._in_memory())
+        if into and out:
+            # OpenSSL frees those that it had.
+            self._ssl_set_bio(tls._ssl, into, out)
+            tls._into_ssl, tls._from_ssl = into, out
 
     def _end(self, tls: Any, count: int) -> SSL.Error | None:
         """Return what has made a call fail with ``count``; None: that there is no whole record yet."""

@@ -25,6 +25,9 @@ from zope.interface import implementer
 from ma_signaling.transport.openssl_calls import calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
+SHORT_BYTES = 100
+"""A read of fewer is the answer to a ping, and nothing else is going on: a candidate takes twice as many."""
+
 
 class Unshaken:
     """What is to happen once the handshake is done."""
@@ -49,6 +52,8 @@ class SecureServer(DirectServer):
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
         self._tls.set_accept_state()
         self._unshaken = Unshaken()
+        self._has_grown = True
+        """Its buffers may take more memory than those of an idle connection."""
         super().__init__(*arguments)
 
     def getPeerCertificate(self) -> Any:
@@ -72,15 +77,23 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        if self._unshaken is None:
-            decrypted, end = calls.decrypt(self._tls, data)
+        unshaken = self._unshaken
+        if unshaken is not None:
+            decrypted, end = self._shake_hands(unshaken, data)
         else:
-            decrypted, end = self._shake_hands(self._unshaken, data)
+            decrypted, end = calls.decrypt(self._tls, data)
+            if len(data) >= SHORT_BYTES:
+                self._has_grown = True
+            elif self._has_grown:
+                self._has_grown = False
+                calls.release_buffers(self._tls)
         if decrypted and not self.disconnecting:
             self.protocol.dataReceived(decrypted)
         # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
         if records := calls.take(self._tls):
             super()._send(records)
+        if unshaken is not None and self._unshaken is None:
+            calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:
             return None

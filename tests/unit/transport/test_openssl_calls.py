@@ -88,6 +88,20 @@ class CallsTest(SecureTestCase):
                 assert [end for _, end in pieces] == [None, None]
                 assert b"".join(decrypted for decrypted, _ in pieces) == b"onetwo"
 
+    def test_released_at_any_time(self) -> None:
+        """Nothing is lost that is on its way."""
+        for calls, pair in self.pairs():
+            record = pair.said(b"x" * 300)
+            assert calls.decrypt(pair.server, record[:100]) == (b"", None)
+            pair.server.send(b"y")
+            calls.release_buffers(pair.server)
+            pair.client.bio_write(calls.take(pair.server))
+            assert pair.client.recv(RECORD_BYTES) == b"y"
+            calls.release_buffers(pair.server)
+            assert calls.decrypt(pair.server, record[100:]) == (b"x" * 300, None)
+            pair.client.bio_write(calls.encrypt(pair.server, b"z"))
+            assert pair.client.recv(RECORD_BYTES) == b"z"
+
     def test_nothing_there(self) -> None:
         for calls, pair in self.pairs():
             assert calls.decrypt(pair.server, b"") == (b"", None)

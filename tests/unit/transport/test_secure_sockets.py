@@ -8,12 +8,14 @@ from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from ma_signaling.transport.openssl_calls import calls
 from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.secure_sockets import secure
 from ma_signaling.transport.sockets import DirectServer, cork
 from ma_signaling.transport.timers import Deadlines
+from tests.support.c_heap import heap_bytes
 from tests.support.secure_case import SecureTestCase
-from tests.support.secure_peer import VERSIONS
+from tests.support.secure_peer import VERSIONS, SecurePeer
 
 
 class ReadingTest(SecureTestCase):
@@ -138,6 +140,70 @@ class WritingTest(SecureTestCase):
         peer.server.write(b"one")
         peer.server.write(b"two")
         assert isinstance(peer.server.doWrite(), Exception)
+
+
+class MemoryTest(SecureTestCase):
+    """An idle connection takes no memory for what has passed through it."""
+
+    PEERS = 20
+    LARGE = b"x" * 50_000
+
+    def crowd(self) -> list[SecurePeer]:
+        """Connections after their handshakes; what this machine's OpenSSL sets up once is set up."""
+        self.shaken()
+        return [self.shaken() for _ in range(self.PEERS)]
+
+    def taken(self, peers: list[SecurePeer]) -> float:
+        """The bytes of C's heap that each of them takes, beyond what the others take."""
+        for peer in peers:
+            # What the clients have kept isn't the server's.
+            calls.release_buffers(peer.tls)
+            peer.heard.pieces.clear()
+            peer.received = b""
+        return heap_bytes() / self.PEERS
+
+    def test_large_reads(self) -> None:
+        peers = self.crowd()
+        before = self.taken(peers)
+        for peer in peers:
+            peer.deliver(peer.say(*[self.LARGE[:10_000]] * 5))
+            assert b"".join(peer.heard.pieces) == self.LARGE
+        assert self.taken(peers) - before < 30_000
+
+    def test_large_writes(self) -> None:
+        peers = self.crowd()
+        before = self.taken(peers)
+        for peer in peers:
+            peer.server.write(self.LARGE)
+            peer.take()
+            assert peer.received == self.LARGE
+        assert self.taken(peers) - before < 30_000
+
+    def test_handshakes(self) -> None:
+        """What a handshake took is there for the next one."""
+        peers = self.crowd()
+        before = self.taken(peers)
+        for peer in peers:
+            calls.release_buffers(peer.server._tls)
+        assert before - self.taken(peers) < 500
+
+    def test_idle(self) -> None:
+        """What messages took is released when a ping is answered, each time."""
+        peers = self.crowd()
+        for _ in range(2):
+            for peer in peers:
+                peer.deliver(peer.say(b"x" * 3_000))
+                peer.server.write(b"y" * 3_000)
+                peer.take()
+            before = self.taken(peers)
+            for peer in peers:
+                peer.deliver(peer.say(b"pong"))
+            assert before - self.taken(peers) > 5_000
+        for peer in peers:
+            peer.deliver(peer.say(b"one"))
+            peer.server.write(b"two")
+            peer.take()
+            assert (peer.heard.pieces, peer.received) == ([b"one"], b"two")
 
 
 class PortTest(SecureTestCase):
