@@ -20,6 +20,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.monitoring.metric import Metric, gauge
 from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, parse_pair, read_pair, stamp_of
 from ma_signaling.runtime.tls_context import FindContext, make_context
+from ma_signaling.transport.secure_sockets import ReleasingTLS
 from ma_signaling.transport.timers import Periodic
 
 POLL_SECONDS = 10.0
@@ -81,7 +82,9 @@ class Certificates(Periodic):
 
     def wrap(self, factory: IProtocolFactory) -> TLSMemoryBIOFactory:
         """A factory for TLS connections that carry those of ``factory``."""
-        return TLSMemoryBIOFactory(self, isClient=False, wrappedFactory=factory, clock=self._reactor)
+        wrapping = TLSMemoryBIOFactory(self, isClient=False, wrappedFactory=factory, clock=self._reactor)
+        wrapping.protocol = ReleasingTLS
+        return wrapping
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """The TLS state of a new connection; Twisted asks for it."""

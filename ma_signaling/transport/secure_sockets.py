@@ -19,10 +19,10 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, ISSLTransport
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from ma_signaling.transport.openssl_calls import calls
+from ma_signaling.transport.openssl_calls import LARGE_BYTES, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 SHORT_BYTES = 100
@@ -134,6 +134,17 @@ class SecureServer(DirectServer):
                 self.abortConnection()
             else:
                 super()._send(records)
+
+
+class ReleasingTLS(BufferingTLSTransport):
+    """Twisted's TLS, where it stays: it keeps no memory either for what has passed through it."""
+
+    _handshakeDone: bool
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        if self._handshakeDone and self.connected and not SHORT_BYTES <= len(data) <= LARGE_BYTES:
+            calls.release_buffers(self._tlsConnection)
 
 
 class SecureUnixServer(SecureServer, DirectUnixServer):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port
+from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ma_signaling.transport.openssl_calls import calls
@@ -15,7 +19,7 @@ from ma_signaling.transport.sockets import DirectServer, cork
 from ma_signaling.transport.timers import Deadlines
 from tests.support.c_heap import heap_bytes
 from tests.support.secure_case import SecureTestCase
-from tests.support.secure_peer import VERSIONS, SecurePeer
+from tests.support.secure_peer import VERSIONS, Heard, SecurePeer
 
 
 class ReadingTest(SecureTestCase):
@@ -204,6 +208,37 @@ class MemoryTest(SecureTestCase):
             peer.server.write(b"two")
             peer.take()
             assert (peer.heard.pieces, peer.received) == ([b"one"], b"two")
+
+    def test_twisteds_own(self) -> None:
+        """Where something stands before TLS, such as the PROXY protocol."""
+        factory = self.certificates.wrap(Factory.forProtocol(Heard))
+        clients, servers = [], []
+        for _ in range(self.PEERS):
+            client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+            client.set_connect_state()
+            server: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+            server.makeConnection(StringTransport())
+            clients.append(client)
+            servers.append(server)
+        for rounds, said in ((3, b""), (1, self.LARGE)):
+            before = heap_bytes() / self.PEERS
+            for client, server in zip(clients, servers, strict=True):
+                for _ in range(rounds):
+                    with contextlib.suppress(SSL.WantReadError):
+                        client.do_handshake()
+                        if said:
+                            client.sendall(said)
+                    with contextlib.suppress(SSL.WantReadError):
+                        server.dataReceived(client.bio_read(1 << 20))
+                    if answer := server.transport.value():
+                        client.bio_write(answer)
+                    server.transport.clear()
+                with contextlib.suppress(SSL.WantReadError):
+                    client.recv(1)
+                calls.release_buffers(client)
+                assert b"".join(server.wrappedProtocol.pieces) == said
+                server.wrappedProtocol.pieces.clear()
+        assert heap_bytes() / self.PEERS - before < 30_000
 
 
 class PortTest(SecureTestCase):
