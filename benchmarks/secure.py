@@ -7,7 +7,7 @@ from contextlib import suppress
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from OpenSSL import SSL
 
-from ma_signaling.transport.openssl_calls import calls
+from ma_signaling.transport.openssl_calls import End, calls
 
 
 def trusting_context() -> SSL.Context:
@@ -49,10 +49,9 @@ class Secure:
     def decrypt(self, data: bytes) -> bytes:
         """What came in ``data``."""
         decrypted, end = calls.decrypt(self._tls, data)
-        if isinstance(end, SSL.ZeroReturnError):
-            self.has_ended = True
-        elif end is not None:
-            raise end
+        if end is End.FAULT:
+            raise SSL.Error("a record could not be read")
+        self.has_ended = end is End.GOODBYE
         return decrypted
 
     def end(self) -> bytes:

@@ -2,13 +2,14 @@
 
 pyOpenSSL makes a buffer of the largest size for each call, asks for errors after it, and raises an exception where
 there is nothing to be read. For a short record, this takes more time than OpenSSL does. ``DirectCalls`` have one buffer
-for all, and leave to pyOpenSSL only to say what has failed. They use names that are private to pyOpenSSL: where it has
+for all. They use names that are private to pyOpenSSL: where it has
 them no more, ``PublicCalls`` take their place.
 """
 # ruff: noqa: SLF001 - what pyOpenSSL keeps within is what this is about
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 from OpenSSL import SSL
@@ -20,21 +21,29 @@ RECORD_BYTES = 1 << 14
 BUFFER_BYTES = 1 << 16
 
 LARGE_BYTES = 1 << 12
-"""What passes through a connection's buffers without growing them beyond what it may keep."""
+"""Buffers through which more has passed at once are released at once."""
 
 OPENSSL_4 = 0x40000000
 
 _log = Logger(namespace="ma_signaling")
 
 
+class End(Enum):
+    """How TLS ends.
+
+    No exception: with its traceback, one that is returned refers to those who return it, and keeps what they hold.
+    """
+
+    GOODBYE = auto()
+    """The peer says that it will send no more (``close_notify``)."""
+    FAULT = auto()
+
+
 class PublicCalls:
     """By the calls that pyOpenSSL offers; each connection works in memory, and has shaken hands."""
 
-    def decrypt(self, tls: SSL.Connection, received: bytes) -> tuple[bytes, SSL.Error | None]:
-        """Return all that ``received`` has completed, and what has ended the connection then, if anything.
-
-        That is a ``ZeroReturnError`` where the peer says that it will send no more, and any other for a fault.
-        """
+    def decrypt(self, tls: SSL.Connection, received: bytes) -> tuple[bytes, End | None]:
+        """Return all that ``received`` has completed, and how TLS has ended after it, if it has."""
         if received:
             tls.bio_write(received)
         decrypted = b""
@@ -43,8 +52,10 @@ class PublicCalls:
                 decrypted += tls.recv(RECORD_BYTES)
         except SSL.WantReadError:
             return decrypted, None
-        except SSL.Error as end:
-            return decrypted, end
+        except SSL.ZeroReturnError:
+            return decrypted, End.GOODBYE
+        except SSL.Error:
+            return decrypted, End.FAULT
 
     def encrypt(self, tls: SSL.Connection, data: bytes) -> bytes:
         """Return the records for ``data``, after whatever OpenSSL has to say itself.
@@ -59,15 +70,18 @@ class PublicCalls:
 
     def take(self, tls: SSL.Connection) -> bytes:
         """Return what is to be sent: handshakes, alerts, new keys."""
-        taken = b""
+        taken = []
         try:
             while True:
-                taken += tls.bio_read(BUFFER_BYTES)
+                taken.append(tls.bio_read(BUFFER_BYTES))
         except SSL.WantReadError:
-            return taken
+            return b"".join(taken)
 
     def release_buffers(self, tls: SSL.Connection) -> None:
-        """Let go of the memory through which bytes have passed, where none are in it; pyOpenSSL can't."""
+        """Let go of the memory through which bytes have passed, unless some are still in it; pyOpenSSL can't.
+
+        OpenSSL keeps as much as the most bytes took that were there at once, for as long as the connection lasts.
+        """
 
 
 class DirectCalls(PublicCalls):
@@ -75,9 +89,6 @@ class DirectCalls(PublicCalls):
 
     pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
     isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate.
-
-    OpenSSL keeps as much memory as the most bytes took that were in it at once, for as long as the connection lasts:
-    what one read of 64 KiB brings would take 85 KiB for hours. So large buffers are released after each use.
     """
 
     def __init__(self) -> None:
@@ -86,49 +97,50 @@ class DirectCalls(PublicCalls):
         lib, ffi = module._lib, module._ffi
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
         self._ssl_write, self._bio_read = lib.SSL_write, lib.BIO_read
-        self._bio_new, self._in_memory, self._ssl_set_bio = lib.BIO_new, lib.BIO_s_mem, lib.SSL_set_bio
         self._unread, self._where = lib.BIO_get_mem_data, ffi.new("char *[1]")
+        self._bio_new, self._bio_free, self._in_memory = lib.BIO_new, lib.BIO_free, lib.BIO_s_mem
+        self._ssl_set_bio = lib.SSL_set_bio
+        self._clear_errors = lib.ERR_clear_error
         # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
-        self._clear_errors = lib.ERR_clear_error if SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4 else None
-        self._ssl_get_error, self._want_read = lib.SSL_get_error, lib.SSL_ERROR_WANT_READ
+        self._must_clear = SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4
+        self._ssl_get_error = lib.SSL_get_error
+        self._want_read, self._zero_return = lib.SSL_ERROR_WANT_READ, lib.SSL_ERROR_ZERO_RETURN
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
         self._bytes = ffi.buffer(self._buffer)
         probe: Any = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD))
-        _ = probe._ssl, probe._into_ssl, probe._from_ssl, probe._raise_ssl_error
+        # They must be there, and take other values.
+        probe._into_ssl, probe._from_ssl = probe._into_ssl, probe._from_ssl
+        _ = probe._ssl, probe._raise_ssl_error
 
-    def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, SSL.Error | None]:
-        size, unread = len(received), tls._into_ssl
+    def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, End | None]:
+        unread = tls._into_ssl
         # In memory, writing fails only where there is no memory, which pyOpenSSL says.
-        if size and self._bio_write(unread, received, size) <= 0:
+        if received and self._bio_write(unread, received, len(received)) <= 0:
             tls.bio_write(received)
-        ssl, decrypted, end = tls._ssl, b"", None
+        ssl, decrypted = tls._ssl, b""
         while True:
-            if self._clear_errors is not None:
+            if self._must_clear:
                 self._clear_errors()
             count = self._ssl_read(ssl, self._buffer, RECORD_BYTES)
             if count <= 0:
-                end = self._end(tls, count)
-                break
+                return decrypted, self._end(ssl, count)
             decrypted += self._bytes[:count]
             # A record is read as a whole. Seeing that none follows costs less than trying to read it.
             if not self._unread(unread, self._where):
-                break
-        if size > LARGE_BYTES:
-            self.release_buffers(tls)
-        return decrypted, end
+                return decrypted, None
 
     def encrypt(self, tls: Any, data: bytes) -> bytes:
-        at, size = 0, len(data)
-        while at < size:
+        at = 0
+        while at < len(data):
             record = data[at : at + RECORD_BYTES]
-            if self._clear_errors is not None:
+            if self._must_clear:
                 self._clear_errors()
             count = self._ssl_write(tls._ssl, record, len(record))
             if count <= 0:
                 tls._raise_ssl_error(tls._ssl, count)
             at += count
         records = self.take(tls)
-        if size > LARGE_BYTES:
+        if at > LARGE_BYTES:
             self.release_buffers(tls)
         return records
 
@@ -138,7 +150,12 @@ class DirectCalls(PublicCalls):
         if count <= 0:
             return b""
         taken: bytes = self._bytes[:count]
-        return taken if count < BUFFER_BYTES else taken + self.take(tls)
+        if count < BUFFER_BYTES:
+            return taken
+        pieces = [taken]
+        while (count := self._bio_read(tls._from_ssl, self._buffer, BUFFER_BYTES)) > 0:
+            pieces.append(self._bytes[:count])
+        return b"".join(pieces)
 
     def release_buffers(self, tls: Any) -> None:
         if self._unread(tls._into_ssl, self._where) or self._unread(tls._from_ssl, self._where):
@@ -148,16 +165,18 @@ class DirectCalls(PublicCalls):
             # OpenSSL frees those that it had.
             self._ssl_set_bio(tls._ssl, into, out)
             tls._into_ssl, tls._from_ssl = into, out
+        else:
+            self._bio_free(into)
+            self._bio_free(out)
 
-    def _end(self, tls: Any, count: int) -> SSL.Error | None:
-        """Return what has made a call fail with ``count``; None: that there is no whole record yet."""
-        if self._ssl_get_error(tls._ssl, count) == self._want_read:
+    def _end(self, ssl: Any, count: int) -> End | None:
+        """Return why a call has returned ``count``; None: there is no whole record yet."""
+        error = self._ssl_get_error(ssl, count)
+        if error == self._want_read:
             return None
-        try:
-            tls._raise_ssl_error(tls._ssl, count)
-        except SSL.Error as end:
-            return end
-        return None
+        # What it says of its failure is nobody else's.
+        self._clear_errors()
+        return End.GOODBYE if error == self._zero_return else End.FAULT
 
 
 def fastest_calls() -> PublicCalls:
@@ -166,7 +185,8 @@ def fastest_calls() -> PublicCalls:
         return DirectCalls()
     except AttributeError as missing:
         _log.warn(
-            "TLS costs more: this version of pyOpenSSL has other names within ({missing})", missing=missing
+            "TLS takes more time and memory: this version of pyOpenSSL has other names within ({missing})",
+            missing=missing,
         )
         return PublicCalls()
 

@@ -22,11 +22,14 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from ma_signaling.transport.openssl_calls import LARGE_BYTES, calls
+from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 SHORT_BYTES = 100
-"""A read of fewer is the answer to a ping, and nothing else is going on: a candidate takes twice as many."""
+"""A read of fewer is most likely the answer to a ping, or the end of a handshake: the time to release what it took.
+
+A candidate takes twice as many. Where it is something else, the buffers are made anew.
+"""
 
 
 class Unshaken:
@@ -52,8 +55,6 @@ class SecureServer(DirectServer):
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
         self._tls.set_accept_state()
         self._unshaken = Unshaken()
-        self._has_grown = True
-        """Its buffers may take more memory than those of an idle connection."""
         super().__init__(*arguments)
 
     def getPeerCertificate(self) -> Any:
@@ -77,37 +78,33 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        unshaken = self._unshaken
-        if unshaken is not None:
-            decrypted, end = self._shake_hands(unshaken, data)
-        else:
+        if self._unshaken is None:
             decrypted, end = calls.decrypt(self._tls, data)
-            if len(data) >= SHORT_BYTES:
-                self._has_grown = True
-            elif self._has_grown:
-                self._has_grown = False
-                calls.release_buffers(self._tls)
-        if decrypted and not self.disconnecting:
-            self.protocol.dataReceived(decrypted)
-        # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
-        if records := calls.take(self._tls):
-            super()._send(records)
-        if unshaken is not None and self._unshaken is None:
+        else:
+            decrypted, end = self._shake_hands(self._unshaken, data)
+        try:
+            if decrypted and not self.disconnecting:
+                self.protocol.dataReceived(decrypted)
+        finally:
+            # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
+            if records := calls.take(self._tls):
+                super()._send(records)
+        if not SHORT_BYTES <= len(data) <= LARGE_BYTES:
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:
             return None
-        return CONNECTION_DONE if isinstance(end, SSL.ZeroReturnError) else CONNECTION_LOST
+        return CONNECTION_DONE if end is End.GOODBYE else CONNECTION_LOST
 
-    def _shake_hands(self, unshaken: Unshaken, data: bytes) -> tuple[bytes, SSL.Error | None]:
+    def _shake_hands(self, unshaken: Unshaken, data: bytes) -> tuple[bytes, End | None]:
         """Go on with the handshake; returns what ``calls.decrypt`` does."""
         self._tls.bio_write(data)
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
             return b"", None
-        except SSL.Error as end:
-            return b"", end
+        except SSL.Error:
+            return b"", End.FAULT
         self._unshaken = None
         if unshaken.data:
             self.write(unshaken.data)
@@ -137,7 +134,7 @@ class SecureServer(DirectServer):
 
 
 class ReleasingTLS(BufferingTLSTransport):
-    """Twisted's TLS, where it stays: it keeps no memory either for what has passed through it."""
+    """Twisted's TLS, where it stays; it releases its buffers after the same reads."""
 
     _handshakeDone: bool
 

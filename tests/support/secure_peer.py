@@ -95,7 +95,7 @@ class SecurePeer:
     def close(self) -> None:
         """Close both sockets."""
         self.socket.close()
-        self.server.socket.close()
+        self.wire.close()
 
     def flight(self) -> bytes:
         """Return what the peer has to say on the wire."""

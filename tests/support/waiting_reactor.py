@@ -9,11 +9,16 @@ class WaitingReactor:
     def __init__(self) -> None:
         self.readers: list[object] = []
         self.writers: list[object] = []
-        self.addReader, self.addWriter = self.readers.append, self.writers.append
         self.soon: list[object] = []
 
     def callLater(self, delay: float, function: object, *arguments: object) -> None:
         self.soon.append(function)
+
+    def addReader(self, reader: object) -> None:
+        self.readers.append(reader)
+
+    def addWriter(self, writer: object) -> None:
+        self.writers.append(writer)
 
     def removeReader(self, reader: object) -> None:
         self.readers = [each for each in self.readers if each is not reader]

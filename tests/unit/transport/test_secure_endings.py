@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from unittest import mock
+
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python.failure import Failure
 
 from ma_signaling.transport.sockets import cork
 from tests.support.memory_server import CLOSE, UPGRADE, Server, frame
 from tests.support.secure_case import SecureTestCase
-from tests.support.secure_peer import VERSIONS
+from tests.support.secure_peer import VERSIONS, Heard
 
 
 class EndTest(SecureTestCase):
@@ -126,6 +131,15 @@ class EndTest(SecureTestCase):
                 with self.assertRaises(SSL.Error):
                     peer.take()  # an alert
 
+    def test_alert_where_the_protocol_fails(self) -> None:
+        for version in VERSIONS:
+            peer = self.shaken(version)
+            peer.heard.dataReceived = mock.Mock(side_effect=KeyError)  # type: ignore[method-assign]
+            with self.assertRaises(KeyError):
+                peer.deliver(peer.say(b"one") + b"\x17\x03\x03\x00\x30" + b"x" * 48)
+            with self.assertRaises(SSL.Error):
+                peer.take()
+
     def test_no_renegotiation(self) -> None:
         """Who asks for it is told no; the connection goes on, unless the peer doesn't."""
         peer = self.shaken(SSL.TLS1_2_VERSION)
@@ -140,3 +154,31 @@ class EndTest(SecureTestCase):
         peer.server.write(b"still here")
         assert not peer.server.disconnecting
         assert not peer.server._aborting
+
+
+class LeftBehindTest(SecureTestCase):
+    """Nothing of a connection that has ended waits for a search of the garbage collector."""
+
+    def left_of(self, *said: bytes, version: int | None, says_goodbye: bool = False) -> object:
+        """Return what is left of a server's end that has heard all this; ``version`` None: without a handshake."""
+        peer = self.peer() if version is None else self.shaken(version)
+        last = b"".join(said) or peer.say(b"last")
+        if says_goodbye:
+            peer.tls.shutdown()
+            last += peer.flight()
+        peer.deliver(last)
+        peer.server.connectionLost(Failure(peer.outcome))
+        server = weakref.ref(peer.server)
+        peer.server = peer.heard.transport = None
+        peer.heard = Heard()
+        return server()
+
+    def test_whatever_ends_it(self) -> None:
+        damaged = b"\x17\x03\x03\x00\x30" + b"x" * 48
+        self.addCleanup(gc.enable)
+        gc.disable()
+        for version in VERSIONS:
+            assert self.left_of(version=version, says_goodbye=True) is None
+            assert self.left_of(damaged, version=version) is None
+        for no_tls in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" * 9):
+            assert self.left_of(no_tls, version=None) is None

@@ -191,18 +191,32 @@ class MemoryTest(SecureTestCase):
             calls.release_buffers(peer.server._tls)
         assert before - self.taken(peers) < 500
 
+    def test_large_reads_with_more_to_say(self) -> None:
+        """The peer asks for a new handshake as well, and is told no."""
+        peers = [self.shaken(SSL.TLS1_2_VERSION) for _ in range(self.PEERS)]
+        before = self.taken(peers)
+        for peer in peers:
+            records = peer.say(*[self.LARGE[:10_000]] * 5)
+            peer.tls.renegotiate()
+            with contextlib.suppress(SSL.WantReadError):
+                peer.tls.do_handshake()
+            peer.deliver(records + peer.flight())
+        # The client's new handshake takes most of it.
+        assert self.taken(peers) - before < 50_000
+
     def test_idle(self) -> None:
-        """What messages took is released when a ping is answered, each time."""
+        """What messages took, either way, is released when a ping is answered."""
         peers = self.crowd()
-        for _ in range(2):
+        for read, written in ((3_000, 3_000), (0, 3_000)):
             for peer in peers:
-                peer.deliver(peer.say(b"x" * 3_000))
-                peer.server.write(b"y" * 3_000)
+                if read:
+                    peer.deliver(peer.say(b"x" * read))
+                peer.server.write(b"y" * written)
                 peer.take()
             before = self.taken(peers)
             for peer in peers:
                 peer.deliver(peer.say(b"pong"))
-            assert before - self.taken(peers) > 5_000
+            assert before - self.taken(peers) > (read + written) * 0.9
         for peer in peers:
             peer.deliver(peer.say(b"one"))
             peer.server.write(b"two")
