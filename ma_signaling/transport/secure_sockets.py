@@ -26,7 +26,7 @@ from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 SHORT_BYTES = 100
-"""A read of fewer is most likely the answer to a ping, or the end of a handshake: the time to release what it took.
+"""A read of fewer is most likely the answer to a ping, so that this is the time to release what was used before it.
 
 A candidate takes twice as many. Where it is something else, the buffers are made anew.
 """
@@ -78,10 +78,11 @@ class SecureServer(DirectServer):
         if not data:
             return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
         self.received += len(data)
-        if self._unshaken is None:
+        unshaken = self._unshaken
+        if unshaken is None:
             decrypted, end = calls.decrypt(self._tls, data)
         else:
-            decrypted, end = self._shake_hands(self._unshaken, data)
+            decrypted, end = self._shake_hands(unshaken, data)
         try:
             if decrypted and not self.disconnecting:
                 self.protocol.dataReceived(decrypted)
@@ -89,7 +90,7 @@ class SecureServer(DirectServer):
             # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
             if records := calls.take(self._tls):
                 super()._send(records)
-        if not SHORT_BYTES <= len(data) <= LARGE_BYTES:
+        if unshaken is not None or not SHORT_BYTES <= len(data) <= LARGE_BYTES:
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:

@@ -184,12 +184,19 @@ class MemoryTest(SecureTestCase):
         assert self.taken(peers) - before < 30_000
 
     def test_handshakes(self) -> None:
-        """What a handshake took is there for the next one."""
-        peers = self.crowd()
-        before = self.taken(peers)
-        for peer in peers:
-            calls.release_buffers(peer.server._tls)
-        assert before - self.taken(peers) < 500
+        """What a handshake took is there for the next one, also where a request comes with its end."""
+        for request in (b"", b"x" * 300):
+            peers = [self.peer() for _ in range(self.PEERS)]
+            for peer in peers:
+                peer.take()
+                peer.deliver(peer.flight())
+                peer.take()
+                peer.deliver(peer.flight() + (peer.say(request) if request else b""))
+                peer.take()
+            before = self.taken(peers)
+            for peer in peers:
+                calls.release_buffers(peer.server._tls)
+            assert before - self.taken(peers) < 500
 
     def test_large_reads_with_more_to_say(self) -> None:
         """The peer asks for a new handshake as well, and is told no."""
