@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import time
 from collections import Counter
 from itertools import count
@@ -24,10 +25,13 @@ class Disturbed(Exception):
 class Ground:
     """Where the actors meet."""
 
-    def __init__(self, port: int, web: aiohttp.ClientSession) -> None:
+    def __init__(self, port: int, web: aiohttp.ClientSession, tls: ssl.SSLContext | None = None) -> None:
+        """``tls`` is what all connections are made with, where ``port`` speaks it; ``web`` has it too."""
         self.port = port
-        self.url = f"ws://127.0.0.1:{port}/ws"
-        self.http = f"http://127.0.0.1:{port}"
+        self.tls = tls
+        encrypted = "" if tls is None else "s"
+        self.url = f"ws{encrypted}://127.0.0.1:{port}/ws"
+        self.http = f"http{encrypted}://127.0.0.1:{port}"
         self.web = web
         self.figures: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()

@@ -55,7 +55,10 @@ class Raw:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.ground.port))
-        self.reader, self.writer = await asyncio.open_connection(sock=connection, limit=4096)
+        tls = self.ground.tls
+        self.reader, self.writer = await asyncio.open_connection(
+            sock=connection, limit=4096, ssl=tls, server_hostname=None if tls is None else "localhost"
+        )
         return self
 
     async def __aexit__(

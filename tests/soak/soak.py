@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import aiohttp
 
@@ -17,7 +22,10 @@ from tests.soak.ground import Ground
 from tests.soak.homes import Home
 from tests.soak.hostile import TRICKS, again_and_again
 from tests.soak.report import Measure, blocks_in, broken_promises, measure, table
+from tests.support.certificates import Authority
+from tests.support.free_ports import free_port
 from tests.support.server_process import ServerProcess
+from tests.support.tls_handshake import trusting
 
 HOMES = 30
 STEADY = 12
@@ -54,12 +62,12 @@ async def play(ground: Ground, seconds: float) -> None:
     await asyncio.gather(*(home.leave() for home in (*homes, host)))
 
 
-async def soak(server: ServerProcess, seconds: float) -> int:
-    """Warm-up, quiet, load, quiet, verdict: the exit status."""
+async def soak(server: ServerProcess, seconds: float, port: int, tls: ssl.SSLContext | None) -> int:
+    """Warm-up, quiet, load, quiet, verdict: the exit status. All that is played is played on ``port``."""
     measures: dict[str, Measure] = {"at start": await asyncio.to_thread(measure, server)}
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls or True)
     async with aiohttp.ClientSession(connector=connector) as web:
-        ground = Ground(server.port, web)
+        ground = Ground(port, web, tls)
         for name, part in (("warm-up", seconds / 2), ("load", seconds / 2)):
             say(f"{name}: {part:.0f} s, then {QUIET:.0f} s of quiet")
             await play(ground, part)
@@ -88,17 +96,41 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def prepared(*, is_secure: bool) -> Iterator[tuple[ServerProcess, int, ssl.SSLContext | None]]:
+    """A server, the port to play on, and what connections to it are made with, where that speaks TLS."""
+    options = ("--start-grace", "0", "--session-traces", str(TRACES))
+    # Its report tells of tracebacks.
+    if not is_secure:
+        with ServerProcess(*options, may_fail=True) as server:
+            yield server, server.port, None
+        return
+    authority, port = Authority(), free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, key = Path(directory, "fullchain.pem"), Path(directory, "privkey.pem")
+        authority.issue(certificate, key)
+        tls = trusting(authority.root)
+        # The certificate is for localhost, which may be two addresses.
+        tls.check_hostname = False
+        secure = ("--port", f"tcp:{port}:interface=127.0.0.1", "--tls-cert", str(certificate))
+        with ServerProcess(
+            *options, *secure, "--tls-key", str(key), plain="--http-port", may_fail=True
+        ) as server:
+            yield server, port, tls
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.soak", description=__doc__)
     parser.add_argument("seconds", nargs="?", type=float, default=300.0, help="warm-up and load together")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--tls", action="store_true", help="over TLS")
+    given = parser.parse_args()
+    seconds: float = given.seconds
     if not 10 <= seconds <= 86400:
         parser.error("between 10 seconds and a day, please")
     begun = time.monotonic()
-    # Its report tells of tracebacks.
-    with ServerProcess("--start-grace", "0", "--session-traces", str(TRACES), may_fail=True) as server:
-        status = asyncio.run(soak(server, seconds))
+    with prepared(is_secure=given.tls) as (server, port, tls):
+        status = asyncio.run(soak(server, seconds, port, tls))
         if (stopped := server.stop()) != 0:
             say(f"BROKEN the server ended with {stopped}")
             status = 1
