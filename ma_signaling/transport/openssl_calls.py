@@ -123,7 +123,7 @@ class DirectCalls(PublicCalls):
                 self._clear_errors()
             count = self._ssl_read(ssl, self._buffer, RECORD_BYTES)
             if count <= 0:
-                return decrypted, self._end(ssl, count)
+                return decrypted, self._end(tls, count)
             decrypted += self._bytes[:count]
             # A record is read as a whole. Seeing that none follows costs less than trying to read it.
             if not self._unread(unread, self._where):
@@ -169,13 +169,15 @@ class DirectCalls(PublicCalls):
             self._bio_free(into)
             self._bio_free(out)
 
-    def _end(self, ssl: Any, count: int) -> End | None:
-        """Return why a call has returned ``count``; None: there is no whole record yet."""
-        error = self._ssl_get_error(ssl, count)
+    def _end(self, tls: Any, count: int) -> End | None:
+        """Return why reading has returned ``count``; None: there is no whole record yet."""
+        error = self._ssl_get_error(tls._ssl, count)
         if error == self._want_read:
             return None
-        # What it says of its failure is nobody else's.
+        # What it says of its failure is nobody else's; and what follows, nobody will read.
         self._clear_errors()
+        while self._bio_read(tls._into_ssl, self._buffer, BUFFER_BYTES) > 0:
+            pass
         return End.GOODBYE if error == self._zero_return else End.FAULT
 
 

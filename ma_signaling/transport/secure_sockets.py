@@ -69,7 +69,9 @@ class SecureServer(DirectServer):
             if self.connected and not self.disconnecting:
                 self._say_goodbye(self.take_collected())
             super().loseConnection()
-        elif self._unshaken.data:
+            return
+        self.send_collected()
+        if self._unshaken.data:
             self._unshaken.is_closing = True
         else:
             self.abortConnection()
@@ -135,13 +137,24 @@ class SecureServer(DirectServer):
 
 
 class ReleasingTLS(BufferingTLSTransport):
-    """Twisted's TLS, where it stays; it releases its buffers after the same reads."""
+    """Twisted's TLS, where it stays; it releases its buffers when a ``SecureServer`` does."""
 
     _handshakeDone: bool
 
     def dataReceived(self, data: bytes) -> None:
+        is_shaking = not self._handshakeDone
         super().dataReceived(data)
-        if self._handshakeDone and self.connected and not SHORT_BYTES <= len(data) <= LARGE_BYTES:
+        if self._handshakeDone and (is_shaking or not SHORT_BYTES <= len(data) <= LARGE_BYTES):
+            self._release()
+
+    def _write(self, data: bytes) -> None:
+        super()._write(data)
+        if len(data) > LARGE_BYTES:
+            self._release()
+
+    def _release(self) -> None:
+        # Twisted lets go of the TLS connection when the other one is lost.
+        if self.connected:
             calls.release_buffers(self._tlsConnection)
 
 

@@ -101,6 +101,15 @@ class EndTest(SecureTestCase):
         assert peer.heard.pieces == []
         assert peer.outcome is CONNECTION_DONE
 
+    def test_refused_with_what_was_collected(self) -> None:
+        peer = self.peer()
+        cork.put_in()
+        peer.server.write(b"you are too many")
+        peer.server.loseConnection()
+        cork.pull()
+        peer.shake_hands()
+        assert (peer.received, peer.is_closed) == (b"you are too many", True)
+
     def test_closed_before_the_handshake(self) -> None:
         peer = self.peer()
         peer.server.loseConnection()
