@@ -2,8 +2,7 @@
 
 pyOpenSSL makes a buffer of the largest size for each call, asks for errors after it, and raises an exception where
 there is nothing to be read. For a short record, this takes more time than OpenSSL does. ``DirectCalls`` have one buffer
-for all. They use names that are private to pyOpenSSL: where it has
-them no more, ``PublicCalls`` take their place.
+for all. They use names that are private to pyOpenSSL: where it has them no more, ``PublicCalls`` take their place.
 """
 # ruff: noqa: SLF001 - what pyOpenSSL keeps within is what this is about
 
@@ -21,7 +20,7 @@ RECORD_BYTES = 1 << 14
 BUFFER_BYTES = 1 << 16
 
 LARGE_BYTES = 1 << 12
-"""Buffers through which more has passed at once are released at once."""
+"""Buffers through which more has passed at once are released right after."""
 
 OPENSSL_4 = 0x40000000
 

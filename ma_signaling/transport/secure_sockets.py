@@ -25,10 +25,11 @@ from zope.interface import implementer
 from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
-SHORT_BYTES = 100
-"""A read of fewer is most likely the answer to a ping, so that this is the time to release what was used before it.
+USUAL_READ = range(100, LARGE_BYTES + 1)
+"""The sizes of reads after which buffers stay as they are.
 
-A candidate takes twice as many. Where it is something else, the buffers are made anew.
+A smaller one is most likely the answer to a ping, so that this is the time to release what was used before it. A
+candidate takes twice as many bytes. Where it is something else, the buffers are made anew.
 """
 
 
@@ -92,7 +93,7 @@ class SecureServer(DirectServer):
             # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
             if records := calls.take(self._tls):
                 super()._send(records)
-        if unshaken is not None or not SHORT_BYTES <= len(data) <= LARGE_BYTES:
+        if unshaken is not None or len(data) not in USUAL_READ:
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:
@@ -137,14 +138,13 @@ class SecureServer(DirectServer):
 
 
 class ReleasingTLS(BufferingTLSTransport):
-    """Twisted's TLS, where it stays; it releases its buffers when a ``SecureServer`` does."""
+    """Twisted's TLS, where it stays; it releases its buffers too."""
 
     _handshakeDone: bool
 
     def dataReceived(self, data: bytes) -> None:
-        is_shaking = not self._handshakeDone
         super().dataReceived(data)
-        if self._handshakeDone and (is_shaking or not SHORT_BYTES <= len(data) <= LARGE_BYTES):
+        if self._handshakeDone and len(data) not in USUAL_READ:
             self._release()
 
     def _write(self, data: bytes) -> None:

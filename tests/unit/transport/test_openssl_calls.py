@@ -149,6 +149,17 @@ class CallsTest(SecureTestCase):
         assert not module._lib.SSL_CTX_use_certificate_chain_file(context._context, b"/no/file")
         assert calls.decrypt(pair.server, whole + half) == (b"x", None)
 
+    def test_before_openssl_4(self) -> None:
+        """Errors are cleared before each call that may fail."""
+        _, pair = self.pairs()[1]
+        with mock.patch.object(SSL, "OPENSSL_VERSION_NUMBER", 0x300000F0):
+            calls = DirectCalls()
+        with mock.patch.object(calls, "_clear_errors") as clear:
+            calls.decrypt(pair.server, pair.said(b"x"))
+            assert clear.call_count == 1
+            calls.encrypt(pair.server, b"y")
+            assert clear.call_count == 2
+
     def test_not_there(self) -> None:
         """Where pyOpenSSL lacks a name within, its own calls are used."""
         for name in ("_ssl", "_into_ssl", "_from_ssl", "_raise_ssl_error"):
