@@ -66,21 +66,18 @@ class _Block(Generic[Item]):
     There may be one for each idle home: what only wide blocks need, and only narrow ones, is made when it is needed.
     """
 
-    __slots__ = ("_heap", "_key", "_order", "_parent", "blocks", "grown", "newest", "queued", "size")
+    __slots__ = ("_key", "_parent", "blocks", "newest", "queued", "size", "sorted")
 
-    def __init__(self, parent: _Block[Item] | None, key: Hashable, order: count[int]) -> None:
+    def __init__(self, parent: _Block[Item] | None, key: Hashable) -> None:
         self._parent = parent
         self._key = key
-        self._order = order
-        self._heap: list[tuple[int, int, _Block[Item]]] | None = None
-        self.grown: dict[_Block[Item], None] | None = None
-        """The blocks within it to be queued anew; somebody must make way far more seldom than blocks grow."""
-        self.newest: list[Place[Item] | None] | None = None
-        self.queued = 0
-        """The size by which the block is in its parent's heap; entries of any other size are out of date. -1: among
-        those that have grown."""
         self.size = 0
+        self.newest: list[Place[Item] | None] | None = None
         self.blocks: dict[Hashable, _Block[Item]] | None = None
+        self.sorted: _Sorted[Item] | None = None
+        """The blocks within it by size; None while nobody has had to make way for long."""
+        self.queued = 0
+        """For ``_Sorted`` only."""
 
     def find(self, key: Hashable) -> _Block[Item] | None:
         """Return the block ``key`` within this one, None where it takes nothing."""
@@ -89,10 +86,10 @@ class _Block(Generic[Item]):
     def within(self, key: Hashable) -> _Block[Item]:
         """Return the block ``key`` within this one, a new one if it takes nothing yet."""
         if self.blocks is None:
-            self.blocks, self._heap, self.grown = {}, [], {}
+            self.blocks = {}
         block = self.blocks.get(key)
         if block is None:
-            block = self.blocks[key] = _Block(self, key, self._order)
+            block = self.blocks[key] = _Block(self, key)
         return block
 
     def link(self, place: Place[Item]) -> None:
@@ -125,53 +122,26 @@ class _Block(Generic[Item]):
                 return
             if block.size == 0 and not block.blocks and not any(block.newest or ()):
                 parent.forget(block._key)
-                # The parent's heap may refer to the block still: each would keep the other in memory.
+                # What sorts the parent's blocks may refer to it still: each would keep the other in memory.
                 block._parent = None
-            elif block.size > block.queued >= 0:
-                block.queued = -1
-                assert parent.grown is not None
-                parent.grown[block] = None
+            elif parent.sorted is not None and not parent.sorted.has_grown(block):
+                parent.sorted = None
             block = parent
 
     def forget(self, key: Hashable) -> None:
         """Know the block ``key`` no longer."""
         assert self.blocks is not None
-        assert self.grown is not None
         block = self.blocks.pop(key)
-        if block.queued < 0:
-            del self.grown[block]
-        block.queued = 0
-
-    def queue(self, block: _Block[Item]) -> None:
-        """Know how much ``block`` takes. One that has shrunk is looked at again when its turn comes."""
-        assert self.blocks is not None
-        assert self._heap is not None
-        block.queued = block.size
-        heappush(self._heap, (-block.size, next(self._order), block))
-        if len(self._heap) > 2 * len(self.blocks) + 8:
-            self._heap = [
-                (-each.queued, next(self._order), each) for each in self.blocks.values() if each.queued > 0
-            ]
-            heapify(self._heap)
+        if self.sorted is not None:
+            self.sorted.forget(block)
 
     def largest(self) -> _Block[Item] | None:
         """Return the block within this one that takes most, None where there is none."""
-        if self.grown:
-            grown, self.grown = self.grown, {}
-            for block in grown:
-                block.queued = 0
-                if block.size > 0:
-                    self.queue(block)
-        while self._heap:
-            queued, _, block = self._heap[0]
-            if -queued == block.queued == block.size:
-                return block
-            heappop(self._heap)
-            if -queued == block.queued:
-                block.queued = 0
-                if block.size > 0:
-                    self.queue(block)
-        return None
+        if not self.blocks:
+            return None
+        if self.sorted is None:
+            self.sorted = _Sorted(self.blocks)
+        return self.sorted.largest()
 
     def giver(self) -> Place[Item]:
         """Return the place that gives way first: of the lowest rank, the newest that takes anything."""
@@ -188,12 +158,70 @@ class _Block(Generic[Item]):
                 place = place.older  # noqa: PLW2901
 
 
+class _Sorted(Generic[Item]):
+    """Blocks by size, sorted when the largest is asked for: that is far more seldom than blocks grow."""
+
+    def __init__(self, blocks: dict[Hashable, _Block[Item]]) -> None:
+        """``blocks`` are those there are, now and later."""
+        self._blocks = blocks
+        self._heap: list[tuple[int, int, _Block[Item]]] = []
+        """The largest first; ``queued`` is the size of a block in here. An entry of any other size is out of date."""
+        self._grown: dict[_Block[Item], None] = {}
+        """Those to be queued anew; their ``queued`` is -1."""
+        self._order = count()
+        for block in blocks.values():
+            block.queued = block.size
+        self._queue_all()
+
+    def has_grown(self, block: _Block[Item]) -> bool:
+        """Note a new size, unless it is less: one that has shrunk is looked at when its turn comes.
+
+        False: most have grown since the largest was asked for, and to sort all of them is as cheap.
+        """
+        if block.size > block.queued >= 0:
+            block.queued = -1
+            self._grown[block] = None
+        return len(self._grown) <= len(self._blocks) // 2 + 8
+
+    def forget(self, block: _Block[Item]) -> None:
+        """Know a block no longer."""
+        self._grown.pop(block, None)
+        block.queued = 0
+
+    def largest(self) -> _Block[Item] | None:
+        """Return the one that takes most, None where none takes anything."""
+        grown, self._grown = self._grown, {}
+        for block in grown:
+            self._queue(block)
+        while self._heap:
+            queued, _, block = self._heap[0]
+            if -queued == block.queued == block.size:
+                return block
+            heappop(self._heap)
+            if -queued == block.queued:
+                self._queue(block)
+        return None
+
+    def _queue(self, block: _Block[Item]) -> None:
+        block.queued = block.size
+        if block.size:
+            heappush(self._heap, (-block.size, next(self._order), block))
+            if len(self._heap) > 2 * len(self._blocks) + 8:
+                self._queue_all()
+
+    def _queue_all(self) -> None:
+        self._heap = [
+            (-block.queued, next(self._order), block) for block in self._blocks.values() if block.queued > 0
+        ]
+        heapify(self._heap)
+
+
 class Shares(Generic[Item]):
     """Places for items, ``capacity`` in all, shared fairly between those who want them."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._root: _Block[Item] = _Block(None, None, count())
+        self._root: _Block[Item] = _Block(None, None)
 
     @property
     def used(self) -> int:

@@ -153,12 +153,32 @@ class SharesTest(SynchronousTestCase):
 
     def test_nothing_is_remembered(self) -> None:
         pool = Pool(50)
-        for number in range(5000):
-            pool.ask((f"block {number}", "within"))
-            pool.leave(number + 1)
         root = pool.shares._root
-        self.assertEqual(root.blocks, {})
-        self.assertLess(len(root._heap or ()), 20)
+        pool.ask(("stays",))
+        for number in range(2, 5000):
+            pool.ask((f"block {number}", "within"))
+            pool.shares.giver_for(("other",))
+            pool.leave(number)
+        assert root.blocks is not None
+        assert root.sorted is not None
+        self.assertEqual(list(root.blocks), ["stays"])
+        self.assertLess(len(root.sorted._heap), 20)
+        self.assertEqual(root.sorted._grown, {})
+
+    def test_nothing_is_sorted_while_there_is_room(self) -> None:
+        """What is kept to sort by would be more memory for each idle home."""
+        pool = Pool(2000)
+        root = pool.shares._root
+        pool.ask(("first",))
+        self.assertIsNone(root.sorted)
+        pool.shares.giver_for(("other",))
+        self.assertIsNotNone(root.sorted)
+        for number in range(999):
+            pool.ask((f"block {number}",))
+        self.assertIsNone(root.sorted)
+        for number in range(500, 1500):
+            pool.ask((f"block {number}",))
+        self.assertEqual(pool.ask(("other",)), (True, 1001))
 
 
 class SharedWindowTest(SynchronousTestCase):
