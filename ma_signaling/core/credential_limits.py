@@ -6,11 +6,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.address_blocks import fine_blocks_of
 from ma_signaling.core.lru_table import LruTable
 from ma_signaling.core.shared_window import SharedWindow
-from ma_signaling.core.sliding_window import HOUR, SlidingWindow
-
-
-def _hourly() -> SlidingWindow:
-    return SlidingWindow(HOUR)
+from ma_signaling.core.sliding_window import HOUR, HourlyWindow
 
 
 def _shared_hourly() -> SharedWindow:
@@ -24,7 +20,7 @@ class CredentialLimits:
         self._settings = settings
         self._total = SharedWindow(HOUR)
         self._by_home = LruTable(_shared_hourly, settings.remembered_addresses)
-        self._by_address = LruTable(_hourly, settings.remembered_addresses)
+        self._by_address = LruTable(HourlyWindow, settings.remembered_addresses)
 
     def admit(self, remote_id: str, key: str, now: float) -> bool:
         """Count credentials for a client of this home, at the address ``key``; False: it must do without."""

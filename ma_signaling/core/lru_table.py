@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 
@@ -23,19 +23,20 @@ class LruTable(Generic[Entry]):
     def __init__(self, make: Callable[[], Entry], max_entries: int) -> None:
         self._make: Callable[[], Entry] = make
         self._max_entries = max_entries
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._entries: dict[str, Entry] = {}
+        """The one that was used last comes last."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, key: str) -> Entry:
-        entry = self._entries.get(key)
+        entry = self._entries.pop(key, None)
         if entry is None:
             if len(self._entries) >= self._max_entries:
-                self._entries.popitem(last=False)
-            entry = self._entries[key] = self._make()
-        else:
-            self._entries.move_to_end(key)
+                # Some at once: a dict looks for its first entry through all that were removed before it.
+                self._forget(self._oldest(1 + self._max_entries // 100))
+            entry = self._make()
+        self._entries[key] = entry
         return entry
 
     def get(self, key: str) -> Entry | None:
@@ -48,6 +49,11 @@ class LruTable(Generic[Entry]):
 
     def prune(self, now: float, max_looked_at: int = 1000) -> None:
         """Look at the oldest entries and forget those that no longer matter."""
-        for key in [key for key, _ in zip(self._entries, range(max_looked_at), strict=False)]:
-            if self._entries[key].is_idle(now):
-                del self._entries[key]
+        self._forget([key for key in self._oldest(max_looked_at) if self._entries[key].is_idle(now)])
+
+    def _oldest(self, count: int) -> list[str]:
+        return list(islice(self._entries, count))
+
+    def _forget(self, keys: list[str]) -> None:
+        for key in keys:
+            del self._entries[key]

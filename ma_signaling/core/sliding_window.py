@@ -8,20 +8,19 @@ MINUTE = 60.0
 HOUR = 3600.0
 
 
-class SlidingWindow:
-    """Never more than ``max_events`` events within any ``seconds`` (not twice that at an edge)."""
+class SlidingWindow(list[float]):
+    """The times of the latest events: never more than so many within any ``SECONDS`` (not twice that at an edge).
 
-    __slots__ = ("_seconds", "_times")
+    A list itself, as there may be two for each idle home.
+    """
 
-    def __init__(self, seconds: float = MINUTE) -> None:
-        self._seconds = seconds
-        self._times: list[float] = []
+    __slots__ = ()
+    SECONDS = MINUTE
 
     def wait(self, now: float, max_events: int) -> float:
         """Return the seconds until another event fits, 0 where it does now. ``max_events`` 0: no limit."""
-        times = self._times
-        del times[: bisect_right(times, now - self._seconds)]
-        return self._seconds - (now - times[-max_events]) if 0 < max_events <= len(times) else 0.0
+        del self[: bisect_right(self, now - self.SECONDS)]
+        return self.SECONDS - (now - self[-max_events]) if 0 < max_events <= len(self) else 0.0
 
     def admit(self, now: float, max_events: int) -> float:
         """Count an event and return 0; otherwise return the seconds until one fits. ``max_events`` 0: no limit."""
@@ -32,8 +31,15 @@ class SlidingWindow:
 
     def add(self, now: float) -> None:
         """Count an event."""
-        self._times.append(now)
+        self.append(now)
 
     def is_idle(self, now: float) -> bool:
         """Return whether the window can be forgotten."""
-        return not self._times or now - self._times[-1] >= self._seconds
+        return not self or now - self[-1] >= self.SECONDS
+
+
+class HourlyWindow(SlidingWindow):
+    """Those of an hour."""
+
+    __slots__ = ()
+    SECONDS = HOUR

@@ -31,7 +31,11 @@ class MemoryTest(SynchronousTestCase):
             size, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert limits.counts() == {"trackedIps": 1000, "blockedIps": 0, "failedLookupTracked": 1000}
+        counts = limits.counts()
+        assert counts["blockedIps"] == 0
+        # The oldest hundredth goes at once.
+        assert 990 <= counts["trackedIps"] <= 1000
+        assert 990 <= counts["failedLookupTracked"] <= 1000
         assert size < 3_000_000, size
 
     def test_blocked_addresses(self) -> None:

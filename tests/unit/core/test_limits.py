@@ -208,3 +208,11 @@ class LruTableTest(SynchronousTestCase):
         assert len(windows) == 2
         assert windows["A"] is first
         assert windows["B"] is not second
+
+    def test_some_go_at_once(self) -> None:
+        windows = LruTable(SlidingWindow, 1000)
+        for number in range(1001):
+            windows[f"{number}"].add(0)
+        assert len(windows) == 990
+        assert windows.get("10") is None
+        assert windows.get("11") is not None
