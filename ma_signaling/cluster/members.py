@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
+from ma_signaling.core.peer import NEVER
 from ma_signaling.core.run_all import run_all
 
 BEAT_SECONDS = 2.0
@@ -49,7 +49,7 @@ class Members:
         self._lost = lost
         self._can_ask = can_ask
         self._members: dict[str, Member] = {}
-        self._given_up_at = -inf
+        self._given_up_at = NEVER
         context.on("beat", self._on_beat)
         context.on("bye", self._on_bye)
 

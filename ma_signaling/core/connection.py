@@ -7,7 +7,7 @@ from enum import Enum
 from typing import ClassVar
 
 from ma_signaling.core.capacity import SocketPlace
-from ma_signaling.core.peer import ClientAddress, Peer
+from ma_signaling.core.peer import NEVER, ClientAddress, Peer
 from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
@@ -121,7 +121,7 @@ class Connection:
         """How it writes the Remote ID that it has asked for last, where that isn't the form it is known by."""
         self.claim: str | None = None
         """The Remote ID that it has asked for; the verdict is pending."""
-        self.probed_at = float("-inf")
+        self.probed_at = NEVER
         """When it was last asked for a sign of life, as a holder."""
         self.asking: Asking | None = None
         """The latest proof of possession that it was asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.peer import NEVER
 
 FIRST_WAIT = 60.0
 LONGEST_WAIT = 600.0
@@ -13,7 +14,7 @@ class _Failure:
 
     def __init__(self) -> None:
         self.wait = 0.0
-        self.until = float("-inf")
+        self.until = NEVER
 
     def is_idle(self, now: float) -> bool:
         """Whether there was no other one for long enough to forgive it."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from enum import Enum
-from math import inf
 
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.held_bytes import Evicted, Forget, HomeBytes
+from ma_signaling.core.held_bytes import HomeBytes
 from ma_signaling.core.home_shares import Crowd
 from ma_signaling.core.outbox import Outbox
-from ma_signaling.core.peer import ClientAddress, Timer
-from ma_signaling.core.shares import Shares
+from ma_signaling.core.peer import NEVER, ClientAddress, Timer
 
 ICE_SERVERS_BYTES = 8 * 1024
 """The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
@@ -26,9 +24,8 @@ def kept(ice_servers: bytes | None) -> bytes | None:
     return bytes(memoryview(ice_servers))
 
 
-# One of each for all homes: Python makes a new empty set, or a new number, each time that it is asked for one.
 NONE: Set[str] = frozenset()
-_NEVER = -inf
+"""One for all homes: Python makes a new empty set each time that it is asked for one."""
 
 
 class HomeState(Enum):
@@ -54,13 +51,14 @@ class Home:
     """
 
     __slots__ = (
+        "_held",
+        "_make_held",
         "_outbox",
         "are_offers_held",
         "askers",
         "connection",
         "crowd",
         "former",
-        "held",
         "ice_servers",
         "remote_id",
         "shared_told_at",
@@ -69,8 +67,8 @@ class Home:
         "timer",
     )
 
-    def __init__(self, remote_id: str, all_held: Shares[Forget], evicted: Evicted) -> None:
-        """``all_held`` is the room for what waits for all homes; ``evicted`` hears of what has to go."""
+    def __init__(self, remote_id: str, make_held: Callable[[], HomeBytes]) -> None:
+        """``make_held`` returns the room of a home for what its clients have sent."""
         self.remote_id = remote_id
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
@@ -89,10 +87,11 @@ class Home:
         """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
         self.suspended: Set[str] = NONE
         """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
-        self.shared_told_at = _NEVER
+        self.shared_told_at = NEVER
         """When it was said last that another server has its certificate as well."""
-        self.held = HomeBytes(all_held, evicted)
-        """The room for what its clients have sent, and it has not got, or not answered."""
+        self._make_held = make_held
+        self._held: HomeBytes | None = None
+        """None until it had a session, as most homes are idle most of the time."""
         self._outbox: Outbox | None = None
         """What waits for it; None until something does, and once all has gone out."""
 
@@ -128,6 +127,13 @@ class Home:
         if self.crowd is None:
             self.crowd = Crowd()
         return self.crowd
+
+    @property
+    def held(self) -> HomeBytes:
+        """The room for what its clients have sent, and it has not got, or not answered."""
+        if self._held is None:
+            self._held = self._make_held()
+        return self._held
 
     def asked_by(self, address: ClientAddress) -> None:
         """Remember who has asked for it while it is looked up."""
@@ -206,7 +212,8 @@ class Home:
         """Forget what is buffered of a session, but its end."""
         if self._outbox is not None and self._outbox.holds(session_id):
             self._outbox.forget(session_id)
-        self.held.tidy()
+        if self._held is not None:
+            self._held.tidy()
 
     def forget_messages(self, of: Set[str] | None = None) -> None:
         """Forget what is buffered, of these sessions or of all."""

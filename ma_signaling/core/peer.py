@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
+
+NEVER = -inf
+"""Before any time. One for all: Python makes a new number each time that it computes one."""
 
 
 class Timer(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ma_signaling.core.errors import WireError, whole_seconds
 from ma_signaling.core.lru_table import LruTable
+from ma_signaling.core.peer import NEVER
 
 MAX_WAIT = 300.0
 """The longest that an address is told to wait, in seconds: what the gateway waits at most."""
@@ -21,7 +22,7 @@ class _Streak:
 
     def __init__(self) -> None:
         self.since = 0.0
-        self.until = float("-inf")
+        self.until = NEVER
         """When the address may come again, as it was told last."""
 
     def is_idle(self, now: float) -> bool:

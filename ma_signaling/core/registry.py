@@ -5,6 +5,8 @@ Never two holders, and never a newcomer without an answer. The rules are those o
 
 from __future__ import annotations
 
+from functools import partial
+
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
@@ -14,7 +16,7 @@ from ma_signaling.core.ending import NOT_ALLOWED_HERE, RESTART, Closer, Meaning
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
-from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget
+from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget, HomeBytes
 from ma_signaling.core.home import Home, HomeState, kept
 from ma_signaling.core.other_nodes import Announcements, Claims
 from ma_signaling.core.peer import Clock
@@ -64,7 +66,7 @@ class Registry:
             self._drop,
         )
         self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
-        self._evicted = sessions.evicted
+        self._make_held = partial(HomeBytes, self._held, sessions.evicted)
         self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
@@ -129,7 +131,7 @@ class Registry:
 
     def expect(self, remote_id: str) -> Home:
         """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
-        home = self._homes[remote_id] = Home(remote_id, self._held, self._evicted)
+        home = self._homes[remote_id] = Home(remote_id, self._make_held)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:

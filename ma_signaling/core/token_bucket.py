@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
+from ma_signaling.core.peer import NEVER
 from ma_signaling.core.sliding_window import MINUTE
 
 REMEMBERED_DROPS = 100
@@ -33,7 +34,7 @@ class Budget:
         self._messages = allowance.burst
         self._bytes = allowance.byte_burst
         self._at = now
-        self._told_at = -inf
+        self._told_at = NEVER
         self._drops: deque[float] | None = None
         """When the latest came; None while there was none."""
 

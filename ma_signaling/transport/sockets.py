@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from fcntl import ioctl
+from functools import cached_property
 from sys import byteorder
 from termios import FIONREAD, TIOCOUTQ
 from typing import Any
@@ -50,11 +51,21 @@ cork = Cork()
 """The process's own: it has one reactor, in one thread."""
 
 
+class _Unread:
+    """What Twisted writes into each connection for its own log lines; nobody here reads it."""
+
+    def __get__(self, connection: DirectServer | None, owner: type[DirectServer]) -> str:
+        return "a connection"
+
+    def __set__(self, connection: DirectServer, value: object) -> None: ...
+
+
 class DirectServer(tcp.Server):
     """One accepted connection: it sends at once what fits, and counts what it receives."""
 
-    # Twisted writes the client's address into both, for its own log lines; nobody here reads them.
-    logstr = repstr = "a connection"
+    logstr: Any = _Unread()
+    repstr: Any = _Unread()
+    sessionno: Any = _Unread()
     _collected: list[bytes] | None = None
     is_read = True
     """Whether the reactor reads its socket: not while its protocol has paused it, nor once it is to be closed."""
@@ -69,7 +80,12 @@ class DirectServer(tcp.Server):
         self.producer = None
         self.streamingProducer = False
         super().__init__(*arguments)
-        del self.logstr, self.repstr
+        del self._tempDataBuffer
+
+    @cached_property
+    def _tempDataBuffer(self) -> list[bytes]:  # type: ignore[override]
+        """What Twisted has queued last: an empty list for each idle home would take as much as a message."""
+        return []
 
     def write(self, data: bytes) -> None:
         if self._collected is not None:
