@@ -25,18 +25,13 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.wamp.types import TransportDetails
 from autobahn.websocket.protocol import TrafficStats
-from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # installed without its C extension, which some machines have no wheel of
-    from websockets.utils import apply_mask
-
 from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
+from ma_signaling.transport.payloads import Unmasking, Utf8Validation, apply_mask, is_utf8
 from ma_signaling.transport.reading import MAX_STEPS, PacedReading
 from ma_signaling.transport.sockets import cork
 
@@ -74,7 +69,7 @@ _STAND_INS: dict[str, object] = {
     "is_closed": _Unheard(),
     "send_queue": (),  # for writes in pieces, which nobody asks for
     "trafficStats": TrafficStats(),  # counts that nobody reads
-    "utf8validator": cached_property(lambda _: Utf8Validator()),
+    "utf8validator": cached_property(lambda _: Utf8Validation()),
     "_transport_details": TransportDetails(),  # never said to be secure: nobody asks for a TLS channel ID
     "_valid_events": None,
     "_results": None,
@@ -88,7 +83,18 @@ class AutobahnPath(PacedReading):
     websocket_version = 13
     inside_message = False
     current_frame: Any = None
+    current_frame_masker: Any
+    utf8validator: Any
     connection: Connection | None
+
+    def _connectionMade(self) -> None:
+        super()._connectionMade()
+        self.utf8validator = Utf8Validation()
+
+    def onFrameBegin(self) -> None:
+        if self.current_frame.mask and self.current_frame.length:
+            self.current_frame_masker = Unmasking(self.current_frame.mask)
+        super().onFrameBegin()
 
     def onMessages(self, payloads: list[bytes]) -> int:
         """Take the first of several messages that were read together, or more; returns how many.
@@ -163,7 +169,7 @@ class FastPath(AutobahnPath):
             opcode, payload, end = found
             if end < size and not cork.is_in:
                 cork.put_in()
-            if opcode == TEXT and (payload.isascii() or _is_utf8(payload)):
+            if opcode == TEXT and (payload.isascii() or is_utf8(payload)):
                 if end < size:
                     end = self._take_messages(payload, data, end)
                 else:
@@ -187,7 +193,7 @@ class FastPath(AutobahnPath):
         most = min(self._steps_left, self.most_at_once)
         while len(ends) < most and (found := whole_frame(data, end, self.max_fast_bytes)):
             opcode, payload, end = found
-            if opcode != TEXT or not (payload.isascii() or _is_utf8(payload)):
+            if opcode != TEXT or not (payload.isascii() or is_utf8(payload)):
                 break
             payloads.append(payload)
             ends.append(end)
@@ -285,11 +291,3 @@ def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnP
         max_fast_bytes=min(size or 65535 for size in limits),
     )
     return type(protocol.__name__, (protocol, FastPath), attributes)
-
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import find_spec, module_from_spec
 from typing import Any
-from unittest import mock
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.logger import capturedLogs, formatEvent
@@ -62,24 +59,6 @@ class TakenTest(SynchronousTestCase):
         one.send(frame(TEXT, "\u20ac".encode()[:2], fin=False))
         other.send(frame(TEXT, "\u20ac".encode()[2:], fin=False))
         self.assertEqual((one.close_code(), other.close_code()), (None, 1007))
-
-
-class MaskTest(SynchronousTestCase):
-    """Frames are unmasked by a C function, or without it."""
-
-    def test_without_the_extension(self) -> None:
-        spec = find_spec(FastPath.__module__)
-        assert spec is not None
-        assert spec.loader is not None
-        without = module_from_spec(spec)
-        with mock.patch.dict(sys.modules, {"websockets.speedups": None}):
-            spec.loader.exec_module(without)
-        for module in (sys.modules[FastPath.__module__], without):
-            for size in (0, 1, 125, 126, 300):
-                text = bytes(number % 256 for number in range(size))
-                masked = frame(TEXT, text)
-                self.assertEqual(module.whole_frame(masked, 0, 1000), (TEXT, text, len(masked)))
-        self.assertEqual(without.apply_mask.__module__, "websockets.utils")
 
 
 class AutobahnTest(SynchronousTestCase):

@@ -1,0 +1,71 @@
+"""Payloads of frames: unmasked (RFC 6455 section 5.3), and text validated as UTF-8 (section 8.1), by code in C.
+
+Autobahn's own is in Python, or takes long to import. What comes in pieces is its to put together: the classes here have
+the methods that it calls.
+"""
+
+from __future__ import annotations
+
+from codecs import utf_8_decode
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # installed without its C extension, which some machines have no wheel of
+    from websockets.utils import apply_mask
+
+__all__ = ["Unmasking", "Utf8Validation", "apply_mask", "is_utf8"]
+
+
+def is_utf8(payload: bytes) -> bool:
+    """Return whether a whole payload is UTF-8; ``isascii`` knows most at a glance."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class Utf8Validation:
+    """Validates a message that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new message."""
+        self._begun = b""
+        """The first bytes of a character whose last ones have yet to come."""
+        self._octets = 0
+
+    def validate(self, piece: bytes) -> tuple[bool, bool, int, int]:
+        """Take the next piece.
+
+        Returns whether all is valid so far, whether it ends with a whole character, and up to where it is valid: in
+        this piece, and in the message.
+        """
+        data, before = self._begun + piece, self._octets - len(self._begun)
+        try:
+            _, valid = utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError as problem:
+            return False, False, max(0, problem.start - len(self._begun)), before + problem.start
+        self._begun = data[valid:]
+        self._octets = before + len(data)
+        return True, not self._begun, len(piece), self._octets
+
+
+class Unmasking:
+    """Unmasks a frame that comes in pieces."""
+
+    def __init__(self, mask: bytes) -> None:
+        self._mask = mask
+        self._octets = 0
+
+    def pointer(self) -> int:
+        """Return how many bytes have come."""
+        return self._octets
+
+    def process(self, piece: bytes) -> bytes:
+        """Return the next piece unmasked."""
+        at = self._octets % 4
+        self._octets += len(piece)
+        return apply_mask(piece, self._mask[at:] + self._mask[:at])
