@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +28,8 @@ _PORT_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number, a string, or
 
 def read_file(path: Path) -> Texts:
     """Return what a file holds, as texts like those of a command line. Raises ``SettingError``."""
+    import tomllib  # noqa: PLC0415 - most servers have no such file
+
     try:
         content = tomllib.loads(read_regular(path).decode())
     except OSError as problem:

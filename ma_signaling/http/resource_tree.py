@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
@@ -13,12 +14,13 @@ from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.health import Health, Ready
 from ma_signaling.http.metrics_page import MetricsPage
 from ma_signaling.http.resource import NotFound, client_of
-from ma_signaling.http.web_app import AppFile
-from ma_signaling.http.web_app_pages import WebApp
 from ma_signaling.http.websocket_entry import WebSocketEntry
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.transport.client_address import ClientAddresses
+
+if TYPE_CHECKING:
+    from ma_signaling.http.web_app import AppFile
 
 
 def make_root(
@@ -44,6 +46,8 @@ def make_root(
     root.putChild(b"sessions", web_pages.SessionPages(app))
     root.putChild(b"assets", static_files.folder(web_pages.read_assets()))
     if web_app is not None:
+        from ma_signaling.http.web_app_pages import WebApp  # noqa: PLC0415 - most servers don't serve it
+
         root.putChild(b"app", WebApp(web_app))
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))

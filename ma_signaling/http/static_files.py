@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import NamedTuple
 
 from ma_signaling.http.channel import HttpRequest
@@ -37,7 +36,7 @@ _TYPES = {
     ".svg": b"image/svg+xml",
 }
 
-PAGES = files("ma_signaling.http") / "pages"
+PAGES = Path(__file__).parent / "pages"
 
 
 class Variant(NamedTuple):
@@ -131,5 +130,5 @@ def make_file(name: str, body: bytes) -> StaticFile:
     return StaticFile(_TYPES[dot + suffix], body)
 
 
-def _read(file: Traversable) -> StaticFile:
+def _read(file: Path) -> StaticFile:
     return make_file(file.name, file.read_bytes())

@@ -24,9 +24,9 @@ from ma_signaling.transport.factory import SignalingFactory
 
 
 class CertificateSource:
-    """``certificates`` for TLS, None without; ``acme`` has them issued, None where they are the operator's files."""
+    """``certificates`` for TLS; ``acme`` has them issued, None where they are the operator's files."""
 
-    certificates: Certificates | None = None
+    certificates: Certificates
     acme: Acme | None = None
 
     def __init__(self, settings: Settings, state: StateDirectory | None, reactor: Reactor) -> None:
@@ -43,7 +43,7 @@ class CertificateSource:
                 find_challenge=self._challenges.context_for,
                 stands_in=self._has_none,
             )
-        elif settings.tls_cert:
+        else:
             self.certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
     def make_redirect(
@@ -68,7 +68,6 @@ class CertificateSource:
         )
 
     def _renewed(self, pem: bytes) -> None:
-        assert self.certificates is not None
         self.certificates.renewed(pem)
 
     def _has_none(self) -> bool:

@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
@@ -20,7 +25,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.monitoring.metric import Metric, gauge
 from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, parse_pair, read_pair, stamp_of
 from ma_signaling.runtime.tls_context import FindContext, make_context
-from ma_signaling.transport.secure_sockets import ReleasingTLS
+from ma_signaling.transport.secure_sockets import ReleasingTLS, secure
 from ma_signaling.transport.timers import Periodic
 
 POLL_SECONDS = 10.0
@@ -85,6 +90,10 @@ class Certificates(Periodic):
         wrapping = TLSMemoryBIOFactory(self, isClient=False, wrappedFactory=factory, clock=self._reactor)
         wrapping.protocol = ReleasingTLS
         return wrapping
+
+    def secure(self, port: IListeningPort, factory: TLSMemoryBIOFactory) -> None:
+        """Let connections of ``port``, which listens with what ``wrap`` has returned, speak TLS themselves."""
+        secure(port, factory, self)
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """The TLS state of a new connection; Twisted asks for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -27,13 +27,14 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.events import Report
-from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.runtime.inherited_port import InheritingReactor
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
 from ma_signaling.transport.proxy_protocol import ProxyFactory
-from ma_signaling.transport.secure_sockets import secure
 from ma_signaling.transport.sockets import prepare
 from ma_signaling.transport.timers import Deadlines
+
+if TYPE_CHECKING:
+    from ma_signaling.runtime.certificates import Certificates
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
@@ -110,7 +111,7 @@ class Ports(Service):
 
     def _open_for_tls(self, text: str, certificates: Certificates) -> None:
         factory = certificates.wrap(self._factory)
-        secure(self._open(text, factory, " for TLS"), factory, certificates)
+        certificates.secure(self._open(text, factory, " for TLS"), factory)
 
     def _open(
         self, text: str, factory: IProtocolFactory, purpose: str, *, is_shared: bool = True

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -14,10 +15,12 @@ from twisted.logger import Logger
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.proof import Asked, ProofSession, availability
-from ma_signaling.runtime.proof_process import ProofProcess, Reactor
 from ma_signaling.webrtc.destinations import Destinations
 from ma_signaling.webrtc.local_addresses import sources
 from ma_signaling.webrtc.means import Means, Turn, first_by_udp
+
+if TYPE_CHECKING:
+    from ma_signaling.runtime.proof_process import ProofProcess, Reactor
 
 _log = Logger(namespace="ma_signaling")
 
@@ -77,6 +80,8 @@ class ChildProver(Service):
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof."""
         if self._process is None or not self._process.takes_proofs:
+            from ma_signaling.runtime.proof_process import ProofProcess  # noqa: PLC0415 - many never need it
+
             self._process = ProofProcess(self._reactor, IDLE_SECONDS)
         return self._process.ask(remote_id, self._means(), asked)
 

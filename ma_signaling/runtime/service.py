@@ -9,36 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
-from ma_signaling.acme.process import Reactor as AcmeReactor
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.following import Followers
-from ma_signaling.admin.site import make_admin_site
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
-from ma_signaling.http import web_app
 from ma_signaling.http.channel import UNLIMITED, HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
-from ma_signaling.http.web_app import AppFile, WebAppError
 from ma_signaling.monitoring.error_count import ErrorCount
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics, state_of
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
-from ma_signaling.runtime.certificate_source import CertificateSource
+from ma_signaling.runtime import optional_parts
 from ma_signaling.runtime.listening import Ports
-from ma_signaling.runtime.listening import Reactor as ListeningReactor
 from ma_signaling.runtime.operator_files import OperatorFiles
-from ma_signaling.runtime.proof_process import Reactor as ProverReactor
 from ma_signaling.runtime.prover import ChildProver
 from ma_signaling.runtime.reload import LiveSettings, Reload
-from ma_signaling.runtime.reload import Reactor as ReloadReactor
 from ma_signaling.runtime.shutdown import Connections, one_by_one
-from ma_signaling.runtime.signals import Reactor as SignalsReactor
 from ma_signaling.runtime.signals import stop
 from ma_signaling.runtime.state_directory import StateDirectory, state_path
 from ma_signaling.runtime.systemd import Notifier, Status, make_watchdog
@@ -50,16 +41,19 @@ from ma_signaling.transport.sockets import peer_address
 from ma_signaling.transport.timers import Deadlines, Periodic
 
 if TYPE_CHECKING:
-    from ma_signaling.cluster.service import ClusterService
+    from ma_signaling.acme.process import Reactor as AcmeReactor
+    from ma_signaling.http.web_app import AppFile
+    from ma_signaling.runtime.listening import Reactor as ListeningReactor
+    from ma_signaling.runtime.proof_process import Reactor as ProverReactor
+    from ma_signaling.runtime.reload import Reactor as ReloadReactor
+    from ma_signaling.runtime.signals import Reactor as SignalsReactor
 
-_log = Logger(namespace="ma_signaling")
+    class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor, SignalsReactor):
+        """What is needed of a reactor: every one on Linux provides it."""
+
 
 PRUNE_SECONDS = 5.0
 """How often limits forget what no longer matters."""
-
-
-class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor, SignalsReactor):
-    """What is needed of a reactor: every one on Linux provides it."""
 
 
 def make_service(
@@ -74,7 +68,7 @@ def make_service(
     metrics, readiness = Metrics(), Readiness()
     followers = Followers()
     report = each_of(EventLog(settings.log_addresses, reactor), metrics, followers)
-    cluster = _cluster(settings, reactor)
+    cluster = optional_parts.cluster(settings, reactor)
     elsewhere = None if cluster is None else cluster.node.elsewhere
     prover = ChildProver(settings, lambda: hub.ice_servers, reactor)
     asks = prover if cluster is None else cluster.node.prover(prover)
@@ -83,30 +77,30 @@ def make_service(
         cluster.node.join(hub)
     files = OperatorFiles(settings, hub)
     files.load()
-    factory = make_factory(hub, settings, report, reactor, metrics, readiness, _web_app(settings))
+    factory = make_factory(
+        hub, settings, report, reactor, metrics, readiness, optional_parts.web_app(settings)
+    )
     where = state_path(settings)
     state = None if where is None else StateDirectory(where)
-    source = CertificateSource(settings, state, reactor)
-    certificates, acme = source.certificates, source.acme
+    source = optional_parts.certificate_source(settings, state, reactor)
+    certificates, acme = (None, None) if source is None else (source.certificates, source.acme)
     metrics_site = make_metrics_site(metrics, settings, report, factory.deadlines, reactor)
-    redirect = source.make_redirect(factory, report, reactor)
+    redirect = None if source is None else source.make_redirect(factory, report, reactor)
     lag = LoopLag(reactor, time.monotonic)
     bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
     bans.load()
-    admin = None
-    if settings.admin_socket:
-        admin = make_admin_site(
-            hub,
-            settings,
-            readiness,
-            lag,
-            followers,
-            bans,
-            lambda: stop(reactor),
-            report,
-            factory.deadlines,
-            reactor,
-        )
+    admin = optional_parts.admin_site(
+        hub,
+        settings,
+        readiness,
+        lag,
+        followers,
+        bans,
+        lambda: stop(reactor),
+        report,
+        factory.deadlines,
+        reactor,
+    )
     ports = Ports(
         settings, factory, certificates, metrics_site, redirect, admin, report, factory.deadlines, reactor
     )
@@ -161,26 +155,6 @@ def make_service(
         {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
         {"status": Status(notifier, reactor), "where-to-look": WhereToLook(settings, reactor)},
     )
-
-
-def _cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:
-    if not settings.nats_url:
-        return None
-    # Not everybody has what it needs.
-    from ma_signaling.cluster.service import ClusterService  # noqa: PLC0415
-
-    return ClusterService(settings, reactor)
-
-
-def _web_app(settings: Settings) -> Mapping[str, AppFile] | None:
-    """Return the web app's files, if they are to be served and can be; the server starts all the same."""
-    if not settings.web_app:
-        return None
-    try:
-        return web_app.load()
-    except WebAppError as problem:
-        _log.error("--web-app: the web app is not served: {problem}", problem=problem)
-        return None
 
 
 def make_factory(

@@ -17,6 +17,20 @@ forbidden = {"twisted", "autobahn", "txaio", "zope", "nats", "asyncio"}
 print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 """
 
+PLAIN_SERVER = """
+import sys
+from twisted.internet import reactor
+from ma_signaling.config.settings import Settings
+from ma_signaling.runtime.service import make_service
+make_service(Settings(), reactor)
+optional = {
+    "nats", "prometheus_client", "pycparser", "tomllib",
+    "ma_signaling.acme", "ma_signaling.admin.site", "ma_signaling.cluster", "ma_signaling.http.web_app",
+    "ma_signaling.runtime.certificates", "ma_signaling.runtime.check_config", "ma_signaling.webrtc.description",
+}
+print(sorted(optional & sys.modules.keys()))
+"""
+
 PATTERNS = r"""
 import pkgutil, re, sys
 from importlib import import_module
@@ -49,6 +63,10 @@ class PurityTest(SynchronousTestCase):
     def test_no_twisted(self) -> None:
         """The core, and what nodes of a cluster think, know nothing of sockets: plain objects suffice to test them."""
         assert self.printed(CODE) == "[]"
+
+    def test_a_plain_server_imports_nothing_optional(self) -> None:
+        """Each of these takes time at every start, and memory."""
+        assert self.printed(PLAIN_SERVER) == "[]"
 
     def test_no_possessive_quantifier_of_a_group(self) -> None:
         """Before Python 3.11.5, one that fails counts as found (python/cpython#106052)."""
