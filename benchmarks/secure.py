@@ -56,9 +56,7 @@ class Secure:
 
     def end(self) -> bytes:
         """What answers the server's end of TLS; it waits for that before it ends TCP."""
-        with suppress(SSL.Error):
-            self._tls.shutdown()
-        return self._to_server()
+        return calls.say_goodbye(self._tls, b"")
 
     def _to_server(self) -> bytes:
         return calls.take(self._tls)

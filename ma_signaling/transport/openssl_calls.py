@@ -8,6 +8,7 @@ for all. They use names that are private to pyOpenSSL: where it has them no more
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
@@ -61,10 +62,15 @@ class PublicCalls:
 
         Raises ``SSL.Error`` where nothing can be said any more.
         """
-        at = 0
-        # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
-        while at < len(data):
-            at += tls.send(data[at : at + RECORD_BYTES])
+        self._write(tls, data)
+        return self.take(tls)
+
+    def say_goodbye(self, tls: SSL.Connection, last: bytes) -> bytes:
+        """Return the records for ``last`` and for ``close_notify``, none for what can't be said any more."""
+        # TLS may have come to an end before.
+        with suppress(SSL.Error):
+            self._write(tls, last)
+            tls.shutdown()
         return self.take(tls)
 
     def take(self, tls: SSL.Connection) -> bytes:
@@ -77,10 +83,20 @@ class PublicCalls:
             return b"".join(taken)
 
     def release_buffers(self, tls: SSL.Connection) -> None:
-        """Let go of the memory through which bytes have passed, unless some are still in it; pyOpenSSL can't.
+        """Let go of the memory through which bytes pass, unless some are still in it; pyOpenSSL can't.
 
-        OpenSSL keeps as much as the most bytes took that were there at once, for as long as the connection lasts.
+        OpenSSL keeps as much as the most bytes took that were there at once, for as long as the connection lasts. From
+        now on, only these calls may be used for the connection.
         """
+
+    def renew_buffers(self, tls: SSL.Connection) -> None:
+        """Do the same for a connection that others use as well."""
+
+    def _write(self, tls: SSL.Connection, data: bytes) -> None:
+        at = 0
+        # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
+        while at < len(data):
+            at += tls.send(data[at : at + RECORD_BYTES])
 
 
 class DirectCalls(PublicCalls):
@@ -97,8 +113,8 @@ class DirectCalls(PublicCalls):
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
         self._ssl_write, self._bio_read = lib.SSL_write, lib.BIO_read
         self._unread, self._where = lib.BIO_get_mem_data, ffi.new("char *[1]")
-        self._bio_new, self._bio_free, self._in_memory = lib.BIO_new, lib.BIO_free, lib.BIO_s_mem
-        self._ssl_set_bio = lib.SSL_set_bio
+        self._bio_new, self._in_memory = lib.BIO_new, lib.BIO_s_mem
+        self._ssl_set_bio, self._null = lib.SSL_set_bio, ffi.NULL
         self._clear_errors = lib.ERR_clear_error
         # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
         self._must_clear = SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4
@@ -112,7 +128,7 @@ class DirectCalls(PublicCalls):
         _ = probe._ssl, probe._raise_ssl_error
 
     def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, End | None]:
-        unread = tls._into_ssl
+        unread = tls._into_ssl or self._give_buffers(tls)
         # In memory, writing fails only where there is no memory, which pyOpenSSL says.
         if received and self._bio_write(unread, received, len(received)) <= 0:
             tls.bio_write(received)
@@ -129,21 +145,15 @@ class DirectCalls(PublicCalls):
                 return decrypted, None
 
     def encrypt(self, tls: Any, data: bytes) -> bytes:
-        at = 0
-        while at < len(data):
-            record = data[at : at + RECORD_BYTES]
-            if self._must_clear:
-                self._clear_errors()
-            count = self._ssl_write(tls._ssl, record, len(record))
-            if count <= 0:
-                tls._raise_ssl_error(tls._ssl, count)
-            at += count
+        self._write(tls, data)
         records = self.take(tls)
-        if at > LARGE_BYTES:
+        if len(data) > LARGE_BYTES:
             self.release_buffers(tls)
         return records
 
     def take(self, tls: Any) -> bytes:
+        if tls._from_ssl is None:
+            return b""
         # In memory, reading fails only where there is nothing.
         count = self._bio_read(tls._from_ssl, self._buffer, BUFFER_BYTES)
         if count <= 0:
@@ -157,16 +167,40 @@ class DirectCalls(PublicCalls):
         return b"".join(pieces)
 
     def release_buffers(self, tls: Any) -> None:
-        if self._unread(tls._into_ssl, self._where) or self._unread(tls._from_ssl, self._where):
+        if tls._into_ssl is None or any(
+            self._unread(bio, self._where) for bio in (tls._into_ssl, tls._from_ssl)
+        ):
             return
+        # OpenSSL frees those that it had.
+        self._ssl_set_bio(tls._ssl, self._null, self._null)
+        tls._into_ssl = tls._from_ssl = None
+
+    def renew_buffers(self, tls: Any) -> None:
+        self.release_buffers(tls)
+        if tls._into_ssl is None:
+            self._give_buffers(tls)
+
+    def _write(self, tls: Any, data: bytes) -> None:
+        if tls._from_ssl is None:
+            self._give_buffers(tls)
+        at = 0
+        while at < len(data):
+            record = data[at : at + RECORD_BYTES]
+            if self._must_clear:
+                self._clear_errors()
+            count = self._ssl_write(tls._ssl, record, len(record))
+            if count <= 0:
+                tls._raise_ssl_error(tls._ssl, count)
+            at += count
+
+    def _give_buffers(self, tls: Any) -> Any:
+        """Give a connection its buffers (back); returns that for what is received."""
         into, out = self._bio_new(self._in_memory()), self._bio_new(self._in_memory())
-        if into and out:
-            # OpenSSL frees those that it had.
-            self._ssl_set_bio(tls._ssl, into, out)
-            tls._into_ssl, tls._from_ssl = into, out
-        else:
-            self._bio_free(into)
-            self._bio_free(out)
+        if not into or not out:
+            raise MemoryError
+        self._ssl_set_bio(tls._ssl, into, out)
+        tls._into_ssl, tls._from_ssl = into, out
+        return into
 
     def _end(self, tls: Any, count: int) -> End | None:
         """Return why reading has returned ``count``; None: there is no whole record yet."""

@@ -12,7 +12,6 @@ reading could wait for writing and the other way round; here it waits for nothin
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -68,7 +67,7 @@ class SecureServer(DirectServer):
     def loseConnection(self) -> None:
         if self._unshaken is None:
             if self.connected and not self.disconnecting:
-                self._say_goodbye(self.take_collected())
+                super()._send(calls.say_goodbye(self._tls, self.take_collected()))
             super().loseConnection()
             return
         self.send_collected()
@@ -93,7 +92,7 @@ class SecureServer(DirectServer):
             # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
             if records := calls.take(self._tls):
                 super()._send(records)
-        if unshaken is not None or len(data) not in USUAL_READ:
+        if self._unshaken is None and (unshaken is not None or len(data) not in USUAL_READ):
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:
@@ -115,15 +114,6 @@ class SecureServer(DirectServer):
         if unshaken.is_closing:
             self.loseConnection()
         return calls.decrypt(self._tls, b"")
-
-    def _say_goodbye(self, last: bytes) -> None:
-        """Send what is to be said last, and that nothing follows, by one write."""
-        records = b""
-        # TLS may have come to an end before.
-        with suppress(SSL.Error):
-            records = calls.encrypt(self._tls, last)
-            self._tls.shutdown()
-        super()._send(records + calls.take(self._tls))
 
     def _send(self, data: bytes) -> None:
         if self._unshaken is not None:
@@ -155,7 +145,7 @@ class ReleasingTLS(BufferingTLSTransport):
     def _release(self) -> None:
         # Twisted lets go of the TLS connection when the other one is lost.
         if self.connected:
-            calls.release_buffers(self._tlsConnection)
+            calls.renew_buffers(self._tlsConnection)
 
 
 class SecureUnixServer(SecureServer, DirectUnixServer):

@@ -102,6 +102,32 @@ class CallsTest(SecureTestCase):
             pair.client.bio_write(calls.encrypt(pair.server, b"z"))
             assert pair.client.recv(RECORD_BYTES) == b"z"
 
+    def test_released(self) -> None:
+        """Whatever is done next."""
+        for calls, pair in self.pairs():
+            calls.release_buffers(pair.server)
+            assert calls.take(pair.server) == b""
+            assert calls.decrypt(pair.server, b"") == (b"", None)
+            calls.release_buffers(pair.server)
+            calls.release_buffers(pair.server)
+            assert calls.decrypt(pair.server, pair.said(b"x")) == (b"x", None)
+            calls.release_buffers(pair.server)
+            pair.client.bio_write(calls.encrypt(pair.server, b"y"))
+            assert pair.client.recv(RECORD_BYTES) == b"y"
+            calls.release_buffers(pair.server)
+            calls.renew_buffers(pair.server)
+            pair.client.bio_write(pair.server_says(b"z"))
+            assert pair.client.recv(RECORD_BYTES) == b"z"
+
+    def test_goodbye(self) -> None:
+        """With what is said last, whatever has been released; and nothing where nothing can be said."""
+        for last in (b"", b"last", b"last" * 10_000):
+            for calls, pair in self.pairs():
+                calls.release_buffers(pair.server)
+                pair.client.bio_write(calls.say_goodbye(pair.server, last))
+                assert calls.decrypt(pair.client, b"") == (last, End.GOODBYE)
+                assert calls.say_goodbye(pair.server, b"too late") == b""
+
     def test_nothing_there(self) -> None:
         for calls, pair in self.pairs():
             assert calls.decrypt(pair.server, b"") == (b"", None)

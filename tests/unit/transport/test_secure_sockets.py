@@ -161,7 +161,7 @@ class MemoryTest(SecureTestCase):
         """The bytes of C's heap that each of them takes, beyond what the others take."""
         for peer in peers:
             # What the clients have kept isn't the server's.
-            calls.release_buffers(peer.tls)
+            calls.renew_buffers(peer.tls)
             peer.heard.pieces.clear()
             peer.received = b""
         return heap_bytes() / self.PEERS
@@ -271,7 +271,7 @@ class MemoryTest(SecureTestCase):
                     server.transport.clear()
                 with contextlib.suppress(SSL.WantReadError):
                     client.recv(1)
-                calls.release_buffers(client)
+                calls.renew_buffers(client)
                 assert b"".join(server.wrappedProtocol.pieces) == read
                 server.wrappedProtocol.pieces.clear()
             taken.append(heap_bytes() / self.PEERS)
