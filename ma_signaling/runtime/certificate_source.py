@@ -21,6 +21,8 @@ from ma_signaling.http.redirect_site import RedirectSite, Root
 from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.runtime.state_directory import StateDirectory
 from ma_signaling.transport.factory import SignalingFactory
+from ma_signaling.transport.openssl_calls import RELEASE_SECONDS, calls
+from ma_signaling.transport.timers import Periodic
 
 
 class CertificateSource:
@@ -31,6 +33,7 @@ class CertificateSource:
 
     def __init__(self, settings: Settings, state: StateDirectory | None, reactor: Reactor) -> None:
         self._settings = settings
+        self.buffers = Periodic("TLS buffers", RELEASE_SECONDS, calls.release_all, reactor)
         self._challenges = Challenges()
         if settings.acme_domain:
             check_acme(settings)

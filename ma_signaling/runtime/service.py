@@ -144,6 +144,7 @@ def make_service(
             "state": state,
             "acme": acme,
             "certificates": certificates,
+            "tls-buffers": None if source is None else source.buffers,
             "cluster": cluster,
         },
         # A load balancer may ask /ready until then.

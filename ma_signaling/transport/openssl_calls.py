@@ -23,6 +23,9 @@ BUFFER_BYTES = 1 << 16
 LARGE_BYTES = 1 << 12
 """Buffers through which more has passed at once are released right after."""
 
+RELEASE_SECONDS = 0.25
+"""How long any others are kept. A session's next message mostly comes before, a home's doesn't."""
+
 OPENSSL_4 = 0x40000000
 
 _log = Logger(namespace="ma_signaling")
@@ -92,6 +95,15 @@ class PublicCalls:
     def renew_buffers(self, tls: SSL.Connection) -> None:
         """Do the same for a connection that others use as well."""
 
+    def release_all(self) -> None:
+        """Release the buffers of all connections; call it every ``RELEASE_SECONDS``.
+
+        One that is busy gets new ones, for a tenth of what a message costs.
+        """
+
+    def forget(self, tls: SSL.Connection) -> None:
+        """Know a connection no longer that has ended."""
+
     def _write(self, tls: SSL.Connection, data: bytes) -> None:
         at = 0
         # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
@@ -120,6 +132,8 @@ class DirectCalls(PublicCalls):
         self._must_clear = SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4
         self._ssl_get_error = lib.SSL_get_error
         self._want_read, self._zero_return = lib.SSL_ERROR_WANT_READ, lib.SSL_ERROR_ZERO_RETURN
+        self._with_buffers: dict[SSL.Connection, None] = {}
+        """Connections that were given buffers, and have not released them."""
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
         self._bytes = ffi.buffer(self._buffer)
         probe: Any = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD))
@@ -174,11 +188,21 @@ class DirectCalls(PublicCalls):
         # OpenSSL frees those that it had.
         self._ssl_set_bio(tls._ssl, self._null, self._null)
         tls._into_ssl = tls._from_ssl = None
+        self.forget(tls)
 
     def renew_buffers(self, tls: Any) -> None:
         self.release_buffers(tls)
         if tls._into_ssl is None:
             self._give_buffers(tls)
+        # They are not to be taken away.
+        self.forget(tls)
+
+    def release_all(self) -> None:
+        for tls in list(self._with_buffers):
+            self.release_buffers(tls)
+
+    def forget(self, tls: SSL.Connection) -> None:
+        self._with_buffers.pop(tls, None)
 
     def _write(self, tls: Any, data: bytes) -> None:
         if tls._from_ssl is None:
@@ -200,6 +224,7 @@ class DirectCalls(PublicCalls):
             raise MemoryError
         self._ssl_set_bio(tls._ssl, into, out)
         tls._into_ssl, tls._from_ssl = into, out
+        self._with_buffers[tls] = None
         return into
 
     def _end(self, tls: Any, count: int) -> End | None:

@@ -19,13 +19,14 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, ISSLTransport
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 USUAL_READ = range(100, LARGE_BYTES + 1)
-"""The sizes of reads after which buffers stay as they are.
+"""The sizes of reads after which buffers stay as they are, where Twisted's TLS has them.
 
 A smaller one is most likely the answer to a ping, so that this is the time to release what was used before it. A
 candidate takes twice as many bytes. Where it is something else, the buffers are made anew.
@@ -56,6 +57,10 @@ class SecureServer(DirectServer):
         self._tls.set_accept_state()
         self._unshaken = Unshaken()
         super().__init__(*arguments)
+
+    def connectionLost(self, reason: Failure) -> None:
+        calls.forget(self._tls)
+        super().connectionLost(reason)
 
     def getPeerCertificate(self) -> Any:
         """Return None: no client is asked for a certificate."""
@@ -92,7 +97,7 @@ class SecureServer(DirectServer):
             # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
             if records := calls.take(self._tls):
                 super()._send(records)
-        if self._unshaken is None and (unshaken is not None or len(data) not in USUAL_READ):
+        if self._unshaken is None and (unshaken is not None or len(data) > LARGE_BYTES):
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:

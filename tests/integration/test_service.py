@@ -19,6 +19,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import Certificate, optionsForClientTLS
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from ma_signaling.config.declaration import CannotStart
@@ -26,6 +27,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.monitoring.readiness import MAX_LAG_SECONDS
 from ma_signaling.runtime.listening import BACKLOG
 from ma_signaling.runtime.service import make_service
+from ma_signaling.transport import openssl_calls
 from tests.support.certificates import Authority, make_certificate
 
 WITHIN = 10.0
@@ -204,6 +206,29 @@ async def test_renewed_certificate(running: Running) -> None:
     assert (await client.next())["type"] == "connected"
     client.say(type="offer", data="x" * 60_000)
     assert len((await home.next())["data"]) == 60_000
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("running", ["tls"], indirect=True)
+async def test_idle_connections_release_their_buffers(running: Running) -> None:
+    """Within a moment, and get new ones for what comes then."""
+    calls: Any = openssl_calls.calls
+    clock: Any = reactor
+    home = await running.connect()
+    for _ in range(2):
+        home.say(type="register-server", remoteId="HOME")
+        assert await home.next() == {"type": "registered", "remoteId": "HOME"}
+        assert calls._with_buffers
+        idle = Deferred[None]().addTimeout(WITHIN, clock)
+        looking = LoopingCall(_fire_once_empty, calls._with_buffers, idle)
+        looking.start(0.01)
+        await idle
+        looking.stop()
+
+
+def _fire_once_empty(table: dict[Any, Any], empty: Deferred[None]) -> None:
+    if not table and not empty.called:
+        empty.callback(None)
 
 
 @pytest_twisted.ensureDeferred

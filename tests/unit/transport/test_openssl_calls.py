@@ -60,6 +60,10 @@ class CallsTest(SecureTestCase):
 
         return [(calls, Pair(context)) for calls in (PublicCalls(), DirectCalls())]
 
+    def direct(self, count: int) -> tuple[DirectCalls, list[Pair]]:
+        """Return direct calls, and so many pairs for them."""
+        return DirectCalls(), [self.pairs()[1][1] for _ in range(count)]
+
     def test_used(self) -> None:
         """This pyOpenSSL has them."""
         assert isinstance(openssl_calls.calls, DirectCalls)
@@ -118,6 +122,24 @@ class CallsTest(SecureTestCase):
             calls.renew_buffers(pair.server)
             pair.client.bio_write(pair.server_says(b"z"))
             assert pair.client.recv(RECORD_BYTES) == b"z"
+
+    def test_all_released(self) -> None:
+        """But for what is on its way, and for what others use."""
+        calls, (busy, idle, renewed, gone) = self.direct(4)
+        for pair in (busy, idle, renewed, gone):
+            calls.release_buffers(pair.server)
+            assert calls.decrypt(pair.server, pair.said(b"x")) == (b"x", None)
+        busy.server.send(b"y")
+        calls.renew_buffers(renewed.server)
+        calls.forget(gone.server)
+        calls.release_all()
+        assert list(calls._with_buffers) == [busy.server]
+        busy.client.bio_write(calls.take(busy.server))
+        assert busy.client.recv(RECORD_BYTES) == b"y"
+        renewed.client.bio_write(renewed.server_says(b"z"))
+        assert renewed.client.recv(RECORD_BYTES) == b"z"
+        calls.release_all()
+        assert not calls._with_buffers
 
     def test_goodbye(self) -> None:
         """With what is said last, whatever has been released; and nothing where nothing can be said."""

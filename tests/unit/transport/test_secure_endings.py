@@ -177,10 +177,10 @@ class LeftBehindTest(SecureTestCase):
             last += peer.flight()
         peer.deliver(last)
         peer.server.connectionLost(Failure(peer.outcome))
-        server = weakref.ref(peer.server)
+        server, tls = weakref.ref(peer.server), weakref.ref(peer.server._tls)
         peer.server = peer.heard.transport = None
         peer.heard = Heard()
-        return server()
+        return server() or tls()
 
     def test_whatever_ends_it(self) -> None:
         damaged = b"\x17\x03\x03\x00\x30" + b"x" * 48
