@@ -17,16 +17,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from twisted.logger import Logger
 
 from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
 from ma_signaling.cluster.nats_options import nats_options
-from ma_signaling.cluster.nats_ways import EachMessage, cancel
+from ma_signaling.cluster.nats_ways import NodeClient, cancel
 from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
@@ -48,7 +45,7 @@ HEAD_BYTES = 2048
 FLUSH_SECONDS = 2.0
 """How long sending what waits may take in the end."""
 
-_NOBODY = "503"
+_NOBODY = b"NATS/1.0 503"
 """The status of NATS's answer to a message with a reply subject that nobody has subscribed to."""
 
 _log = Logger(namespace="ma_signaling")
@@ -70,7 +67,7 @@ class NatsBus:
         self.messages_in = self.messages_out = self.lost = 0
         self._settings = settings
         self._options = nats_options(settings)
-        self._client: Client | None = None
+        self._client: NodeClient | None = None
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
         self._wanted: set[str] = set()
@@ -125,7 +122,7 @@ class NatsBus:
     async def _run(self) -> None:
         while True:
             closed = asyncio.Event()
-            client = Client()
+            client = NodeClient(self._take)
             try:
                 await self._connect(client, closed)
                 await self._serve(client, closed)
@@ -137,7 +134,7 @@ class NatsBus:
                 self._drop(client)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+    async def _connect(self, client: NodeClient, closed: asyncio.Event) -> None:
         async def on_close() -> None:
             closed.set()
 
@@ -159,12 +156,10 @@ class NatsBus:
             **self._options,
         )
 
-    async def _serve(self, client: Client, closed: asyncio.Event) -> None:
+    async def _serve(self, client: NodeClient, closed: asyncio.Event) -> None:
         """Use a connection until it is lost."""
-        subscriptions: dict[str, Subscription] = {}
         self._client, self._problem = client, ""
         self._changed = set(self._wanted)
-        deliver = EachMessage(lambda message: self._take(client, message))
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
         self._is_too_small = False
@@ -174,8 +169,7 @@ class NatsBus:
         _safely(self.listener.up)
         self._has_work.set()
         working: list[asyncio.Task[Any]] = [
-            asyncio.ensure_future(each)
-            for each in (closed.wait(), self._watch(client), self._send(client, deliver, subscriptions))
+            asyncio.ensure_future(each) for each in (closed.wait(), self._watch(client), self._send(client))
         ]
         try:
             done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
@@ -184,24 +178,24 @@ class NatsBus:
         finally:
             await cancel(*working)
 
-    async def _watch(self, client: Client) -> None:
+    async def _watch(self, client: NodeClient) -> None:
         """Raise when the server doesn't answer any more, however much is still to be written to it."""
         while True:
             await asyncio.sleep(PING_SECONDS)
             await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
 
-    async def _send(
-        self, client: Client, deliver: EachMessage, subscriptions: dict[str, Subscription]
-    ) -> None:
+    async def _send(self, client: NodeClient) -> None:
+        subscriptions: dict[str, int] = {}
         while True:
             await self._has_work.wait()
             self._has_work.clear()
+            has_changed = bool(self._changed)
             while self._changed:
                 subject = self._changed.pop()
                 if subject in self._wanted and subject not in subscriptions:
-                    subscriptions[subject] = await client.subscribe(subject, future=deliver)
+                    subscriptions[subject] = await client.listen(subject)
                 elif subject not in self._wanted and subject in subscriptions:
-                    await subscriptions.pop(subject).unsubscribe()
+                    await client.ignore(subscriptions.pop(subject))
             while self._waiting and not self._changed:
                 message = self._waiting[0]
                 try:
@@ -209,13 +203,15 @@ class NatsBus:
                 except MaxPayloadError:
                     self.lost += 1
                     self._warn_too_small(client)
+            if has_changed:
+                await client.send_on()
             if self._changed:
                 self._has_work.set()
             elif self._is_ending:
                 await client.flush(SILENCE_SECONDS)
                 self._all_sent.set()
 
-    def _next(self, client: Client) -> bytes:
+    def _next(self, client: NodeClient) -> bytes:
         """Take the first message that waits, and with it those behind it for the same subject."""
         # The sizes of the messages in a batch take less than these.
         max_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
@@ -230,7 +226,7 @@ class NatsBus:
         self._waiting_bytes -= sum(map(len, payloads))
         return payloads[0] if len(payloads) == 1 else pack_batch(payloads)
 
-    def _drop(self, client: Client) -> None:
+    def _drop(self, client: NodeClient) -> None:
         """Abandon a connection; what it hasn't written by now is lost."""
         writer: Any = getattr(getattr(client, "_transport", None), "_io_writer", None)
         if writer is not None:
@@ -247,7 +243,7 @@ class NatsBus:
                 )
                 _safely(self.listener.down)
 
-    def _warn_too_small(self, client: Client) -> None:
+    def _warn_too_small(self, client: NodeClient) -> None:
         if not self._is_too_small:
             self._is_too_small = True
             _log.warn(
@@ -263,15 +259,14 @@ class NatsBus:
             self._problem = problem
             _log.warn("NATS cannot be reached: {problem}", problem=problem)
 
-    def _take(self, client: Client, message: Msg) -> None:
+    def _take(self, client: NodeClient, subject: bytes, payload: bytes, headers: bytes | None) -> None:
         if client is not self._client:
             return
         self.messages_in += 1
-        headers = message.headers
-        if headers is not None and headers.get("Status") == _NOBODY:
-            _safely(partial(self.listener.no_subscribers, message.subject))
+        if headers is not None and headers.startswith(_NOBODY):
+            _safely(partial(self.listener.no_subscribers, subject.decode()))
         else:
-            _safely(partial(self._deliver, message.data))
+            _safely(partial(self._deliver, payload))
 
     def _deliver(self, data: bytes) -> None:
         for payload in unpack_batch(data):

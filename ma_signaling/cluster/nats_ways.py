@@ -1,4 +1,4 @@
-"""Ways around what nats-py does: messages past its queues, and an end for tasks that it keeps alive."""
+"""Ways around what nats-py does: its subscriptions, and tasks that it keeps alive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from nats.aio.msg import Msg
+from nats.aio.client import Client
+from nats.protocol.command import sub_cmd, unsub_cmd
+
+from ma_signaling.config.declaration import CannotStart
+
+for _name in ("_process_msg", "_send_command", "_flush_pending"):
+    if not hasattr(Client, _name):
+        raise CannotStart(f"--nats-url: this version of nats-py is unknown here, it has no {_name}")
+
+Take = Callable[["NodeClient", bytes, bytes, bytes | None], None]
+"""Takes what has come to a client: a message's subject, its payload, and its headers as NATS writes them."""
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
@@ -17,16 +27,34 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
         await asyncio.wait(pending, timeout=0.1)
 
 
-class EachMessage(asyncio.Future[Msg]):
-    """Takes every message of a subscription.
+class NodeClient(Client):
+    """Hands over every message at once, whatever it was subscribed to.
 
-    nats-py sets a subscription's future for one message; this future is never done. Otherwise each home would cost a
-    task and a queue.
+    A node has a subscription for each home. To nats-py, each of them is a queue, some 4 KiB and half of the cost of a
+    home that arrives.
     """
 
-    def __init__(self, take: Callable[[Msg], None]) -> None:
+    def __init__(self, take: Take) -> None:
+        """``take`` gets every message, in the order in which the server sent them."""
         super().__init__()
-        self._take = take
+        self._hand_over = take
+        self._last = 0
 
-    def set_result(self, message: Msg) -> None:
-        self._take(message)
+    async def listen(self, subject: str) -> int:
+        """Subscribe to a subject; returns the number of the subscription. It is sent with what is published next."""
+        self._last += 1
+        await self._send_command(sub_cmd(subject, "", self._last))
+        return self._last
+
+    async def ignore(self, subscription: int) -> None:
+        """End a subscription."""
+        await self._send_command(unsub_cmd(subscription, 0))
+
+    async def send_on(self) -> None:
+        """Send what waits, also if nothing is published."""
+        await self._flush_pending()
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        self._hand_over(self, subject, data, headers)

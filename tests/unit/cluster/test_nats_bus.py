@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.util import find_spec, module_from_spec
 from typing import Any
+from unittest import mock
 
-from nats.aio.msg import Msg
+from nats.aio.client import Client
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.cluster import nats_ways
 from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
 from ma_signaling.cluster.nats_bus import NatsBus
 from ma_signaling.cluster.nats_options import Credentials
+from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from tests.support.nats_identity import operator_mode
 
@@ -70,6 +74,19 @@ class _Listener:
     def down(self) -> None: ...
 
 
+class UnknownVersionTest(SynchronousTestCase):
+    """What nodes use of nats-py within must be there."""
+
+    def test_not_there(self) -> None:
+        spec = find_spec(nats_ways.__name__)
+        assert spec is not None
+        assert spec.loader is not None
+        for name in ("_process_msg", "_send_command", "_flush_pending"):
+            without = type("Client", (), {each: None for each in dir(Client) if each != name})
+            with mock.patch("nats.aio.client.Client", without), self.assertRaisesRegex(CannotStart, name):
+                spec.loader.exec_module(module_from_spec(spec))
+
+
 class NonsenseTest(SynchronousTestCase):
     """Nothing that a node says makes another one stop reading."""
 
@@ -86,7 +103,7 @@ class NonsenseTest(SynchronousTestCase):
                 b'{"op":"batch","sizes":"x"}\nabc',
                 b"{}",
             ):
-                bus._take(client, Msg(client, subject="s", data=data))
+                bus._take(client, b"s", data, None)
             return listener.heard
 
         assert asyncio.run(scenario())[-1] == b"{}"
