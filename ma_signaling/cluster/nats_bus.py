@@ -71,7 +71,7 @@ class NatsBus:
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
         self._wanted: set[str] = set()
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}
         """Subjects to subscribe to, or to unsubscribe from."""
         self._has_work, self._is_ending, self._all_sent = asyncio.Event(), False, asyncio.Event()
         self._problem = ""
@@ -94,13 +94,13 @@ class NatsBus:
     def subscribe(self, subject: str) -> None:
         """As ``bus.Bus`` has it; the server gets it before what is published afterwards."""
         self._wanted.add(subject)
-        self._changed.add(subject)
+        self._changed[subject] = None
         self._has_work.set()
 
     def unsubscribe(self, subject: str) -> None:
         """As ``bus.Bus`` has it."""
         self._wanted.discard(subject)
-        self._changed.add(subject)
+        self._changed[subject] = None
         self._has_work.set()
 
     # On the loop
@@ -159,7 +159,7 @@ class NatsBus:
     async def _serve(self, client: NodeClient, closed: asyncio.Event) -> None:
         """Use a connection until it is lost."""
         self._client, self._problem = client, ""
-        self._changed = set(self._wanted)
+        self._changed = dict.fromkeys(self._wanted)
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
         self._is_too_small = False
@@ -191,7 +191,8 @@ class NatsBus:
             self._has_work.clear()
             has_changed = bool(self._changed)
             while self._changed:
-                subject = self._changed.pop()
+                # The latest first: from a set that was large once, to take any takes time.
+                subject, _ = self._changed.popitem()
                 if subject in self._wanted and subject not in subscriptions:
                     subscriptions[subject] = await client.listen(subject)
                 elif subject not in self._wanted and subject in subscriptions:
