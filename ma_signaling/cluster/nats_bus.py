@@ -176,6 +176,8 @@ class NatsBus:
             for task in done:
                 task.result()
         finally:
+            # First, for a client that waits for a server that stands still swallows each cancellation.
+            self._drop(client)
             await cancel(*working)
 
     async def _watch(self, client: NodeClient) -> None:
@@ -186,18 +188,17 @@ class NatsBus:
 
     async def _send(self, client: NodeClient) -> None:
         subscriptions: dict[str, int] = {}
-        while True:
+        while client is self._client:
             await self._has_work.wait()
             self._has_work.clear()
             has_changed = bool(self._changed)
-            while self._changed:
-                # The latest first: from a set that was large once, to take any takes time.
+            while self._changed and client is self._client:
                 subject, _ = self._changed.popitem()
                 if subject in self._wanted and subject not in subscriptions:
                     subscriptions[subject] = await client.listen(subject)
                 elif subject not in self._wanted and subject in subscriptions:
                     await client.ignore(subscriptions.pop(subject))
-            while self._waiting and not self._changed:
+            while self._waiting and not self._changed and client is self._client:
                 message = self._waiting[0]
                 try:
                     await client.publish(message.subject, self._next(client), message.reply)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from nats.aio.client import Client
@@ -11,9 +12,17 @@ from nats.protocol.command import sub_cmd, unsub_cmd
 
 from ma_signaling.config.declaration import CannotStart
 
-for _name in ("_process_msg", "_send_command", "_flush_pending"):
-    if not hasattr(Client, _name):
-        raise CannotStart(f"--nats-url: this version of nats-py is unknown here, it has no {_name}")
+_KNOWN = {
+    "_process_msg": ["self", "sid", "subject", "reply", "data", "headers"],
+    "_send_command": ["self", "cmd", "priority"],
+    "_flush_pending": ["self", "force_flush"],
+}
+"""What is used of nats-py within, with its parameters."""
+
+for _name, _parameters in _KNOWN.items():
+    _method = getattr(Client, _name, None)
+    if _method is None or list(signature(_method).parameters) != _parameters:
+        raise CannotStart(f"--nats-url: this version of nats-py is unknown here ({_name} is another one)")
 
 Take = Callable[["NodeClient", bytes, bytes, bytes | None], None]
 """Takes what has come to a client: a message's subject, its payload, and its headers as NATS writes them."""

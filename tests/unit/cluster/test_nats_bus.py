@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 from unittest import mock
@@ -75,16 +76,60 @@ class _Listener:
 
 
 class UnknownVersionTest(SynchronousTestCase):
-    """What nodes use of nats-py within must be there."""
+    """What nodes use of nats-py within must be there, as it is known."""
 
-    def test_not_there(self) -> None:
+    def test_another_one(self) -> None:
         spec = find_spec(nats_ways.__name__)
         assert spec is not None
         assert spec.loader is not None
-        for name in ("_process_msg", "_send_command", "_flush_pending"):
-            without = type("Client", (), {each: None for each in dir(Client) if each != name})
-            with mock.patch("nats.aio.client.Client", without), self.assertRaisesRegex(CannotStart, name):
-                spec.loader.exec_module(module_from_spec(spec))
+        for name in nats_ways._KNOWN:
+            known: dict[str, Any] = {each: vars(Client)[each] for each in nats_ways._KNOWN}
+            for changed in (lambda self: None, None):
+                other = type("Client", (), {**known, name: changed})
+                with mock.patch("nats.aio.client.Client", other), self.assertRaisesRegex(CannotStart, name):
+                    spec.loader.exec_module(module_from_spec(spec))
+
+
+class StuckClient:
+    """A client of a server that stands still, with more to write than may wait: as nats-py's, it can't be cancelled."""
+
+    connected_url = None
+    max_payload = 1 << 20
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def listen(self, subject: str) -> int:
+        self.asked += 1
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        return self.asked
+
+    async def flush(self, seconds: float) -> None:
+        raise TimeoutError
+
+    async def send_on(self) -> None: ...
+
+
+class StandstillTest(SynchronousTestCase):
+    """A connection that fails is given up at once, however much is still to be said by it."""
+
+    def test_given_up(self) -> None:
+        async def scenario() -> int:
+            bus = NatsBus(Settings())
+            bus.listener = _Listener()
+            client: Any = StuckClient()
+            closed = asyncio.Event()
+            for number in range(1000):
+                bus.subscribe(f"home {number}")
+            serving = asyncio.ensure_future(bus._serve(client, closed))
+            await asyncio.sleep(0.01)
+            closed.set()
+            await asyncio.wait_for(serving, 5)
+            asked: int = client.asked
+            return asked
+
+        assert asyncio.run(scenario()) <= 2
 
 
 class NonsenseTest(SynchronousTestCase):
