@@ -8,6 +8,9 @@ from ma_signaling.core.peer import NEVER
 FIRST_WAIT = 60.0
 LONGEST_WAIT = 600.0
 
+PRUNED_AFTER = 100
+"""Failures until old ones are forgotten."""
+
 
 class _Failure:
     """The latest of one address, for one Remote ID."""
@@ -26,13 +29,16 @@ class Failures:
 
     def __init__(self, max_failures: int) -> None:
         self._failures = LruTable(_Failure, max_failures)
+        self._added = 0
 
     def __len__(self) -> int:
         return len(self._failures)
 
     def add(self, key: str, remote_id: str, now: float) -> None:
         """An address has failed: it waits 60 s, and with each repeat twice as long, up to 10 minutes."""
-        self.prune(now)
+        self._added += 1
+        if self._added % PRUNED_AFTER == 0:
+            self.prune(now)
         failure = self._failures[f"{key} {remote_id}"]
         failure.wait = FIRST_WAIT if failure.is_idle(now) else min(2 * failure.wait, LONGEST_WAIT)
         failure.until = now + failure.wait
@@ -44,4 +50,4 @@ class Failures:
 
     def prune(self, now: float) -> None:
         """Forget who has waited, and has not failed again for the longest wait."""
-        self._failures.prune(now, max_looked_at=10)
+        self._failures.prune(now)

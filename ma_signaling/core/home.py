@@ -91,7 +91,7 @@ class Home:
         """When it was said last that another server has its certificate as well."""
         self._make_held = make_held
         self._held: HomeBytes | None = None
-        """None until it had a session, as most homes are idle most of the time."""
+        """None until its first session: most homes that are connected have none."""
         self._outbox: Outbox | None = None
         """What waits for it; None until something does, and once all has gone out."""
 

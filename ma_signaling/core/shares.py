@@ -161,6 +161,8 @@ class _Block(Generic[Item]):
 class _Sorted(Generic[Item]):
     """Blocks by size, sorted when the largest is asked for: that is far more seldom than blocks grow."""
 
+    __slots__ = ("_blocks", "_grown", "_heap", "_order")
+
     def __init__(self, blocks: dict[Hashable, _Block[Item]]) -> None:
         """``blocks`` are those there are, now and later."""
         self._blocks = blocks
@@ -181,7 +183,7 @@ class _Sorted(Generic[Item]):
         if block.size > block.queued >= 0:
             block.queued = -1
             self._grown[block] = None
-        return len(self._grown) <= len(self._blocks) // 2 + 8
+        return len(self._grown) <= len(self._blocks) // 2
 
     def forget(self, block: _Block[Item]) -> None:
         """Know a block no longer."""

@@ -80,7 +80,7 @@ class ChildProver(Service):
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof."""
         if self._process is None or not self._process.takes_proofs:
-            from ma_signaling.runtime.proof_process import ProofProcess  # noqa: PLC0415 - many never need it
+            from ma_signaling.runtime.proof_process import ProofProcess  # noqa: PLC0415 - see startService
 
             self._process = ProofProcess(self._reactor, IDLE_SECONDS)
         return self._process.ask(remote_id, self._means(), asked)
@@ -89,6 +89,9 @@ class ChildProver(Service):
         """Say whether proofs can be had."""
         super().startService()
         _log.info("Proof of possession: {proof}", proof=availability(self.obstacle))
+        if self.obstacle is None:
+            # Not at the first proof: by then, there may be no descriptor left, or another version in the files.
+            from ma_signaling.runtime import proof_process  # noqa: F401, PLC0415 - many never need it
 
     def stopService(self) -> Deferred[None] | None:
         """End the child process; no proof comes to a verdict any more."""

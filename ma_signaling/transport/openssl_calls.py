@@ -24,7 +24,7 @@ LARGE_BYTES = 1 << 12
 """Buffers through which more has passed at once are released right after."""
 
 RELEASE_SECONDS = 0.25
-"""How long any others are kept. A session's next message mostly comes before, a home's doesn't."""
+"""How long any others are kept at most. A session's next message mostly comes before, a home's doesn't."""
 
 OPENSSL_4 = 0x40000000
 

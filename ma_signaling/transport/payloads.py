@@ -1,7 +1,7 @@
 """Payloads of frames: unmasked (RFC 6455 section 5.3), and text validated as UTF-8 (section 8.1), by code in C.
 
-Autobahn's own is in Python, or takes long to import. What comes in pieces is its to put together: the classes here have
-the methods that it calls.
+Autobahn's own is in Python, or takes long to import. The classes here take its place where it handles a frame or a
+message that comes in pieces, and have the methods that it calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Unmasking", "Utf8Validation", "apply_mask", "is_utf8"]
 
 
 def is_utf8(payload: bytes) -> bool:
-    """Return whether a whole payload is UTF-8; ``isascii`` knows most at a glance."""
+    """Return whether a whole payload is UTF-8; ask ``isascii`` first, which takes far less for most."""
     try:
         payload.decode()
     except UnicodeDecodeError:
@@ -49,6 +49,9 @@ class Utf8Validation:
         except UnicodeDecodeError as problem:
             return False, False, max(0, problem.start - len(self._begun)), before + problem.start
         self._begun = data[valid:]
+        if self._begun[:1] == b"\xed" and self._begun[1:] >= b"\xa0":
+            # A surrogate (RFC 3629 section 3), of which Python waits for the third byte.
+            return False, False, max(0, valid - (len(data) - len(piece))), before + valid
         self._octets = before + len(data)
         return True, not self._begun, len(piece), self._octets
 

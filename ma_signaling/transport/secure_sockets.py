@@ -26,7 +26,7 @@ from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 USUAL_READ = range(100, LARGE_BYTES + 1)
-"""The sizes of reads after which buffers stay as they are, where Twisted's TLS has them.
+"""The sizes of reads after which Twisted's TLS keeps its buffers as they are.
 
 A smaller one is most likely the answer to a ping, so that this is the time to release what was used before it. A
 candidate takes twice as many bytes. Where it is something else, the buffers are made anew.

@@ -51,7 +51,7 @@ cork = Cork()
 """The process's own: it has one reactor, in one thread."""
 
 
-class _Unread:
+class _Ignored:
     """What Twisted writes into each connection for its own log lines; nobody here reads it."""
 
     def __get__(self, connection: DirectServer | None, owner: type[DirectServer]) -> str:
@@ -63,9 +63,9 @@ class _Unread:
 class DirectServer(tcp.Server):
     """One accepted connection: it sends at once what fits, and counts what it receives."""
 
-    logstr: Any = _Unread()
-    repstr: Any = _Unread()
-    sessionno: Any = _Unread()
+    logstr: Any = _Ignored()
+    repstr: Any = _Ignored()
+    sessionno: Any = _Ignored()
     _collected: list[bytes] | None = None
     is_read = True
     """Whether the reactor reads its socket: not while its protocol has paused it, nor once it is to be closed."""

@@ -214,16 +214,21 @@ async def test_idle_connections_release_their_buffers(running: Running) -> None:
     """Within a moment, and get new ones for what comes then."""
     calls: Any = openssl_calls.calls
     clock: Any = reactor
+    releasing: Any = running.service.getServiceNamed("tls-buffers")
     home = await running.connect()
     for _ in range(2):
+        releasing.stopService()
         home.say(type="register-server", remoteId="HOME")
         assert await home.next() == {"type": "registered", "remoteId": "HOME"}
         assert calls._with_buffers
+        releasing.startService()
         idle = Deferred[None]().addTimeout(WITHIN, clock)
         looking = LoopingCall(_fire_once_empty, calls._with_buffers, idle)
         looking.start(0.01)
-        await idle
-        looking.stop()
+        try:
+            await idle
+        finally:
+            looking.stop()
 
 
 def _fire_once_empty(table: dict[Any, Any], empty: Deferred[None]) -> None:

@@ -26,7 +26,8 @@ make_service(Settings(), reactor)
 optional = {
     "nats", "prometheus_client", "pycparser", "tomllib",
     "ma_signaling.acme", "ma_signaling.admin.site", "ma_signaling.cluster", "ma_signaling.http.web_app",
-    "ma_signaling.runtime.certificates", "ma_signaling.runtime.check_config", "ma_signaling.webrtc.description",
+    "ma_signaling.http.web_app_pages", "ma_signaling.runtime.certificates", "ma_signaling.runtime.check_config",
+    "ma_signaling.runtime.proof_process",
 }
 print(sorted(optional & sys.modules.keys()))
 """

@@ -51,3 +51,11 @@ class FailuresTest(TestCase):
         assert len(self.failures) == 3
         self.failures.prune(660)
         assert len(self.failures) == 0
+
+    def test_old_ones_are_forgotten_now_and_then(self) -> None:
+        failures = Failures(1000)
+        for number in range(150):
+            failures.add(f"192.0.2.{number}", "ID", 0)
+        for number in range(50):
+            failures.add(f"198.51.100.{number}", "ID", 660)
+        assert len(failures) == 50

@@ -25,7 +25,9 @@ class Utf8Test(SynchronousTestCase):
 
     @given(PIECES)
     @example([b"\xf0\x9f", b"\x98", b"\x80"])
-    @example([b"\xed", b"\xa0\x80"])
+    @example([b"\xed", b"\xa0", b"\x80"])
+    @example([b"ab\xed\xbf"])
+    @example([b"\xed\x9f", b"\xbf"])
     @example([b"\xf4", b"\x90\x80\x80"])
     @example([b"\xc0\xaf"])
     def test_the_same_verdict(self, pieces: list[bytes]) -> None:
