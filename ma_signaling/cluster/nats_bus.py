@@ -191,7 +191,6 @@ class NatsBus:
         while client is self._client:
             await self._has_work.wait()
             self._has_work.clear()
-            has_changed = bool(self._changed)
             while self._changed and client is self._client:
                 subject, _ = self._changed.popitem()
                 if subject in self._wanted and subject not in subscriptions:
@@ -201,12 +200,11 @@ class NatsBus:
             while self._waiting and not self._changed and client is self._client:
                 message = self._waiting[0]
                 try:
-                    await client.publish(message.subject, self._next(client), message.reply)
+                    await client.say(message.subject, self._next(client), message.reply)
                 except MaxPayloadError:
                     self.lost += 1
                     self._warn_too_small(client)
-            if has_changed:
-                await client.send_on()
+            await client.send_on()
             if self._changed:
                 self._has_work.set()
             elif self._is_ending:

@@ -8,7 +8,8 @@ from inspect import signature
 from typing import Any
 
 from nats.aio.client import Client
-from nats.protocol.command import sub_cmd, unsub_cmd
+from nats.errors import MaxPayloadError
+from nats.protocol.command import pub_cmd, sub_cmd, unsub_cmd
 
 from ma_signaling.config.declaration import CannotStart
 
@@ -50,7 +51,7 @@ class NodeClient(Client):
         self._last = 0
 
     async def listen(self, subject: str) -> int:
-        """Subscribe to a subject; returns the number of the subscription. It is sent with what is published next."""
+        """Subscribe to a subject; returns the number of the subscription. It is sent by ``send_on``, as all else."""
         self._last += 1
         await self._send_command(sub_cmd(subject, "", self._last))
         return self._last
@@ -59,8 +60,14 @@ class NodeClient(Client):
         """End a subscription."""
         await self._send_command(unsub_cmd(subscription, 0))
 
+    async def say(self, subject: str, payload: bytes, reply: str) -> None:
+        """Publish a message. Raises ``MaxPayloadError``."""
+        if len(payload) > self.max_payload:
+            raise MaxPayloadError
+        await self._send_command(pub_cmd(subject, reply, payload))
+
     async def send_on(self) -> None:
-        """Send what waits, also if nothing is published."""
+        """Send what waits."""
         await self._flush_pending()
 
     async def _process_msg(
