@@ -14,7 +14,7 @@ from errno import EALREADY, EINPROGRESS
 from benchmarks import texts
 from benchmarks.loop import WRITABLE, Loop, Unexpected
 from benchmarks.secure import Secure, trusting_context
-from ma_signaling.transport.fast_path import apply_mask  # type: ignore[attr-defined] # in C, where it is had
+from ma_signaling.transport.payloads import apply_mask
 
 OPENED = b"(opened)"
 GONE = b"(gone)"

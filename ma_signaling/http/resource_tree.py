@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+
+from twisted.web.resource import IResource
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
@@ -19,9 +19,6 @@ from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness
 from ma_signaling.transport.client_address import ClientAddresses
 
-if TYPE_CHECKING:
-    from ma_signaling.http.web_app import AppFile
-
 
 def make_root(
     hub: Hub,
@@ -29,7 +26,7 @@ def make_root(
     metrics: Metrics,
     readiness: Readiness,
     settings: Settings,
-    web_app: Mapping[str, AppFile] | None = None,
+    web_app: IResource | None = None,
 ) -> tuple[web_pages.Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
     app = web_pages.PUBLIC_APP if web_app is None else "/app/"
@@ -46,9 +43,7 @@ def make_root(
     root.putChild(b"sessions", web_pages.SessionPages(app))
     root.putChild(b"assets", static_files.folder(web_pages.read_assets()))
     if web_app is not None:
-        from ma_signaling.http.web_app_pages import WebApp  # noqa: PLC0415 - most servers don't serve it
-
-        root.putChild(b"app", WebApp(web_app))
+        root.putChild(b"app", web_app)
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     api.putChild(b"sessions", SessionStory(hub, addresses))

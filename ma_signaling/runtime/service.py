@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
 
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.following import Followers
@@ -42,7 +43,6 @@ from ma_signaling.transport.timers import Deadlines, Periodic
 
 if TYPE_CHECKING:
     from ma_signaling.acme.process import Reactor as AcmeReactor
-    from ma_signaling.http.web_app import AppFile
     from ma_signaling.runtime.listening import Reactor as ListeningReactor
     from ma_signaling.runtime.proof_process import Reactor as ProverReactor
     from ma_signaling.runtime.reload import Reactor as ReloadReactor
@@ -89,18 +89,22 @@ def make_service(
     lag = LoopLag(reactor, time.monotonic)
     bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
     bans.load()
-    admin = optional_parts.admin_site(
-        hub,
-        settings,
-        readiness,
-        lag,
-        followers,
-        bans,
-        lambda: stop(reactor),
-        report,
-        factory.deadlines,
-        reactor,
-    )
+    admin = None
+    if settings.admin_socket:
+        from ma_signaling.admin.site import make_admin_site  # noqa: PLC0415 - as what ``optional_parts`` has
+
+        admin = make_admin_site(
+            hub,
+            settings,
+            readiness,
+            lag,
+            followers,
+            bans,
+            lambda: stop(reactor),
+            report,
+            factory.deadlines,
+            reactor,
+        )
     ports = Ports(
         settings, factory, certificates, metrics_site, redirect, admin, report, factory.deadlines, reactor
     )
@@ -121,10 +125,9 @@ def make_service(
     if cluster is not None:
         metrics.watch(cluster.metrics)
         readiness.add("cluster-unreachable", lambda: cluster.bus.is_up)
-    metrics.watch(lag.metrics)
-    metrics.watch(readiness.metrics)
     errors = ErrorCount()
-    metrics.watch(errors.metrics)
+    for figures in (lag.metrics, readiness.metrics, errors.metrics):
+        metrics.watch(figures)
     readiness.add("lagging", lambda: lag.is_small)
     readiness.add("not-listening", lambda: bool(ports.running))
 
@@ -165,11 +168,11 @@ def make_factory(
     reactor: IReactorTime,
     metrics: Metrics,
     readiness: Readiness,
-    app_files: Mapping[str, AppFile] | None = None,
+    web_app: IResource | None = None,
 ) -> SignalingFactory:
     """What every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
-    root, entry = make_root(hub, addresses, metrics, readiness, settings, app_files)
+    root, entry = make_root(hub, addresses, metrics, readiness, settings, web_app)
     readiness.add("draining", lambda: not hub.is_draining)
     readiness.add("full", lambda: not hub.capacity.is_full)
 

@@ -43,15 +43,16 @@ class Utf8Validation:
         Returns whether all is valid so far, whether it ends with a whole character, and up to where it is valid: in
         this piece, and in the message.
         """
-        data, before = self._begun + piece, self._octets - len(self._begun)
+        kept = len(self._begun)
+        data, before = self._begun + piece, self._octets - kept
         try:
             _, valid = utf_8_decode(data, "strict", False)
         except UnicodeDecodeError as problem:
-            return False, False, max(0, problem.start - len(self._begun)), before + problem.start
+            return False, False, max(0, problem.start - kept), before + problem.start
         self._begun = data[valid:]
         if self._begun[:1] == b"\xed" and self._begun[1:] >= b"\xa0":
             # A surrogate (RFC 3629 section 3), of which Python waits for the third byte.
-            return False, False, max(0, valid - (len(data) - len(piece))), before + valid
+            return False, False, max(0, valid - kept), before + valid
         self._octets = before + len(data)
         return True, not self._begun, len(piece), self._octets
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.http.web_app import WebAppError, prepare
-from ma_signaling.http.web_app_pages import PIECE, SEND_SECONDS
+from ma_signaling.http.web_app_pages import PIECE, SEND_SECONDS, WebApp
 from ma_signaling.runtime.service import make_factory
 from tests.support.memory_server import Reply, Server, Socket
 
@@ -85,7 +85,7 @@ class PagesTest(SynchronousTestCase):
             parts.clock,
             parts.metrics,
             parts.readiness,
-            prepare(FILES),
+            WebApp(prepare(FILES)),
         )
 
     def begin(self, path: str, method: str = "GET", **headers: str) -> Socket:
