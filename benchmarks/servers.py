@@ -54,7 +54,7 @@ class Kind:
             return command + (["--key", str(tls.key), "--cert", str(tls.certificate)] if tls else [])
         endpoint = str(port) if everywhere else f"tcp:{port}:interface=127.0.0.1"
         twistd = str(Path(sys.executable).parent / "twistd")
-        command = [twistd, "-n", "--pidfile=", "--reactor=epoll", "ma-signaling"]
+        command = [twistd, "-n", "--pidfile=", "ma-signaling"]
         command += ["--port", endpoint, *self.options]
         return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 

@@ -23,8 +23,7 @@ WITHIN_SECONDS = 3.0
 
 def health_url(settings: Settings) -> str | None:
     """Return where to ask; None where no port is a number or a ``tcp:`` endpoint."""
-    has_tls = settings.tls_cert or settings.acme_domain
-    kinds = (("http", settings.http_port), ("https" if has_tls else "http", settings.port))
+    kinds = (("http", settings.http_port), ("https" if settings.is_secure else "http", settings.port))
     for scheme, texts in kinds:
         for text in texts:
             if (address := _address(text)) is not None:

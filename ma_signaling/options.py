@@ -176,9 +176,13 @@ def makeService(options: Options) -> IService:
 
 
 def _make_service(options: Options) -> IService:
-    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
+    from ma_signaling.runtime.spared_imports import spared_imports  # noqa: PLC0415 - as below
 
-    from ma_signaling.runtime import monotonic, service, signals, turns  # noqa: PLC0415 - Autobahn's import is slow; --help does without
+    settings = options.configuration.settings
+    with spared_imports(settings):
+        from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
+
+        from ma_signaling.runtime import monotonic, service, signals, turns  # noqa: PLC0415 - Autobahn's import is slow; --help does without
 
     def in_one_line(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         if isinstance(problem, CannotStart) and isinstance(sys.stderr, LoggingFile):
@@ -195,4 +199,4 @@ def _make_service(options: Options) -> IService:
     signals.handle(running)
     if note := options.configuration.note():
         _log.info("{note}", note=note)
-    return service.make_service(options.configuration.settings, running, lambda: options.load().settings)
+    return service.make_service(settings, running, lambda: options.load().settings)

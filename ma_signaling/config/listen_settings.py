@@ -86,3 +86,8 @@ class ListenSettings:
         unit="seconds",
         live=True,
     )
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether every ``port`` speaks TLS with this server's certificate."""
+        return bool(self.tls_cert or self.acme_domain)

@@ -34,7 +34,7 @@ def certificate_source(
     settings: Settings, state: StateDirectory | None, reactor: AcmeReactor
 ) -> CertificateSource | None:
     """Return where the certificate for TLS comes from."""
-    if not settings.tls_cert and not settings.acme_domain:
+    if not settings.is_secure:
         return None
     from ma_signaling.runtime.certificate_source import CertificateSource
 

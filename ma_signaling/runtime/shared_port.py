@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Port
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 LAST_COMERS_SECONDS = 1.0
@@ -62,6 +61,8 @@ class SharingReactor:
         backlog: int = 50,
         interface: str = "",
     ) -> SharedPort:
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - as what ``optional_parts`` has
+
         return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), backlog, interface)
 
     def listen_everywhere(self, port: int, factory: IProtocolFactory, backlog: int) -> SharedPort:

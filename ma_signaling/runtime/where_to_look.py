@@ -40,12 +40,11 @@ class WhereToLook(Service):
 
 def where_to_look(settings: Settings) -> str | None:
     """Return a line with the page for people and the address for homes; None where no port has a number."""
-    is_secure = bool(settings.tls_cert or settings.acme_domain)
     for text in settings.port:
         endpoint = parse_endpoint(text)
         if not endpoint.port or endpoint.is_proxied:
             continue
-        tls = "s" if is_secure or endpoint.kind == "ssl" else ""
+        tls = "s" if settings.is_secure or endpoint.kind == "ssl" else ""
         usual = 443 if tls else 80
         host = settings.acme_domain[0] if settings.acme_domain else "localhost"
         place = host if endpoint.port == usual else f"{host}:{endpoint.port}"

@@ -19,12 +19,13 @@ print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 
 PLAIN_SERVER = """
 import sys
-from twisted.internet import reactor
-from ma_signaling.config.settings import Settings
-from ma_signaling.runtime.service import make_service
-make_service(Settings(), reactor)
+from ma_signaling.options import Options, makeService
+options = Options()
+options.parseOptions(sys.argv[1:])
+makeService(options)
 optional = {
-    "nats", "prometheus_client", "pycparser", "tomllib",
+    "OpenSSL", "click", "cryptography", "nats", "prometheus_client", "pycparser", "tomllib",
+    "autobahn.twisted.wamp", "twisted.spread.pb", "websockets.version",
     "ma_signaling.acme", "ma_signaling.admin.site", "ma_signaling.cluster", "ma_signaling.http.web_app",
     "ma_signaling.http.web_app_pages", "ma_signaling.runtime.certificates", "ma_signaling.runtime.check_config",
     "ma_signaling.runtime.proof_process",
