@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 """Connections that may wait to be accepted: after a restart everybody comes back at once."""
 
+BEFORE_BACKLOG = {"tcp": 2, "tcp6": 1, "tls": 2, "ssl": 5, "unix": 2}
+"""How many arguments of each of Twisted's endpoints come before that of its queue, which has 50 places by default."""
+
 MIN_SILENCE_SECONDS = 90.0
 """Seconds after which the kernel gives up a peer that confirms nothing; pings find an open one before."""
 
@@ -178,8 +181,9 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
 
     Of ``haproxy:…``, of what comes after it: ``ProxyFactory`` takes its place.
     """
+    description = _with_backlog(text.removeprefix("haproxy:"))
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text.removeprefix("haproxy:"))
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except OSError as problem:
         raise _cannot_listen(text, problem) from None
     except Exception as problem:  # noqa: BLE001 - whatever an endpoint's own parser, or OpenSSL, makes of it
@@ -188,6 +192,14 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
             raise _cannot_listen(text, why) from None
         raise _cannot_listen(text, f"Twisted makes no endpoint of it ({problem!r})") from None
     return endpoint
+
+
+def _with_backlog(text: str) -> str:
+    """Return an endpoint's description with a queue as long as that of a port number, unless it says how long."""
+    endpoint = parse_endpoint(text)
+    before = BEFORE_BACKLOG.get(endpoint.kind, -1)
+    is_said = "backlog" in endpoint.named or len(endpoint.arguments) > before
+    return text if is_said else f"{text}:backlog={BACKLOG}"
 
 
 def _is_inherited(text: str) -> bool:

@@ -1,14 +1,16 @@
-"""Where a server can't listen, and what it says then."""
+"""Endpoints: how many may wait to be accepted, and what is said where a server can't listen."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.declaration import CannotStart
-from ma_signaling.runtime.listening import make_endpoint
+from ma_signaling.runtime.listening import BACKLOG, make_endpoint
 
 
 class EndpointTest(SynchronousTestCase):
@@ -22,3 +24,40 @@ class EndpointTest(SynchronousTestCase):
             assert f"cannot listen on {text}: systemd has handed over no such socket" in str(
                 refused.exception
             )
+
+
+class BacklogTest(SynchronousTestCase):
+    """After a restart everybody comes back at once, wherever the server listens."""
+
+    def backlog(self, text: str) -> int:
+        """The length of the queue that a reactor is asked for."""
+        reactor = MemoryReactorClock()
+        self.successResultOf(make_endpoint(text, reactor).listen(ServerFactory()))
+        ports: list[Any] = [*reactor.tcpServers, *reactor.unixServers]
+        return int(ports[0][2])
+
+    def test_default(self) -> None:
+        """As long as that of a port number."""
+        for text in (
+            "tcp:8787",
+            "tcp:8787:interface=127.0.0.1",
+            "tcp:8787:127.0.0.1",
+            "tcp:port=8787",
+            "tcp6:8787",
+            "haproxy:tcp:8787",
+            "unix:/run/x",
+            "unix:/run/x:660",
+            r"unix:/run/a\:b:mode=660",
+        ):
+            assert self.backlog(text) == BACKLOG, text
+
+    def test_what_the_description_says(self) -> None:
+        for text in (
+            "tcp:8787:backlog=7",
+            "tcp:8787:127.0.0.1:7",
+            "tcp6:8787:7",
+            "haproxy:tcp:8787:backlog=7",
+            "unix:/run/x:backlog=7:mode=660",
+            "unix:/run/x:660:7",
+        ):
+            assert self.backlog(text) == 7, text
