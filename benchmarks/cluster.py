@@ -86,13 +86,24 @@ Play = Callable[[Loop, Place], tuple[int, Callable[[], None], Callable[[], None]
 
 
 def sessions(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """Whole sessions; the n-th client connects to the n-th place, and asks for the homes in turn."""
+    """Whole sessions, of clients that connect to the places in turn, with homes in turn."""
+    return _sessions(loop, place, lambda number, homes: number // homes)
+
+
+def sessions_at_home(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
+    """Whole sessions, of clients that connect where their home is."""
+    return _sessions(loop, place, lambda number, homes: number % homes)
+
+
+def _sessions(
+    loop: Loop, place: Place, place_of: Callable[[int, int], int]
+) -> tuple[int, Callable[[], None], Callable[[], None]]:
     homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
     for number, side in enumerate(place.homes):
         all_arrive(side, homes[number :: len(place.homes)])
     calls = []
     for number in range(SESSIONS):
-        side = place.clients[number // len(homes) % len(place.clients)]
+        side = place.clients[place_of(number, len(homes)) % len(place.clients)]
         call = Call(side, homes[number % len(homes)])
         call.client.prepare(side)
         calls.append(call)
@@ -168,6 +179,7 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
             ("session, both on one node", within, sessions),
             ("session, across two nodes", across, sessions),
             ("session, every other one across", spread, sessions),
+            ("session, on both nodes, none across", spread, sessions_at_home),
             ("home that arrives", within, arrivals),
             ("/api/check, on the home's node", within, lookups),
             ("/api/check, on another node", across, lookups),
