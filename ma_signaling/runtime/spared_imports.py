@@ -21,13 +21,14 @@ KINDS_WITHOUT_TLS = {"tcp", "unix", "systemd"}
 NEEDLESS: dict[str, dict[str, Any]] = {
     "autobahn.twisted.wamp": {"ApplicationSession": None},
     "twisted.spread.pb": {"Copyable": type("Copyable", (), {}), "ViewPoint": None},
+    "twisted.web.util": {},
     "websockets.version": {"version": ""},
 }
-"""Modules that libraries always import, and what they take of each; this server uses none of it."""
+"""Modules that libraries always import, and what they take of each at once; this server uses none of it."""
 
 
 class StandIn(ModuleType):
-    """A module of a few names; asked for another one, it lets the real module take its place."""
+    """A module of a few names; another name is that of the real module, which is imported then."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -25,7 +25,7 @@ options.parseOptions(sys.argv[1:])
 makeService(options)
 optional = {
     "OpenSSL", "click", "cryptography", "nats", "prometheus_client", "pycparser", "tomllib",
-    "autobahn.twisted.wamp", "twisted.spread.pb", "websockets.version",
+    "autobahn.twisted.wamp", "twisted.spread.pb", "twisted.web.util", "websockets.version",
     "ma_signaling.acme", "ma_signaling.admin.site", "ma_signaling.cluster", "ma_signaling.http.web_app",
     "ma_signaling.http.web_app_pages", "ma_signaling.runtime.certificates", "ma_signaling.runtime.check_config",
     "ma_signaling.runtime.proof_process",

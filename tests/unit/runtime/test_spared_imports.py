@@ -50,6 +50,13 @@ class SparedImportsTest(SynchronousTestCase):
             assert import_module(NEEDLESS).ONE_THIRD == 1 / 3
         assert import_module(NEEDLESS).ONE_THIRD == 1 / 3
 
+    def test_another_name_later(self) -> None:
+        """What a library asks for when it is running is there, too."""
+        with spared_imports.spared_imports(Settings()):
+            module = import_module(NEEDLESS)
+        assert module.rgb_to_hls(0, 0, 0) == (0, 0, 0)
+        assert module is not import_module(NEEDLESS)
+
     def test_a_name_that_is_nowhere(self) -> None:
         """It is missing as from the real module."""
         with spared_imports.spared_imports(Settings()), self.assertRaises(AttributeError):
