@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ma_signaling.config.declaration import Declaration, SettingError
 from ma_signaling.config.endpoints import parse_endpoint
@@ -18,8 +17,7 @@ from ma_signaling.config.toml_file import Texts, read_file
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """Settings, and where they come from."""
 
     settings: Settings

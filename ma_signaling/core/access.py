@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from ma_signaling.config.values import Network, parse_network
 from ma_signaling.core.errors import Refused
@@ -42,11 +42,10 @@ class Networks:
         return any(number >> rest in prefixes for rest, prefixes in self._prefixes[parsed.version].items())
 
 
-@dataclass(frozen=True, slots=True)
-class DenyList:
+class DenyList(NamedTuple):
     """Banned networks and Remote IDs."""
 
-    networks: Networks = field(default_factory=Networks)
+    networks: Networks = Networks()
     remote_ids: frozenset[str] = frozenset()
     size: int = 0
     """The number of entries."""

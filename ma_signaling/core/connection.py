@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.peer import NEVER, ClientAddress, Peer
@@ -54,8 +53,7 @@ TRUSTED_SECONDS = 600.0
 """How long a proof counts that a holder gave in a contest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """A proof of possession that a connection gave."""
 
     at: float

@@ -10,10 +10,9 @@ A holder that lives keeps its Remote ID, unless a newcomer proves possession of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ma_signaling.core.failures import Failures
 from ma_signaling.core.peer import Clock, Timer
@@ -111,8 +110,7 @@ class Phase(Enum):
     OVER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What holds for all contests of this node."""
 
     clock: Clock

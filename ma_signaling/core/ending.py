@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import (
@@ -29,8 +28,7 @@ class Meaning(Enum):
     """This server is going down: nobody is told, and calls live on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """One way in which a connection ends. Without a code and without a cut, its socket is left to the transport."""
 
     meaning: Meaning

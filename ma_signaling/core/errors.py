@@ -6,9 +6,9 @@ peer* in docs/protocol.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil
+from typing import NamedTuple
 
 
 class CloseCode(IntEnum):
@@ -22,8 +22,7 @@ class CloseCode(IntEnum):
     RATE_LIMITED = 4029
 
 
-@dataclass(frozen=True, slots=True)
-class WireError:
+class WireError(NamedTuple):
     """One error message: a stable ``code``, the exact ``text``, and seconds to wait where waiting helps."""
 
     code: str

@@ -6,8 +6,7 @@ No method here calls back before it returns, except on a server on its own: ther
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
@@ -148,14 +147,13 @@ def _no_counts() -> dict[str, object]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(NamedTuple):
     """The other nodes. ``Elsewhere()`` is for a server on its own."""
 
-    directory: Directory = field(default_factory=NoDirectory)
-    announcements: Announcements = field(default_factory=NoAnnouncements)
-    claims: Claims = field(default_factory=NoClaims)
-    relay: Relay = field(default_factory=NoRelay)
+    directory: Directory = NoDirectory()
+    announcements: Announcements = NoAnnouncements()
+    claims: Claims = NoClaims()
+    relay: Relay = NoRelay()
     find_trace: Callable[[str, Callable[[dict[str, Any] | None], None]], None] = _find_no_trace
     """Find out what happened in a session that is unknown here; the callback hears None if no node knows it."""
     share_block: Callable[[str, float], None] = _share_no_block

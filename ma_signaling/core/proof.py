@@ -7,8 +7,7 @@ with the contender, as a client would, and reports what DTLS showed. Every proof
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MAX_AT_ONCE = 256
 """Newcomers that are asked for proof at once, and as many holders. One takes some 3 ms of a processor, and 60 KiB."""
@@ -65,8 +64,7 @@ def availability(obstacle: str | None) -> str:
     return "available" if obstacle is None else f"unavailable: {obstacle}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """A ``Prover`` where no proof can be had; nobody asks it."""
 
     obstacle: str

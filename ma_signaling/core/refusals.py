@@ -7,8 +7,6 @@ hundreds of homes may share one address.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ma_signaling.core.errors import WireError, whole_seconds
 from ma_signaling.core.lru_table import LruTable
 from ma_signaling.core.peer import NEVER
@@ -47,7 +45,7 @@ class Refusals:
 
     def refuse(self, error: WireError, key: str, now: float) -> WireError:
         """Count a refusal of the address ``key``; return ``error`` with the time that it is to wait."""
-        return replace(error, retry_after=whole_seconds(self.add(key, now, error.retry_after or 0)))
+        return error._replace(retry_after=whole_seconds(self.add(key, now, error.retry_after or 0)))
 
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""

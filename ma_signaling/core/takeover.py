@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -295,4 +294,4 @@ class Holder:
         if have_both_proved and now >= home.shared_told_at + DAY:
             home.shared_told_at = now
             contests.report(Event.CERTIFICATE_SHARED, connection=connection.id, remote_id=home.remote_id)
-        contests.closer.end(connection, replace(DISPLACED, is_told=is_told) if how is How.PROOF else CUT)
+        contests.closer.end(connection, DISPLACED._replace(is_told=is_told) if how is How.PROOF else CUT)

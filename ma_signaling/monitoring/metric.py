@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class Kind(Enum):
@@ -17,20 +17,18 @@ class Kind(Enum):
     """It goes up and down."""
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric; ``name`` without the common prefix, and without a counter's ``_total``."""
 
     kind: Kind
     name: str
     help: str
     labels: tuple[str, ...] = ()
-    samples: Mapping[Any, float] = field(default_factory=dict)
+    samples: Mapping[Any, float] = MappingProxyType({})
     """By the values of the labels: tuples of strings, in the order of the labels."""
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """How many observations were at most each of some bounds."""
 
     name: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -19,8 +19,7 @@ from ma_signaling.transport.slices import in_slices
 _log = Logger(namespace="ma_signaling")
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorFile:
+class OperatorFile(NamedTuple):
     """One file. ``use`` puts its content in force and returns how many entries it has, or raises ValueError."""
 
     option: str

@@ -7,8 +7,8 @@ that carry an IPv4 address count as special too: what becomes of such a packet i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
 
 from ma_signaling.config.values import Network
 
@@ -56,8 +56,7 @@ def is_global_unicast(address: Address) -> bool:
     return address in _GLOBAL_UNICAST_6 and not any(address in network for network in _SPECIAL_6)
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
+class Destinations(NamedTuple):
     """The addresses that may be named as ours, and those that packets may be sent to."""
 
     networks: tuple[Network, ...] = ()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from ma_signaling.config.values import Network
 from ma_signaling.webrtc.destinations import Address
@@ -23,8 +22,7 @@ DEFAULT_PORT = 3478
 _URL = re.compile(r"(?:stun|turn):([^?:\[\]]+)(?::(\d{1,5}))?(?:\?transport=udp)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """Our own relay, by UDP, with credentials that expire."""
 
     server: Endpoint
@@ -32,8 +30,7 @@ class Turn:
     credential: str
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """What one proof may use."""
 
     networks: tuple[Network, ...] = ()

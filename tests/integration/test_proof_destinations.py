@@ -11,7 +11,6 @@ import re
 import socket
 import struct
 import time
-from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import Any
@@ -210,10 +209,10 @@ class ServersTest(ProofTestCase):
 
         async def scenario(child: ProofChild) -> None:
             url, close = await start_stun()
-            means = replace(LOOPBACK, stun=("localhost", int(url.rpartition(":")[2])))
+            means = LOOPBACK._replace(stun=("localhost", int(url.rpartition(":")[2])))
             offer = await child.offer(child.ask("A" * 26, means))
             assert PUBLIC_ADDRESS not in offer
-            means = replace(means, networks=(*means.networks, ip_network(f"{PUBLIC_ADDRESS}/32")))
+            means = means._replace(networks=(*means.networks, ip_network(f"{PUBLIC_ADDRESS}/32")))
             offer = await child.offer(child.ask("A" * 26, means))
             reflexive = re.findall(r"a=candidate:.* (\S+) \d+ typ srflx (.*?)\r", offer)
             assert set(reflexive) == {(PUBLIC_ADDRESS, "raddr 0.0.0.0 rport 9")}
@@ -229,8 +228,8 @@ class ServersTest(ProofTestCase):
                 time.time()
             )
             await allocate(port, {"username": username, "credential": credential})
-            means = replace(
-                LOOPBACK, is_relay_only=True, turn=Turn(("127.0.0.1", port), username, credential)
+            means = LOOPBACK._replace(
+                is_relay_only=True, turn=Turn(("127.0.0.1", port), username, credential)
             )
             async with AskedHome() as home:
                 assert await prove(child, home, means=means) == "proved"
@@ -252,7 +251,7 @@ class ServersTest(ProofTestCase):
 
     def test_no_such_server(self) -> None:
         async def scenario(child: ProofChild) -> None:
-            means = replace(LOOPBACK, stun=("nothing.invalid", 3478))
+            means = LOOPBACK._replace(stun=("nothing.invalid", 3478))
             number = child.ask("A" * 26, means)
             assert await child.outcome(number) == "our STUN or TURN server has no address"
 
@@ -260,7 +259,7 @@ class ServersTest(ProofTestCase):
 
     def test_a_relay_that_is_down(self) -> None:
         async def scenario(child: ProofChild) -> None:
-            means = replace(LOOPBACK, is_relay_only=True, turn=Turn(("127.0.0.1", 9), "u", "c"))
+            means = LOOPBACK._replace(is_relay_only=True, turn=Turn(("127.0.0.1", 9), "u", "c"))
             assert await child.outcome(child.ask("A" * 26, means)) == "no public UDP address was found"
 
         self.play(scenario)

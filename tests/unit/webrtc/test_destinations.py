@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from unittest import TestCase
 
@@ -59,7 +58,7 @@ class DestinationsTest(TestCase):
         assert not destinations.may_reach(own, 40000)
         assert destinations.may_reach(ip_address("1.1.1.2"), 40000)
         assert destinations.may_show(own)
-        assert replace(destinations, networks=(ip_network("1.1.1.1/32"),)).may_reach(own, 40000)
+        assert destinations._replace(networks=(ip_network("1.1.1.1/32"),)).may_reach(own, 40000)
 
     def test_other_networks(self) -> None:
         destinations = Destinations((ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
