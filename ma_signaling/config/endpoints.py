@@ -61,12 +61,32 @@ def parse_endpoint(text: str) -> Endpoint:
     """Return the parts of ``text``; whether Twisted can use it shows when it is listened on."""
     if text.isdecimal():
         return Endpoint("tcp", False, [text], {})
-    # A colon that doesn't separate is escaped.
-    parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", text)]
-    is_proxied = parts[0] == "haproxy"
-    kind, *arguments = parts[is_proxied:] or [""]
-    named = dict(each.split("=", 1) for each in arguments if "=" in each)
-    return Endpoint(kind, is_proxied, [each for each in arguments if "=" not in each], named)
+    kind, *pieces = _split(text, ":")
+    is_proxied = kind == "haproxy"
+    if is_proxied:
+        kind, *pieces = pieces or [""]
+    arguments, named = [], {}
+    for piece in pieces:
+        name, *values = map(_unescaped, _split(piece, "="))
+        if values:
+            named[name] = "=".join(values)
+        else:
+            arguments.append(name)
+    return Endpoint(_unescaped(kind), is_proxied, arguments, named)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Return the parts of ``text`` between separators that aren't escaped; what is escaped stays so."""
+    parts, begun = [], 0
+    for match in re.finditer(rf"\\.|{separator}", text, re.DOTALL):
+        if match[0] == separator:
+            parts.append(text[begun : match.start()])
+            begun = match.end()
+    return [*parts, text[begun:]]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
 def _absolute(path: str) -> str:

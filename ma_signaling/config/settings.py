@@ -249,7 +249,7 @@ class Settings(LimitSettings, ListenSettings):
         """Return whatever a server listens on: ports and descriptions of endpoints."""
         redirect = self.acme_http_port if self.acme_domain else ""
         # As Twisted quotes it.
-        admin = self.admin_socket and "unix:" + re.sub(r"([\\:])", r"\\\1", self.admin_socket)
+        admin = self.admin_socket and "unix:address=" + re.sub(r"([\\:])", r"\\\1", self.admin_socket)
         return [*self.port, *self.http_port, *filter(None, (self.metrics_port, redirect, admin))]
 
 

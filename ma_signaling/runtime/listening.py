@@ -94,7 +94,9 @@ class Ports(Service):
         if self._admin is not None:
             path = Path(self._settings.admin_socket).absolute()
             self._open(
-                f"unix:{quoteStringArgument(str(path))}:mode=600", self._admin, " for ma-signaling admin"
+                f"unix:address={quoteStringArgument(str(path))}:mode=600",
+                self._admin,
+                " for ma-signaling admin",
             )
         for text in self._settings.port:
             # An ssl endpoint speaks TLS by itself, with a certificate of its own.
@@ -198,8 +200,11 @@ def _with_backlog(text: str) -> str:
     """Return an endpoint's description with a queue as long as that of a port number, unless it says how long."""
     endpoint = parse_endpoint(text)
     before = BEFORE_BACKLOG.get(endpoint.kind, -1)
-    is_said = "backlog" in endpoint.named or len(endpoint.arguments) > before
-    return text if is_said else f"{text}:backlog={BACKLOG}"
+    if "backlog" in endpoint.named or len(endpoint.arguments) > before:
+        return text
+    # Not at the end, where a mistake such as a lone backslash would take it in.
+    kind, colon, rest = text.partition(":")
+    return f"{kind}:backlog={BACKLOG}{colon}{rest}"
 
 
 def _is_inherited(text: str) -> bool:

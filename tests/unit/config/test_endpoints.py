@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from itertools import permutations
 
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import endpoints
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.endpoints import parse_endpoint
@@ -34,6 +37,11 @@ class EndpointTest(SynchronousTestCase):
             endpoint = parse_endpoint(text)
             assert (endpoint.port, endpoint.path) == (None, None), text
         assert parse_endpoint("haproxy:systemd:index=0").kind == "systemd"
+
+    @given(st.from_regex(r"[a-b]{1,2}(:([ab:=]|\\[ab:=\\])*)?", fullmatch=True))
+    def test_escapes(self, text: str) -> None:
+        (kind, *arguments), named = endpoints._parse(text)
+        assert parse_endpoint(text) == (kind, False, arguments, named)
 
     def test_who_excludes_whom(self) -> None:
         for one, other, excludes in (

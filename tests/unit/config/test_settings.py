@@ -126,8 +126,18 @@ class ErrorsTest(SynchronousTestCase):
             ({"nats_ca": ["x"]}, "--nats-ca needs --nats-url"),
             ({"nats_credentials": ["x"]}, "--nats-credentials needs --nats-url"),
             ({"nats_token_file": ["x"]}, "--nats-token-file needs --nats-url"),
-            ({"port": ["unix:/run/x"], "admin_socket": ["/run/x"]}, "unix:/run/x and unix:/run/x can't"),
-            ({"metrics_port": [r"unix:/run/a\:b"], "admin_socket": ["/run/a:b"]}, r"unix:/run/a\:b and"),
+            (
+                {"port": ["unix:/run/x"], "admin_socket": ["/run/x"]},
+                "unix:/run/x and unix:address=/run/x can't",
+            ),
+            (
+                {"port": [r"unix:/run/a\=b"], "admin_socket": ["/run/a=b"]},
+                r"unix:/run/a\=b and unix:address=/run/a=b can't",
+            ),
+            (
+                {"metrics_port": [r"unix:/run/a\:b"], "admin_socket": ["/run/a:b"]},
+                r"unix:/run/a\:b and unix:address=/run/a\:b can't",
+            ),
         ):
             with self.assertRaises(SettingError) as caught:
                 load(options, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.protocol import ServerFactory
@@ -11,10 +12,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.runtime.listening import BACKLOG, make_endpoint
+from tests.support.certificates import make_certificate
 
 
 class EndpointTest(SynchronousTestCase):
     """Descriptions that nothing can be made of."""
+
+    def test_a_lone_backslash(self) -> None:
+        """It escapes nothing, and nothing that is added."""
+        reactor: Any = Clock()
+        for text in ("unix:address=/run/x\\", "tcp:8787:interface=127.0.0.1\\", "unix:/run/x\\"):
+            with self.assertRaises(CannotStart) as refused:
+                make_endpoint(text, reactor)
+            assert "backlog" not in str(refused.exception)
 
     def test_systemd_without_systemd(self) -> None:
         reactor: Any = Clock()
@@ -29,11 +39,22 @@ class EndpointTest(SynchronousTestCase):
 class BacklogTest(SynchronousTestCase):
     """After a restart everybody comes back at once, wherever the server listens."""
 
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        key, certificate, self.pem = (self.directory / name for name in ("key", "certificate", "a.pem"))
+        make_certificate(key, certificate)
+        self.pem.write_bytes(key.read_bytes() + certificate.read_bytes())
+
     def backlog(self, text: str) -> int:
         """The length of the queue that a reactor is asked for."""
         reactor = MemoryReactorClock()
         self.successResultOf(make_endpoint(text, reactor).listen(ServerFactory()))
+        # Twisted's ssl endpoints use what pyOpenSSL gives up.
+        self.flushWarnings()
         ports: list[Any] = [*reactor.tcpServers, *reactor.unixServers]
+        for port, factory, _, *rest in reactor.sslServers:
+            ports.append((port, factory, *rest))
         return int(ports[0][2])
 
     def test_default(self) -> None:
@@ -44,10 +65,13 @@ class BacklogTest(SynchronousTestCase):
             "tcp:8787:127.0.0.1",
             "tcp:port=8787",
             "tcp6:8787",
+            f"ssl:8443:{self.pem}",
+            f"tls:{self.directory}:8443",
             "haproxy:tcp:8787",
             "unix:/run/x",
             "unix:/run/x:660",
             r"unix:/run/a\:b:mode=660",
+            r"unix:backlog\=x",
         ):
             assert self.backlog(text) == BACKLOG, text
 
@@ -59,5 +83,9 @@ class BacklogTest(SynchronousTestCase):
             "haproxy:tcp:8787:backlog=7",
             "unix:/run/x:backlog=7:mode=660",
             "unix:/run/x:660:7",
+            r"unix:/run/a\=b:660:7",
+            r"unix:/run/x\\:660:7",
+            f"ssl:8443:privateKey={self.pem}:backlog=7",
+            f"tls:{self.directory}:8443:7",
         ):
             assert self.backlog(text) == 7, text
