@@ -86,7 +86,7 @@ Play = Callable[[Loop, Place], tuple[int, Callable[[], None], Callable[[], None]
 
 
 def sessions(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """Whole sessions, of clients that connect to the places in turn, with homes in turn."""
+    """Whole sessions with all homes in turn; each time round, the clients connect to the next place."""
     return _sessions(loop, place, lambda number, homes: number // homes)
 
 

@@ -176,7 +176,7 @@ def makeService(options: Options) -> IService:
 
 
 def _make_service(options: Options) -> IService:
-    from ma_signaling.runtime.spared_imports import spared_imports  # noqa: PLC0415 - as below
+    from ma_signaling.runtime.spared_imports import spared_imports  # noqa: PLC0415 - --help does without
 
     settings = options.configuration.settings
     with spared_imports(settings):

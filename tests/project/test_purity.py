@@ -19,10 +19,9 @@ print([name for name in sys.modules if name.partition(".")[0] in forbidden])
 
 PLAIN_SERVER = """
 import sys
-from ma_signaling.options import Options, makeService
-options = Options()
-options.parseOptions(sys.argv[1:])
-makeService(options)
+from twisted.application.app import run
+from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
+run(lambda options: UnixApplicationRunner(options).createOrGetApplication(), ServerOptions)
 optional = {
     "OpenSSL", "click", "cryptography", "nats", "prometheus_client", "pycparser", "tomllib",
     "autobahn.twisted.wamp", "twisted.spread.pb", "twisted.web.util", "websockets.version",
@@ -68,7 +67,12 @@ class PurityTest(SynchronousTestCase):
 
     def test_a_plain_server_imports_nothing_optional(self) -> None:
         """Each of these takes time at every start, and memory."""
-        assert self.printed(PLAIN_SERVER) == "[]"
+        # The first may make twistd's cache of plugins, for which it imports them.
+        for attempt in range(2):
+            imported = self.printed(
+                PLAIN_SERVER, "--nodaemon", "--pidfile=", "ma-signaling", "--port", "tcp6:0"
+            )
+            assert imported == "[]" or attempt == 0
 
     def test_no_possessive_quantifier_of_a_group(self) -> None:
         """Before Python 3.11.5, one that fails counts as found (python/cpython#106052)."""
