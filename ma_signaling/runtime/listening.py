@@ -199,10 +199,9 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
 def _with_backlog(text: str) -> str:
     """Return an endpoint's description with a queue as long as that of a port number, unless it says how long."""
     endpoint = parse_endpoint(text)
-    before = BEFORE_BACKLOG.get(endpoint.kind, -1)
-    if "backlog" in endpoint.named or len(endpoint.arguments) > before:
+    if len(endpoint.arguments) > BEFORE_BACKLOG.get(endpoint.kind, -1):
         return text
-    # Not at the end, where a mistake such as a lone backslash would take it in.
+    # In front, where a backlog=… that comes after it holds instead, and a lone backslash at the end takes nothing in.
     kind, colon, rest = text.partition(":")
     return f"{kind}:backlog={BACKLOG}{colon}{rest}"
 

@@ -85,6 +85,7 @@ class BacklogTest(SynchronousTestCase):
             "unix:/run/x:660:7",
             r"unix:/run/a\=b:660:7",
             r"unix:/run/x\\:660:7",
+            f"ssl:8443:{self.pem}:{self.pem}:SSLv23_METHOD:127.0.0.1:7",
             f"ssl:8443:privateKey={self.pem}:backlog=7",
             f"tls:{self.directory}:8443:7",
         ):
