@@ -11,33 +11,33 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
+from benchmarks.cluster_plays import (
+    Place,
+    Play,
+    arrivals,
+    candidates,
+    lookups,
+    sessions,
+    sessions_at_home,
+    single_candidates,
+)
 from benchmarks.crowd import Crowd
-from benchmarks.homes import Call, Home, all_arrive, all_leave
 from benchmarks.loop import Loop
 from benchmarks.rounds import GENERATOR_BELOW, Figure, Side, by_turns, say
-from benchmarks.script import side_by_side
 from benchmarks.servers import STARTS_WITHIN, Kind, NotReady, Server, busy, resident
-from benchmarks.texts import address
 from tests.support.free_ports import free_port
 
 ALONE, NODE, BOTH = "alone", "a node", "two nodes"
 
-SESSIONS = 1000
-ARRIVALS = 1000
-LOOKUPS = 2000
 IDLE = 15_000
 SETTLED_AFTER = 5.0
 SETTLE = 0.3
-SESSIONS_OF_A_HOME = 20
-AT_ONCE = 200
-"""So that each node has as much at a time as a busy one has, and works it off together."""
 
 
 class Nats:
@@ -68,88 +68,9 @@ class Nats:
         self._process.wait()
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where homes and clients of a conversation connect to, and who does the work for it."""
-
-    name: str
-    homes: Sequence[Side]
-    clients: Sequence[Side]
-
-    def cpu(self) -> float:
-        """Seconds of processor time, of all that are part of it."""
-        return sum(side.server.cpu() for side in {*self.homes, *self.clients})
-
-
-Play = Callable[[Loop, Place], tuple[int, Callable[[], None], Callable[[], None]]]
-"""Prepares a conversation; returns how many there will be, what plays them, and what clears them away."""
-
-
-def sessions(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """Whole sessions with all homes in turn; each time round, the clients connect to the next place."""
-    return _sessions(loop, place, lambda number, homes: number // homes)
-
-
-def sessions_at_home(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """Whole sessions, of clients that connect where their home is."""
-    return _sessions(loop, place, lambda number, homes: number % homes)
-
-
-def _sessions(
-    loop: Loop, place: Place, place_of: Callable[[int, int], int]
-) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
-    for number, side in enumerate(place.homes):
-        all_arrive(side, homes[number :: len(place.homes)])
-    calls = []
-    for number in range(SESSIONS):
-        side = place.clients[place_of(number, len(homes)) % len(place.clients)]
-        call = Call(side, homes[number % len(homes)])
-        call.client.prepare(side)
-        calls.append(call)
-
-    def clear() -> None:
-        for number, side in enumerate(place.homes):
-            all_leave(side, homes[number :: len(place.homes)])
-
-    return SESSIONS, lambda: side_by_side(loop, (call.whole for call in calls), AT_ONCE), clear
-
-
-def arrivals(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """Homes that connect and register."""
-    (side,) = place.homes
-    homes = [Home() for _ in range(ARRIVALS)]
-    for home in homes:
-        home.prepare(side)
-    return ARRIVALS, lambda: all_arrive(side, homes), lambda: all_leave(side, homes)
-
-
-def lookups(loop: Loop, place: Place) -> tuple[int, Callable[[], None], Callable[[], None]]:
-    """/api/check, one after the other on one connection, for a home that is online."""
-    (homes,), (clients,) = place.homes, place.clients
-    home = Home()
-    all_arrive(homes, [home])
-    connection = HTTPConnection("127.0.0.1", clients.server.port, timeout=10)
-
-    def play() -> None:
-        for number in range(LOOKUPS):
-            # 100 a minute for each address.
-            if number % 50 == 0:
-                headers = {"X-Forwarded-For": address()}
-            connection.request("GET", f"/api/check/{home.remote_id}", headers=headers)
-            if b"true" not in connection.getresponse().read():
-                raise NotReady(f"{clients.name} does not find a home")
-
-    def clear() -> None:
-        connection.close()
-        all_leave(homes, [home])
-
-    return LOOKUPS, play, clear
-
-
 def measure(loop: Loop, place: Place, prepare: Play, nats: Nats) -> tuple[float, float, float]:
     """Seconds of the servers for each, of NATS for each, and the generator's share of the time."""
-    count, play, clear = prepare(loop, place)
+    number, play, clear = prepare(loop, place)
     gc.collect()
     loop.pause(SETTLE)
     own, began, cpu, other = busy(os.getpid()), time.perf_counter(), place.cpu(), nats.cpu()
@@ -159,7 +80,7 @@ def measure(loop: Loop, place: Place, prepare: Play, nats: Nats) -> tuple[float,
     cpu, other = place.cpu() - cpu, nats.cpu() - other
     clear()
     loop.pause(SETTLE)
-    return cpu / count, other / count, share
+    return cpu / number, other / number, share
 
 
 def cluster(loop: Loop, rounds: int) -> list[Figure]:
@@ -176,6 +97,9 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
         within, across = Place(NODE, [one], [one]), Place(BOTH, [one], [other])
         spread = Place(BOTH, [one, other], [one, other])
         pairs: list[tuple[str, Place, Play]] = [
+            ("relayed ICE candidate, both on one node", within, candidates),
+            ("relayed ICE candidate, across two nodes", across, candidates),
+            ("relayed ICE candidate, singly, across two nodes", across, single_candidates),
             ("session, both on one node", within, sessions),
             ("session, across two nodes", across, sessions),
             ("session, every other one across", spread, sessions),
@@ -203,7 +127,7 @@ def _compare(
         each = {p.name: measure(loop, p, play, nats) for p in by_turns(number, (place, by_itself))}
         (ours, others, share), (theirs, _, _) = each[place.name], each[ALONE]
         say(
-            f"{name}, round {number + 1}: {ours * 1e6:.0f} µs, {theirs * 1e6:.0f} alone, NATS {others * 1e6:.0f}"
+            f"{name}, round {number + 1}: {ours * 1e6:.1f} µs, {theirs * 1e6:.1f} alone, NATS {others * 1e6:.1f}"
         )
         if share >= GENERATOR_BELOW and play is not lookups:
             figure.refusals.append(f"generator busy for {share:.0%}")

@@ -14,7 +14,7 @@ from benchmarks import texts
 from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
 from benchmarks.loop import Unexpected
 from benchmarks.script import Hear, Script, side_by_side
-from benchmarks.trickle import Trickle
+from benchmarks.trickle import trickle
 from benchmarks.websocket import GONE, Place
 
 SESSIONS_OF_A_HOME = 20
@@ -51,17 +51,7 @@ class Relay:
         self._calls = open_calls(self._place, self._homes, 2)
 
     def play(self) -> int:
-        left = len(self._calls)
-
-        def done() -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                self._place.loop.stop()
-
-        for trickle in [Trickle(call, CANDIDATES, self._burst, done) for call in self._calls]:
-            trickle.begin()
-        self._place.loop.run()
+        trickle(self._place.loop, self._calls, CANDIDATES, self._burst)
         return len(self._calls) * CANDIDATES * 2
 
     def clear(self) -> None:

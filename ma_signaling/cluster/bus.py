@@ -10,7 +10,7 @@ import orjson
 Fields = dict[str, Any]
 """A message's fields; ``body`` is a peer's own bytes, or absent."""
 
-PREFIX = "ma-signaling.3"
+PREFIX = "ma-signaling.4"
 """The last part is the version of the messages: nodes with another version don't hear each other."""
 
 ALL_NODES = f"{PREFIX}.all"
@@ -69,19 +69,28 @@ def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
     return orjson.dumps({"op": op, **fields}) + b"\n" + body
 
 
+def pack_all(op: str, fields: Fields, bodies: list[bytes]) -> bytes:
+    """Return one message with several peers' messages, or several of one peer, as its body."""
+    return pack(op, {**fields, "sizes": list(map(len, bodies))}, b"".join(bodies))
+
+
+def bodies(fields: Fields) -> list[bytes]:
+    """Return what ``pack_all`` has packed together."""
+    body: bytes = fields.get("body", b"")
+    starts = accumulate(fields["sizes"], initial=0)
+    return [body[start : start + size] for start, size in zip(starts, fields["sizes"], strict=False)]
+
+
 def pack_batch(payloads: list[bytes]) -> bytes:
     """Return several messages as one: each message costs NATS, and its client, more than its bytes."""
-    return pack("batch", {"sizes": [len(payload) for payload in payloads]}, b"".join(payloads))
+    return pack_all("batch", {}, payloads)
 
 
 def unpack_batch(payload: bytes) -> list[bytes]:
     """Return the messages of a batch, or the one message that it is."""
     if not payload.startswith(b'{"op":"batch"'):
         return [payload]
-    _, fields = unpack(payload)
-    body = fields.get("body", b"")
-    starts = accumulate(fields["sizes"], initial=0)
-    return [body[start : start + size] for start, size in zip(starts, fields["sizes"], strict=False)]
+    return bodies(unpack(payload)[1])
 
 
 def unpack(payload: bytes) -> tuple[str, Fields]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.bus import Fields, bodies
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
@@ -18,6 +18,7 @@ class ClientEnd:
         self._context = context
         self._directory = directory
         context.on("to-client", self._on_to_client)
+        context.on("candidates-to-client", self._on_candidates_to_client)
         context.on("session-ready", self._on_session_ready)
         context.on("offered", self._on_offered)
         context.on("busy", self._on_busy)
@@ -27,17 +28,17 @@ class ClientEnd:
 
     def to_home(self, holder: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
         """As ``remote_home.Messages`` has it."""
-        session = self._context.hub.sessions.get(session_id)
-        self._context.send(
-            holder.node,
-            "to-home",
-            payload,
-            **self._about(holder),
-            session=session_id,
-            type=kind,
-            address="" if session is None else session.key,
-            answered=session is not None and session.negotiation is Negotiation.ANSWERED,
-        )
+        about = self._about_session(holder, session_id)
+        self._context.send(holder.node, "to-home", payload, **about, type=kind)
+
+    def all_to_home(self, holder: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
+        """As ``remote_home.Messages`` has it."""
+        if self._context.fits(candidates):
+            about = self._about_session(holder, session_id)
+            self._context.send_all(holder.node, "candidates-to-home", candidates, **about)
+            return
+        for candidate in candidates:
+            self.to_home(holder, session_id, "ice-candidate", candidate)
 
     def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
         """As ``remote_home.Messages`` has it."""
@@ -70,6 +71,13 @@ class ClientEnd:
             if fields["type"] != "ice-candidate":
                 about = self._about(holder)
                 self._context.send(holder.node, "undeliverable", error(refused.error), **about)
+
+    def _on_candidates_to_client(self, fields: Fields) -> None:
+        """A home has sent ICE candidates in a session of a client here."""
+        holder = self._holder(fields)
+        if holder is not None:
+            places = bytes(fields["places"])
+            self._context.hub.deliver_all(holder, fields["session"], bodies(fields), places)
 
     def _on_session_ready(self, fields: Fields) -> None:
         """A home is ready for a session of a client here; ``body``: the ICE servers that it gave, if any."""
@@ -124,6 +132,15 @@ class ClientEnd:
     @staticmethod
     def _about(holder: RemoteHome) -> Fields:
         return {"remote_id": holder.home_id, "connection": holder.name}
+
+    def _about_session(self, holder: RemoteHome, session_id: str) -> Fields:
+        session = self._context.hub.sessions.get(session_id)
+        return {
+            **self._about(holder),
+            "session": session_id,
+            "address": "" if session is None else session.key,
+            "answered": session is not None and session.negotiation is Negotiation.ANSWERED,
+        }
 
 
 def _as_flags(negotiation: Negotiation) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from ma_signaling.cluster.bus import (
     home_subject,
     node_subject,
     pack,
+    pack_all,
     watch_subject,
 )
 from ma_signaling.config.settings import Settings
@@ -85,6 +86,14 @@ class Context:
     def send(self, node: str, op: str, body: bytes = b"", /, **fields: Any) -> None:
         """Send a message to one node."""
         self.bus.publish(node_subject(node), pack(op, {"node": self.node, **fields}, body))
+
+    def fits(self, bodies: list[bytes]) -> bool:
+        """Return whether ``send_all`` may have these: together they are no longer than one message of a peer may be."""
+        return sum(map(len, bodies)) <= self.settings.max_message_bytes
+
+    def send_all(self, node: str, op: str, bodies: list[bytes], **fields: Any) -> None:
+        """Send a message with several of a peer's messages to one node."""
+        self.bus.publish(node_subject(node), pack_all(op, {"node": self.node, **fields}, bodies))
 
     def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
         """Send a message to the node that holds a Remote ID or expects its home back; or ask it a question."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields
+from ma_signaling.cluster.bus import Fields, bodies
 from ma_signaling.cluster.client_end import ClientEnd
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
@@ -35,6 +35,7 @@ class Relay:
         self._lost: deque[tuple[float, Home, str]] = deque()
         """When answered sessions may be forgotten whose client's node is gone."""
         context.on("to-home", self._on_to_home)
+        context.on("candidates-to-home", self._on_candidates_to_home)
         context.on("undeliverable", self._on_undeliverable)
         context.on("attach", self._on_attach)
         context.on("detach", self._on_detach)
@@ -47,6 +48,15 @@ class Relay:
         """As ``other_nodes.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
         self._context.send(session.node, "to-client", payload, **about, places=list(places))
+
+    def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
+        """As ``other_nodes.Relay`` has it."""
+        if self._context.fits(candidates):
+            about = {"remote_id": session.home.remote_id, "session": session.id, "places": list(places)}
+            self._context.send_all(session.node, "candidates-to-client", candidates, **about)
+            return
+        for candidate, place in zip(candidates, places, strict=True):
+            self.forward(session, "ice-candidate", candidate, bytes((place,)))
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """As ``other_nodes.Relay`` has it."""
@@ -84,12 +94,28 @@ class Relay:
                 home.forward(session_id, fields["type"], payload)
             case kind:
                 session = self._known(home, session_id) or self._attach(home, fields, session_id)
-                if home.take(session_id, kind, payload, session.key):
-                    if kind == "offer":
-                        session.offered()
-                else:
-                    about = {"remote_id": home.remote_id, "session": session_id, "type": kind}
-                    self._context.send(fields["node"], "busy", **about)
+                self._deliver(session, kind, payload)
+
+    def _on_candidates_to_home(self, fields: Fields) -> None:
+        """ICE candidates for a home, in a session of another node's client."""
+        home = self._local_home(fields)
+        session_id: str = fields["session"]
+        if home is None or self._turned_away.lately(session_id):
+            return
+        assert home.connection is not None
+        session = self._known(home, session_id) or self._attach(home, fields, session_id)
+        if home.is_at_hand:
+            home.connection.forward_all(session_id, bodies(fields))
+        else:
+            for candidate in bodies(fields):
+                self._deliver(session, "ice-candidate", candidate)
+
+    def _deliver(self, session: RemoteSession, kind: str, payload: bytes) -> None:
+        if not session.home.take(session.id, kind, payload, session.key):
+            about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
+            self._context.send(session.node, "busy", **about)
+        elif kind == "offer":
+            session.offered()
 
     def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
         session_id, node = fields["session"], fields["node"]

@@ -19,6 +19,9 @@ class Messages(Protocol):
     def to_home(self, home: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
         """Send a message of type ``kind``, in a session, to a home."""
 
+    def all_to_home(self, home: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
+        """Send ICE candidates of a session to a home."""
+
     def attach(self, home: RemoteHome, *, always: bool = False) -> None:
         """Tell its node of all sessions here, if there are any; it says so if the home isn't there."""
 
@@ -30,7 +33,7 @@ class RemoteHome(Connection):
 
     is_remote = True
     congested = False
-    keeps_up = False
+    keeps_up = True
     """Its own node knows."""
 
     def __init__(
@@ -57,13 +60,16 @@ class RemoteHome(Connection):
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
         self._messages.to_home(self, session_id, kind, payload)
 
+    def forward_all(self, session_id: str, candidates: list[bytes]) -> None:
+        self._messages.all_to_home(self, session_id, candidates)
+
     # As a peer
 
     def send(self, message: bytes) -> None:
         """Do nothing: its own node answers what it asks for."""
 
     def send_all(self, messages: list[bytes]) -> None:
-        raise AssertionError("each message to a home on another node goes by itself")
+        raise AssertionError("a home on another node gets nothing outside of its sessions")
 
     def ping(self, payload: bytes) -> None:
         """Do nothing: its own node pings it."""

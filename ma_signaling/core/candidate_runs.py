@@ -15,8 +15,9 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.message_charges import Traffic
 from ma_signaling.core.messages import Message
+from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.session import Session, SessionState
+from ma_signaling.core.session import RemoteSession, Session, SessionState
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Budget
 
@@ -28,15 +29,22 @@ _OPEN = SessionState.OPEN
 
 
 class CandidateRuns:
-    """Forwards runs of candidates between the clients and the homes of this server."""
+    """Forwards runs of candidates between clients and homes."""
 
     def __init__(
-        self, clock: Clock, sessions: Sessions, contested: Container[str | None], traffic: Traffic
+        self,
+        clock: Clock,
+        sessions: Sessions,
+        contested: Container[str | None],
+        traffic: Traffic,
+        relay: Relay,
     ) -> None:
         """``contested`` are the Remote IDs whose homes are being probed; ``traffic`` is that of candidates."""
         self._clock = clock
+        self._relay = relay
         self._session_of = sessions.by_client.get
         self._session = sessions.get
+        self._remote_session = sessions.remote.get
         self._contested = contested
         self._traffic = traffic
 
@@ -80,14 +88,12 @@ class CandidateRuns:
         if home.remote_id in self._contested:
             return 0, None
         message = _parsed(payloads[0], _MARK)
-        session = None if message is None else self._open_session(home, message)
+        session_id = None if message is None else message.get("sessionId")
+        session = self._at_hand(home, session_id) or self._elsewhere(home, session_id)
         now, size = self._clock.seconds(), sum(map(len, payloads))
-        if (
-            session is None
-            or not session.client.peer.keeps_up
-            or not session.from_home.spend(now, size, len(payloads))
-        ):
+        if session is None or not session.from_home.spend(now, size, len(payloads)):
             return 0, message
+        are_places_wanted = isinstance(session, RemoteSession) or session.trace is not None
         mark = session.id.encode()
         sent: list[bytes] = []
         places = b""
@@ -96,23 +102,43 @@ class CandidateRuns:
                 sent.append(messages.for_client(message, payloads[len(sent)]))
             except Refused:
                 break
-            if session.trace is not None:
+            if are_places_wanted:
                 places += candidate_counts.place(message)
             message = _parsed(payloads[len(sent)], mark) if len(sent) < len(payloads) else None
         self._count(payloads, len(sent), size, session.from_home, is_home=True)
-        if sent:
-            session.client.peer.send_all(sent)
-            if session.trace is not None:
-                session.trace.home.sent(_KIND, places, now)
+        if not sent:
+            return 0, message
+        if isinstance(session, RemoteSession):
+            self._relay.forward_all(session, sent, places)
+        else:
+            self._send_client(session, sent, places, now)
         return len(sent), message
 
-    def _open_session(self, home: Connection, message: Message) -> Session | None:
-        """Return the session of ``home`` that a message is for, if its client gets the message now."""
-        session_id = message.get("sessionId")
+    def deliver(self, home: Connection, session_id: str, candidates: list[bytes], places: bytes) -> bool:
+        """Send a client candidates of a home on another node; False: something stands in the way."""
+        session = self._at_hand(home, session_id)
+        if session is None:
+            return False
+        self._send_client(session, candidates, places, self._clock.seconds())
+        return True
+
+    def _send_client(self, session: Session, candidates: list[bytes], places: bytes, now: float) -> None:
+        session.client.peer.send_all(candidates)
+        if session.trace is not None:
+            session.trace.home.sent(_KIND, places, now)
+
+    def _at_hand(self, home: Connection, session_id: object) -> Session | None:
+        """Return the session of ``home`` with this ID, if its client gets at once what the home sends."""
         session = self._session(session_id) if type(session_id) is str else None
         if session is None or session.home.connection is not home or session.state is not _OPEN:
             return None
-        return None if session_id in session.home.suspended else session
+        is_held = session_id in session.home.suspended or not session.client.peer.keeps_up
+        return None if is_held else session
+
+    def _elsewhere(self, home: Connection, session_id: object) -> RemoteSession | None:
+        """Return the session of ``home`` with this ID, if its client is on another node."""
+        session = self._remote_session(session_id) if type(session_id) is str else None
+        return session if session is not None and session.home.connection is home else None
 
     def _count(self, payloads: list[bytes], taken: int, size: int, budget: Budget, *, is_home: bool) -> None:
         """Count what was taken of ``payloads``, all of which (``size`` bytes) were charged to ``budget``."""

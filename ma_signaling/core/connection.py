@@ -154,6 +154,10 @@ class Connection:
         """Send a home a message of type ``kind``, in one of its sessions."""
         self.peer.send(payload)
 
+    def forward_all(self, session_id: str, candidates: list[bytes]) -> None:
+        """Send a home that ``is_at_hand`` ICE candidates of one of its sessions, by one write."""
+        self.peer.send_all(candidates)
+
     def take_role(self, role: Role) -> None:
         """Have this role from now on; none, where the request that gave it has failed."""
         self.role = role

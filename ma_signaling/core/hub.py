@@ -223,6 +223,11 @@ class Hub:
         if not home.gone:
             self._router.deliver(home, session_id, kind, payload, places)
 
+    def deliver_all(self, home: Connection, session_id: str, candidates: list[bytes], places: bytes) -> None:
+        """Send a client ICE candidates of a home on another node."""
+        if not home.gone:
+            self._router.deliver_all(home, session_id, candidates, places)
+
     def charge_control_frame(self, connection: Connection) -> bool:
         """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
         return not connection.gone and self._charges.charge_control_frame(connection)

@@ -72,6 +72,9 @@ class Relay(Protocol):
         ``kind`` is the message's type, ``places`` what ``candidate_counts.places`` found in it.
         """
 
+    def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
+        """Send ICE candidates of a home of this node to the node of the session's client; ``places``: of all."""
+
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """A home of this node is ready for a session; ``ice_servers`` is the JSON list that it gave for it."""
 
@@ -126,6 +129,8 @@ class NoRelay:
     """The relay of a server on its own."""
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None: ...
+
+    def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None: ...
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None: ...
 

@@ -7,6 +7,7 @@ answer in ``messages``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ma_signaling.core import messages, remote_id
 from ma_signaling.core.candidate_runs import CandidateRuns
@@ -72,7 +73,8 @@ class Router:
         }
         self._routes = {type: (handler, Traffic()) for type, handler in handlers.items()}
         traffic = self._routes["ice-candidate"][1]
-        self._take_run = CandidateRuns(clock, sessions, self._contests, traffic).take
+        runs = CandidateRuns(clock, sessions, self._contests, traffic, relay)
+        self._take_run, self._deliver_run = runs.take, runs.deliver
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route_some(self, connection: Connection, payloads: list[bytes]) -> int:
@@ -116,6 +118,14 @@ class Router:
         except OverBudget as over:
             is_silent = not hears(connection, kind)
             self._charges.exceeded(connection, over.budget, len(payload), is_silent=is_silent)
+
+    def deliver_all(self, home: Connection, session_id: str, candidates: list[bytes], places: bytes) -> None:
+        """Send a client candidates of a home on another node; ``places`` has one for each."""
+        if self._deliver_run(home, session_id, candidates, places):
+            return
+        for candidate, place in zip(candidates, places, strict=True):
+            with suppress(Refused):
+                self.deliver(home, session_id, "ice-candidate", candidate, bytes((place,)))
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
         """Yield the traffic by message type; "other": unknown types, and what isn't a message."""

@@ -126,7 +126,7 @@ class Session(Negotiating):
     def client_sends_all(self, candidates: list[bytes]) -> None:
         """Deliver ICE candidates that the client has sent, to a home that is at hand."""
         assert self.home.connection is not None
-        self.home.connection.peer.send_all(candidates)
+        self.home.connection.forward_all(self.id, candidates)
         if self.negotiation is not _ANSWERED and not self._kept.add(candidates, sum(map(len, candidates))):
             self._kept.give_up()
 

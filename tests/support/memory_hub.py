@@ -104,6 +104,8 @@ class FakePeer:
         """For how long it was not to be read from, each time."""
         self.dropped = False
         self.congested = False
+        self.lags = False
+        """Something waits for it, less than would make it congested."""
         self.left = False
         """It has said goodbye, or broken."""
         self._hub = hub
@@ -127,8 +129,8 @@ class FakePeer:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether nothing waits for it: a player is only slow when it is congested."""
-        return not self.congested
+        """Whether nothing waits for it."""
+        return not (self.congested or self.lags)
 
     def send_all(self, messages: list[bytes]) -> None:
         """Hear some messages."""
@@ -170,6 +172,11 @@ class FakePeer:
     def say_bytes(self, payload: bytes) -> None:
         """Send to the hub what may be no message at all."""
         self._hub.received(self.connection, payload)
+
+    def say_together(self, payloads: list[bytes]) -> None:
+        """Send messages that one read brings to the hub."""
+        while payloads:
+            payloads = payloads[self._hub.received_some(self.connection, payloads) :]
 
     def pong(self, payload: bytes | None = None) -> None:
         """Answer the latest ping, or with another payload."""
