@@ -19,6 +19,24 @@ from tests.support.free_ports import free_port
 
 SECRET = b"what coturn knows"
 
+# A file: what a version doesn't know any more, as it is its default, ends coturn on a command line.
+CONFIGURATION = """\
+no-cli
+no-tls
+no-dtls
+no-rfc5780
+allow-loopback-peers
+listening-ip=127.0.0.1
+relay-ip=127.0.0.1
+listening-port={port}
+use-auth-secret
+static-auth-secret={secret}
+realm=example.org
+log-file=stdout
+pidfile={directory}/pid
+userdb={directory}/db
+"""
+
 
 @contextlib.contextmanager
 def coturn() -> Iterator[tuple[int, Path]]:
@@ -29,22 +47,11 @@ def coturn() -> Iterator[tuple[int, Path]]:
         directory, port = Path(name), free_port()
         secret = directory / "secret"
         secret.write_bytes(SECRET + b"\n")
+        configuration = directory / "turnserver.conf"
+        configuration.write_text(CONFIGURATION.format(port=port, directory=directory, secret=SECRET.decode()))
         with (directory / "log").open("wb") as log:
             relay = subprocess.Popen(
-                [
-                    *(
-                        program,
-                        "-n",
-                        "--no-cli",
-                        "--no-tls",
-                        "--no-dtls",
-                        "--no-rfc5780",
-                        "--allow-loopback-peers",
-                    ),
-                    *("--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", f"--listening-port={port}"),
-                    *("--use-auth-secret", f"--static-auth-secret={SECRET.decode()}", "--realm=example.org"),
-                    *("--log-file=stdout", f"--pidfile={directory}/pid", f"--userdb={directory}/db"),
-                ],
+                [program, "-c", str(configuration)],
                 cwd=directory,
                 stdout=log,
                 stderr=subprocess.STDOUT,

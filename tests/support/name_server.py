@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 
 A = b"\x00\x01"
@@ -10,33 +11,52 @@ A = b"\x00\x01"
 
 
 class NameServer:
-    """Answers until ``close``."""
+    """Answers until ``close``: by UDP, and by TCP, which newer versions of pebble ask by (RFC 7766)."""
 
     def __init__(self) -> None:
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _ByTcp)
+        port = self._server.server_address[1]
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        self._socket.bind(("127.0.0.1", port))
+        self.address = f"127.0.0.1:{port}"
+        self._threads = [threading.Thread(target=each) for each in (self._serve, self._server.serve_forever)]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """End it."""
+        self._server.shutdown()
         # Who waits for a datagram isn't woken by the end of its socket.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", self._socket.getsockname())
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._socket.close()
+        self._server.server_close()
 
     def _serve(self) -> None:
         while True:
             query, client = self._socket.recvfrom(4096)
             if not query:
                 return
-            end = query.index(b"\x00", 12) + 5
-            question = query[12:end]
-            answers = b"\xc0\x0c" + question[-4:] + bytes((0, 0, 0, 1, 0, 4, 127, 0, 0, 1))
-            is_known = question[-4:-2] == A
-            counts = bytes((0, 1, 0, int(is_known), 0, 0, 0, 0))
-            self._socket.sendto(
-                query[:2] + b"\x85\x80" + counts + question + (answers if is_known else b""), client
-            )
+            self._socket.sendto(_answer(query), client)
+
+
+class _ByTcp(socketserver.StreamRequestHandler):
+    """A connection, on which each message follows its size."""
+
+    timeout = 10
+
+    def handle(self) -> None:
+        while len(size := self.rfile.read(2)) == 2:
+            answer = _answer(self.rfile.read(int.from_bytes(size)))
+            self.wfile.write(len(answer).to_bytes(2) + answer)
+
+
+def _answer(query: bytes) -> bytes:
+    end = query.index(b"\x00", 12) + 5
+    question = query[12:end]
+    answers = b"\xc0\x0c" + question[-4:] + bytes((0, 0, 0, 1, 0, 4, 127, 0, 0, 1))
+    is_known = question[-4:-2] == A
+    counts = bytes((0, 1, 0, int(is_known), 0, 0, 0, 0))
+    return query[:2] + b"\x85\x80" + counts + question + (answers if is_known else b"")

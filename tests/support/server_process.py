@@ -14,8 +14,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
+from http.client import HTTPMessage
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
+from urllib.error import HTTPError
 
 import aiohttp
 
@@ -25,7 +27,20 @@ STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0
 TALKS_WITHIN = 20.0
 # A proxy named in the environment must not come between a test and its own machine.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class _Refusals(urllib.request.HTTPDefaultErrorHandler):
+    """Raises `HTTPError` closed: otherwise all who catch one must close it, or Python 3.14 warns of it."""
+
+    def http_error_default(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> NoReturn:
+        refusal = HTTPError(req.full_url, code, msg, headers, fp)
+        refusal.close()
+        raise refusal
+
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Refusals)
 
 
 def twistd_path() -> Path:
