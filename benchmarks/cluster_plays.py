@@ -64,9 +64,7 @@ def sessions_at_home(loop: Loop, place: Place) -> Prepared:
 
 
 def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> Prepared:
-    homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
-    for number, side in enumerate(place.homes):
-        all_arrive(side, homes[number :: len(place.homes)])
+    homes = _homes(place, SESSIONS // SESSIONS_OF_A_HOME)
     calls = []
     for number in range(SESSIONS):
         side = place.clients[place_of(number, len(homes)) % len(place.clients)]
@@ -74,11 +72,19 @@ def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> 
         call.client.prepare(side)
         calls.append(call)
 
-    def clear() -> None:
-        for number, side in enumerate(place.homes):
-            all_leave(side, homes[number :: len(place.homes)])
+    return Prepared(
+        SESSIONS,
+        lambda: side_by_side(loop, (call.whole for call in calls), AT_ONCE),
+        lambda: all_leave(place.homes[0], homes),
+    )
 
-    return Prepared(SESSIONS, lambda: side_by_side(loop, (call.whole for call in calls), AT_ONCE), clear)
+
+def _homes(place: Place, count: int) -> list[Home]:
+    """Homes that have arrived, spread over the places for homes."""
+    homes = [Home() for _ in range(count)]
+    for number, side in enumerate(place.homes):
+        all_arrive(side, homes[number :: len(place.homes)])
+    return homes
 
 
 def candidates(loop: Loop, place: Place) -> Prepared:
@@ -92,16 +98,16 @@ def single_candidates(loop: Loop, place: Place) -> Prepared:
 
 
 def _candidates(loop: Loop, place: Place, count: int, burst: int) -> Prepared:
-    (homes_side,), (clients_side,) = place.homes, place.clients
-    homes = [Home() for _ in range(count)]
-    all_arrive(homes_side, homes)
-    calls = open_calls(clients_side, homes, 2)
+    homes = _homes(place, count)
+    # Each home has a client at each place, or two at the only one.
+    sides = (place.clients[0], place.clients[-1])
+    calls = [call for side in sides for call in open_calls(side, homes, 1)]
 
     def clear() -> None:
         for home in homes:
             home.calls.clear()
-        all_leave(clients_side, [call.client for call in calls])
-        all_leave(homes_side, homes)
+        all_leave(place.clients[0], [call.client for call in calls])
+        all_leave(place.homes[0], homes)
 
     return Prepared(len(calls) * CANDIDATES * 2, lambda: trickle(loop, calls, CANDIDATES, burst), clear)
 

@@ -23,6 +23,10 @@ class Bus(Protocol):
     def is_up(self) -> bool:
         """Whether what is published arrives, as far as is known."""
 
+    @property
+    def max_batch_bytes(self) -> int:
+        """How long several messages may be that are published as one."""
+
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Send to all subscribers; with ``reply``, a subject of this node, it is told if there are none."""
 

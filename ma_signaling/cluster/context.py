@@ -88,8 +88,8 @@ class Context:
         self.bus.publish(node_subject(node), pack(op, {"node": self.node, **fields}, body))
 
     def fits(self, bodies: list[bytes]) -> bool:
-        """Return whether ``send_all`` may have these: together they are no longer than one message of a peer may be."""
-        return sum(map(len, bodies)) <= self.settings.max_message_bytes
+        """Return whether ``send_all`` may have these; otherwise they go one by one."""
+        return sum(map(len, bodies)) <= self.bus.max_batch_bytes
 
     def send_all(self, node: str, op: str, bodies: list[bytes], **fields: Any) -> None:
         """Send a message with several of a peer's messages to one node."""

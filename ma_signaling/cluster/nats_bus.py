@@ -64,6 +64,7 @@ class NatsBus:
 
     def __init__(self, settings: Settings) -> None:
         self.is_up = False
+        self.max_batch_bytes = 0
         self.messages_in = self.messages_out = self.lost = 0
         self._settings = settings
         self._options = nats_options(settings)
@@ -162,6 +163,8 @@ class NatsBus:
         self._changed = dict.fromkeys(self._wanted)
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
+        # The sizes of the messages in a batch, and its other fields, take less than these.
+        self.max_batch_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
         self._is_too_small = False
         if client.max_payload < self._settings.max_message_bytes + HEAD_BYTES:
             self._warn_too_small(client)
@@ -200,7 +203,7 @@ class NatsBus:
             while self._waiting and not self._changed and client is self._client:
                 message = self._waiting[0]
                 try:
-                    await client.say(message.subject, self._next(client), message.reply)
+                    await client.say(message.subject, self._next(), message.reply)
                 except MaxPayloadError:
                     self.lost += 1
                     self._warn_too_small(client)
@@ -211,16 +214,14 @@ class NatsBus:
                 await client.flush(SILENCE_SECONDS)
                 self._all_sent.set()
 
-    def _next(self, client: NodeClient) -> bytes:
+    def _next(self) -> bytes:
         """Take the first message that waits, and with it those behind it for the same subject."""
-        # The sizes of the messages in a batch take less than these.
-        max_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
         first = self._waiting.popleft()
         payloads, size = [first.payload], len(first.payload)
         while not first.reply and self._waiting:
             following = self._waiting[0]
             size += len(following.payload)
-            if following.reply or following.subject != first.subject or size > max_bytes:
+            if following.reply or following.subject != first.subject or size > self.max_batch_bytes:
                 break
             payloads.append(self._waiting.popleft().payload)
         self._waiting_bytes -= sum(map(len, payloads))

@@ -61,6 +61,7 @@ class Line:
         self.server = server
         server.lines.append(self)
         self.is_up = True
+        self.max_batch_bytes = 1 << 18
         self.is_dead = False
         self.is_cut = False
         """Nothing comes through."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster import nats_ways
 from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
-from ma_signaling.cluster.nats_bus import NatsBus
+from ma_signaling.cluster.nats_bus import MAX_BATCH_BYTES, NatsBus
 from ma_signaling.cluster.nats_options import Credentials
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
@@ -130,6 +130,24 @@ class StandstillTest(SynchronousTestCase):
             return asked
 
         assert asyncio.run(scenario()) <= 2
+
+
+class RoomTest(SynchronousTestCase):
+    """Several messages go as one only if NATS takes it, with their sizes."""
+
+    def test_max_payload(self) -> None:
+        async def scenario(max_payload: int) -> int:
+            bus = NatsBus(Settings())
+            bus.listener = _Listener()
+            client: Any = StuckClient()
+            client.max_payload = max_payload
+            serving = asyncio.ensure_future(bus._serve(client, asyncio.Event()))
+            await asyncio.sleep(0)
+            serving.cancel()
+            return bus.max_batch_bytes
+
+        assert asyncio.run(scenario(16 * 1024)) == 8 * 1024
+        assert asyncio.run(scenario(1 << 30)) == MAX_BATCH_BYTES
 
 
 class NonsenseTest(SynchronousTestCase):
