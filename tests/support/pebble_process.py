@@ -42,6 +42,8 @@ class Pebble:
             "tlsPort": self.tls_port,
             "ocspResponderURL": "",
             "certificateValidityPeriod": seconds,
+            # The same for version 2.7 and later.
+            "profiles": {"default": {"description": "", "validityPeriod": seconds}},
         }
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -26,7 +26,6 @@ from tests.support.free_ports import free_port
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0
 TALKS_WITHIN = 20.0
-# A proxy named in the environment must not come between a test and its own machine.
 
 
 class _Refusals(urllib.request.HTTPDefaultErrorHandler):
@@ -40,6 +39,7 @@ class _Refusals(urllib.request.HTTPDefaultErrorHandler):
         raise refusal
 
 
+# A proxy named in the environment must not come between a test and its own machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Refusals)
 
 
