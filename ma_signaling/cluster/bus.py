@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -74,8 +75,19 @@ def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
 
 
 def pack_all(op: str, fields: Fields, bodies: list[bytes]) -> bytes:
-    """Return one message with several peers' messages, or several of one peer, as its body."""
+    """Return one message with several others as its body."""
     return pack(op, {**fields, "sizes": list(map(len, bodies))}, b"".join(bodies))
+
+
+def parts(bodies: list[bytes], max_bytes: int) -> Iterator[slice]:
+    """Yield which of ``bodies`` go together: no more than so many bytes, or one that is longer."""
+    start = size = 0
+    for number, body in enumerate(bodies):
+        size += len(body)
+        if size > max_bytes and number > start:
+            yield slice(start, number)
+            start, size = number, len(body)
+    yield slice(start, len(bodies))
 
 
 def bodies(fields: Fields) -> list[bytes]:

@@ -33,12 +33,8 @@ class ClientEnd:
 
     def all_to_home(self, holder: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
         """As ``remote_home.Messages`` has it."""
-        if self._context.fits(candidates):
-            about = self._about_session(holder, session_id)
-            self._context.send_all(holder.node, "candidates-to-home", candidates, **about)
-            return
-        for candidate in candidates:
-            self.to_home(holder, session_id, "ice-candidate", candidate)
+        about = self._about_session(holder, session_id)
+        self._context.send_all(holder.node, "candidates-to-home", candidates, b"", **about)
 
     def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
         """As ``remote_home.Messages`` has it."""

@@ -14,6 +14,7 @@ from ma_signaling.cluster.bus import (
     node_subject,
     pack,
     pack_all,
+    parts,
     watch_subject,
 )
 from ma_signaling.config.settings import Settings
@@ -87,13 +88,11 @@ class Context:
         """Send a message to one node."""
         self.bus.publish(node_subject(node), pack(op, {"node": self.node, **fields}, body))
 
-    def fits(self, bodies: list[bytes]) -> bool:
-        """Return whether ``send_all`` may have these; otherwise they go one by one."""
-        return sum(map(len, bodies)) <= self.bus.max_batch_bytes
-
-    def send_all(self, node: str, op: str, bodies: list[bytes], **fields: Any) -> None:
-        """Send a message with several of a peer's messages to one node."""
-        self.bus.publish(node_subject(node), pack_all(op, {"node": self.node, **fields}, bodies))
+    def send_all(self, node: str, op: str, candidates: list[bytes], places: bytes, **fields: Any) -> None:
+        """Send candidates to one node, as many together as the bus takes; ``places`` has one for each, or none."""
+        for part in parts(candidates, self.bus.max_batch_bytes):
+            about = {"node": self.node, "places": list(places[part]), **fields}
+            self.bus.publish(node_subject(node), pack_all(op, about, candidates[part]))
 
     def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
         """Send a message to the node that holds a Remote ID or expects its home back; or ask it a question."""

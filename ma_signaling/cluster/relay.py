@@ -51,12 +51,8 @@ class Relay:
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
         """As ``other_nodes.Relay`` has it."""
-        if self._context.fits(candidates):
-            about = {"remote_id": session.home.remote_id, "session": session.id, "places": list(places)}
-            self._context.send_all(session.node, "candidates-to-client", candidates, **about)
-            return
-        for candidate, place in zip(candidates, places, strict=True):
-            self.forward(session, "ice-candidate", candidate, bytes((place,)))
+        about = {"remote_id": session.home.remote_id, "session": session.id}
+        self._context.send_all(session.node, "candidates-to-client", candidates, places, **about)
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """As ``other_nodes.Relay`` has it."""
@@ -78,37 +74,43 @@ class Relay:
 
     def _on_to_home(self, fields: Fields) -> None:
         """A message for a home, in a session of another node's client."""
-        home = self._local_home(fields)
-        session_id: str = fields["session"]
-        # What is for a session that was turned away was under way when its node was told.
-        if home is None or self._turned_away.lately(session_id):
+        if (recipient := self._recipient(fields)) is None:
             return
-        assert home.connection is not None
+        home, connection = recipient
         payload: bytes = fields["body"]
         match fields["type"]:
             case "client-connected":
-                self._announce(home, home.connection, fields)
+                self._announce(home, connection, fields)
             case "client-disconnected":
                 # First, for the end not to wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
-                home.forward(session_id, fields["type"], payload)
+                home.forward(fields["session"], fields["type"], payload)
             case kind:
-                session = self._known(home, session_id) or self._attach(home, fields, session_id)
-                self._deliver(session, kind, payload)
+                self._deliver(self._session(home, fields), kind, payload)
 
     def _on_candidates_to_home(self, fields: Fields) -> None:
         """ICE candidates for a home, in a session of another node's client."""
-        home = self._local_home(fields)
-        session_id: str = fields["session"]
-        if home is None or self._turned_away.lately(session_id):
+        if (recipient := self._recipient(fields)) is None:
             return
-        assert home.connection is not None
-        session = self._known(home, session_id) or self._attach(home, fields, session_id)
+        home, connection = recipient
+        session = self._session(home, fields)
         if home.is_at_hand:
-            home.connection.forward_all(session_id, bodies(fields))
+            connection.forward_all(session.id, bodies(fields))
         else:
             for candidate in bodies(fields):
                 self._deliver(session, "ice-candidate", candidate)
+
+    def _recipient(self, fields: Fields) -> tuple[Home, Connection] | None:
+        """Return the home of this node that a message of a session is for, and its connection."""
+        home = self._local_home(fields)
+        # What is for a session that was turned away was under way when its node was told.
+        if home is None or self._turned_away.lately(fields["session"]):
+            return None
+        assert home.connection is not None
+        return home, home.connection
+
+    def _session(self, home: Home, fields: Fields) -> RemoteSession:
+        return self._known(home, fields["session"]) or self._attach(home, fields, fields["session"])
 
     def _deliver(self, session: RemoteSession, kind: str, payload: bytes) -> None:
         if not session.home.take(session.id, kind, payload, session.key):

@@ -155,7 +155,7 @@ class Connection:
         self.peer.send(payload)
 
     def forward_all(self, session_id: str, candidates: list[bytes]) -> None:
-        """Send a home that ``is_at_hand`` ICE candidates of one of its sessions, by one write."""
+        """Send a home that ``is_at_hand`` ICE candidates of one of its sessions, together."""
         self.peer.send_all(candidates)
 
     def take_role(self, role: Role) -> None:

@@ -163,7 +163,7 @@ class Home:
 
     @property
     def is_at_hand(self) -> bool:
-        """Whether it gets what its clients send at once, whatever that is."""
+        """Whether it, or its node, gets what its clients send at once, whatever that is."""
         return not (
             self.connection is None
             or self._outbox is not None

@@ -73,7 +73,7 @@ class Relay(Protocol):
         """
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
-        """Send ICE candidates of a home of this node to the node of the session's client; ``places``: of all."""
+        """Send ICE candidates of a home of this node to the node of the session's client; ``places``: one for each."""
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """A home of this node is ready for a session; ``ice_servers`` is the JSON list that it gave for it."""

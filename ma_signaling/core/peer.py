@@ -61,7 +61,7 @@ class Peer(Protocol):
         """Whether nothing waits in this peer's send buffer."""
 
     def send_all(self, messages: list[bytes]) -> None:
-        """Send what one read has brought for a peer that ``keeps_up``, as ``send`` does, by one write."""
+        """Send messages to a peer that ``keeps_up``, as ``send`` does, by one write."""
 
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping; until it is answered, later keep-alive pings carry this payload too."""

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack_all
+from ma_signaling.cluster.bus import pack_all, parts
 from ma_signaling.core.candidate_counts import named
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
@@ -132,10 +132,16 @@ class CandidatesTest(SynchronousTestCase):
                 heard = [message["data"]["candidate"] for message in receiver.heard_of("ice-candidate")]
                 assert heard == CANDIDATES * 3
 
-    def test_each_by_itself_where_all_are_too_long_for_one_message(self) -> None:
+    def test_no_more_together_than_the_bus_takes(self) -> None:
         play = Play({"answered", "little fits"})
-        assert play.send(play.client, together=True) == {"to-home": 15}
-        assert play.send(play.home, together=True) == {"to-client": 15}
+        for sender, op in ((play.client, "candidates-to-home"), (play.home, "candidates-to-client")):
+            sent = play.send(sender, together=True)
+            assert sent.keys() == {op}
+            assert 2 <= sent[op] < 15
+
+    def test_one_that_is_longer_goes_by_itself(self) -> None:
+        assert list(parts([b"123", b"4", b"56789", b"0"], 4)) == [slice(0, 2), slice(2, 3), slice(3, 4)]
+        assert list(parts([b"12345"], 4)) == [slice(0, 1)]
 
     def test_another_home_has_no_part_in_it(self) -> None:
         play = Play({"answered"})
