@@ -99,14 +99,13 @@ def single_candidates(loop: Loop, place: Place) -> Prepared:
 
 def _candidates(loop: Loop, place: Place, count: int, burst: int) -> Prepared:
     homes = _homes(place, count)
-    # Each home has a client at each place, or two at the only one.
-    sides = (place.clients[0], place.clients[-1])
-    calls = [call for side in sides for call in open_calls(side, homes, 1)]
+    (clients,) = place.clients
+    calls = open_calls(clients, homes, 2)
 
     def clear() -> None:
         for home in homes:
             home.calls.clear()
-        all_leave(place.clients[0], [call.client for call in calls])
+        all_leave(clients, [call.client for call in calls])
         all_leave(place.homes[0], homes)
 
     return Prepared(len(calls) * CANDIDATES * 2, lambda: trickle(loop, calls, CANDIDATES, burst), clear)
