@@ -6,6 +6,8 @@ import socket
 import socketserver
 import threading
 
+from tests.support.free_ports import free_port
+
 A = b"\x00\x01"
 """The type of a question for an IPv4 address (RFC 1035)."""
 
@@ -14,8 +16,8 @@ class NameServer:
     """Answers until ``close``: by UDP, and by TCP, which newer versions of pebble ask by (RFC 7766)."""
 
     def __init__(self) -> None:
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _ByTcp)
-        port = self._server.server_address[1]
+        port = free_port()
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", port), _ByTcp)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", port))
         self.address = f"127.0.0.1:{port}"
