@@ -26,7 +26,7 @@ class Bus(Protocol):
 
     @property
     def max_batch_bytes(self) -> int:
-        """How long several messages may be that are published as one."""
+        """How many bytes several messages may have that are published as one; 0 before the bus was up."""
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Send to all subscribers; with ``reply``, a subject of this node, it is told if there are none."""
@@ -75,7 +75,7 @@ def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
 
 
 def pack_all(op: str, fields: Fields, bodies: list[bytes]) -> bytes:
-    """Return one message with several others as its body."""
+    """Return one message whose body is several others, one after the other; ``unpack_all`` takes them apart."""
     return pack(op, {**fields, "sizes": list(map(len, bodies))}, b"".join(bodies))
 
 
@@ -90,7 +90,7 @@ def parts(bodies: list[bytes], max_bytes: int) -> Iterator[slice]:
     yield slice(start, len(bodies))
 
 
-def bodies(fields: Fields) -> list[bytes]:
+def unpack_all(fields: Fields) -> list[bytes]:
     """Return what ``pack_all`` has packed together."""
     body: bytes = fields.get("body", b"")
     starts = accumulate(fields["sizes"], initial=0)
@@ -106,7 +106,7 @@ def unpack_batch(payload: bytes) -> list[bytes]:
     """Return the messages of a batch, or the one message that it is."""
     if not payload.startswith(b'{"op":"batch"'):
         return [payload]
-    return bodies(unpack(payload)[1])
+    return unpack_all(unpack(payload)[1])
 
 
 def unpack(payload: bytes) -> tuple[str, Fields]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.cluster.bus import Fields, bodies
+from ma_signaling.cluster.bus import Fields, unpack_all
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
@@ -73,7 +73,7 @@ class ClientEnd:
         holder = self._holder(fields)
         if holder is not None:
             places = bytes(fields["places"])
-            self._context.hub.deliver_all(holder, fields["session"], bodies(fields), places)
+            self._context.hub.deliver_all(holder, fields["session"], unpack_all(fields), places)
 
     def _on_session_ready(self, fields: Fields) -> None:
         """A home is ready for a session of a client here; ``body``: the ICE servers that it gave, if any."""

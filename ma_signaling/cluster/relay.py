@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields, bodies
+from ma_signaling.cluster.bus import Fields, unpack_all
 from ma_signaling.cluster.client_end import ClientEnd
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
@@ -95,9 +95,9 @@ class Relay:
         home, connection = recipient
         session = self._session(home, fields)
         if home.is_at_hand:
-            connection.forward_all(session.id, bodies(fields))
+            connection.forward_all(session.id, unpack_all(fields))
         else:
-            for candidate in bodies(fields):
+            for candidate in unpack_all(fields):
                 self._deliver(session, "ice-candidate", candidate)
 
     def _recipient(self, fields: Fields) -> tuple[Home, Connection] | None:

@@ -69,7 +69,7 @@ class RemoteHome(Connection):
         """Do nothing: its own node answers what it asks for."""
 
     def send_all(self, messages: list[bytes]) -> None:
-        """Do nothing, as ``send``."""
+        raise AssertionError("what is for a home on another node goes by forward_all")
 
     def ping(self, payload: bytes) -> None:
         """Do nothing: its own node pings it."""

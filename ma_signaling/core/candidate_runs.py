@@ -3,7 +3,8 @@
 A browser finds its candidates within a millisecond, so that most of them come several at a time. What is the same for
 all candidates of a session is done once for a run of them: finding who gets them, reading the clock, charging, sending,
 keeping. Nothing is refused here. A candidate that anything stands in the way of ends the run, and is left to
-``Forwarding``, which has the rules. A test holds the two ways against each other.
+``Forwarding``, which has the rules; candidates from another node go together or not at all. Tests hold the ways
+against each other.
 """
 
 from __future__ import annotations

@@ -46,13 +46,16 @@ def handle(reactor: Reactor) -> None:
 
 
 def _set(handler: Handler) -> None:
-    # One that comes just before it is ignored would be a traceback in the log ("ignored due to race condition").
+    # One that comes just before it is ignored would be a traceback in the log ("ignored due to race condition"). They
+    # are blocked for this thread alone, which is the only one left by then.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    for each in (signal.SIGTERM, signal.SIGINT):
-        # What is ignored stays so: a shell does that for what it runs in the background.
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    try:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            # What is ignored stays so: a shell does that for what it runs in the background.
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                signal.signal(each, handler)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def stop(reactor: Reactor, name: str = "drain") -> None:

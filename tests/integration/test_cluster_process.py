@@ -40,14 +40,16 @@ class SmallPayloadTest(ClusterTestCase):
             owner = await home(stack, first)
             client = await ask(stack, second)
             session_id = await meet(owner, client)
-            # What is said meanwhile comes by one read.
-            os.kill(second.pid, signal.SIGSTOP)
             for _ in range(2):
                 await client.send("offer", data="x" * 40_000)
-            for number in range(20):
-                # Together they are longer than what NATS takes.
-                await client.send("ice-candidate", data=[number, "x" * 2000])
-            os.kill(second.pid, signal.SIGCONT)
+            # So that the candidates come by one read.
+            os.kill(second.pid, signal.SIGSTOP)
+            try:
+                for number in range(20):
+                    # Together they are longer than what NATS takes.
+                    await client.send("ice-candidate", data=[number, "x" * 2000])
+            finally:
+                os.kill(second.pid, signal.SIGCONT)
             await eventually(lambda: len(owner.heard("ice-candidate")) == 20, "what is short enough")
             assert not owner.heard("offer")
             await talk(owner, client, session_id, "short")

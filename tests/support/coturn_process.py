@@ -19,7 +19,7 @@ from tests.support.free_ports import free_port
 
 SECRET = b"what coturn knows"
 
-# A file: what a version doesn't know any more, as it is its default, ends coturn on a command line.
+# In a file coturn passes over options that it doesn't know any more; on a command line they end it.
 CONFIGURATION = """\
 no-cli
 no-tls

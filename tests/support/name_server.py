@@ -17,9 +17,10 @@ class NameServer:
 
     def __init__(self) -> None:
         port = free_port()
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", port), _ByTcp)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", port))
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", port), _ByTcp)
+        self._server.daemon_threads = True
         self.address = f"127.0.0.1:{port}"
         self._threads = [threading.Thread(target=each) for each in (self._serve, self._server.serve_forever)]
         for thread in self._threads:

@@ -91,6 +91,7 @@ class Play:
         """What the peers have heard, and what is counted of the session."""
         session = self.cluster.worlds[1].hub.sessions.get(self.id)
         remote = self.cluster.worlds[0].hub.sessions.remote.get(self.id)
+        negotiation = remote and remote.negotiation
         heard = [
             [message for message in peer.heard if message["type"] != "registered"] for peer in self._peers()
         ]
@@ -110,6 +111,7 @@ class Play:
         return [
             re.sub("[0-9a-f]{32}", "another ID", told),
             [(budget._messages, budget._bytes) for budget in budgets],
+            negotiation,
             [(side.first_candidate_at, named(side.trickled)) for side in sides],
         ]
 
