@@ -104,7 +104,7 @@ class GeneratedTest(SynchronousTestCase):
                 check=False,
                 cwd=directory,
                 env=environment,
-                timeout=120,
+                timeout=240,
             )
             assert done.returncode == 0, done.stdout + done.stderr
             assert "24 passed" in done.stdout, done.stdout
