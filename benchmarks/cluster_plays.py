@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import NamedTuple
 
-from benchmarks.conversations import BURST, CANDIDATES
-from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
+from benchmarks.conversations import BURST, CANDIDATES, SESSIONS_OF_A_HOME, Relay
+from benchmarks.homes import Call, Home, all_arrive, all_leave
 from benchmarks.loop import Loop
 from benchmarks.rounds import Side
 from benchmarks.script import side_by_side
 from benchmarks.servers import NotReady
 from benchmarks.texts import address
-from benchmarks.trickle import trickle
 
 SESSIONS = 1000
-SESSIONS_OF_A_HOME = 20
 AT_ONCE = 200
 """So that each node has as much at a time as a busy one has, and works it off together."""
 
-TALKING_HOMES = 200
+TALKS = 400
 ARRIVALS = 1000
 LOOKUPS = 2000
 
@@ -44,7 +42,7 @@ class Prepared(NamedTuple):
 
     number: int
     """How many there will be."""
-    play: Callable[[], None]
+    play: Callable[[], object]
     clear: Callable[[], None]
     """Clears it away."""
 
@@ -64,7 +62,9 @@ def sessions_at_home(loop: Loop, place: Place) -> Prepared:
 
 
 def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> Prepared:
-    homes = _homes(place, SESSIONS // SESSIONS_OF_A_HOME)
+    homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
+    for number, side in enumerate(place.homes):
+        all_arrive(side, homes[number :: len(place.homes)])
     calls = []
     for number in range(SESSIONS):
         side = place.clients[place_of(number, len(homes)) % len(place.clients)]
@@ -79,36 +79,21 @@ def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> 
     )
 
 
-def _homes(place: Place, count: int) -> list[Home]:
-    """Homes that have arrived, spread over the places for homes."""
-    homes = [Home() for _ in range(count)]
-    for number, side in enumerate(place.homes):
-        all_arrive(side, homes[number :: len(place.homes)])
-    return homes
-
-
 def candidates(loop: Loop, place: Place) -> Prepared:
-    """ICE candidates, a burst of each side at a time, in two sessions of each home."""
-    return _candidates(loop, place, TALKING_HOMES, BURST)
+    """ICE candidates, a burst of each side at a time."""
+    return _relay(place, TALKS, BURST)
 
 
 def single_candidates(loop: Loop, place: Place) -> Prepared:
     """ICE candidates, one of each side at a time."""
-    return _candidates(loop, place, TALKING_HOMES // 4, 1)
+    return _relay(place, TALKS // 4, 1)
 
 
-def _candidates(loop: Loop, place: Place, count: int, burst: int) -> Prepared:
-    homes = _homes(place, count)
-    (clients,) = place.clients
-    calls = open_calls(clients, homes, 2)
-
-    def clear() -> None:
-        for home in homes:
-            home.calls.clear()
-        all_leave(clients, [call.client for call in calls])
-        all_leave(place.homes[0], homes)
-
-    return Prepared(len(calls) * CANDIDATES * 2, lambda: trickle(loop, calls, CANDIDATES, burst), clear)
+def _relay(place: Place, sessions: int, burst: int) -> Prepared:
+    (homes,), (clients,) = place.homes, place.clients
+    relay = Relay(homes, sessions, burst, clients)
+    relay.prepare()
+    return Prepared(sessions * CANDIDATES * 2, relay.play, relay.clear)
 
 
 def arrivals(loop: Loop, place: Place) -> Prepared:

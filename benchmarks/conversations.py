@@ -14,7 +14,7 @@ from benchmarks import texts
 from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
 from benchmarks.loop import Unexpected
 from benchmarks.script import Hear, Script, side_by_side
-from benchmarks.trickle import trickle
+from benchmarks.trickle import Trickle
 from benchmarks.websocket import GONE, Place
 
 SESSIONS_OF_A_HOME = 20
@@ -40,18 +40,30 @@ class Conversation(Protocol):
 class Relay:
     """ICE candidates between homes with two sessions each, both ways, a burst of each side in flight."""
 
-    def __init__(self, place: Place, sessions: int, burst: int) -> None:
+    def __init__(self, place: Place, sessions: int, burst: int, clients: Place | None = None) -> None:
+        """``clients`` is where clients connect to, if not where their homes do."""
         self._place = place
+        self._clients = clients or place
         self._burst = burst
         self._homes = [Home() for _ in range(sessions // 2)]
         self._calls: list[Call] = []
 
     def prepare(self) -> None:
         all_arrive(self._place, self._homes)
-        self._calls = open_calls(self._place, self._homes, 2)
+        self._calls = open_calls(self._clients, self._homes, 2)
 
     def play(self) -> int:
-        trickle(self._place.loop, self._calls, CANDIDATES, self._burst)
+        left = len(self._calls)
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._place.loop.stop()
+
+        for trickle in [Trickle(call, CANDIDATES, self._burst, done) for call in self._calls]:
+            trickle.begin()
+        self._place.loop.run()
         return len(self._calls) * CANDIDATES * 2
 
     def clear(self) -> None:

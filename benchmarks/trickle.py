@@ -1,31 +1,15 @@
-"""The candidates of open sessions."""
+"""The candidates of one open session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from benchmarks import texts
 from benchmarks.homes import Call
-from benchmarks.loop import Loop
 from benchmarks.script import expect
 
 
-def trickle(loop: Loop, calls: Sequence[Call], share: int, burst: int) -> None:
-    """Let both sides of these sessions send ``share`` candidates each, ``burst`` at a time."""
-    left = len(calls)
-
-    def done() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            loop.stop()
-
-    for each in [_Trickle(call, share, burst, done) for call in calls]:
-        each.begin()
-    loop.run()
-
-
-class _Trickle:
+class Trickle:
     """Each side sends a burst of candidates, and the next when it has all of the other's, until its share is sent.
 
     A burst is sent by one write, as a busy server finds what a browser has sent within a millisecond.
