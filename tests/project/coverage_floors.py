@@ -12,7 +12,7 @@ import sys
 from tests import ROOT
 
 PURE, ALL = 95.0, 90.0
-WITH_A_NETWORK = {"nats_bus.py", "nats_ways.py", "service.py"}
+WITH_A_NETWORK = {"nats_bus.py", "nats_client.py", "service.py"}
 
 
 def pure_files() -> set[str]:

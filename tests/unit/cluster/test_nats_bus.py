@@ -11,7 +11,7 @@ from unittest import mock
 from nats.aio.client import Client
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster import nats_ways
+from ma_signaling.cluster import nats_client
 from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
 from ma_signaling.cluster.nats_bus import MAX_BATCH_BYTES, NatsBus
 from ma_signaling.cluster.nats_options import Credentials
@@ -79,15 +79,27 @@ class UnknownVersionTest(SynchronousTestCase):
     """What nodes use of nats-py within must be there, as it is known."""
 
     def test_another_one(self) -> None:
-        spec = find_spec(nats_ways.__name__)
+        spec = find_spec(nats_client.__name__)
         assert spec is not None
         assert spec.loader is not None
-        for name in nats_ways._KNOWN:
-            known: dict[str, Any] = {each: vars(Client)[each] for each in nats_ways._KNOWN}
-            for changed in (lambda self: None, None):
+        for name in nats_client._KNOWN:
+            known: dict[str, Any] = {each: vars(Client)[each] for each in nats_client._KNOWN}
+            for changed in (lambda *others: None, None):
                 other = type("Client", (), {**known, name: changed})
                 with mock.patch("nats.aio.client.Client", other), self.assertRaisesRegex(CannotStart, name):
                     spec.loader.exec_module(module_from_spec(spec))
+
+    def test_another_object(self) -> None:
+        spec = find_spec(nats_client.__name__)
+        assert spec is not None
+        assert spec.loader is not None
+        known: dict[str, Any] = {each: vars(Client)[each] for each in nats_client._KNOWN}
+        for name in ("_pending", "_pending_data_size", "_ps", "_transport"):
+            kept = {"_pending": [], "_pending_data_size": 0, "_ps": None, "_transport": None}
+            del kept[name]
+            other = type("Client", (), {**known, **kept})
+            with mock.patch("nats.aio.client.Client", other), self.assertRaisesRegex(CannotStart, name + " "):
+                spec.loader.exec_module(module_from_spec(spec))
 
 
 class StuckClient:
