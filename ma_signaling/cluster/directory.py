@@ -30,14 +30,14 @@ class Directory:
 
     is_clustered = True
 
-    def __init__(self, context: Context, is_complete: Callable[[], bool]) -> None:
-        """``is_complete`` says whether all other nodes can be heard, as far as is known."""
+    def __init__(self, context: Context, unsure_for: Callable[[], float]) -> None:
+        """``unsure_for`` returns for how many seconds more a home that no node knows may turn up."""
         self._context = context
-        self._is_complete = is_complete
+        self._unsure_for = unsure_for
         self._remote_homes: dict[str, RemoteHome] = {}
         self._terms = Terms()
         self.registrations = Registrations(context, self._terms)
-        self._questions = HolderQuestions(context, self._unknown, is_complete)
+        self._questions = HolderQuestions(context, self._unknown, unsure_for)
         self._watched: set[str] = set()
         """Homes that are elsewhere or away, and matter here."""
         self.messages: Messages
@@ -65,7 +65,7 @@ class Directory:
 
     def _unknown(self, remote_id: str) -> None:
         if remote_id not in self.claims:
-            self._context.hub.lookups.not_found(remote_id, is_sure=self._is_complete())
+            self._context.hub.lookups.not_found(remote_id, self._unsure_for())
 
     def _on_look_up(self, fields: Fields) -> None:
         remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]
@@ -80,7 +80,9 @@ class Directory:
 
     def _on_away(self, fields: Fields) -> None:
         """Nobody holds a home, but a node expects it back: clients that wait for it wait on."""
-        self._questions.answered(fields, connected=False)
+        remote_id = self._questions.answered(fields, connected=False)
+        if remote_id is not None:
+            self._context.hub.lookups.is_away(remote_id)
 
     def _on_holder(self, fields: Fields) -> None:
         """A node holds a home that this one has asked for."""
@@ -289,7 +291,7 @@ class Directory:
             self.messages.attach(holder, always=True)
 
     def _is_idle(self, home: Home) -> bool:
-        is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP)
+        is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP, HomeState.AWAY_ELSEWHERE)
         return is_elsewhere and not self._is_used(home)
 
     def _is_used(self, home: Home) -> bool:

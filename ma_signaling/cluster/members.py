@@ -15,8 +15,11 @@ BEAT_SECONDS = 2.0
 DEAD_SECONDS = 7.0
 """After so many seconds of silence a node counts as dead: three beats may get lost."""
 
+LATE_SECONDS = 2.5
+"""After so many seconds of silence a node may be gone: it has missed a beat."""
+
 UNSURE_SECONDS = 60.0
-"""For how long after that its homes may still be connected to it, unheard."""
+"""How long homes of a node that is gone may be on their way to another one, or be connected to it still, unheard."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,8 @@ class Members:
         self._lost = lost
         self._can_ask = can_ask
         self._members: dict[str, Member] = {}
-        self._given_up_at = NEVER
+        self._missed_at = NEVER
+        """When a node was given up last, or said goodbye, or this one could hear nobody."""
         context.on("beat", self._on_beat)
         context.on("bye", self._on_bye)
 
@@ -75,21 +79,24 @@ class Members:
         silent = [node for node, member in self._members.items() if member.heard_at < oldest]
         for node in silent:
             del self._members[node]
-            self._given_up_at = self._context.clock.seconds()
+            self._missed_at = self._context.clock.seconds()
         run_all(partial(self._lost, node, False) for node in silent)
 
     def that_can_ask(self) -> list[str]:
         """Return the nodes that can ask for proof."""
         return [node for node, member in self._members.items() if member.can_ask]
 
-    def is_complete(self) -> bool:
-        """Whether no node fell silent lately: what no node knows may be known to one that is only cut off."""
-        return self._context.clock.seconds() - self._given_up_at >= UNSURE_SECONDS
+    def unsure_for(self) -> float:
+        """Return for how many seconds more a home that no node knows may turn up, 0 if no node is missed."""
+        now = self._context.clock.seconds()
+        if any(now - member.heard_at > LATE_SECONDS for member in self._members.values()):
+            return UNSURE_SECONDS
+        return max(0.0, self._missed_at + UNSURE_SECONDS - now)
 
     def give_time(self) -> None:
         """Start the silence of all nodes anew: this node could hear nobody for a while."""
         for member in self._members.values():
-            member.heard_at = self._context.clock.seconds()
+            self._missed_at = member.heard_at = self._context.clock.seconds()
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of all nodes together."""
@@ -103,4 +110,5 @@ class Members:
 
     def _on_bye(self, fields: Fields) -> None:
         self._members.pop(fields["node"], None)
+        self._missed_at = self._context.clock.seconds()
         self._lost(fields["node"], True)

@@ -48,7 +48,7 @@ class Node:
         self._context = context = Context(name or token_hex(6), bus, settings, clock, wall)
         self._members = Members(context, self._met, self._lost, lambda: self._provers.own.obstacle is None)
         self._provers = Provers(context, self._members.that_can_ask)
-        self._directory = Directory(context, self._members.is_complete)
+        self._directory = Directory(context, self._members.unsure_for)
         self._claims = Claims(context, self._directory)
         self._relay = Relay(context, self._directory)
         self._judge = Judge(context, self._directory, self._claims)

@@ -27,15 +27,15 @@ class HolderQuestions:
     """Questions for the holder of a Remote ID; ``Directory`` handles the answers."""
 
     def __init__(
-        self, context: Context, unknown: Callable[[str], None], is_complete: Callable[[], bool]
+        self, context: Context, unknown: Callable[[str], None], unsure_for: Callable[[], float]
     ) -> None:
         """``unknown`` is called with a Remote ID that no node knows, if the question had no callback of its own.
 
-        ``is_complete`` says whether all other nodes can be heard, as far as is known.
+        ``unsure_for`` returns for how many seconds more such a home may turn up.
         """
         self._context = context
         self._unknown = unknown
-        self._is_complete = is_complete
+        self._unsure_for = unsure_for
         self._deadlines = Deadlines(context.clock, HOLDER_SECONDS)
         self._open: dict[int, tuple[str, OnlineTold | None, Timer]] = {}
 
@@ -50,12 +50,14 @@ class HolderQuestions:
         self._open[number] = remote_id, told, timer
         self._context.send_to_holder(remote_id, "look-up", number)
 
-    def answered(self, fields: Fields, *, connected: bool) -> None:
-        """A node holds the Remote ID, or expects its home back."""
-        if fields["question"] in self._open:
-            _, told = self._cancel(fields["question"])
-            if told is not None:
-                told(connected)
+    def answered(self, fields: Fields, *, connected: bool) -> str | None:
+        """A node holds the Remote ID, which is returned, or expects its home back; None: the answer comes too late."""
+        if fields["question"] not in self._open:
+            return None
+        remote_id, told = self._cancel(fields["question"])
+        if told is not None:
+            told(connected)
+        return remote_id
 
     def give_up(self) -> None:
         """Nobody can answer any more."""
@@ -66,7 +68,7 @@ class HolderQuestions:
     def _nobody(self, number: int) -> None:
         remote_id, told = self._cancel(number)
         if told is not None:
-            told(None if self._is_complete() else False)
+            told(False if self._unsure_for() else None)
         else:
             self._unknown(remote_id)
 

@@ -57,6 +57,11 @@ class Announcing:
             if not session.can_begin_anew:
                 self._let_go(session)
 
+    def home_found_away(self, session: Session) -> None:
+        """Let a session wait on for its home, which was looked up: it is known, and away."""
+        self._report_request(session)
+        self.home_lost(session)
+
     def home_connected(self, session: Session, *, is_first: bool) -> None:
         """Let a session go on with its home, which is connected now; ``is_first``: until now it was looked up.
 

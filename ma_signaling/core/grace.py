@@ -117,7 +117,7 @@ class Grace:
     def _wait_is_over(self, home: Home) -> None:
         """No session of a home waits any more: a home that is kept for them alone is forgotten."""
         if home.state is HomeState.AWAY and home.timer is None:
-            self._give_up(home)
+            self.give_up(home)
 
     # A connection has gone
 
@@ -130,11 +130,20 @@ class Grace:
         run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
-        """Wait so many seconds for a home that has not come since this server started."""
+        """Wait so many seconds for a home that has not come since this server started, or from a node that is gone."""
         home.stop_timer()
-        home.state = HomeState.AWAY
-        home.timer = self._clock.callLater(seconds, self._give_up, home)
-        run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
+        home.timer = self._clock.callLater(seconds, self.give_up, home)
+        self._be_away(home, HomeState.AWAY)
+
+    def await_elsewhere(self, home: Home) -> None:
+        """Wait for a home that was looked up, as long as another node expects it back."""
+        self._be_away(home, HomeState.AWAY_ELSEWHERE)
+
+    def _be_away(self, home: Home, state: HomeState) -> None:
+        is_found = home.state is HomeState.LOOKED_UP
+        home.state = state
+        told = self._announcing.home_found_away if is_found else self._announcing.home_lost
+        run_all(partial(told, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
@@ -158,15 +167,15 @@ class Grace:
             run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in ended)
         finally:
             if not home.suspended:
-                self._give_up(home)
+                self.give_up(home)
 
-    def _give_up(self, home: Home) -> None:
+    def give_up(self, home: Home) -> None:
         """Expect a home no longer: whoever asks for it from now on is told at once, and prolongs nothing."""
         home.timer = None
         if any(session.state is not SessionState.OPEN for session in self._sessions.of(home)):
             home.state = HomeState.GIVEN_UP
             # A second more than any of them has.
-            home.timer = self._clock.callLater(self._settings.park + 1, self._give_up, home)
+            home.timer = self._clock.callLater(self._settings.park + 1, self.give_up, home)
             self._given_up(home)
         else:
             self.dissolve(home, End.HOME_LOST)
@@ -219,7 +228,7 @@ class Grace:
             try:
                 run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in opened)
             finally:
-                self._give_up(home)
+                self.give_up(home)
 
     def cancel(self, home: Home) -> None:
         """Wait for nothing any more, and end nothing."""

@@ -37,6 +37,8 @@ class HomeState(Enum):
     """It is connected to this node."""
     REMOTE = "remote"
     """It is connected to another node."""
+    AWAY_ELSEWHERE = "away elsewhere"
+    """No connection has held it, as far as this node knows, and another node expects it back."""
     AWAY = "away"
     """Its connection is gone, and it is expected back: for the grace time, or while sessions are suspended."""
     GIVEN_UP = "given up"

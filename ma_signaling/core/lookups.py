@@ -77,21 +77,21 @@ class Lookups:
         if home is None and self._directory.is_clustered:
             home = self._registry.expect(remote_id)
             self._directory.look_up(remote_id)
-        if home is None or home.state is HomeState.GIVEN_UP or home.is_awaited_first:
-            return self._unknown(address, remote_id, home)
+        if home is None or home.state is HomeState.GIVEN_UP:
+            return self._unknown(address, remote_id)
+        if home.is_awaited_first:
+            return home if self.start_grace.may_wait(address.key) else None
         if home.state is HomeState.LOOKED_UP:
             home.asked_by(address)
         return home
 
-    def _unknown(self, address: ClientAddress, remote_id: str, home: Home | None) -> Home | None:
+    def _unknown(self, address: ClientAddress, remote_id: str) -> Home | None:
         """Return a home that may be on its way back since this server started; count a guess where none is."""
         if not self.start_grace.is_on():
             self.count_guess(address, remote_id)
             return None
         if not self.start_grace.may_wait(address.key):
             return None
-        if home is not None and home.is_awaited_first:
-            return home
         return self._registry.await_first(remote_id, self.start_grace.ends_in())
 
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
@@ -104,21 +104,35 @@ class Lookups:
             self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))
             raise Refused(BLOCKED)
 
-    def not_found(self, remote_id: str, *, is_sure: bool = True) -> None:
-        """Tell all who asked for a Remote ID that no node knows it; count it as a guess if that ``is_sure``."""
+    def is_away(self, remote_id: str) -> None:
+        """Another node expects a home back: asking for it is no guess."""
         home = self._registry.find(remote_id)
+        if home is not None and home.state is HomeState.LOOKED_UP:
+            home.askers = None
+            self._registry.grace.await_elsewhere(home)
+
+    def not_found(self, remote_id: str, unsure_for: float) -> None:
+        """Tell all who asked for a Remote ID that no node knows it, which counts as a guess.
+
+        They wait instead where it may be on its way back: for ``unsure_for`` seconds, as far as other nodes are
+        concerned.
+        """
+        home = self._registry.find(remote_id)
+        if home is not None and home.state is HomeState.AWAY_ELSEWHERE:
+            self._registry.grace.give_up(home)
         if home is None or home.state is not HomeState.LOOKED_UP:
             return
         grace, sessions = self.start_grace, self._sessions.of(home)
-        if is_sure and grace.is_on():
+        seconds = max(unsure_for, grace.ends_in())
+        if seconds > 0:
             too_many = [session for session in sessions if not grace.may_wait(session.key)]
             if len(too_many) < len(sessions):
                 for session in too_many:
                     self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
-                self._registry.await_first(remote_id, grace.ends_in())
+                self._registry.await_first(remote_id, seconds)
                 return
         blocked = set()
-        for asker in (home.askers or {}).values() if is_sure else ():
+        for asker in (home.askers or {}).values() if seconds <= 0 else ():
             try:
                 self.count_guess(asker, remote_id)
             except Refused:
@@ -139,7 +153,7 @@ class Lookups:
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
             told(False)
-        elif home is not None and home.state not in (HomeState.LOOKED_UP, HomeState.GIVEN_UP):
+        elif home is not None and home.state in (HomeState.LOCAL, HomeState.REMOTE, HomeState.AWAY):
             told(home.connection is not None)
         else:
             self._directory.ask_online(remote_id, lambda found: told(self._online(address, remote_id, found)))

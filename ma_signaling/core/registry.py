@@ -53,7 +53,7 @@ class Registry:
         self._homes: dict[str, Home] = {}
         self._proofs = Proofs(settings, clock, report, prover)
         self.contests = Contests(settings, clock, report, closer, self, sessions, self._proofs, claims)
-        self._grace = Grace(
+        self.grace = Grace(
             settings,
             clock,
             report,
@@ -135,9 +135,9 @@ class Registry:
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:
-        """Wait so many seconds for a home that has not come since this server started."""
+        """Wait so many seconds for a home that has not come since this server started, or from a node that is gone."""
         home = self._homes.get(remote_id) or self.expect(remote_id)
-        self._grace.await_first(home, seconds)
+        self.grace.await_first(home, seconds)
         return home
 
     def award(self, newcomer: Connection, how: How | None) -> None:
@@ -155,7 +155,7 @@ class Registry:
         """Know nothing of a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
             self.dispossess(home)
-        self._grace.cancel(home)
+        self.grace.cancel(home)
         self._drop(home)
 
     # What connections do
@@ -173,7 +173,7 @@ class Registry:
         """Forget a home that is away and may not come back; who is connected is closed by the hub."""
         is_away = home.connection is None and self._homes.get(home.remote_id) is home
         if is_away and not self._access.may_register(home.remote_id):
-            self._grace.cut_short(home)
+            self.grace.cut_short(home)
 
     def drain(self) -> None:
         """This server is going down: nobody registers any more, nor loses a Remote ID.
@@ -181,7 +181,7 @@ class Registry:
         Whoever is away can't come back to this server, so no grace time ends; no contest comes to a verdict.
         """
         for home in self._homes.values():
-            self._grace.cancel(home)
+            self.grace.cancel(home)
         self.contests.drain()
 
     # Granting
@@ -213,7 +213,7 @@ class Registry:
             self._report(event, **about, told=how is not None)
         connection.peer.send(messages.registered(connection.spelling or remote_id))
         self._announcements.granted(home, is_new=is_first)
-        self._grace.returned(home, is_first=is_first, has_proved=has_proved)
+        self.grace.returned(home, is_first=is_first, has_proved=has_proved)
         return home
 
     def _confirm(self, home: Home, has_proved: bool) -> None:
@@ -230,13 +230,13 @@ class Registry:
         """Let the sessions go on that waited for this holder's proof."""
         home = self.held_by(connection)
         assert home is not None
-        self._grace.proved(home, connection)
+        self.grace.proved(home, connection)
         if not connection.is_remote:
             self._announcements.refreshed(home)
 
     def ask_for_proof(self, home: Home) -> None:
         """Ask a home of this node for proof, since sessions of another node wait for it."""
-        self._grace.ask(home)
+        self.grace.ask(home)
 
     # Loss
 
@@ -269,11 +269,11 @@ class Registry:
                 self._announcements.vacated(home, holder, goodbye=over)
         finally:
             if meaning is Meaning.GOODBYE:
-                self._grace.dissolve(home, End.HOME_LEFT)
+                self.grace.dissolve(home, End.HOME_LEFT)
             elif over:
-                self._grace.over(home, has_begun=False)
+                self.grace.over(home, has_begun=False)
             else:
-                self._grace.begin(home, is_elsewhere=holder.is_remote)
+                self.grace.begin(home, is_elsewhere=holder.is_remote)
                 if not holder.is_remote:
                     self._expect_back(home.remote_id, holder.address.key)
 
@@ -282,7 +282,7 @@ class Registry:
         loser = self.expected.add(remote_id, key)
         if loser is not None:
             self._report(Event.LIMIT_HIT, limit="homes that are away")
-            self._grace.end(self._homes[loser])
+            self.grace.end(self._homes[loser])
 
     def _drop(self, home: Home) -> None:
         self.expected.discard(home.remote_id)

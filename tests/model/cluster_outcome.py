@@ -87,7 +87,7 @@ class JudgedMatch(Match):
             if player.is_there:
                 self.leave(player, goodbye=number % 2 == 0)
         is_waiting = any(
-            len(self.cluster.worlds[node].hub.registry._grace._suspension) for node in self.live()
+            len(self.cluster.worlds[node].hub.registry.grace._suspension) for node in self.live()
         )
         self.advance(SETTLING + (WAIT_SECONDS if is_waiting else self.cluster.worlds[0].settings.grace))
         for number in self.live():
@@ -97,7 +97,7 @@ class JudgedMatch(Match):
                 "homes": registry._homes,
                 "contests": registry.contests.by_remote_id,
                 "newcomers": registry.contests.newcomers,
-                "suspended": registry._grace._suspension._waits,
+                "suspended": registry.grace._suspension._waits,
                 "sessions": world.hub.sessions._by_id,
                 "connections": world.hub._connections,
                 "silent": world.hub._silent._by_key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.bus import pack
+from ma_signaling.cluster.members import UNSURE_SECONDS
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -126,7 +127,7 @@ class LeavingTest(SynchronousTestCase):
         assert cluster.is_online(1) is False
 
     def test_a_node_that_has_gone_says_no_more(self) -> None:
-        """What was under way to it then must not bring it back: it would be missed, and no guess counted."""
+        """What was under way to it then must not bring it back: it would be missed for ever, and no guess counted."""
         cluster = Cluster(2, latency=(0.01, 0.01))
         home = cluster.home(0)
         client = cluster.client(1)
@@ -138,6 +139,7 @@ class LeavingTest(SynchronousTestCase):
         client.say("ice-candidate", data={})
         cluster.settle(8)
         assert staying.hub.counts()["cluster"] == {"nodes": 1, **staying.hub.own_counts()}
+        cluster.settle(UNSURE_SECONDS)
         guesser = staying.connect(STRANGER)
         for number in range(10):
             guesser.say("connect-request", remoteId=f"GUESS{number}")
