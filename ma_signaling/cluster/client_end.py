@@ -110,10 +110,11 @@ class ClientEnd:
             self._directory.lose(holder)
 
     def _on_met_again(self, fields: Fields) -> None:
-        """A node had given this one up, and may have forgotten its sessions."""
+        """A node had given this one up, and told its homes that unanswered sessions are over: those begin anew."""
         for holder in self._directory.remote_homes():
             if holder.node == fields["node"]:
-                self.attach(holder)
+                self._directory.lose(holder)
+                self._directory.look_up(holder.home_id)
 
     def _holder(self, fields: Fields) -> RemoteHome | None:
         """Return the holder of a Remote ID, if it is on the node that has sent a message."""

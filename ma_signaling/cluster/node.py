@@ -30,9 +30,6 @@ from ma_signaling.core.peer import Clock, Timer
 from ma_signaling.core.proof import Prover
 from ma_signaling.core.run_all import run_all
 
-SUSPENDED_SECONDS = 5.0
-"""A tick that comes so late means that this node stood still, and that others may have given it up."""
-
 
 class Node:
     """One server among several: ``elsewhere`` is for its hub, and it is the ``bus.Listener`` of its bus."""
@@ -54,7 +51,6 @@ class Node:
         self._judge = Judge(context, self._directory, self._claims)
         self._directory.messages, self._directory.claims = self._relay.clients, self._claims
         context.on("block", self._on_block)
-        self._ticked_at = clock.seconds()
         self._timer: Timer | None = None
         self.elsewhere = Elsewhere(
             directory=self._directory,
@@ -118,6 +114,7 @@ class Node:
         """As ``bus.Listener`` has it."""
         registrations = self._directory.registrations
         self._members.give_time()
+        self._relay.up()
         run_all((self._members.send_beat, registrations.announce_all, self._directory.tend))
 
     def down(self) -> None:
@@ -147,20 +144,11 @@ class Node:
 
     def _tick(self) -> None:
         self._timer = self._context.clock.callLater(BEAT_SECONDS, self._tick)
-        now, before = self._context.clock.seconds(), self._ticked_at
-        self._ticked_at = now
-        if not self._context.bus.is_up:
-            due: tuple[Callable[[], None], ...] = (self._directory.tend,)
-        elif now - before >= SUSPENDED_SECONDS:
-            due = (self.up,)
-        else:
-            due = (
-                self._members.send_beat,
-                self._members.give_up_silent,
-                self._directory.tend,
-                partial(self._directory.registrations.repeat, BEAT_SECONDS),
-            )
-        run_all((self._relay.tend, *due))
+        due: list[Callable[[], None]] = [self._relay.tend, self._directory.tend]
+        if self._context.bus.is_up:
+            repeat = partial(self._directory.registrations.repeat, BEAT_SECONDS)
+            due += (self._members.send_beat, self._members.give_up_silent, self._relay.end_unrenewed, repeat)
+        run_all(due)
 
     # Blocks, which all nodes share
 

@@ -14,12 +14,19 @@ from ma_signaling.cluster.bus import Fields, unpack_all
 from ma_signaling.cluster.client_end import ClientEnd
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, RemoteSession, Session
 from ma_signaling.core.session_table import REMEMBERED_END, EndedSessions
+
+RENEWED_SECONDS = 3 * REPEAT_SECONDS
+"""A session whose client's node hasn't said for so long that it goes on has ended: its end was lost on the way."""
+
+RENEWED_AFTER_OUTAGE = 10.0
+"""The same after NATS was away, when each node says at once what it has."""
 
 
 class Relay:
@@ -154,6 +161,7 @@ class Relay:
                 continue
             about = {"node": fields["node"], "address": address}
             session = self._known(home, session_id) or self._attach(home, about, session_id)
+            session.renewed_at = self._context.clock.seconds()
             if session.negotiation is not Negotiation.ANSWERED:
                 # Otherwise the answer is on its way to the client's node.
                 session.negotiation = _from_flags(offered, answered)
@@ -208,6 +216,18 @@ class Relay:
             remote.detach(session.home, session.id)
         else:
             remote.client_lost(session)
+
+    def up(self) -> None:
+        """The bus can be reached again: what ended meanwhile was not heard of."""
+        latest = self._context.clock.seconds() - RENEWED_SECONDS + RENEWED_AFTER_OUTAGE
+        for session in self._context.hub.sessions.remote.all():
+            session.renewed_at = min(session.renewed_at, latest)
+
+    def end_unrenewed(self) -> None:
+        """End sessions whose end was lost on the way, while the bus can be reached."""
+        oldest = self._context.clock.seconds() - RENEWED_SECONDS
+        over = [each for each in self._context.hub.sessions.remote.all() if each.renewed_at <= oldest]
+        run_all(partial(self._lose, session, goodbye=False) for session in over)
 
     def tend(self) -> None:
         """Forget lost sessions that aren't announced again."""

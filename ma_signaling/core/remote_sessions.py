@@ -27,8 +27,9 @@ class RemoteSessions(SessionTable[RemoteSession]):
         known = self.get(session_id)
         if known is not None:
             self.remove(known)
-        from_home = Budget(session_allowance(self._settings), self._clock.seconds())
-        session = RemoteSession(session_id, home, node, key, from_home)
+        now = self._clock.seconds()
+        from_home = Budget(session_allowance(self._settings), now)
+        session = RemoteSession(session_id, home, node, key, from_home, now)
         self.add(session)
         return session
 

@@ -172,9 +172,9 @@ class Session(Negotiating):
 class RemoteSession(Negotiating):
     """A session of a home of this node with a client of another node, which leads the session."""
 
-    __slots__ = ("from_home", "home", "id", "key", "node")
+    __slots__ = ("from_home", "home", "id", "key", "node", "renewed_at")
 
-    def __init__(self, id: str, home: Home, node: str, key: str, from_home: Budget) -> None:
+    def __init__(self, id: str, home: Home, node: str, key: str, from_home: Budget, now: float) -> None:
         super().__init__()
         self.id = id
         self.home = home
@@ -183,6 +183,8 @@ class RemoteSession(Negotiating):
         self.key = key
         """The key by which its client's address is counted."""
         self.from_home = from_home
+        self.renewed_at = now
+        """When the client's node has said last that it goes on."""
 
 
 def session_allowance(settings: Settings) -> Allowance:
