@@ -14,6 +14,9 @@ from ma_signaling.core.lru_table import LruTable
 from ma_signaling.core.refusals import Refusals
 from ma_signaling.core.sliding_window import SlidingWindow
 
+CHANGES_PER_MINUTE = 10
+"""A home's connection needs none: its certificate, and so its Remote ID, changes with a restart at most."""
+
 
 class Limits:
     """The limits of all client addresses; each is named by the key that it is counted by (``ClientAddress``)."""
@@ -23,6 +26,7 @@ class Limits:
         self.arrivals = Arrivals(settings)
         self._lookups = LruTable(SlidingWindow, settings.remembered_addresses)
         self._requests = LruTable(SlidingWindow, settings.remembered_addresses)
+        self._changes = LruTable(SlidingWindow, settings.remembered_addresses)
         self.guessing = Guessing(settings)
         self.credentials = CredentialLimits(settings)
         self.refusals = Refusals(settings.remembered_addresses)
@@ -39,11 +43,16 @@ class Limits:
             now, self._settings.connect_requests_per_minute
         )
 
+    def change(self, key: str, now: float) -> float:
+        """Count another Remote ID of a connection; otherwise return the seconds until one is allowed."""
+        return self._changes[key].admit(now, CHANGES_PER_MINUTE)
+
     def prune(self, now: float) -> None:
         """Forget what no longer matters; call it every few seconds."""
         self.arrivals.prune(now)
         self._lookups.prune(now)
         self._requests.prune(now)
+        self._changes.prune(now)
         self.guessing.prune(now)
         self.credentials.prune(now)
         self.refusals.prune(now)

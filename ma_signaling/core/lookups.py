@@ -94,6 +94,13 @@ class Lookups:
             return None
         return self._registry.await_first(remote_id, self.start_grace.ends_in())
 
+    def change(self, address: ClientAddress) -> None:
+        """Charge a home's connection for another Remote ID: the answer tells whether somebody holds that.
+
+        Raises ``Refused`` with ``rate-limited``.
+        """
+        self._charge(address, self._limits.change)
+
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
         now = self._clock.seconds()

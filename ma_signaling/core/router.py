@@ -150,6 +150,8 @@ class Router:
             raise Refused(ALREADY_CLIENT)
         spelling = remote_id.normalise(message.get("remoteId"))
         name = remote_id.canonical(spelling)
+        if (connection.claim or connection.remote_id) not in (None, name):
+            self._lookups.change(connection.address)
         connection.spelling = spelling if spelling != name else None
         self._registry.register(connection, name, messages.ice_servers(message))
 

@@ -65,6 +65,10 @@ class Match(Board):
         """A player asks for a Remote ID."""
         if not self._stir(player):
             return
+        connection = player.connection
+        if (connection.claim or connection.remote_id) not in (None, remote_id):
+            # Ten a minute; the game has its own rules for all else.
+            self.world.hub.limits._changes.discard(connection.address.key)
         with self.turn():
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None

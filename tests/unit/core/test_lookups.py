@@ -57,6 +57,30 @@ class LookupsTest(SynchronousTestCase):
         home.say("register-server", remoteId="NEIGHBOUR")
         assert home.types() == ["registered"]
 
+    def test_guessing_by_registering(self) -> None:
+        """Who registers one Remote ID after the other finds out which ones are held."""
+        for first in ("HOME", "VACANT"):
+            self.setUp()
+            guesser = self.world.connect("198.51.100.1")
+            guesser.say("register-server", remoteId=first)
+            for number in range(10):
+                guesser.say("register-server", remoteId=f"GUESS{number}")
+            assert "error" not in guesser.types()
+            another = self.world.connect("198.51.100.1")
+            for name in ("FIRST", "SECOND", "FIRST"):
+                another.say("register-server", remoteId=name)
+            assert another.types() == ["registered", "error", "registered"]
+            assert (another.heard[1]["code"], another.heard[1]["retryAfter"]) == ("rate-limited", 60)
+            self.world.advance(60)
+            another.say("register-server", remoteId="SECOND")
+            assert another.types()[-1] == "registered"
+
+    def test_a_home_that_keeps_its_name(self) -> None:
+        for _ in range(20):
+            self.home.say("register-server", remoteId="HOME")
+            self.world.advance(1)
+        assert self.home.codes() == []
+
     def test_a_home_in_grace_is_no_guess(self) -> None:
         self.home.breaks()
         for _ in range(20):
