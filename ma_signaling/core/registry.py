@@ -103,16 +103,17 @@ class Registry:
         if connection.claim not in (None, remote_id):
             self.contests.withdraw(connection)
         connection.take_role(Role.HOME)
+        has_list = ice_servers is not None
         # A newcomer may wait for long, and there may be many.
         ice_servers = kept(ice_servers)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
-            if ice_servers is not None:
+            if has_list:
                 home.keep_ice_servers(ice_servers)
                 self._announcements.refreshed(home)
             connection.peer.send(messages.registered(connection.spelling or remote_id))
         elif connection.claim is not None:
-            if ice_servers is not None:
+            if has_list:
                 self.contests.newcomers[connection].ice_servers = ice_servers
         elif self._claims.is_reachable and (home is None or home.state is not HomeState.LOCAL):
             self.contests.claim(connection, remote_id, ice_servers)

@@ -56,6 +56,13 @@ class OpeningTest(SynchronousTestCase):
         assert client.heard[0]["iceServers"] == [{"urls": "stun:fallback"}]
         assert Event.SESSION_OPENED_UNREADY in self.world.reported()
 
+    def test_list_too_long_to_be_kept(self) -> None:
+        """An earlier one may be out of date: it is no fallback any more."""
+        self.home.say("register-server", remoteId="HOME", iceServers=[{"urls": "stun:" + "x" * 9000}])
+        client = self.world.client()
+        self.world.advance(10)
+        assert "iceServers" not in client.heard[0]
+
     def test_refreshed_ice_servers(self) -> None:
         self.home.say("register-server", remoteId="home", iceServers=[{"urls": "stun:new"}])
         assert self.home.forget() == [{"type": "registered", "remoteId": "HOME"}]
