@@ -200,8 +200,7 @@ class Home:
         if self._outbox is None or self.connection is None or self.are_offers_held:
             return []
         sent = self._outbox.take(lambda session_id, _: session_id not in self.suspended)
-        if not self._outbox.messages:
-            self._outbox = None
+        self._drop_empty_outbox()
         for message in sent:
             self.connection.forward(*message)
         return [session_id for session_id, kind, _ in sent if kind == "offer"]
@@ -214,6 +213,7 @@ class Home:
         """Forget what is buffered of a session, but its end."""
         if self._outbox is not None and self._outbox.holds(session_id):
             self._outbox.forget(session_id)
+            self._drop_empty_outbox()
         if self._held is not None:
             self._held.tidy()
 
@@ -221,6 +221,11 @@ class Home:
         """Forget what is buffered, of these sessions or of all."""
         if self._outbox is not None:
             self._outbox.take(lambda session_id, _: of is None or session_id in of)
+            self._drop_empty_outbox()
+
+    def _drop_empty_outbox(self) -> None:
+        if self._outbox is not None and not self._outbox.messages:
+            self._outbox = None
 
     def _its_outbox(self) -> Outbox:
         if self._outbox is None:

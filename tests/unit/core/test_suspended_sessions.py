@@ -25,6 +25,16 @@ class WaitingTest(ProvableTestCase):
         self.world.advance(600)
         assert self.world.clock.timers == []
 
+    def test_nothing_waits_any_more(self) -> None:
+        """A home whose session waited in vain gets what comes together by one write again."""
+        home = self.newcomer(OWNER)
+        self.client.say("ice-candidate", data=1)
+        self.client.goodbye()
+        held = self.world.hub.registry.held_by(home.connection)
+        assert held is not None
+        self.world.advance(600)
+        assert held.is_at_hand
+
     def test_an_address_is_no_proof(self) -> None:
         squatter = self.newcomer(OWNER)
         self.asked(squatter).asked.failed("another certificate")
