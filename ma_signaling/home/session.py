@@ -81,13 +81,11 @@ class Session:
         """Take an address where the client can perhaps be reached."""
         text = str(data.get("candidate")) if isinstance(data, dict) else ""
         candidate = Candidate.parse(text)
-        if candidate is None or self._named >= self._limits.candidates:
-            return
-        self._named += 1
-        if self._mid:
-            await self._add(candidate)
-        else:
-            self._early.append(candidate)
+        for tried in self._to_try([] if candidate is None else [candidate]):
+            if self._mid:
+                await self._add(tried)
+            else:
+                self._early.append(tried)
 
     async def close(self) -> None:
         """Hang up."""
@@ -102,11 +100,17 @@ class Session:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._peer.close(), CLOSE_SECONDS)
 
+    def _to_try(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Return those that are tried, until the client has named as many as one may."""
+        tried = candidates[: self._limits.candidates - self._named]
+        self._named += len(tried)
+        return tried
+
     async def _answer(self, sdp: str) -> None:
         try:
             theirs = Description.parse(sdp)
             self._max_message = usable(theirs.max_message_size)
-            self._early += theirs.candidates[: self._limits.candidates]
+            self._early += self._to_try(theirs.candidates)
             offer = str(theirs.with_candidates(()))
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             answer = await self._peer.createAnswer()

@@ -41,7 +41,13 @@ class ChannelsTest(TestCase):
                 identity = load_or_create(Path(directory))
             nothing: Any = mock.Mock()
             session: Any = Session(
-                identity, nothing, Limits(channels=2), Memory(2**20).share(), [], nothing, nothing
+                identity,
+                nothing,
+                Limits(channels=2, candidates=4),
+                Memory(2**20).share(),
+                [],
+                nothing,
+                nothing,
             )
             with mock.patch.object(session._services, "api", until_closed):
                 await scenario(session)
@@ -68,6 +74,22 @@ class ChannelsTest(TestCase):
         async def scenario(session: Any) -> None:
             self.assertEqual(opened(session, "my-api").readyState, "open")
             self.assertEqual(opened(session, "ma-api").readyState, "closed")
+
+        self.play(scenario)
+
+    def test_so_many_addresses_are_tried(self) -> None:
+        """Those of the offer and those that follow count together."""
+        named = [f"candidate:{number} 1 udp 1 192.0.2.{number} 9 typ host" for number in range(8)]
+
+        async def scenario(session: Any) -> None:
+            sdp = "\r\n".join(["v=0", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:0"])
+            offer = "\r\n".join([sdp, *(f"a={candidate}" for candidate in named[:3]), ""])
+            with mock.patch.object(session, "_peer", mock.AsyncMock()):
+                await session._answer(offer)
+            session._mid = ""
+            for candidate in named:
+                await session.candidate({"candidate": candidate})
+            self.assertEqual(len(session._early), 4)
 
         self.play(scenario)
 
