@@ -179,8 +179,9 @@ class ProofProcess(ProcessProtocol):
     def kill(self) -> None:
         """End the process at once, and all of its proofs with it."""
         self.takes_proofs = False
-        with suppress(ProcessExitedAlready):
-            self._child.signalProcess("KILL")
+        if self._child is not None:
+            with suppress(ProcessExitedAlready):
+                self._child.signalProcess("KILL")
 
     # From Twisted
 

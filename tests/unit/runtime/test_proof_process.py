@@ -260,6 +260,13 @@ class ProcessTest(SynchronousTestCase):
         self.ask()
         assert len(self.reactor.children) == 1
 
+    def test_stopped_when_it_cannot_start(self) -> None:
+        self.reactor.problem = OSError(24, "Too many open files")
+        self.ask()
+        stopped = self.prover.stopService()
+        assert stopped is not None
+        self.successResultOf(stopped)
+
     def test_stop(self) -> None:
         assert self.prover.stopService() is None
         _, contender = self.ask()
