@@ -54,6 +54,7 @@ class Talking(ProcessProtocol):
         self._errors = b""
         self._result: dict[str, Any] | None = None
         self._is_stopped = False
+        self._is_killed = False
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         arguments = [sys.executable, "-P", "-m", MODULE]
@@ -67,6 +68,8 @@ class Talking(ProcessProtocol):
         self._kill()
 
     def outReceived(self, data: bytes) -> None:
+        if self._is_killed:
+            return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         try:
             for line in lines:
@@ -103,5 +106,6 @@ class Talking(ProcessProtocol):
         self._child.write(orjson.dumps(message) + b"\n")
 
     def _kill(self) -> None:
+        self._is_killed = True
         with suppress(ProcessExitedAlready):
             self._child.signalProcess("KILL")

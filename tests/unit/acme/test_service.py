@@ -137,16 +137,22 @@ class ServiceTest(AcmeTestCase):
         return certificate
 
     def test_a_process_that_fails(self) -> None:
+        def complain() -> None:
+            self.child.protocol.errReceived(b"Traceback\nModuleNotFoundError: No module named 'acme'\n")
+
         for end in (
-            lambda: self.child.protocol.errReceived(
-                b"Traceback\nModuleNotFoundError: No module named 'acme'\n"
-            ),
+            complain,
             lambda: self.child.say(challenge=["dns-01", "localhost", "t", "a"]),
             lambda: self.child.say(nonsense=True),
+            lambda: self.child.protocol.outReceived(b"nonsense\n"),
             lambda: self.reactor.advance(MAX_SECONDS),
         ):
             with capturedLogs() as events:
                 end()
+                assert self.child.is_killed is (end is not complain)
+                if self.child.is_killed:
+                    self.child.say(challenge=["http-01", "localhost", "t", "a"])
+                    assert self.challenges.authorization("t") is None, "what a killed one has said is dropped"
                 self.child.end()
             (line,) = map(formatEvent, events)
             assert "the process that talks with the CA has failed" in line
