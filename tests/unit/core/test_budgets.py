@@ -209,6 +209,15 @@ class MessageBudgetsTest(SynchronousTestCase):
         assert client.closed == (4029, "Rate limited")
         assert "rate-limited" not in client.codes()
 
+    def test_flood_after_a_session_that_is_not_named(self) -> None:
+        client, _ = self.open()
+        self.home.goodbye()
+        for _ in range(8 + 99):
+            client.say("ice-candidate", data="x" * 60_000)
+        assert client.closed is None
+        client.say("ice-candidate", data="x" * 60_000)
+        assert client.closed == (4029, "Rate limited")
+
     def test_guests_that_leave_before_their_offers_are_answered(self) -> None:
         """The home answers one after the other, and goes on when they have left: that costs it nothing."""
         for _ in range(20):

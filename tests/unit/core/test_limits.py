@@ -113,6 +113,16 @@ class SlidingWindowTest(SynchronousTestCase):
         assert window.wait(60, 3) == 0
         assert window.wait(10, 0) == 0
 
+    def test_what_is_refused_does_not_count(self) -> None:
+        """Who tries again all the time gets in once a place is free."""
+        window = SlidingWindow()
+        for now in (0, 1, 2):
+            assert window.admit(now, 3) == 0
+        for tick in range(30, 600):
+            assert window.admit(tick / 10, 3) > 0
+        assert window.admit(60, 3) == 0
+        assert window.admit(60, 3) == 1
+
 
 class GuessingGuardTest(SynchronousTestCase):
     """Distinct unknown Remote IDs, and blocks that double."""
