@@ -17,7 +17,7 @@ from ma_signaling.cluster.claim_states import TABLE, Heard, State
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.deadlines import Deadlines
 from ma_signaling.cluster.directory import Directory
-from ma_signaling.cluster.questions import HOLDER_SECONDS
+from ma_signaling.cluster.questions import ANSWER_SECONDS
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
@@ -67,7 +67,7 @@ class Claims:
         self._directory = directory
         self._claims: dict[str, dict[Connection, Claim]] = {}
         self._by_question: dict[int, Claim] = {}
-        self._deadlines = Deadlines(context.clock, HOLDER_SECONDS)
+        self._deadlines = Deadlines(context.clock, ANSWER_SECONDS)
         self._unheard: str | None = None
         for heard in (Heard.WAIT, Heard.NO_OBJECTION, Heard.UNDECIDED, Heard.REFUSED):
             context.on(heard.value, partial(self._on_answer, heard))

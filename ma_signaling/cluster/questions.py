@@ -13,7 +13,7 @@ from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.verdicts import describe
 
-HOLDER_SECONDS = 1.5
+ANSWER_SECONDS = 1.5
 """How long the holder's node may take to answer: an answer costs it one turn of its loop."""
 
 TRACE_SECONDS = 1.0
@@ -36,7 +36,7 @@ class HolderQuestions:
         self._context = context
         self._unknown = unknown
         self._unsure_for = unsure_for
-        self._deadlines = Deadlines(context.clock, HOLDER_SECONDS)
+        self._deadlines = Deadlines(context.clock, ANSWER_SECONDS)
         self._open: dict[int, tuple[str, OnlineTold | None, Timer]] = {}
 
     def ask(self, remote_id: str, told: OnlineTold | None = None) -> None:

@@ -38,7 +38,7 @@ class Ending(NamedTuple):
     error: WireError | None = None
     """Sent before the close frame."""
     error_if_waiting: WireError | None = None
-    """Sent instead, to a client that waits for the answer to its ``connect-request``."""
+    """Sent where there is no ``error``, to a client that waits for the answer to its ``connect-request``."""
     is_cut: bool = False
     """This server cuts the connection without a close frame."""
     is_told: bool = False

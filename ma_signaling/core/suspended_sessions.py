@@ -48,7 +48,7 @@ class Suspension:
         return len(self._waits)
 
     def suspend(self, home: Home, session_ids: Iterable[str]) -> None:
-        """Let these sessions of a home wait, and no others; what waited for others goes to the home."""
+        """Let these sessions of a home wait, and no others; what waits for others can be flushed."""
         suspended = frozenset(session_ids)
         if not suspended:
             self.forget(home)

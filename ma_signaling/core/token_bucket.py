@@ -78,15 +78,6 @@ class Budget:
         """Return the seconds from the last ``spend`` until another message may come."""
         return (1 - self._messages) / self._allowance.rate if self._messages < 1 else 1.0
 
-    def is_idle(self, now: float) -> bool:
-        """Return whether it is full, so that a new one would do as well."""
-        elapsed = max(0.0, now - self._at)
-        allowance = self._allowance
-        return (
-            self._messages + elapsed * allowance.rate >= allowance.burst
-            and self._bytes + elapsed * allowance.byte_rate >= allowance.byte_burst
-        )
-
     def may_tell(self, now: float) -> bool:
         """Return whether to tell the sender of a drop now: once a second is enough."""
         if 0 <= now - self._told_at < 1:

@@ -1,1 +1,1 @@
-"""The log, metrics, health and readiness."""
+"""The log, metrics and readiness."""
