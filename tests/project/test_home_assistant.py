@@ -47,8 +47,12 @@ class AddOnTest(TestCase):
             self.assertTrue(config["name"] and config["description"])
             self.assertLessEqual(set(config["arch"]), {"aarch64", "amd64"})
             self.assertLessEqual(set(config["options"]), set(config["schema"]))
-            for kind in config["schema"].values():
-                self.assertRegex(kind[0] if isinstance(kind, list) else kind, SCHEMA)
+            for option, listed in config["schema"].items():
+                kind = listed[0] if isinstance(listed, list) else listed
+                self.assertRegex(kind, SCHEMA)
+                # The Supervisor starts no add-on that lacks an option; of a list, its element says whether it may be
+                # missing.
+                self.assertTrue(option in config["options"] or kind.endswith("?"), option)
             self.assertEqual(complaints(beside_python("hadolint"), str(FOLDER / name / "Dockerfile")), "")
 
     def test_the_programs_understand_the_options(self) -> None:
