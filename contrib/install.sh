@@ -23,15 +23,21 @@ point_to() {
 }
 
 restart() {
-    if has_systemd; then
-        systemctl daemon-reload
+    has_systemd || return 0
+    systemctl daemon-reload
+    # Where several processes share the port, the socket unit would take it from them.
+    units=$(systemctl list-units --all --plain --no-legend 'ma-signaling@*.service' | awk '{ print $1 }')
+    if [ -z "$units" ]; then
         systemctl enable --quiet --now ma-signaling.socket
         systemctl enable --quiet ma-signaling.service
-        systemctl restart ma-signaling.service || {
-            echo "it does not start: journalctl -u ma-signaling says why, and make rollback goes back" >&2
+        units=ma-signaling.service
+    fi
+    for unit in $units; do
+        systemctl restart "$unit" || {
+            echo "it does not start: journalctl -u $unit says why, and make rollback goes back" >&2
             exit 1
         }
-    fi
+    done
 }
 
 install_version() {
@@ -55,9 +61,9 @@ install_version() {
     if [ "$(id -u)" = 0 ] && [ "$prefix" = /opt/ma-signaling ]; then
         id ma-signaling > /dev/null 2>&1 || useradd --system --home-dir /var/lib/ma-signaling \
             --shell /usr/sbin/nologin ma-signaling
+        [ -d /etc/ma-signaling ] || install -d -g ma-signaling -m 0750 /etc/ma-signaling
         if has_systemd; then
-            cp "$source/contrib/systemd/ma-signaling.service" "$source/contrib/systemd/ma-signaling.socket" \
-                /etc/systemd/system/
+            cp "$source"/contrib/systemd/ma-signaling* /etc/systemd/system/
         fi
     fi
     before=$(basename "$(readlink "$prefix/current" || true)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import ROOT
+from tests.support.proxy_processes import replaced
 
 PYTHON = """#!/bin/sh
 # As python3 -m venv DIRECTORY, and as the Python in there.
@@ -25,6 +26,15 @@ case "$*" in
         chmod +x "$1"/bin/*
         ;;
     *"$FAILS"*) exit 1 ;;
+esac
+"""
+
+SYSTEMCTL = """#!/bin/sh
+# It tells what it is asked, knows the units in $UNITS, and does not restart those in $FAILS.
+echo "$*" >> "$ASKED"
+case "$*" in
+    list-units*"ma-signaling@*.service") for unit in $UNITS; do echo "$unit loaded active running"; done ;;
+    "restart $FAILS") exit 1 ;;
 esac
 """
 
@@ -124,3 +134,77 @@ class UpgradeTest(SynchronousTestCase):
         (self.prefix / "bin").mkdir(parents=True)
         assert "move it away first" in self.run_script("install", status=1)
         assert "usage" in self.run_script(status=2)
+
+
+class SystemdTest(SynchronousTestCase):
+    """On a machine with systemd, whose place a script takes, in directories of its own."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.asked = self.directory / "asked"
+        self.units = self.directory / "units"
+        for path in (self.units, self.directory / "run", self.directory / "bin", self.directory / "contrib"):
+            path.mkdir()
+        (self.directory / "ma_signaling").symlink_to(ROOT / "ma_signaling")
+        (self.directory / "contrib" / "systemd").symlink_to(ROOT / "contrib" / "systemd")
+        stand_ins = {"python3": PYTHON, "systemctl": SYSTEMCTL, "id": "#!/bin/sh\necho 0\n"}
+        # Two versions within a second have different names.
+        stand_ins["date"] = "#!/bin/sh\n/bin/date +%s%N\n"
+        # It needs no group that this machine hasn't.
+        stand_ins["install"] = f'#!/bin/sh\necho "$*" >> {self.asked}\nmkdir "$6"\n'
+        text = (ROOT / "contrib" / "install.sh").read_text(encoding="utf-8")
+        places = {
+            "/opt/ma-signaling": f"{self.directory}/opt",
+            "/run/systemd/system": f"{self.directory}/run",
+            "/etc/systemd/system/": f"{self.units}/",
+            "/etc/ma-signaling": f"{self.directory}/etc",
+        }
+        self.script = self.directory / "contrib" / "install.sh"
+        self.script.write_text(replaced(text, places), encoding="utf-8")
+        self.script.chmod(0o755)
+        for name, content in stand_ins.items():
+            (self.directory / "bin" / name).write_text(content, encoding="utf-8")
+            (self.directory / "bin" / name).chmod(0o755)
+
+    def asked_for(
+        self, *arguments: str, units: str = "", status: int = 0, fails: str = "nothing"
+    ) -> list[str]:
+        """Run the script; return what it has asked systemd for, but for what is there."""
+        self.asked.write_text("")
+        said = {"UNITS": units, "FAILS": fails, "ASKED": str(self.asked)}
+        path = f"{self.directory / 'bin'}:{os.environ['PATH']}"
+        done = subprocess.run(
+            [str(self.script), *arguments],
+            env={**os.environ, **said, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == status, done
+        self.said = done.stderr
+        return [line for line in self.asked.read_text().splitlines() if not line.startswith("list-units")]
+
+    def test_the_first_time(self) -> None:
+        assert self.asked_for("install") == [
+            f"-d -g ma-signaling -m 0750 {self.directory}/etc",
+            "daemon-reload",
+            "enable --quiet --now ma-signaling.socket",
+            "enable --quiet ma-signaling.service",
+            "restart ma-signaling.service",
+        ]
+        wanted = {"ma-signaling.service", "ma-signaling.socket", "ma-signaling@.service"}
+        assert {path.name for path in self.units.iterdir()} == wanted
+
+    def test_several_processes(self) -> None:
+        """They are restarted one after the other; the socket unit, which would take their port, stays as it is."""
+        self.asked_for("install")
+        units = "ma-signaling@1.service ma-signaling@2.service"
+        wanted = ["daemon-reload", "restart ma-signaling@1.service", "restart ma-signaling@2.service"]
+        assert self.asked_for("install", units=units) == wanted
+        assert self.asked_for("rollback", units=units) == wanted
+        # Those that run go on where the first does not start.
+        first, *_ = units.split()
+        assert self.asked_for("install", units=units, status=1, fails=first) == wanted[:2]
+        assert f"journalctl -u {first} says why" in self.said
