@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.monitoring.metric import Metric, gauge
-from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, parse_pair, read_pair, stamp_of
+from ma_signaling.runtime.key_pair import BadPair, KeyPair, Stamp, parse_pair, read_pair, readable, stamp_of
 from ma_signaling.runtime.tls_context import FindContext, make_context
 from ma_signaling.transport.secure_sockets import ReleasingTLS, secure
 from ma_signaling.transport.timers import Periodic
@@ -34,7 +34,7 @@ POLL_SECONDS = 10.0
 DAY = 86400.0
 
 WARN_SECONDS = 14 * DAY
-"""How long before it expires the log warns of a certificate, once a day; at most a quarter of its lifetime."""
+"""How long before it expires the log warns of a certificate; at most a quarter of its lifetime."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -50,6 +50,9 @@ class Certificates(Periodic):
 
     not_after = 0.0
     """When the certificate that is shown expires, as a Unix timestamp."""
+
+    warns_from = 0.0
+    """From when on the log warns of that, once a day."""
 
     _context: SSL.Context
     _pair: KeyPair | None = None
@@ -138,7 +141,7 @@ class Certificates(Periodic):
                 _log.error("TLS: {problem}; the previous certificate stays in use", problem=text)
 
     def _accept(self, pair: KeyPair, *, is_told: bool = False) -> None:
-        if self._is_good() and (invalidity := self._invalidity(pair)) is not None:
+        if self._is_good() and (invalidity := pair.invalidity(self._wall())) is not None:
             raise BadPair(f"the certificate {invalidity}")
         if self._pair is None or pair.content != self._pair.content:
             self._use(pair)
@@ -151,6 +154,8 @@ class Certificates(Periodic):
         self._context = make_context(pair, self._find_challenge)
         self._pair = pair
         self.not_after = pair.chain[0].not_valid_after_utc.timestamp()
+        lifetime = self.not_after - pair.chain[0].not_valid_before_utc.timestamp()
+        self.warns_from = self.not_after - min(WARN_SECONDS, lifetime / 4)
         self._daily_at = self._reactor.seconds() + DAY
 
     def metrics(self) -> Iterator[Metric]:
@@ -158,38 +163,28 @@ class Certificates(Periodic):
         yield gauge(
             "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
         )
+        yield gauge(
+            "certificate_warning_timestamp_seconds",
+            "From when on the log warns of that end, in Unix time",
+            self.warns_from,
+        )
 
     def _is_good(self) -> bool:
         """Return whether clients can be expected to accept what is shown: not what it has signed itself, say."""
-        if self._pair is None or self._invalidity(self._pair) is not None:
+        if self._pair is None or self._pair.invalidity(self._wall()) is not None:
             return False
         certificate = self._pair.chain[0]
         return certificate.issuer != certificate.subject
 
-    def _invalidity(self, pair: KeyPair) -> str | None:
-        """Return what is wrong with a certificate by now; None: it is valid."""
-        now, certificate = self._wall(), pair.chain[0]
-        if certificate.not_valid_before_utc.timestamp() > now:
-            begin = _readable(certificate.not_valid_before_utc)
-            return f"is not valid before {begin}: clients refuse it until then"
-        if certificate.not_valid_after_utc.timestamp() <= now:
-            return f"expired on {_readable(certificate.not_valid_after_utc)}: clients refuse it"
-        return None
-
     def _warn(self) -> None:
         if self._pair is None or self._stands_in():
             return
-        left = self.not_after - self._wall()
-        lifetime = self.not_after - self._pair.chain[0].not_valid_before_utc.timestamp()
-        if (invalidity := self._invalidity(self._pair)) is not None:
+        now = self._wall()
+        if (invalidity := self._pair.invalidity(now)) is not None:
             _log.warn("TLS: the certificate {invalidity}", invalidity=invalidity)
-        elif left <= min(WARN_SECONDS, lifetime / 4):
-            days = int(left / DAY)
+        elif now >= self.warns_from:
+            days = int((self.not_after - now) / DAY)
             _log.warn("TLS: the certificate expires in {days} days, on {end}", days=days, end=self._end())
 
     def _end(self) -> str:
-        return _readable(datetime.fromtimestamp(self.not_after, UTC))
-
-
-def _readable(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+        return readable(datetime.fromtimestamp(self.not_after, UTC))

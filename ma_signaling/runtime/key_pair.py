@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -25,6 +26,21 @@ class KeyPair:
     chain: Sequence[x509.Certificate]
     key: PrivateKeyTypes
     content: bytes = field(repr=False)
+
+    def invalidity(self, now: float) -> str | None:
+        """Return what is wrong with the certificate at this Unix time; None: it is valid."""
+        certificate = self.chain[0]
+        if certificate.not_valid_before_utc.timestamp() > now:
+            begin = readable(certificate.not_valid_before_utc)
+            return f"is not valid before {begin}: clients refuse it until then"
+        if certificate.not_valid_after_utc.timestamp() <= now:
+            return f"expired on {readable(certificate.not_valid_after_utc)}: clients refuse it"
+        return None
+
+
+def readable(moment: datetime) -> str:
+    """Return a time in UTC, as the log says it."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def read_pair(certificate_path: Path, key_path: Path) -> KeyPair:

@@ -152,9 +152,12 @@ class RenewalTest(TlsTestCase):
         assert self.shown(certificates) == serial
 
     def test_end(self) -> None:
-        """A metric wants it as a number."""
+        """Metrics want it as a number, and from when on the log warns of it."""
         certificates = self.start()
         assert certificates.not_after == self.began + 90 * DAY
+        ends, warns = certificates.metrics()
+        assert ends.samples == {(): self.began + 90 * DAY}
+        assert warns.samples == {(): self.began + 76 * DAY}
         AUTHORITY.issue(self.certificate, self.key, days=50)
         self.turn()
         assert abs(certificates.not_after - (self.began + 50 * DAY)) < 100
