@@ -62,6 +62,8 @@ def nats_options(settings: Settings) -> dict[str, Any]:
         options |= {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
     if settings.nats_token_file:
         options["token"] = _read("--nats-token-file", settings.nats_token_file)
+        if not options["token"]:
+            raise CannotStart(f"--nats-token-file: {settings.nats_token_file} is empty")
     if settings.nats_ca or any(url.startswith("tls:") for url in settings.nats_url):
         if settings.nats_ca:
             _read("--nats-ca", settings.nats_ca)

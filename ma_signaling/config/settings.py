@@ -160,7 +160,7 @@ class Settings(LimitSettings, ListenSettings):
     )
     proof_address: str = setting(
         "",
-        values.ipv4_or_none,
+        values.public_ipv4_or_none,
         "Public IPv4 address that a proof offers where a NAT that keeps ports maps it to this machine",
         unit="IPv4 address",
         live=True,

@@ -5,12 +5,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 Network = IPv4Network | IPv6Network
 
 MAX_DIGITS = 20
 """More than any number here has; Python refuses to convert thousands, in its own words."""
+
+_INSIDE = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this host
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carriers' NAT
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local
+        "172.16.0.0/12",  # private
+        "192.168.0.0/16",  # private
+        "224.0.0.0/3",  # multicast, reserved, broadcast
+    )
+)
+"""Networks whose addresses nobody has on the Internet."""
 
 
 def _is_whole(text: str) -> bool:
@@ -125,12 +141,15 @@ def parse_network(text: str) -> Network:
     return found
 
 
-def ipv4_or_none(text: str) -> str:
-    """Return an IPv4 address, or nothing. Raises ValueError."""
-    try:
-        return str(IPv4Address(text)) if text else ""
-    except ValueError:
-        raise ValueError("an IPv4 address such as 198.51.100.7") from None
+def public_ipv4_or_none(text: str) -> str:
+    """Return an IPv4 address that a NAT may have on the Internet, or nothing. Raises ValueError."""
+    if not text:
+        return ""
+    with suppress(ValueError):
+        address = IPv4Address(text)
+        if not any(address in network for network in _INSIDE):
+            return str(address)
+    raise ValueError("a public IPv4 address such as 198.51.100.7")
 
 
 def header_name(text: str) -> str:

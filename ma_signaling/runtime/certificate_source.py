@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -84,5 +85,8 @@ def check_acme(settings: Settings) -> None:
     if settings.acme_ca:
         try:
             read_regular(Path(settings.acme_ca))
+            ssl.create_default_context(cafile=settings.acme_ca)
+        except ssl.SSLError:
+            raise CannotStart(f"--acme-ca: {settings.acme_ca} is not a certificate") from None
         except OSError as problem:
             raise CannotStart(f"--acme-ca: {settings.acme_ca} cannot be read: {problem.strerror}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from errno import EACCES, EADDRINUSE, EPERM
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -26,7 +27,7 @@ from ma_signaling.core.proof import availability
 from ma_signaling.http import web_app
 from ma_signaling.http.web_app import WebAppError
 from ma_signaling.runtime.certificate_source import check_acme
-from ma_signaling.runtime.key_pair import BadPair, read_pair
+from ma_signaling.runtime.key_pair import BadPair, read_pair, readable
 from ma_signaling.runtime.listening import make_endpoint
 from ma_signaling.runtime.operator_files import OperatorFiles
 from ma_signaling.runtime.prover import obstacle
@@ -48,8 +49,13 @@ def describe(configuration: Configuration) -> str:
 
 
 def describe_more(settings: Settings, reactor: IReactorSocket) -> str:
-    """Return what depends on this machine too, as comments in such a file: proofs, and the web app if it is on."""
-    lines = [f"# proof: {availability(obstacle(settings, _load_files(settings, reactor).ice_servers))}"]
+    """Return what depends on this machine too, as comments in such a file: certificate, proofs, web app."""
+    lines = []
+    if settings.tls_cert:
+        pair = read_pair(Path(settings.tls_cert), Path(settings.tls_key))
+        end = readable(pair.chain[0].not_valid_after_utc)
+        lines.append(f"# certificate: {pair.invalidity(time.time()) or f'is valid until {end}'}")
+    lines.append(f"# proof: {availability(obstacle(settings, _load_files(settings, reactor).ice_servers))}")
     if settings.web_app:
         try:
             web_app.load()

@@ -100,6 +100,8 @@ class CheckConfigTest(FileTestCase):
         assert refused(*acme, "--acme-ca", str(self.directory)) == (
             f"ma-signaling: --acme-ca: {self.directory} cannot be read: Is a directory"
         )
+        self.write("no certificate\n")
+        assert refused(*acme, "--acme-ca", file) == f"ma-signaling: --acme-ca: {file} is not a certificate"
         later = self.directory / "later"
         accepted("--state-directory", str(later), "--admin-socket", str(later / "admin.sock"))
         assert not later.exists()
@@ -151,6 +153,18 @@ class CheckConfigTest(FileTestCase):
         with ServerProcess() as running:
             accepted("--port", f"tcp:{running.port}:interface=127.0.0.1")
         assert not list(self.directory.iterdir())
+
+    def test_certificate(self) -> None:
+        """A server would start with one that clients refuse: a renewal may come later."""
+        certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
+        for begins, days, expected in (
+            (-2, 90, "is valid until 20"),
+            (-90, -1, "expired on 20"),
+            (1, 90, "is not valid before 20"),
+        ):
+            Authority().issue(certificate, key, begins=begins, days=days)
+            said = accepted("--tls-cert", str(certificate), "--tls-key", str(key))
+            assert f"\n# certificate: {expected}" in said, said
 
     def test_web_app(self) -> None:
         """A server without it would start all the same."""

@@ -149,4 +149,6 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused("it has no NATS USER JWT", *NATS, "--nats-credentials", str(nothing))
         self.assert_refused("is not a certificate", *NATS, "--nats-ca", str(nothing))
         self.assert_refused("/nowhere cannot be read", *NATS, "--nats-token-file", "/nowhere")
+        nothing.write_text("\n", encoding="utf-8")
+        self.assert_refused("nothing is empty", *NATS, "--nats-token-file", str(nothing))
         self.assert_refused("--reuse-port needs --nats-url", "--reuse-port", "on")

@@ -91,6 +91,9 @@ class ErrorsTest(SynchronousTestCase):
             ("grace", "inf", "a number from 0 to 3600"),
             ("ready_timeout", "0", "a number from 0.1 to 25"),
             ("max_message_bytes", "0", "a whole number from 1024 to"),
+            ("proof_address", "10.0.0.1", "a public IPv4 address such as 198.51.100.7"),
+            ("proof_address", "100.64.0.1", "a public IPv4 address"),
+            ("proof_address", "a.example.org", "a public IPv4 address"),
         ]
         for name, value, hint in cases:
             with self.assertRaises(SettingError) as caught:
