@@ -11,6 +11,7 @@ from ma_signaling.admin.actions import Actions, spellings
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, parse_duration, with_next
 from ma_signaling.admin.views import MAX_PAGE, page
+from ma_signaling.core.access import BadEntry
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.transport.client_address import describe, parse
@@ -69,10 +70,13 @@ class BanList(Collection):
     def do_POST(self, request: HttpRequest) -> Deferred[dict[str, Any]]:
         duration = self.parameter(request, "for", "")
         seconds = parse_duration(duration) if duration else None
+        if seconds == 0:
+            raise BadParameter("a ban for no time is none")
+        target = self.parameter(request, "target")
         try:
-            target = self._hub.bans.add(self.parameter(request, "target"), seconds)
-        except ValueError as problem:
-            raise BadParameter(str(problem).removeprefix("line 1 ")) from None
+            target = self._hub.bans.add(target, seconds)
+        except BadEntry as bad:
+            raise BadParameter(f"{target!r} {bad.problem}") from None
         self._file.save()
         return self._actions.enforce().addCallback(
             lambda count: {"banned": target, "closed": count, "kept": self._file.is_kept}
@@ -88,8 +92,8 @@ class OneBan(AdminPage):
     def do_DELETE(self, request: HttpRequest) -> dict[str, Any] | None:
         try:
             name = self._hub.bans.remove(self.name)
-        except ValueError as problem:
-            raise BadParameter(str(problem).removeprefix("line 1 ")) from None
+        except BadEntry as bad:
+            raise BadParameter(f"{self.name!r} {bad.problem}") from None
         self._file.save()
         return None if name is None else {"unbanned": name}
 

@@ -17,7 +17,7 @@ from ma_signaling.http.resource import NotFound, Page, reply
 
 _log = Logger(namespace="ma_signaling")
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class BadParameter(Exception):
@@ -25,8 +25,8 @@ class BadParameter(Exception):
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of ``90``, ``90s``, ``15m``, ``1h`` or ``7d``. Raises ``BadParameter``."""
-    parts = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    """Return the seconds of ``90s``, ``15m``, ``1h`` or ``7d``. Raises ``BadParameter``."""
+    parts = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if parts is None:
         raise BadParameter(f"{text!r} is no duration such as 90s, 15m, 1h or 7d")
     return float(int(parts[1]) * _UNITS[parts[2]])

@@ -1,4 +1,4 @@
-"""The command line of ``ma-signaling admin``. Exit status: 0, or 1 with one line on standard error."""
+"""The command line of ``ma-signaling admin``. Exit status: 0, or 1 with one line on standard error; argparse's is 2."""
 
 from __future__ import annotations
 

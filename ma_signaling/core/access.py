@@ -21,6 +21,7 @@ class BadEntry(ValueError):
 
     def __init__(self, number: int, problem: str) -> None:
         super().__init__(f"line {number} {problem}")
+        self.problem = problem
 
 
 class Networks:

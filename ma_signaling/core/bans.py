@@ -28,7 +28,7 @@ class Bans:
     def add(self, target: str, seconds: float | None) -> str:
         """Ban an address, a network or a Remote ID, for ``seconds`` or for good; returns it as it is listed.
 
-        Raises ValueError for anything else. Whoever is connected stays, until ``Hub.enforce_access``.
+        Raises ``BadEntry`` for anything else. Whoever is connected stays, until ``Hub.enforce_access``.
         """
         name = parse_target(target)
         self._until[name] = None if seconds is None else self._clock.seconds() + seconds
@@ -36,7 +36,7 @@ class Bans:
         return name
 
     def remove(self, target: str) -> str | None:
-        """End a ban; returns as what it was listed, None: there was none. Raises ValueError as ``add`` does."""
+        """End a ban; returns as what it was listed, None: there was none. Raises ``BadEntry`` as ``add`` does."""
         name = parse_target(target)
         if name not in self._until:
             return None
@@ -45,7 +45,7 @@ class Bans:
         return name
 
     def restore(self, bans: Mapping[str, float | None]) -> None:
-        """Take bans over as ``__iter__`` has yielded them. Raises ValueError for what is none, and takes none then."""
+        """Take bans over as ``__iter__`` has yielded them; none if one is no target, which raises ``BadEntry``."""
         now = self._clock.seconds()
         until = {parse_target(target): None if left is None else now + left for target, left in bans.items()}
         self._until |= until

@@ -108,12 +108,18 @@ class ActTest(AdminTestCase):
         assert self.ask("DELETE", "/bans/home") == {"unbanned": "HOME"}
         self.server.home()
         self.ask("DELETE", "/bans/home", 404)
-        self.ask("DELETE", "/bans/1.2.3", 400)
-        assert "is no address or network" in self.ask("POST", "/bans?target=1.2.3", 400)["error"]
-        assert "is no duration" in self.ask("POST", "/bans?target=X&for=soon", 400)["error"]
+        for method, path in (("DELETE", "/bans/1.2.3"), ("POST", "/bans?target=1.2.3")):
+            assert self.ask(method, path, 400)["error"].startswith(
+                "'1.2.3' is no address or network such as "
+            )
+        assert "'a b' is no Remote ID" in self.ask("POST", "/bans?target=a%20b", 400)["error"]
+        for duration in ("soon", "5"):
+            asked = f"/bans?target=X&for={duration}"
+            assert f"{duration!r} is no duration such as 90s" in self.ask("POST", asked, 400)["error"]
+        assert "for no time" in self.ask("POST", "/bans?target=X&for=0s", 400)["error"]
 
     def test_a_ban_ends(self) -> None:
-        self.ask("POST", "/bans?target=HOME&for=90")
+        self.ask("POST", "/bans?target=HOME&for=90s")
         self.server.advance(89)
         self.bans.prune()
         assert len(self.hub.bans) == 1
