@@ -6,6 +6,7 @@ from textwrap import TextWrapper
 
 from ma_signaling.config.declaration import Declaration
 from ma_signaling.config.groups import groups
+from ma_signaling.config.values import range_of
 
 WIDTH = 80
 
@@ -51,5 +52,7 @@ def help_text(synopsis: str) -> str:
 def _entry(setting: Declaration) -> list[str]:
     value = "" if setting.is_flag else f" {setting.unit or 'text'}".replace(", or none", "").replace(" ", "-")
     name = f"  --{setting.option}" + (f" <{value.lstrip('-')}>" if value else "")
-    default = f" [default: {setting.default}]" if setting.default else ""
-    return [name, *_INDENTED.wrap(f"{setting.help}{default}")]
+    facts = "; ".join(
+        filter(None, (range_of(setting.parse), setting.default and f"default: {setting.default}"))
+    )
+    return [name, *_INDENTED.wrap(f"{setting.help} [{facts}]" if facts else setting.help)]

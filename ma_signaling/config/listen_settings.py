@@ -81,7 +81,7 @@ class ListenSettings:
     )
     hsts: int = setting(
         "0",
-        values.whole(0),
+        values.Whole(0),
         "max-age of the Strict-Transport-Security header in replies over TLS; 0: no header",
         unit="seconds",
         live=True,

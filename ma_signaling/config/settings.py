@@ -99,40 +99,40 @@ class Settings(LimitSettings, ListenSettings):
     )
     ready_timeout: float = setting(
         "10",
-        values.number(0.1, 25),
+        values.Number(0.1, 25),
         "How long to wait for session-ready before the client is sent connected without it",
         unit="seconds",
         live=True,
     )
     takeover_timeout: float = setting(
         "5",
-        values.number(0.1, 60),
+        values.Number(0.1, 60),
         "How long a probed home may take to answer when another connection registers its Remote ID",
         unit="seconds",
         live=True,
     )
     ping_interval: float = setting(
         "30",
-        values.number(0.1, 3600),
+        values.Number(0.1, 3600),
         "Time between pings; a peer that has not answered one when the next is due is dropped",
         unit="seconds",
     )
     grace: float = setting(
         "45",
-        values.number(0, 3600),
+        values.Number(0, 3600),
         "Grace time: how long the sessions of a lost home wait for its return",
         unit="seconds",
         live=True,
     )
     start_grace: float = setting(
         "75",
-        values.number(0, 3600),
+        values.Number(0, 3600),
         "How long after a start connect-requests wait for homes that have not registered yet; 0: not at all",
         unit="seconds",
     )
     park: float = setting(
         "20",
-        values.number(0, 25),
+        values.Number(0, 25),
         "How long a connect-request waits for the return of a lost home",
         unit="seconds",
         live=True,
@@ -146,7 +146,7 @@ class Settings(LimitSettings, ListenSettings):
     )
     proofs_per_minute: int = setting(
         "120",
-        values.whole(0),
+        values.Whole(0),
         "Proofs of possession that are asked for within a minute",
         unit="proofs",
         live=True,
@@ -207,31 +207,31 @@ class Settings(LimitSettings, ListenSettings):
     )
     turn_ttl: int = setting(
         "3600",
-        values.whole(60),
+        values.Whole(60),
         "How long TURN credentials are valid for a new allocation",
         unit="seconds",
         live=True,
     )
     turn_per_home: int = setting(
         "60",
-        values.whole(0),
+        values.Whole(0),
         "TURN credentials for the sessions of one home within an hour",
         unit="sessions",
         live=True,
     )
     turn_per_address: int = setting(
         "20",
-        values.whole(0),
+        values.Whole(0),
         "TURN credentials for one client address within an hour",
         unit="sessions",
         live=True,
     )
     turn_total: int = setting(
-        "5000", values.whole(0), "TURN credentials in total within an hour", unit="sessions", live=True
+        "5000", values.Whole(0), "TURN credentials in total within an hour", unit="sessions", live=True
     )
     drain_seconds: float = setting(
         "30",
-        values.number(0, 3600),
+        values.Number(0, 3600),
         "Over how long thousands of peers are closed when this server stops; a few dozen are closed at once",
         unit="seconds",
         live=True,

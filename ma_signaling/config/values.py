@@ -7,11 +7,16 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 Network = IPv4Network | IPv6Network
 
 MAX_DIGITS = 20
 """More than any number here has; Python refuses to convert thousands, in its own words."""
+
+MAX_WHOLE = 2**31 - 1
+MAX_NUMBER = 1e9
+"""More than makes sense anywhere; a setting with another bound says so."""
 
 _INSIDE = tuple(
     IPv4Network(network)
@@ -33,30 +38,43 @@ def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
 
 
-def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
-    """Return a parser of whole numbers, in ASCII digits."""
+class Whole:
+    """A parser of whole numbers, in ASCII digits."""
 
-    def parse(text: str) -> int:
-        if _is_whole(text) and low <= int(text) <= high:
+    def __init__(self, low: int, high: int = MAX_WHOLE) -> None:
+        self.low = low
+        self.high = high
+
+    def __call__(self, text: str) -> int:
+        if _is_whole(text) and self.low <= int(text) <= self.high:
             return int(text)
-        raise ValueError(f"a whole number from {low} to {high}")
-
-    return parse
+        raise ValueError(f"a whole number from {self.low} to {self.high}")
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """Return a parser of finite numbers."""
+class Number:
+    """A parser of finite numbers."""
 
-    def parse(text: str) -> float:
+    def __init__(self, low: float, high: float = MAX_NUMBER) -> None:
+        self.low = low
+        self.high = high
+
+    def __call__(self, text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if low <= value <= high:
+        if self.low <= value <= self.high:
             return value
-        raise ValueError(f"a number from {low:g} to {high:g}")
+        raise ValueError(f"a number from {self.low:g} to {self.high:g}")
 
-    return parse
+
+def range_of(parse: Callable[[str], Any]) -> str:
+    """Return which numbers a parser takes, in words; nothing for all that make sense, and for what is no number."""
+    if not isinstance(parse, Whole | Number):
+        return ""
+    if parse.high not in (MAX_WHOLE, MAX_NUMBER):
+        return f"{parse.low:g} to {parse.high:g}"
+    return f"at least {parse.low}" if parse.low else ""
 
 
 def choice(*values: str) -> Callable[[str], str]:

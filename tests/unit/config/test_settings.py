@@ -6,6 +6,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.config import values
 from ma_signaling.config.declaration import SettingError
 from ma_signaling.config.groups import groups
 from ma_signaling.config.help_text import WIDTH, help_text
@@ -178,7 +179,8 @@ class DocumentationTest(SynchronousTestCase):
         text = " ".join((ROOT / "docs" / "settings.md").read_text(encoding="utf-8").split())
         for each in declarations():
             default = f"default `{each.default}`" if each.default else ""
-            facts = [f"`--{each.option}`", each.unit, default, "live" if each.live else ""]
+            live = "live" if each.live else ""
+            facts = [f"`--{each.option}`", each.unit, values.range_of(each.parse), default, live]
             entry = f"- {', '.join(filter(None, facts))}: {each.help}."
             assert entry in text, f"docs/settings.md lacks: {entry}"
         assert re.findall(r" - `--([a-z-]+)`", text) == [each.option for each in declarations()]
@@ -203,5 +205,7 @@ class DocumentationTest(SynchronousTestCase):
             "[default: 8787]",
         ):
             assert expected in text, expected
+        for bounds in ("[0 to 25; default: 20]", "[at least 1024; default: 65536]"):
+            assert bounds in " ".join(text.split())
         for each in declarations():
             assert f"\n  --{each.option}" in text
