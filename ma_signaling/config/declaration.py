@@ -17,6 +17,14 @@ STATE_VARIABLE = "STATE_DIRECTORY"
 CHECK_URL_VARIABLE = ENVIRONMENT_PREFIX + "URL"
 """The environment variable with the server that ``ma-signaling check`` asks; no setting of a server."""
 
+HOME_PREFIX = ENVIRONMENT_PREFIX + "HOME_"
+
+HOME_VARIABLES = {
+    name: HOME_PREFIX + name.upper().replace("-", "_")
+    for name in ("signaling", "music-assistant", "state-directory", "stun", "address", "link", "max-sessions")
+}
+"""By its name an option of ``ma-signaling home``: its environment variable; no setting of a server."""
+
 
 class SettingError(ValueError):
     """A setting that can't be used; the text is one line that names it and says what is expected."""

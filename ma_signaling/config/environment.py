@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from ma_signaling.config.declaration import (
     CHECK_URL_VARIABLE,
     ENVIRONMENT_PREFIX,
     FILE_VARIABLE,
+    HOME_PREFIX,
+    HOME_VARIABLES,
     STATE_VARIABLE,
     SettingError,
 )
@@ -22,6 +25,9 @@ _SERVICE_LINK = re.compile(
 
 Docker sets such ones, too, for a container of that name to which another one has a link (``--link``).
 """
+
+_OF_COMMANDS = {FILE_VARIABLE, CHECK_URL_VARIABLE, *HOME_VARIABLES.values()}
+"""Variables that are no setting of a server."""
 
 _SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
 """What Kubernetes sets ``…_PORT`` to; no port or endpoint begins like that."""
@@ -45,10 +51,21 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], li
                 text = text.partition(":")[0]
             if text:
                 texts[variable] = text
-        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in (FILE_VARIABLE, CHECK_URL_VARIABLE):
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in _OF_COMMANDS:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
             raise SettingError(explain_unknown(name, lambda each: ENVIRONMENT_PREFIX + each.upper()))
     return texts, sorted(service_links)
+
+
+def check_home_environment(environment: Mapping[str, str]) -> None:
+    """Raise ``SettingError`` for a variable that is named like one of ``ma-signaling home``, and isn't one."""
+    known = {variable for setting in declarations() for variable in setting.variables} | _OF_COMMANDS
+    for variable, value in environment.items():
+        if not variable.startswith(HOME_PREFIX) or variable in known:
+            continue
+        if not _is_service_link(variable, value.strip()):
+            (nearest,) = get_close_matches(variable, HOME_VARIABLES.values(), 1, 0)
+            raise SettingError(f"there is no option {variable}; the nearest is {nearest}")
 
 
 def _is_service_link(variable: str, text: str) -> bool:

@@ -21,14 +21,20 @@ import segno
 
 from ma_signaling.check.address import websocket_urls
 from ma_signaling.check.outcome import printable
+from ma_signaling.config.declaration import HOME_VARIABLES, SettingError
+from ma_signaling.config.environment import check_home_environment
+from ma_signaling.config.values import Whole
 from ma_signaling.home.agent import Agent
 from ma_signaling.home.identity import Identity, IdentityError, load_or_create
 from ma_signaling.home.limits import Limits
 from ma_signaling.home.music_assistant import MusicAssistant, local_url
+from ma_signaling.webrtc.local_addresses import is_own
 
 DEFAULT_STUN = "stun:stun.cloudflare.com:3478"
 NO_STUN = "none"
-_STUN = re.compile(r"stuns?:[^\s/@]+", re.ASCII)
+_STUN = re.compile(r"stun:[^\s/@?:\[\]]+(?::(\d{1,5}))?", re.ASCII)
+"""What aiortc takes: UDP without TLS."""
+_LINK = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,17 +43,24 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for library in ("aioice", "aiortc"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    foreign = [address for address in given.address if not is_own(ipaddress.ip_address(address))]
+    if foreign:
+        return _refuse(f"--address: this machine has no address {', '.join(foreign)}")
     try:
         identity = load_or_create(given.state_directory)
     except IdentityError as problem:
-        sys.stderr.write(f"ma-signaling home: {problem}\n")
-        return 1
+        return _refuse(problem)
     sys.stdout.write(introduction(identity, given.link or app_url(given.signaling)))
     sys.stdout.flush()
     if given.address:
         _use_addresses(given.address)
     asyncio.run(_run(given, identity))
     return 0
+
+
+def _refuse(problem: object) -> int:
+    sys.stderr.write(f"ma-signaling home: {problem}\n")
+    return 1
 
 
 def app_url(signaling: str) -> str:
@@ -111,7 +124,7 @@ def _parse(arguments: Sequence[str]) -> Any:
     repeatable: list[tuple[str, str, Any]] = []
 
     def option(name: str, default: object = None, *, required: bool = False, **more: Any) -> None:
-        variable = "MA_SIGNALING_HOME_" + name.upper().replace("-", "_")
+        variable = HOME_VARIABLES[name]
         said = os.environ.get(variable) or default
         if more.get("action") == "append":
             # argparse would append to a default.
@@ -155,16 +168,23 @@ def _parse(arguments: Sequence[str]) -> Any:
         help="address of this machine that clients may reach it at; repeatable [default: all]",
     )
     option(
-        "link", type=str, metavar="URL", help="where the web app is [default: /app/ at the signaling server]"
+        "link",
+        type=_checked(_link),
+        metavar="URL",
+        help="where the web app is [default: /app/ at the signaling server]",
     )
     option(
         "max-sessions",
         Limits().sessions,
-        type=int,
+        type=_checked(_count),
         metavar="N",
         help=f"clients at once [default: {Limits().sessions}]",
     )
     given = parser.parse_args(arguments)
+    try:
+        check_home_environment(os.environ)
+    except SettingError as problem:
+        parser.error(str(problem))
     for name, variable, parse in repeatable:
         if getattr(given, name) is None:
             try:
@@ -178,13 +198,27 @@ def _parse(arguments: Sequence[str]) -> Any:
 
 
 def _stun(text: str) -> str:
-    if text != NO_STUN and not _STUN.fullmatch(text):
+    match = _STUN.fullmatch(text)
+    if text != NO_STUN and (match is None or not 0 < int(match[1] or 3478) < 65536):
         raise ValueError("it must be an address such as stun:stun.example.org:3478, or none")
     return text
 
 
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
+
+
+def _link(text: str) -> str:
+    if not _LINK.fullmatch(text):
+        raise ValueError("it must be an address such as https://signaling.example.org/app/")
+    return text
+
+
+def _count(text: str) -> int:
+    try:
+        return Whole(1)(text)
+    except ValueError as expected:
+        raise ValueError(f"it must be {expected}") from None
 
 
 def _checked(parse: Any) -> Any:

@@ -45,6 +45,11 @@ def load_or_create(directory: Path) -> Identity:
     path = directory / FILE
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise IdentityError(f"{directory} is no directory") from None
+    except OSError as problem:
+        raise IdentityError(f"{directory}: {problem.strerror or problem}") from None
+    try:
         is_new = not path.exists()
         if is_new:
             _write(path, _make())

@@ -62,10 +62,12 @@ class EnvironmentTest(SynchronousTestCase):
                 assert error in str(caught.exception), caught.exception
 
     def test_variables_that_hold_no_setting(self) -> None:
-        """The file, the server that ``ma-signaling check`` asks, and everything with another prefix."""
+        """The file, what ``ma-signaling check`` and ``home`` are told, and everything with another prefix."""
         environment = {
             "MA_SIGNALING_CONFIG": "x",
             "MA_SIGNALING_URL": "x",
+            "MA_SIGNALING_HOME_STUN": "none",
+            "MA_SIGNALING_HOME_STATE_DIRECTORY": "x",
             "GRAZE": "x",
             "ENVIRONMENT": "production",
         }

@@ -67,6 +67,18 @@ class ParseTest(TestCase):
         self.assertIn("MA_SIGNALING_HOME_STUN: it must be an address such as stun:", said)
         self.assertIn("MA_SIGNALING_HOME_ADDRESS", self.refusal(*USUAL, MA_SIGNALING_HOME_ADDRESS="home"))
         self.assertIn("--max-sessions", self.refusal(*USUAL, MA_SIGNALING_HOME_MAX_SESSIONS="many"))
+        said = self.refusal(*USUAL, MA_SIGNALING_HOME_STUNS="stun:a.example")
+        self.assertIn("no option MA_SIGNALING_HOME_STUNS; the nearest is MA_SIGNALING_HOME_STUN\n", said)
+
+    def test_what_others_set(self) -> None:
+        """A server's settings, and what Kubernetes sets for a Service."""
+        self.parse(
+            *USUAL,
+            MA_SIGNALING_HOME_SESSIONS="9",
+            MA_SIGNALING_GRACE="9",
+            MA_SIGNALING_HOME_SERVICE_HOST="10.0.0.1",
+            MA_SIGNALING_HOME_PORT="tcp://10.0.0.1:80",
+        )
 
     def test_mistakes(self) -> None:
         self.assertIn("--music-assistant", self.refusal("--signaling", "a.example"))
@@ -75,6 +87,37 @@ class ParseTest(TestCase):
         self.assertIn("none stands alone", self.refusal(*USUAL, MA_SIGNALING_HOME_STUN="stun:a.example none"))
         self.assertIn("--address", self.refusal(*USUAL, "--address", "home"))
         self.assertIn("such as wss:", self.refusal("--signaling", "ftp://a", "--music-assistant", "b"))
+        for sessions in ("0", "-1", "1.5"):
+            said = self.refusal(*USUAL, f"--max-sessions={sessions}")
+            self.assertIn("--max-sessions: it must be a whole number from 1 to", said)
+        for link in ("foo", "ftp://a.example/", "https://", "https://a.example/?a=1", "https://a.example/#a"):
+            self.assertIn(
+                "--link: it must be an address such as https:", self.refusal(*USUAL, "--link", link)
+            )
+        self.parse(*USUAL, "--link", "https://a.example:8443/app/")
+
+    def test_relays_that_cannot_be_asked(self) -> None:
+        """aiortc skips those by TLS, and fails at the others with each client."""
+        for url in (
+            "stun:127.0.0.1:99999",
+            "stun:a.example:0",
+            "stun:a.example?transport=tcp",
+            "stuns:a.example",
+            "stun:[::1]:3478",
+        ):
+            self.assertIn("such as stun:", self.refusal(*USUAL, "--stun", url), url)
+
+    def test_address_of_another_machine(self) -> None:
+        said = io.StringIO()
+        with (
+            mock.patch.object(command, "is_own", return_value=False),
+            mock.patch.dict(os.environ, {}, clear=True),
+            contextlib.redirect_stderr(said),
+        ):
+            self.assertEqual(command.main([*USUAL, "--address", "192.0.2.1"]), 1)
+        self.assertEqual(
+            said.getvalue(), "ma-signaling home: --address: this machine has no address 192.0.2.1\n"
+        )
 
 
 class AddressTest(TestCase):

@@ -50,5 +50,10 @@ class IdentityTest(TestCase):
 
     def test_no_place_for_it(self) -> None:
         self.directory.parent.parent.joinpath("new").write_text("a file")
-        with self.assertRaises(IdentityError):
-            load_or_create(self.directory)
+        for directory, problem in (
+            (self.directory.parent, f"{self.directory.parent} is no directory"),
+            (self.directory, f"{self.directory}: Not a directory"),
+        ):
+            with self.assertRaises(IdentityError) as caught:
+                load_or_create(directory)
+            self.assertEqual(str(caught.exception), problem)
