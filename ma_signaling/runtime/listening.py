@@ -236,7 +236,14 @@ def _remove_stale_socket(path: str) -> None:
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:
-    return CannotStart(f"cannot listen on {text}: {problem}")
+    """Return the reason alone: the libraries' own words name the place once more."""
+    if isinstance(problem, CannotListenError):
+        problem = problem.socketError
+    if isinstance(problem, OSError):
+        problem = str(problem.strerror).partition(" (while attempting")[0]
+    elif str(problem) == "Cannot acquire lock":
+        problem = "another process listens there"
+    return CannotStart(f"cannot listen on {parse_endpoint(text).path or text}: {problem}")
 
 
 def _readable(address: object) -> str:
