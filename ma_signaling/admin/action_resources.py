@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from ma_signaling.admin.actions import Actions, spellings
 from ma_signaling.admin.ban_file import BanFile
-from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, parse_duration, with_next
+from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, with_next
 from ma_signaling.admin.views import MAX_PAGE, page
 from ma_signaling.core.access import BadEntry
 from ma_signaling.core.hub import Hub
@@ -68,8 +68,7 @@ class BanList(Collection):
         return with_next({"bans": entries, "kept": self._file.is_kept}, following)
 
     def do_POST(self, request: HttpRequest) -> Deferred[dict[str, Any]]:
-        duration = self.parameter(request, "for", "")
-        seconds = parse_duration(duration) if duration else None
+        seconds = self.duration(request, "for")
         if seconds == 0:
             raise BadParameter("a ban for no time is none")
         target = self.parameter(request, "target")
@@ -137,5 +136,4 @@ class Drain(AdminPage):
         self._drain = drain
 
     def do_POST(self, request: HttpRequest) -> dict[str, Any]:
-        over = self.parameter(request, "over", "")
-        return {"drainSeconds": self._drain(parse_duration(over) if over else None)}
+        return {"drainSeconds": self._drain(self.duration(request, "over"))}

@@ -24,7 +24,7 @@ class BadParameter(Exception):
     """What is wrong with a request, in one line."""
 
 
-def parse_duration(text: str) -> float:
+def _parse_duration(text: str) -> float:
     """Return the seconds of ``90s``, ``15m``, ``1h`` or ``7d``. Raises ``BadParameter``."""
     parts = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if parts is None:
@@ -70,6 +70,10 @@ class AdminPage(Page):
         if not text.isdecimal() or len(text) > 9:
             raise BadParameter(f"the parameter {name} is no whole number")
         return int(text)
+
+    def duration(self, request: HttpRequest, name: str) -> float | None:
+        """Return a parameter such as ``15m`` in seconds; None where it isn't there, which is not the same as empty."""
+        return _parse_duration(self.parameter(request, name)) if name.encode() in request.args else None
 
     def _not_allowed(self, request: HttpRequest) -> bytes:
         methods = [name[3:] for name in dir(self) if name.startswith("do_")]

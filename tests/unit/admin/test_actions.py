@@ -113,7 +113,7 @@ class ActTest(AdminTestCase):
                 "'1.2.3' is no address or network such as "
             )
         assert "'a b' is no Remote ID" in self.ask("POST", "/bans?target=a%20b", 400)["error"]
-        for duration in ("soon", "5"):
+        for duration in ("soon", "5", ""):
             asked = f"/bans?target=X&for={duration}"
             assert f"{duration!r} is no duration such as 90s" in self.ask("POST", asked, 400)["error"]
         assert "for no time" in self.ask("POST", "/bans?target=X&for=0s", 400)["error"]
