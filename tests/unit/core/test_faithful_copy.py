@@ -70,10 +70,26 @@ class FaithfulCopyTest(SynchronousTestCase):
             assert sorted(keys) == ["data", "sessionId", "type"], sent
 
     def test_numbers_beyond_a_double(self) -> None:
-        for number in (b"123456789012345678901234567890", b"-0.1e-7"):
-            payload = b'{"type":"offer","sessionId":"T","data":%b}' % number
+        numbers = (
+            b"1234567890123456789012",
+            b"-0.1e-7",
+            b"-0",
+            b"1e-400",
+            b"12345678901234567890.5",
+            b"1.0E+2",
+            b"0.10",
+        )
+        for number in numbers:
+            payload = b'{"type":"offer","sessionId":"T","data":[%b]}' % number
             sent = messages.with_session_id(messages.parse(payload), payload, "S")
-            assert json.loads(sent)["data"] == json.loads(number)
+            assert sent == b'{"type":"offer","sessionId":"S","data":[%b]}' % number
+            payload = (
+                b'{"sessionId":"S","type":"ice-candidate","data":{"n":%b,"sdpMid":"0","sdpMLineIndex":null}}'
+                % number
+            )
+            sent = messages.for_client(messages.parse(payload), payload)
+            assert b'"n":%b,' % number in sent
+            assert json.loads(sent)["data"]["sdpMLineIndex"] == 0
 
     def test_what_cannot_be_copied_is_refused(self) -> None:
         world = World()
