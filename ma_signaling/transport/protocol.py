@@ -155,6 +155,13 @@ class SignalingProtocol(Liveness):
         # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
         super()._closeConnection(abort and not self._in_close_frame)
 
+    def dropConnection(self, abort: bool = False) -> None:
+        if self.state == self.STATE_CLOSED:
+            # Autobahn thinks that TCP is gone too; it isn't while something is still to be sent.
+            self._closeConnection(abort)
+        else:
+            super().dropConnection(abort)
+
     @guarded
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:

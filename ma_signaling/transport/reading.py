@@ -85,7 +85,7 @@ class PacedReading(WebSocketServerProtocol):
     def _take(self, data: bytes) -> None:
         self._steps_left = MAX_STEPS
         rest = self._take_share(data)
-        if self._steps_left <= 0:
+        if self._steps_left <= 0 and self.state != self.STATE_CLOSED:
             self._put_off(rest)
 
     def _take_share(self, data: bytes) -> bytes:
@@ -101,10 +101,11 @@ class PacedReading(WebSocketServerProtocol):
         self.factory.put_off.add(seconds, self._go_on)
 
     def _go_on(self) -> None:
-        if self.state == self.STATE_CLOSED:
-            return
+        # Before all else: nothing of this connection is judged while something is put off.
         self.is_put_off = False
         rest, self._rest = self._rest, b""
+        if self.state == self.STATE_CLOSED:
+            return
         self._take(rest)
         if not self.is_put_off:
             self.transport.resumeProducing()

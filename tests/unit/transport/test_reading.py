@@ -1,4 +1,4 @@
-"""How many connections go on in one turn with what was put off."""
+"""How much is taken in one turn, and how many connections go on in one with what was put off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from unittest import TestCase
 
 from twisted.internet.task import Clock
 
-from ma_signaling.transport.reading import MAX_GOING_ON, PutOff
+from ma_signaling.transport.protocol import LINGER_SECONDS
+from ma_signaling.transport.reading import MAX_GOING_ON, MAX_STEPS, PutOff
+from ma_signaling.transport.timers import TICK_SECONDS
+from tests.support.memory_server import CLOSE, PING, TEXT, Server, frame
 
 
 class PutOffTest(TestCase):
@@ -59,3 +62,27 @@ class PutOffTest(TestCase):
             self.turn()
         self.turn()
         assert len(self.taken) == MAX_GOING_ON
+
+
+class GoodbyeTest(TestCase):
+    """A connection whose goodbye is the last that a turn takes of it ends like any other."""
+
+    def test_as_the_last_step(self) -> None:
+        candidate, goodbye = frame(TEXT, b'{"type":"ice-candidate","data":{}}'), frame(CLOSE, b"\x03\xe8")
+        for fast_path, steps_a_frame in ((True, 1), (False, 2)):
+            server = Server(fast_path=fast_path)
+            peer, _ = server.session(server.home())
+            peer.protocol.dataReceived(candidate * (MAX_STEPS // steps_a_frame - 1) + goodbye)
+            assert not peer.protocol.is_put_off, "it would be read no more"
+            assert peer.close_code() == 1000
+            # Something waits to be sent, so that TCP isn't gone yet.
+            server.advance(LINGER_SECONDS + TICK_SECONDS)
+            assert peer.transport.aborted, fast_path
+
+    def test_cut_while_something_is_put_off(self) -> None:
+        server = Server()
+        peer = server.connect()
+        peer.protocol.dataReceived(frame(PING) * (MAX_STEPS + 1))
+        peer.protocol.dropConnection()
+        server.advance(TICK_SECONDS)
+        assert not peer.protocol.is_put_off

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.transport.send_buffer import STALL_SECONDS, STALLED_BYTES, UNSENT_BYTES
 from ma_signaling.transport.timers import TICK_SECONDS
-from tests.support.memory_server import PONG, Server, Socket, frame
+from tests.support.memory_server import CLOSE, PONG, Server, Socket, frame
 
 
 class BackPressureTestCase(SynchronousTestCase):
@@ -124,6 +124,17 @@ class AllTogetherTest(BackPressureTestCase):
         assert [peer.transport.aborted for peer in others] == [False, True, False]
         assert not self.home.transport.aborted, "homes come last"
         assert others[0].frames()[-1] == (1, b"x" * 10_000)
+
+    def test_who_has_said_goodbye_is_cut_as_well(self) -> None:
+        self.stall(self.client, 150_000)
+        self.client.send(frame(CLOSE))
+        assert not self.client.transport.aborted
+        other = self.server.connect("192.0.2.2")
+        self.stall(other, 100_000)
+        self.server.hub.capacity.unsent += UNSENT_BYTES - 249_999
+        other.protocol.send(b"one more")
+        assert self.client.transport.aborted
+        assert not other.transport.aborted
 
     def test_none_is_cut_for_what_was_taken_meanwhile(self) -> None:
         self.stall(self.client, 150_000)
