@@ -66,7 +66,7 @@ class SignalingProtocol(Liveness):
         if self.connection is not None:
             self.factory.hub.end(self.connection, BREAK)
         self._set_deadline(LINGER_SECONDS)
-        self.transport.loseConnection()
+        self.dropConnection()
 
     def writeConnectionLost(self) -> None: ...
 

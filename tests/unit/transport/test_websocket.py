@@ -11,7 +11,7 @@ from ma_signaling.transport.first_request import HEAD_SECONDS
 from ma_signaling.transport.protocol import LINGER_SECONDS
 from ma_signaling.transport.request_head import HEAD_BYTES
 from ma_signaling.transport.timers import TICK_SECONDS
-from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, frame
+from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Server, Socket, frame
 
 
 class HandshakeTest(SynchronousTestCase):
@@ -233,3 +233,30 @@ class GoodbyeTest(SynchronousTestCase):
         assert client.heard() == [{"type": "peer-disconnected"}]
         server.advance(LINGER_SECONDS + TICK_SECONDS)
         assert home.transport.aborted
+
+
+class HalfCloseTest(SynchronousTestCase):
+    """A peer that says by TCP that it will send no more."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.home = self.server.home()
+
+    def half_close(self, peer: Socket) -> None:
+        """End what a peer sends while more waits for it than it reads."""
+        peer.protocol.pauseProducing()
+        peer.protocol.readConnectionLost()
+        assert peer.transport.disconnecting
+        assert not peer.transport.aborted
+
+    def test_who_reads_nothing_is_cut(self) -> None:
+        client, _ = self.server.session(self.home)
+        for peer in (client, self.home):
+            self.half_close(peer)
+            self.server.advance(LINGER_SECONDS + TICK_SECONDS)
+            assert peer.transport.aborted
+
+    def test_who_reads_all_gets_the_end(self) -> None:
+        """Twisted closes once nothing waits, unless it has a producer to ask for more."""
+        self.half_close(self.home)
+        assert self.home.transport.producer is None
