@@ -56,6 +56,9 @@ GOODBYE = Ending(Meaning.GOODBYE)
 BREAK = Ending(Meaning.BREAK)
 """The connection broke."""
 
+HALF_CLOSED = Ending(Meaning.BREAK, error_if_waiting=SERVER_DISCONNECTED)
+"""The peer sends no more, but may still read."""
+
 CUT = Ending(Meaning.BREAK, is_cut=True)
 """The peer is gone, as far as this server can tell."""
 

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, MAKE_WAY, failed
+from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, HALF_CLOSED, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
@@ -64,7 +64,7 @@ class SignalingProtocol(Liveness):
     def readConnectionLost(self) -> None:
         """Treat the end of what the peer sends as the end of the connection, but let what is being sent go out."""
         if self.connection is not None:
-            self.factory.hub.end(self.connection, BREAK)
+            self.factory.hub.end(self.connection, HALF_CLOSED)
         self._set_deadline(LINGER_SECONDS)
         self.dropConnection()
 

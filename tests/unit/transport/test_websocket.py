@@ -260,3 +260,9 @@ class HalfCloseTest(SynchronousTestCase):
         """Twisted closes once nothing waits, unless it has a producer to ask for more."""
         self.half_close(self.home)
         assert self.home.transport.producer is None
+
+    def test_waiting_client_gets_an_error_first(self) -> None:
+        client = self.server.connect()
+        client.say(type="connect-request", remoteId="HOME")
+        client.protocol.readConnectionLost()
+        assert [message["code"] for message in client.heard()] == ["server-disconnected"]
