@@ -152,6 +152,10 @@ class Ports(Service):
             raise _cannot_listen(text, "it does not start at once")
         if isinstance(results[0], Failure):
             raise _cannot_listen(text, results[0].value)
+        if parse_endpoint(text).kind in ("ssl", "tls"):
+            from ma_signaling.transport.secure_sockets import bound  # noqa: PLC0415 - no others need OpenSSL
+
+            bound(results[0])
         return results[0]
 
     def _listen_everywhere(self, text: str, factory: IProtocolFactory) -> IListeningPort:

@@ -32,6 +32,13 @@ A smaller one is most likely the answer to a ping, so that this is the time to r
 candidate takes twice as many bytes. Where it is something else, the buffers are made anew.
 """
 
+ANSWER_BYTES = 4096
+"""What TLS says by itself to one peer after the handshake.
+
+Each demand for new keys (TLS 1.3), or for another handshake (TLS 1.2), is answered by some 30 bytes, whether the peer
+reads or not. Honest peers demand new keys once in millions of records, if ever. Tickets count as well.
+"""
+
 
 class Unshaken:
     """What is to happen once the handshake is done."""
@@ -51,6 +58,8 @@ class SecureServer(DirectServer):
     """
 
     _unshaken: Unshaken | None
+    _answered = 0
+    """How many bytes TLS has said by itself since the handshake."""
 
     def __init__(self, tls: IOpenSSLServerConnectionCreator, *arguments: Any) -> None:
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
@@ -88,14 +97,16 @@ class SecureServer(DirectServer):
         unshaken = self._unshaken
         if unshaken is None:
             decrypted, end = calls.decrypt(self._tls, data)
+            if answers := calls.take(self._tls):
+                self._answer(answers)
         else:
             decrypted, end = self._shake_hands(unshaken, data)
         try:
-            if decrypted and not self.disconnecting:
+            if decrypted and not (self.disconnecting or self._aborting):
                 self.protocol.dataReceived(decrypted)
         finally:
-            # Handshakes, alerts, new tickets and keys, if what the protocol has sent hasn't taken them along.
-            if records := calls.take(self._tls):
+            # Handshakes and tickets, if what the protocol has sent hasn't taken them along.
+            if unshaken is not None and (records := calls.take(self._tls)):
                 super()._send(records)
         if self._unshaken is None and (unshaken is not None or len(data) > LARGE_BYTES):
             calls.release_buffers(self._tls)
@@ -120,6 +131,14 @@ class SecureServer(DirectServer):
             self.loseConnection()
         return calls.decrypt(self._tls, b"")
 
+    def _answer(self, records: bytes) -> None:
+        """Send what TLS says by itself, or end the connection where that is too much."""
+        self._answered += len(records)
+        if self._answered > ANSWER_BYTES:
+            self.abortConnection()
+        else:
+            super()._send(records)
+
     def _send(self, data: bytes) -> None:
         if self._unshaken is not None:
             self._unshaken.data += data
@@ -133,9 +152,13 @@ class SecureServer(DirectServer):
 
 
 class ReleasingTLS(BufferingTLSTransport):
-    """Twisted's TLS, where it stays; it releases its buffers too."""
+    """Twisted's TLS, where it stays; it releases its buffers too, and answers no more than ``SecureServer``."""
 
+    transport: Any
     _handshakeDone: bool
+    _aborted: bool
+    _is_writing = False
+    _answered = 0
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
@@ -143,9 +166,21 @@ class ReleasingTLS(BufferingTLSTransport):
             self._release()
 
     def _write(self, data: bytes) -> None:
+        self._is_writing = True
         super()._write(data)
+        self._is_writing = False
         if len(data) > LARGE_BYTES:
             self._release()
+
+    def _flushSendBIO(self) -> None:
+        records = calls.take(self._tlsConnection)
+        if self._handshakeDone and not (self._is_writing or self._aborted):
+            self._answered += len(records)
+            if self._answered > ANSWER_BYTES:
+                self.abortConnection()
+                return
+        if records:
+            self.transport.write(records)
 
     def _release(self) -> None:
         # Twisted lets go of the TLS connection when the other one is lost.
@@ -170,3 +205,10 @@ def secure(port: IListeningPort, factory: TLSMemoryBIOFactory, tls: IOpenSSLServ
     if server is not None and kept.factory is factory:
         kept.factory = factory.wrappedFactory
         kept.transport = partial(server, tls)
+
+
+def bound(port: IListeningPort) -> None:
+    """Let the connections of ``port`` have the bounds of ``ReleasingTLS`` where its endpoint speaks TLS by itself."""
+    factory: Any = getattr(port, "factory", None)
+    if isinstance(factory, TLSMemoryBIOFactory):
+        factory.protocol = ReleasingTLS

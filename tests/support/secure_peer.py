@@ -62,7 +62,12 @@ class CountedSocket:
 class SecurePeer:
     """Both ends of one connection; nothing moves by itself."""
 
-    def __init__(self, certificates: Certificates, version: int = SSL.TLS1_3_VERSION) -> None:
+    def __init__(
+        self,
+        certificates: Certificates,
+        version: int = SSL.TLS1_3_VERSION,
+        context: SSL.Context | None = None,
+    ) -> None:
         self.reactor = WaitingReactor()
         ours, self.socket = socket.socketpair()
         self.socket.setblocking(False)
@@ -78,7 +83,7 @@ class SecurePeer:
             self.reactor,
         )
         self.heard.makeConnection(self.server)
-        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context = context or SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(version)
         context.set_max_proto_version(version)
         self.tls = SSL.Connection(context)

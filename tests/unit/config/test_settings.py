@@ -14,7 +14,7 @@ from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import load
 from ma_signaling.core import held_bytes, home, message_charges, session_table, session_trace
 from ma_signaling.core.sliding_window import MINUTE
-from ma_signaling.transport import first_request, request_head
+from ma_signaling.transport import first_request, request_head, secure_sockets
 from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
 from tests import ROOT
@@ -158,6 +158,7 @@ class DocumentationTest(SynchronousTestCase):
         for sentence, *kept in (
             ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, request_head.HEAD_BYTES),
             ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
+            ("another handshake, with 4 KiB in all", secure_sockets.ANSWER_BYTES),
             ("a client that takes nothing for 10 s", backlog.STALL_SECONDS),
             ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
             ("For lost homes 32 MiB are buffered", held_bytes.MAX_BYTES_IN_ALL),
