@@ -24,6 +24,9 @@ MIN_DESCRIPTORS = 128
 UNLIMITED = 1 << 40
 """More sockets than any machine has."""
 
+NEWCOMER: Path = ("nobody",)
+"""Stands for an address that has no place."""
+
 
 class Socket(Protocol):
     """Somebody's open socket."""
@@ -57,6 +60,12 @@ class Capacity:
     def is_full(self) -> bool:
         """Return whether a newcomer gets a place only if somebody gives way."""
         return self.open >= self._max_open or not self._shares.has_room()
+
+    @property
+    def has_place_for_newcomers(self) -> bool:
+        """Return whether an address that has no place would get one."""
+        has_room = self._shares.has_room() or self._shares.giver_for(NEWCOMER) is not None
+        return has_room and self.open < self._max_open
 
     def of(self, key: str) -> int:
         """Return how many places the address ``key`` has."""

@@ -174,7 +174,7 @@ def make_factory(
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses, metrics, readiness, settings, web_app)
     readiness.add("draining", lambda: not hub.is_draining)
-    readiness.add("full", lambda: not hub.capacity.is_full)
+    readiness.add("full", lambda: hub.capacity.has_place_for_newcomers)
 
     def charge(transport: Any, head: RequestHead) -> float:
         peer = peer_address(transport)

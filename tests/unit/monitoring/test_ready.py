@@ -70,13 +70,25 @@ class PageTest(SynchronousTestCase):
 
     def test_full(self) -> None:
         """The socket that asks counts as well: there must be room for one more."""
-        peers = [self.server.connect(f"192.0.2.{number}") for number in range(3)]
+        peers = [self.server.connect(f"198.51.100.{number}") for number in range(3)]
         assert self.ask().status == 200
-        peers.append(self.server.connect("192.0.2.9"))
+        peers.append(self.server.connect("198.51.100.9"))
         reply = self.ask()
         assert (reply.status, reply.json) == (503, {"ready": False, "reason": "full"})
         peers.pop().lose()
         assert self.ask().status == 200
+
+    def test_who_makes_way_for_newcomers(self) -> None:
+        """What one address holds makes nothing full."""
+        for hosts, status in ((["198.51.100.1"] * 17, 200), ([f"198.51.100.{n}" for n in range(17)], 503)):
+            server = Server(max_connections=20)
+            for host in hosts:
+                server.connect(host)
+            asking = server.accept()
+            asking.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert Reply(asking.transport.value()).status == status
+            newcomer = server.accept("203.0.113.1")
+            assert newcomer.transport.aborted == (status == 503)
 
 
 class LoopLagTest(SynchronousTestCase):
