@@ -31,8 +31,8 @@ class ClientAddress:
 
     ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
     everybody looks the same from here, so that an equal key says nothing. ``is_exempt``: the operator has exempted it
-    from what is counted by address. ``named`` are the addresses of which one may be its own, where that can't be told:
-    a ban of any holds.
+    from what is counted by address. ``named`` are the addresses of which one may be its own, where that can't be told,
+    and the IPv6 address that ``text`` is inside of: a ban of any holds.
     """
 
     text: str

@@ -152,7 +152,9 @@ class ClientAddresses:
         ends = (b",".join(header(name))[-_TAIL:].decode("latin-1") for name in self._forwarding)
         texts = (text for end in ends for text in _NAMED.findall(end)[-_MAX_NAMED:])
         found = (self._look_up(text) for text in texts if len(text) <= MAX_ADDRESS_CHARACTERS)
-        return tuple({client.text: None for client, _ in filter(None, found)})
+        return tuple(
+            {name: None for client, _ in filter(None, found) for name in (client.text, *client.named)}
+        )
 
     def _report_once(self, event: Event) -> None:
         if event not in self._reported:
@@ -220,7 +222,7 @@ def parse_forwarded(line: str) -> Sequence[str]:
 
 def _unknown(proxy: ClientAddress, named: tuple[str, ...] = ()) -> ClientAddress:
     """Return what a client counts as that can't be told from others behind ``proxy``."""
-    return replace(proxy, shared=True, is_exempt=False, named=named)
+    return replace(proxy, shared=True, is_exempt=False, named=(*proxy.named, *named))
 
 
 def parse(text: str) -> IPAddress | None:
@@ -254,11 +256,12 @@ def _is_port(text: str) -> bool:
 
 def describe(address: IPAddress) -> ClientAddress:
     """Return what an address counts as: IPv6 by the /64, which is the least that a customer gets."""
-    address = _inside(address)
-    if isinstance(address, IPv4Address):
+    inside = _inside(address)
+    if isinstance(inside, IPv4Address):
         # As ``str`` does, which takes six times as long.
-        text = inet_ntop(AF_INET, address.packed)
-        return ClientAddress(text, text)
+        text = inet_ntop(AF_INET, inside.packed)
+        # A ban may name it as it came.
+        return ClientAddress(text, text, named=() if inside is address else (str(address),))
     return ClientAddress(str(address), f"{IPv6Address(int(address) >> 64 << 64)}/64")
 
 

@@ -101,6 +101,23 @@ class ClientAddressTest(SynchronousTestCase):
             assert seen(text) == ClientAddress("8.8.8.8", "8.8.8.8"), text
             assert seen("127.0.0.1", text.encode()).key == "8.8.8.8", text
 
+    def test_bans_of_addresses_made_of_ipv4(self) -> None:
+        """They hold, whichever of both addresses they name, and however it came."""
+        for text, network in (
+            ("64:ff9b::8.8.8.8", "64:ff9b::808:808"),
+            ("2002:808:808::1", "2002:808:808::/48"),
+        ):
+            for client in (
+                seen(text),
+                seen("127.0.0.1", text.encode()),
+                seen(text, b"9.9.9.9"),
+                seen("127.0.0.1", text.encode() + b", nonsense"),
+            ):
+                for entry, is_banned in ((network, True), ("2001:db8::/32", False)):
+                    access = Access()
+                    access.denied = parse_denied(entry)
+                    assert access.may_connect(client) != is_banned, (client, entry)
+
     def test_none_of_them_is_this_machine(self) -> None:
         for text in (
             "64:ff9b::127.0.0.1",
