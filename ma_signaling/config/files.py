@@ -23,7 +23,12 @@ def read_regular(path: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file at once by one that nobody else may read, and that survives a loss of power. Raises OSError."""
+    """Replace a file at once by one that nobody else may read, and that survives a loss of power. Raises OSError.
+
+    Where it is a symbolic link, the link stays, and the file that it names is replaced.
+    """
+    # ``Path.resolve`` raises RuntimeError for a link to itself, before Python 3.13; such a one is replaced.
+    path = Path(os.path.realpath(path))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
