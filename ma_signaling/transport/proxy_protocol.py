@@ -25,7 +25,7 @@ _V1_BYTES = 107
 """The longest header of version 1, its CRLF included."""
 
 _V1_START = b"PROXY "
-_V1 = re.compile(rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|(TCP[46]) (\S+) \S+ (\d{1,5}) \d{1,5})\r\n")
+_V1 = re.compile(rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP([46]) ([^ %]+) ([^ %]+) (\d{1,5}) (\d{1,5}))\r\n")
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_BYTES = 16
 """A header of version 2 up to its addresses, whose length is in its last two bytes."""
@@ -71,9 +71,11 @@ def _parse_v1(received: bytes | bytearray) -> ProxyHeader | None:
         raise MalformedHeader
     if fields[1] is None:
         return ProxyHeader(end, None)
-    return ProxyHeader(
-        end, _client(fields[2].decode("latin-1"), int(fields[3]), is_ipv6=fields[1] == b"TCP6")
+    client, _ = (
+        _client(address.decode("latin-1"), int(port), is_ipv6=fields[1] == b"6")
+        for address, port in (fields.group(2, 4), fields.group(3, 5))
     )
+    return ProxyHeader(end, client)
 
 
 def _parse_v2(received: bytes | bytearray) -> ProxyHeader | None:
