@@ -45,6 +45,15 @@ class End(Enum):
 class PublicCalls:
     """By the calls that pyOpenSSL offers; each connection works in memory, and has shaken hands."""
 
+    messages = 0
+    """How often connections that are watched have dealt with a message of TLS's own, all together.
+
+    One that is answered counts twice: for what is read, and what is written. Of pyOpenSSL's calls none can tell.
+    """
+
+    def watch(self, tls: SSL.Connection) -> None:
+        """Count the messages of a connection from now on."""
+
     def decrypt(self, tls: SSL.Connection, received: bytes) -> tuple[bytes, End | None]:
         """Return all that ``received`` has completed, and how TLS has ended after it, if it has."""
         if received:
@@ -115,7 +124,8 @@ class DirectCalls(PublicCalls):
     """By the calls that OpenSSL has.
 
     pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
-    isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate.
+    isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate. That of ``watch`` is
+    none of pyOpenSSL's, and raises nothing.
     """
 
     def __init__(self) -> None:
@@ -132,6 +142,8 @@ class DirectCalls(PublicCalls):
         self._must_clear = SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4
         self._ssl_get_error = lib.SSL_get_error
         self._want_read, self._zero_return = lib.SSL_ERROR_WANT_READ, lib.SSL_ERROR_ZERO_RETURN
+        self._set_info_callback = lib.SSL_set_info_callback
+        self._noted = ffi.callback("void (*)(const SSL *, int, int)", self._note)
         self._with_buffers: dict[SSL.Connection, None] = {}
         """Connections that were given buffers, and have not released them."""
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
@@ -140,6 +152,10 @@ class DirectCalls(PublicCalls):
         # They must be there, and take other values.
         probe._into_ssl, probe._from_ssl = probe._into_ssl, probe._from_ssl
         _ = probe._ssl, probe._raise_ssl_error
+
+    def watch(self, tls: Any) -> None:
+        # Nothing is called for data.
+        self._set_info_callback(tls._ssl, self._noted)
 
     def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, End | None]:
         unread = tls._into_ssl or self._give_buffers(tls)
@@ -216,6 +232,10 @@ class DirectCalls(PublicCalls):
             if count <= 0:
                 tls._raise_ssl_error(tls._ssl, count)
             at += count
+
+    def _note(self, ssl: object, where: int, code: int) -> None:
+        if where == SSL.SSL_CB_ACCEPT_EXIT:
+            self.messages += 1
 
     def _give_buffers(self, tls: Any) -> Any:
         """Give a connection its buffers (back); returns that for what is received."""

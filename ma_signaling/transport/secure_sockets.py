@@ -39,6 +39,11 @@ Each demand for new keys (TLS 1.3), or for another handshake (TLS 1.2), is answe
 reads or not. Honest peers demand new keys once in millions of records, if ever. Tickets count as well.
 """
 
+MOST_MESSAGES = 200
+"""How often TLS deals with a message of its own after the handshake (``calls.messages``): a new key takes as much time
+as eight records, also where the peer demands none in return.
+"""
+
 
 class Unshaken:
     """What is to happen once the handshake is done."""
@@ -60,6 +65,7 @@ class SecureServer(DirectServer):
     _unshaken: Unshaken | None
     _answered = 0
     """How many bytes TLS has said by itself since the handshake."""
+    _messages = 0
 
     def __init__(self, tls: IOpenSSLServerConnectionCreator, *arguments: Any) -> None:
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
@@ -96,9 +102,11 @@ class SecureServer(DirectServer):
         self.received += len(data)
         unshaken = self._unshaken
         if unshaken is None:
+            before = calls.messages
             decrypted, end = calls.decrypt(self._tls, data)
-            if answers := calls.take(self._tls):
-                self._answer(answers)
+            answers = calls.take(self._tls)
+            if answers or calls.messages != before:
+                self._answer(answers, calls.messages - before)
         else:
             decrypted, end = self._shake_hands(unshaken, data)
         try:
@@ -125,16 +133,18 @@ class SecureServer(DirectServer):
         except SSL.Error:
             return b"", End.FAULT
         self._unshaken = None
+        calls.watch(self._tls)
         if unshaken.data:
             self.write(unshaken.data)
         if unshaken.is_closing:
             self.loseConnection()
         return calls.decrypt(self._tls, b"")
 
-    def _answer(self, records: bytes) -> None:
-        """Send what TLS says by itself, or end the connection where that is too much."""
+    def _answer(self, records: bytes, messages: int) -> None:
+        """Send what TLS says by itself to so many messages, or end the connection where it is too much."""
         self._answered += len(records)
-        if self._answered > ANSWER_BYTES:
+        self._messages += messages
+        if self._answered > ANSWER_BYTES or self._messages > MOST_MESSAGES:
             self.abortConnection()
         else:
             super()._send(records)
@@ -159,9 +169,17 @@ class ReleasingTLS(BufferingTLSTransport):
     _aborted: bool
     _is_writing = False
     _answered = 0
+    _messages = 0
 
     def dataReceived(self, data: bytes) -> None:
+        was_shaken, before = self._handshakeDone, calls.messages
         super().dataReceived(data)
+        if self._handshakeDone and not was_shaken and self.connected:
+            calls.watch(self._tlsConnection)
+        elif calls.messages != before:
+            self._messages += calls.messages - before
+            if self._messages > MOST_MESSAGES:
+                self.abortConnection()
         if self._handshakeDone and len(data) not in USUAL_READ:
             self._release()
 

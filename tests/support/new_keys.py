@@ -29,8 +29,12 @@ class NewKeys:
             self._secret = bytes.fromhex(secret.decode())
 
     def demand(self) -> bytes:
-        """Return a record that demands new keys; whatever follows it uses this side's new ones."""
-        record = self.record(HANDSHAKE, bytes([KEY_UPDATE, 0, 0, 1, 1]))
+        """Return a record that demands new keys of the server; whatever follows it uses this side's new ones."""
+        return self.announce(is_demand=True)
+
+    def announce(self, *, is_demand: bool = False) -> bytes:
+        """Return a record that announces this side's new keys, which whatever follows it uses."""
+        record = self.record(HANDSHAKE, bytes([KEY_UPDATE, 0, 0, 1, is_demand]))
         self._secret = self._derive("traffic upd", 48)
         self._count = 0
         return record

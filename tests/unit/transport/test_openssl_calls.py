@@ -70,10 +70,12 @@ class CallsTest(SecureTestCase):
 
     def test_records(self) -> None:
         for calls, pair in self.pairs():
+            calls.watch(pair.server)
             for size in SIZES:
                 assert calls.decrypt(pair.server, pair.said(b"x" * size)) == (b"x" * size, None)
                 pair.client.bio_write(calls.encrypt(pair.server, b"y" * size))
                 assert pair.client.recv(RECORD_BYTES) == b"y" * size
+            assert calls.messages == 0
 
     def test_many_records(self) -> None:
         for calls, pair in self.pairs():

@@ -10,7 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from ma_signaling.transport.secure_sockets import ANSWER_BYTES, bound
+from ma_signaling.transport.secure_sockets import ANSWER_BYTES, MOST_MESSAGES, bound
 from tests.support.memory_server import Transport
 from tests.support.new_keys import DATA, NewKeys
 from tests.support.secure_case import SecureTestCase
@@ -58,6 +58,16 @@ class OwnTlsTest(SecureTestCase):
             assert answered <= ANSWER_BYTES
             assert len(peer.heard.pieces) < READS // 2
 
+    def test_flood_that_wants_no_answer(self) -> None:
+        peer, keys = self.shaken_with_keys()
+        for _ in range(HONEST):
+            peer.deliver(keys.announce() + keys.record(DATA, b"x"))
+        assert b"".join(peer.heard.pieces) == b"x" * HONEST
+        for _ in range(READS):
+            peer.deliver(b"".join(keys.announce() for _ in range(20)) + keys.record(DATA, b"y"))
+        assert peer.server._aborting
+        assert len(peer.heard.pieces) < HONEST + READS // 2
+
 
 class TwistedsTlsTest(SecureTestCase):
     """Where something stands before TLS, and at endpoints that speak TLS themselves."""
@@ -97,3 +107,9 @@ class TwistedsTlsTest(SecureTestCase):
                     break
             assert server.transport.aborted
             assert len(server.transport.value()) <= ANSWER_BYTES + 100
+
+    def test_flood_that_wants_no_answer(self) -> None:
+        server, keys = self.server(self.certificates.wrap(Factory.forProtocol(Heard)))
+        for count, is_cut in ((HONEST, False), (MOST_MESSAGES, True)):
+            server.dataReceived(b"".join(keys.announce() for _ in range(count)))
+            assert server.transport.aborted == is_cut
