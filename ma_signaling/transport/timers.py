@@ -138,7 +138,12 @@ class Deadlines(Periodic):
         self._ticked_at = self._reactor.seconds()
         self._now += TICK_SECONDS
         for waiting, count in list(self._reading.items()):
-            if has_received(waiting.transport, count) and not waiting.is_put_off:
+            # Another one may have given it a new deadline since.
+            if (
+                waiting.deadline is self._reading
+                and has_received(waiting.transport, count)
+                and not waiting.is_put_off
+            ):
                 self._pass(waiting)
         for seconds, queue in list(self._queues.items()):
             while queue:

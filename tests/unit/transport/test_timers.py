@@ -84,6 +84,21 @@ class DeadlinesTest(SynchronousTestCase):
         assert second.calls == 1
         assert len(self.flushLoggedErrors(RuntimeError)) == 1
 
+    def test_a_deadline_that_moves_another(self) -> None:
+        """Which waits for what its socket holds."""
+        first, second = Failing(), Failing()
+        for each in (first, second):
+            each.is_put_off = True
+            self.deadlines.set(each, 2)
+        self.clock.pump([TICK_SECONDS] * 6)
+        first.deadline_passed = lambda: self.deadlines.set(second, 2)  # type: ignore[method-assign]
+        first.is_put_off = second.is_put_off = False
+        self.clock.advance(TICK_SECONDS)
+        assert second.calls == 0
+        self.clock.pump([TICK_SECONDS] * 6)
+        assert second.calls == 1
+        self.flushLoggedErrors(RuntimeError)
+
     def test_never_early(self) -> None:
         self.clock.advance(TICK_SECONDS / 2)
         failing = Failing()
