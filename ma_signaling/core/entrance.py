@@ -33,12 +33,17 @@ class Entrance:
         self._expected = expected
         self._closer = closer
 
-    def accept(self, key: str, socket: Socket) -> SocketPlace | None:
-        """Charge a new socket to the address ``key`` and give it a place; None: close it."""
+    def accept(self, key: str, socket: Socket) -> SocketPlace | WireError | None:
+        """Charge a new socket to the address ``key`` and give it a place, or return why it gets none.
+
+        None: its address opens too many, and isn't worth an answer.
+        """
         if self._limits.arrivals.socket(key, self._clock.seconds()) > 0:
             self._report(Event.LIMIT_HIT, limit="sockets in a minute")
             return None
-        return self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key))
+        return self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key)) or self.full(
+            key
+        )
 
     def request(self, address: ClientAddress) -> float:
         """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""

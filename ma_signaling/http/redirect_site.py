@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.errors import WireError
 from ma_signaling.core.events import Report
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpChannel, HttpRequest, HttpSite
@@ -84,9 +85,11 @@ class CountedChannel(HttpChannel):
         if not self.factory.capacity.accept():
             self.give_way()
         elif key is not None:
-            self.place = self.factory.hub.entrance.accept(key, self)
-            if self.place is None:
+            granted = self.factory.hub.entrance.accept(key, self)
+            if granted is None or isinstance(granted, WireError):
                 self.give_way()
+            else:
+                self.place = granted
 
 
 class RedirectSite(HttpSite):

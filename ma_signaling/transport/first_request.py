@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ma_signaling.core.capacity import SocketPlace
-from ma_signaling.core.errors import rate_limited
+from ma_signaling.core.errors import WireError, rate_limited
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import websocket_handshake
@@ -52,9 +52,13 @@ class FirstRequest(Protocol):
             self._refuse(refusal(self._factory.hub.entrance.full(key)), is_head=False)
             return
         if key is not None:
-            self._place = self._factory.hub.entrance.accept(key, self)
-            if self._place is None:
+            granted = self._factory.hub.entrance.accept(key, self)
+            if isinstance(granted, WireError):
+                self._refuse(refusal(granted), is_head=False)
+            elif granted is None:
                 self.give_way()
+            else:
+                self._place = granted
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_done:
@@ -80,7 +84,7 @@ class FirstRequest(Protocol):
         self._factory.hub.capacity.closed(self._place)
 
     def give_way(self) -> None:
-        """Close without an answer: somebody else needs the place, or its address has none left."""
+        """Close without an answer: somebody else needs the place, or its address opens too many."""
         self._is_done = True
         self.transport.abortConnection()
 

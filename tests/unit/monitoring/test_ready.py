@@ -88,7 +88,7 @@ class PageTest(SynchronousTestCase):
             asking.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
             assert Reply(asking.transport.value()).status == status
             newcomer = server.accept("203.0.113.1")
-            assert newcomer.transport.aborted == (status == 503)
+            assert newcomer.transport.disconnecting == (status == 503)
 
 
 class LoopLagTest(SynchronousTestCase):

@@ -44,7 +44,8 @@ class SocketsTest(SynchronousTestCase):
         server = Server(max_connections=10)
         silent = [server.accept("192.0.2.1") for _ in range(9)]
         refused = server.accept("192.0.2.1")
-        assert refused.transport.aborted
+        assert refused.transport.value().startswith(b"HTTP/1.1 503 ")
+        assert refused.transport.disconnecting
         refused.lose()
         server.connect("192.0.2.2")
         assert [client.transport.aborted for client in silent] == [False] * 8 + [True]
@@ -88,7 +89,8 @@ class SocketsTest(SynchronousTestCase):
         crowd.append(server.connect("192.0.2.1"))
         for number in range(10):
             late = server.accept("192.0.2.1")
-            assert late.transport.aborted == (number >= 2)
+            assert late.transport.value().startswith(b"HTTP/1.1 503 ") == (number >= 2)
+            assert late.transport.disconnecting == (number >= 2)
             if number >= 2:
                 late.lose()
         assert server.hub.capacity.of("192.0.2.1") == 38
