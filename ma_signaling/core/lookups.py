@@ -153,10 +153,16 @@ class Lookups:
         self._registry.forget(home)
 
     def is_online(
-        self, address: ClientAddress, remote_id: str, told: Callable[[bool | WireError], None]
+        self, address: ClientAddress, remote_id: str | None, told: Callable[[bool | WireError], None]
     ) -> None:
-        """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does."""
+        """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does.
+
+        ``remote_id``: None for one that no home can have.
+        """
         self._charge(address, self._limits.lookup)
+        if remote_id is None:
+            told(False)
+            return
         home = self._registry.find(remote_id)
         if self._access.is_banned(remote_id):
             told(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from twisted.web.resource import IResource
@@ -84,11 +85,9 @@ class Check(Named):
     """``/api/check/R``: whether the home with the Remote ID R is connected now."""
 
     def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
-        try:
+        wanted = None
+        with suppress(Refused):
             wanted = remote_id.wanted(name)
-        except Refused:
-            # No home can have such a Remote ID.
-            return reply(request, 200, {"online": False})
         answer = Answer(request)
 
         def told(online: bool | WireError) -> None:

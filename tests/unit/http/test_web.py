@@ -129,9 +129,11 @@ class CheckTest(WebTestCase):
             assert (reply.status, reply.json) == (200, {"online": False}), name
 
     def test_limited(self) -> None:
-        for _ in range(100):
-            assert self.ask("/api/check/HOME").status == 200
-        reply = self.ask("/api/check/HOME")
+        for number in range(100):
+            assert self.ask(f"/api/check/{'HOME' if number % 2 else '%20'}").status == 200
+        for name in ("HOME", "%20"):
+            reply = self.ask(f"/api/check/{name}")
+            assert reply.status == 429
         assert reply.status == 429
         assert reply.json == {"error": "Rate limited", "retryAfter": 60}
         assert reply.headers["retry-after"] == "60"
