@@ -50,10 +50,11 @@ OPEN = WebSocketServerProtocol.STATE_OPEN
 CLOSED = WebSocketServerProtocol.STATE_CLOSED
 
 _ABNORMAL = WebSocketServerProtocol.CLOSE_STATUS_CODE_ABNORMAL_CLOSE
-_GOODBYES = (None, 1000, 1001)
 _CLOSE_REPLY = b"\x88\x02\x03\xe8"
 """A close frame with 1000."""
 
+GOODBYES = (None, 1000, 1001)
+"""The codes by which a peer says that it is leaving; any other end of a connection is a break (docs/protocol.md)."""
 
 _log = Logger(namespace="ma_signaling")
 
@@ -133,7 +134,7 @@ class FastPath(AutobahnPath):
         self.onClose(self.wasClean, self.remoteCloseCode if self.wasClean else _ABNORMAL, None)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
-        if self.state != OPEN or reasonRaw is not None or code not in _GOODBYES:
+        if self.state != OPEN or reasonRaw is not None or code not in GOODBYES:
             stop: bool | None = super().onCloseFrame(code, reasonRaw)
             return stop
         self.remoteCloseCode = code

@@ -21,7 +21,7 @@ from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, HALF_CLOSED, MAKE_WA
 from ma_signaling.core.errors import BAD_MESSAGE
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
-from ma_signaling.transport.fast_path import CONTINUATION, OPEN, AutobahnPath, text_frame
+from ma_signaling.transport.fast_path import CONTINUATION, GOODBYES, OPEN, AutobahnPath, text_frame
 from ma_signaling.transport.guarded import guarded
 from ma_signaling.transport.liveness import Liveness
 from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
@@ -142,7 +142,7 @@ class SignalingProtocol(Liveness):
         stop: bool | None = super().onCloseFrame(1000 if code == 1014 else code, reasonRaw)
         self._in_close_frame = False
         if is_first and self.connection is not None:
-            self.factory.hub.end(self.connection, GOODBYE if code in (None, 1000, 1001) else BREAK)
+            self.factory.hub.end(self.connection, GOODBYE if code in GOODBYES else BREAK)
             self._set_deadline(LINGER_SECONDS)
         return stop
 
