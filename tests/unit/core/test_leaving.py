@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.core.events import Event
 from tests.support.memory_hub import FakePeer, World
 
 HOME, CLIENT, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.1"
@@ -33,6 +34,13 @@ class HeartTest(SynchronousTestCase):
         self.assert_answered(waiting)
         self.world.advance(60)
         assert (self.home.heard, waiting.heard) == ([], [])
+
+    def test_no_line_for_each(self) -> None:
+        """The log says that the server stops; thousands of closes that follow tell nothing more."""
+        self.world.client()
+        self.leave(10)
+        assert self.home.closed is not None
+        assert Event.PEER_CLOSED not in self.world.reported()
 
     def test_who_is_parked_is_answered_at_once(self) -> None:
         parked = self.world.client()
