@@ -99,6 +99,7 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
         pairs: list[tuple[str, Place, Play]] = [
             ("relayed ICE candidate, both on one node", within, candidates),
             ("relayed ICE candidate, across two nodes", across, candidates),
+            ("relayed ICE candidate, every other one across", spread, candidates),
             ("relayed ICE candidate, singly, across two nodes", across, single_candidates),
             ("session, both on one node", within, sessions),
             ("session, across two nodes", across, sessions),

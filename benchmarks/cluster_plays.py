@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from itertools import product
 from typing import NamedTuple
 
-from benchmarks.conversations import BURST, CANDIDATES, SESSIONS_OF_A_HOME, Relay
+from benchmarks.conversations import BURST, CANDIDATES, SESSIONS_OF_A_HOME, Relay, exchange
 from benchmarks.homes import Call, Home, all_arrive, all_leave
 from benchmarks.loop import Loop
 from benchmarks.rounds import Side
@@ -81,19 +82,26 @@ def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> 
 
 def candidates(loop: Loop, place: Place) -> Prepared:
     """ICE candidates, a burst of each side at a time."""
-    return _relay(place, TALKS, BURST)
+    return _relay(loop, place, TALKS, BURST)
 
 
 def single_candidates(loop: Loop, place: Place) -> Prepared:
     """ICE candidates, one of each side at a time."""
-    return _relay(place, TALKS // 4, 1)
+    return _relay(loop, place, TALKS // 4, 1)
 
 
-def _relay(place: Place, sessions: int, burst: int) -> Prepared:
-    (homes,), (clients,) = place.homes, place.clients
-    relay = Relay(homes, sessions, burst, clients)
-    relay.prepare()
-    return Prepared(sessions * CANDIDATES * 2, relay.play, relay.clear)
+def _relay(loop: Loop, place: Place, sessions: int, burst: int) -> Prepared:
+    pairs = list(product(place.homes, place.clients))
+    relays = [Relay(homes, sessions // len(pairs), burst, clients) for homes, clients in pairs]
+    for relay in relays:
+        relay.prepare()
+    calls = [call for relay in relays for call in relay.calls]
+
+    def clear() -> None:
+        for relay in relays:
+            relay.clear()
+
+    return Prepared(len(calls) * CANDIDATES * 2, lambda: exchange(loop, calls, burst), clear)
 
 
 def arrivals(loop: Loop, place: Place) -> Prepared:

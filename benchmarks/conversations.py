@@ -7,12 +7,13 @@ departures) and cleared away (not measured).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
 from benchmarks import texts
 from benchmarks.homes import Call, Home, all_arrive, all_leave, open_calls
-from benchmarks.loop import Unexpected
+from benchmarks.loop import Loop, Unexpected
 from benchmarks.script import Hear, Script, side_by_side
 from benchmarks.trickle import Trickle
 from benchmarks.websocket import GONE, Place
@@ -46,31 +47,36 @@ class Relay:
         self._clients = clients or place
         self._burst = burst
         self._homes = [Home() for _ in range(sessions // 2)]
-        self._calls: list[Call] = []
+        self.calls: list[Call] = []
 
     def prepare(self) -> None:
         all_arrive(self._place, self._homes)
-        self._calls = open_calls(self._clients, self._homes, 2)
+        self.calls = open_calls(self._clients, self._homes, 2)
 
     def play(self) -> int:
-        left = len(self._calls)
-
-        def done() -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                self._place.loop.stop()
-
-        for trickle in [Trickle(call, CANDIDATES, self._burst, done) for call in self._calls]:
-            trickle.begin()
-        self._place.loop.run()
-        return len(self._calls) * CANDIDATES * 2
+        return exchange(self._place.loop, self.calls, self._burst)
 
     def clear(self) -> None:
         for home in self._homes:
             home.calls.clear()
-        all_leave(self._place, [call.client for call in self._calls])
+        all_leave(self._place, [call.client for call in self.calls])
         all_leave(self._place, self._homes)
+
+
+def exchange(loop: Loop, calls: Sequence[Call], burst: int) -> int:
+    """Exchange candidates in all calls at once; returns how many."""
+    left = len(calls)
+
+    def done() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            loop.stop()
+
+    for trickle in [Trickle(call, CANDIDATES, burst, done) for call in calls]:
+        trickle.begin()
+    loop.run()
+    return len(calls) * CANDIDATES * 2
 
 
 class Sessions:
