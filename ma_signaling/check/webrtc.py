@@ -108,6 +108,13 @@ class Call:
             critical(
                 "the way to your home works, but Music Assistant does not answer there: restart Music Assistant"
             )
+        except ConnectionFailed:
+            self._signaling.verify()
+            if self._connection.is_connected:
+                critical(
+                    "the way to your home works, but Music Assistant cannot be reached there: is it running?"
+                )
+            critical("the connection to your home broke before Music Assistant answered")
         try:
             version = orjson.loads(first)["server_version"]
         except (orjson.JSONDecodeError, KeyError, TypeError):

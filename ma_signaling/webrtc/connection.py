@@ -21,7 +21,7 @@ CLOSE_SECONDS = 5.0
 
 
 class ConnectionFailed(Exception):
-    """ICE, DTLS or SCTP came to an end before the data channel was open."""
+    """ICE, DTLS, SCTP or the data channel came to an end before what was waited for."""
 
 
 class HomeConnection:
@@ -47,7 +47,9 @@ class HomeConnection:
         negotiated_id = None if is_announced else 0
         self._channel = self._peer.createDataChannel(channel, negotiated=not is_announced, id=negotiated_id)
         self._channel.on("open", self._opened.set)
-        self._first: asyncio.Future[str | bytes] = asyncio.get_running_loop().create_future()
+        self._channel.on("close", self._failed.set)
+        self._first: str | bytes = ""
+        self._heard = asyncio.Event()
         self._channel.on("message", self._hear)
         self._peer.on("connectionstatechange", self._look)
 
@@ -68,18 +70,17 @@ class HomeConnection:
 
     async def opened(self) -> None:
         """Wait until the data channel is open, for ever if the home is silent. Raises ``ConnectionFailed``."""
-        waiting = [asyncio.create_task(event.wait()) for event in (self._opened, self._failed)]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        if not self._opened.is_set():
-            raise ConnectionFailed
+        await self._wait_for(self._opened)
 
     async def first_message(self) -> str | bytes:
-        """Wait for the first message on the channel, for ever if there is none."""
-        return await asyncio.shield(self._first)
+        """Wait for the first message, as long as the channel is open. Raises ``ConnectionFailed``."""
+        await self._wait_for(self._heard)
+        return self._first
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is up, with or without its channel."""
+        return self._peer.connectionState == "connected"
 
     async def close(self) -> None:
         """Hang up, once our candidates are gathered: that takes some seconds at most."""
@@ -88,12 +89,23 @@ class HomeConnection:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._peer.close(), CLOSE_SECONDS)
 
+    async def _wait_for(self, wanted: asyncio.Event) -> None:
+        waiting = [asyncio.create_task(event.wait()) for event in (wanted, self._failed)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if not wanted.is_set():
+            raise ConnectionFailed
+
     async def _gather(self) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
 
     def _hear(self, message: str | bytes) -> None:
-        if not self._first.done():
-            self._first.set_result(message)
+        if not self._heard.is_set():
+            self._first = message
+            self._heard.set()
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):

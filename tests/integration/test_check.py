@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 from ma_signaling.testing import Home, eventually
-from tests.support.browser_cases import DeafHome, HomesTestCase, LeavingHome, SilentHome
+from tests.support.browser_cases import DeafHome, HollowHome, HomesTestCase, LeavingHome, SilentHome
 from tests.support.server_process import ServerProcess, child_environment
 from tests.support.web_app import MusicAssistant
 
@@ -182,6 +182,11 @@ class WebRtcTests(CheckTestCase):
         status, lines = self.check(self.home(LeavingHome).remote_id, "--webrtc")
         assert status == 2, lines
         assert lines[0].startswith("CRITICAL - the home has left"), lines
+
+    def test_music_assistant_is_down(self) -> None:
+        status, lines = self.check(self.home(HollowHome).remote_id, "--webrtc")
+        assert status == 2, lines
+        assert "Music Assistant cannot be reached there: is it running?" in lines[0], lines
 
     def test_useless_ice_servers(self) -> None:
         home = self.home(ice_servers=[{"username": "nobody"}])

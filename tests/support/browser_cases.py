@@ -91,6 +91,13 @@ class ServingHome(MusicAssistant):
             channel.send(json.dumps(frame))
 
 
+class HollowHome(MusicAssistant):
+    """Its Music Assistant is down: the agent beside it opens the channel, and closes it."""
+
+    def _greet(self, channel: aiortc.RTCDataChannel) -> None:
+        channel.close()
+
+
 class NewHome(MusicAssistant):
     """Was never set up."""
 

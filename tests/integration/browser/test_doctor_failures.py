@@ -11,6 +11,7 @@ from tests.support.browser_cases import (
     BreakingHome,
     DeafHome,
     DoctorTestCase,
+    HollowHome,
     LeavingHome,
     NewHome,
     Outcome,
@@ -124,6 +125,11 @@ class FailureTests(DoctorTestCase):
         found = self.visit(play)
         self.assert_stops_at("api", "music", found, "Music Assistant doesn't answer", "The network works")
         assert [found.stations[each] for each in ("device", "server", "home", "path")] == ["ok"] * 4, found
+
+    def test_music_assistant_is_down(self) -> None:
+        found = self.outcome_of(self.home(HollowHome).remote_id)
+        self.assert_stops_at("api", "music", found, "Music Assistant doesn't answer", "running at home")
+        assert found.stations["path"] == "ok", found
 
     def test_music_assistant_was_never_set_up(self) -> None:
         found = self.outcome_of(self.home(NewHome).remote_id)

@@ -195,6 +195,8 @@ class LogicTests(DoctorTestCase):
             "home-lost",
             "home-silent",
             "blocked",
+            "music-down",
+            "connection-lost",
         }
         stops |= set(re.findall(r'^  "?[a-z-]+"?: "([a-z-]+)",$', sources["signaling.js"], re.MULTILINE))
         # Codes inside, which others replace.

@@ -50,6 +50,7 @@ export const FAILURES = {
   "dtls-failed": ["other-network", "vpn-off", "restart-music"],
   "channel-timeout": ["restart-music", "update-music", "music-log"],
   "connection-lost": ["try-again", "closer", "other-network"],
+  "music-down": ["is-running", "restart-music", "music-log"],
   "music-silent": ["restart-music", "remote-access-again", "update-music", "music-log"],
   "setup-required": ["finish-setup"],
   unexpected: ["try-again", "update-browser", "report-bug"],
@@ -77,6 +78,7 @@ const ELSEWHERE = {
   "rate-limited": "server",
   blocked: "server",
   "not-allowed": "server",
+  "music-down": "music",
 };
 
 /** The station at which a failure lies: mostly that of the step that failed. */

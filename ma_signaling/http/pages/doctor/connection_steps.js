@@ -201,13 +201,18 @@ export async function encrypt({ connection, signaling, signal }) {
   return { found: "secure" };
 }
 
-export async function openChannel({ channel, signaling, signal }) {
+export async function openChannel({ connection, channel, signaling, signal }) {
   const open = until(channel, ["open", "close", "error"], () => {
-    if (channel.readyState === "closed") throw new Stop("connection-lost");
+    if (channel.readyState === "closed") throw new Stop(whyClosed(connection));
     return channel.readyState === "open";
   });
   await within(Promise.race([open, signaling.failed]), CHANNEL_WITHIN, "channel-timeout", signal);
   return { found: "channel" };
+}
+
+/** A home whose Music Assistant is down closes the channel, and leaves the connection open. */
+export function whyClosed(connection) {
+  return connection.connectionState === "connected" ? "music-down" : "connection-lost";
 }
 
 /** The pair of candidates in use, with `local` and `remote` in place of their ids; undefined where nobody says. */

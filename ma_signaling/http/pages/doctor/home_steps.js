@@ -1,6 +1,6 @@
 // The steps of a run in which Music Assistant itself speaks, over the app's own channel. No DOM.
 
-import { chosenPair } from "./connection_steps.js";
+import { chosenPair, whyClosed } from "./connection_steps.js";
 import { duration } from "./report.js";
 import { Stop, until, within } from "./waiting.js";
 
@@ -13,12 +13,12 @@ const SLOW_MBITS = 0.5;
 
 /** Music Assistant greets each client with what it is (`server_info`), before anybody logs in. */
 export async function hearMusicAssistant(context) {
-  const { channel, heard, signal } = context;
+  const { connection, channel, heard, signal } = context;
   const greeted = until(channel, ["message", "close"], () => {
     const messages = heard.map(parsed);
     const info = messages.find((message) => typeof message?.server_version === "string");
     if (info) return info;
-    if (channel.readyState === "closed") throw new Stop("connection-lost");
+    if (channel.readyState === "closed") throw new Stop(whyClosed(connection));
     return undefined;
   });
   const info = await within(greeted, SPEAKS_WITHIN, "music-silent", signal);
