@@ -226,13 +226,21 @@ class LogicTests(DoctorTestCase):
                 assert text.strip() == text != "", (language, key)
                 assert placeholders(text) == placeholders(english[key]), (language, key)
 
+    def test_a_server_of_ones_own(self) -> None:
+        """There, the Remote ID and Remote Access that Music Assistant shows are of no use: the agent's are."""
+        settings = {key for key, text in flat(TEXTS["en"]).items() if "Settings, Remote Access" in text}
+        assert ".doctor.hint" in settings
+        for language, texts in TEXTS.items():
+            found = flat(texts)
+            assert all("ma-signaling home" in found[key] for key in settings), language
+
     def test_table_of_failures(self) -> None:
-        """docs/doctor.md names each failure with its headline and what to try first."""
+        """docs/doctor.md names each failure with its headline and what to try first, on the public server."""
         failures = self.call("advice.js", "m.FAILURES")
         texts = TEXTS["en"]
 
         def row(code: str, hints: list[str]) -> list[str]:
-            first = texts["hints"][hints[0]] if hints else ""
+            first = texts["hints"][hints[0]].partition(" If this server is your own")[0] if hints else ""
             return [f"`{code}`", texts["failures"][code][0], first]
 
         (table,) = [each for each in tables(DOCS) if each[0][0] == "Code"]

@@ -21,7 +21,7 @@ export const FAILURES = {
   "request-timeout": ["wait-minute", "other-network"],
   "id-bad": ["copy-id"],
   "id-mistyped": ["copy-id", "digits"],
-  "home-offline": ["is-running", "remote-access-on", "home-internet", "compare-id", "same-server"],
+  "home-offline": ["is-running", "remote-access-on", "home-internet", "compare-id"],
   "home-not-back": ["home-internet", "is-running", "compare-id", "wait-minute"],
   "home-left": ["wait-minute", "is-running"],
   "home-lost": ["wait-minute", "home-internet"],
