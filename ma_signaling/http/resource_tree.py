@@ -29,7 +29,7 @@ def make_root(
     web_app: IResource | None = None,
 ) -> tuple[web_pages.Root, WebSocketEntry]:
     """The resource tree, and its ``/ws``, which still needs its factory."""
-    app = web_pages.PUBLIC_APP if web_app is None else "/app/"
+    app = "" if web_app is None else "/app/"
     root = web_pages.Root(hub, addresses, app)
 
     def may_read_metrics(request: HttpRequest) -> bool:
@@ -40,10 +40,9 @@ def make_root(
     root.putChild(b"health", Health(hub))
     root.putChild(b"ready", Ready(readiness))
     root.putChild(b"doctor", web_pages.TranslatedPage("doctor.html", app))
-    root.putChild(b"sessions", web_pages.SessionPages(app))
+    root.putChild(b"sessions", web_pages.SessionPages())
     root.putChild(b"assets", static_files.folder(web_pages.read_assets()))
-    if web_app is not None:
-        root.putChild(b"app", web_app)
+    root.putChild(b"app", web_pages.MissingPage("no-app") if web_app is None else web_app)
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
     api.putChild(b"sessions", SessionStory(hub, addresses))

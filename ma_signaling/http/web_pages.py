@@ -21,6 +21,7 @@ from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.sockets import peer_address
 
 _ASSETS = (
+    "app.js",
     "elements.js",
     "root.js",
     "session.js",
@@ -41,10 +42,6 @@ def _template(name: str) -> str:
     return PAGES.joinpath("head.html").read_text("utf-8") + PAGES.joinpath(name).read_text("utf-8")
 
 
-PUBLIC_APP = "https://app.music-assistant.io/"
-"""Where people listen, unless this server has the web app itself; both take ``?remote_id=R``."""
-
-
 def language_of(request: HttpRequest) -> str:
     """Return the language in which to answer a browser."""
     accepted = b",".join(request.head.header(b"accept-language"))
@@ -56,24 +53,25 @@ def wants_page(request: HttpRequest) -> bool:
     return b"text/html" in (request.getHeader(b"accept") or b"")
 
 
-def _translated(name: str, app: str) -> dict[str, StaticFile]:
-    """A page below ``pages/`` by language, with the address of the web app in it."""
+def _translated(name: str, app: str = "", why: str = "text") -> dict[str, StaticFile]:
+    """A page below ``pages/`` by language; in it, the web app's address, or why nothing is there (key of a text)."""
     page = _template(name)
 
     def in_language(language: str) -> StaticFile:
-        values = {"language": language, "app": app}
-        return make_file(name, languages.fill(page, _TEXTS[language], values).encode())
+        texts = _TEXTS[language]
+        values = {"language": language, "app": app, "why": texts["missing"][why]}
+        return make_file(name, languages.fill(page, texts, values).encode())
 
     return {language: in_language(language) for language in _TEXTS}
 
 
-_MISSING = _translated("missing.html", "")
+_MISSING = {why: _translated("missing.html", why=why) for why in ("text", "no-app")}
 
 
 class TranslatedPage(Page):
-    """A page that is the same for everybody who reads a language; ``app`` is the address of the web app."""
+    """A page that is the same for everybody who reads a language; ``app`` is where this server has the web app."""
 
-    def __init__(self, name: str, app: str) -> None:
+    def __init__(self, name: str, app: str = "") -> None:
         super().__init__()
         self._files = _translated(name, app)
 
@@ -87,9 +85,9 @@ class TranslatedPage(Page):
 class SessionPages(Page):
     """``/sessions/S``: what this server saw of the session S, which the page asks the API for."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._page = TranslatedPage("session.html", app)
+        self._page = TranslatedPage("session.html")
 
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self._page if path else MissingPage()
@@ -99,7 +97,11 @@ class SessionPages(Page):
 
 
 class MissingPage(Page):
-    """Any path without a resource (404): a browser gets a page with links, a program JSON."""
+    """Any path without a resource (404): a browser gets a page with links, which says why, a program JSON."""
+
+    def __init__(self, why: str = "text") -> None:
+        super().__init__()
+        self._files = _MISSING[why]
 
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self
@@ -108,7 +110,7 @@ class MissingPage(Page):
         request.setHeader(b"Vary", b"Accept, Accept-Language")
         if not wants_page(request):
             return reply(request, 404, {"error": "Not found"})
-        page = _MISSING[language_of(request)]
+        page = self._files[language_of(request)]
         request.setResponseCode(404, b"Not Found")
         set_page_headers(request, page.type)
         return page.plain.body

@@ -1,5 +1,6 @@
-// The front page: the box for a Remote ID, and what this server is called.
+// The front page: the web app, the box for a Remote ID, and what this server is called.
 
+import { appLink } from "./app.js";
 import { isLocal } from "./doctor/candidates.js";
 import * as remoteId from "./doctor/remote_id.js";
 import { find } from "./elements.js";
@@ -10,6 +11,12 @@ find("form").addEventListener("submit", (event) => {
   const id = remoteId.tidy(find("remote-id").value);
   location.href = id ? `/doctor#${encodeURIComponent(id)}` : "/doctor";
 });
+
+const app = appLink(find("open").dataset.app, location);
+if (app) {
+  find("open").href = app;
+  find("listen").hidden = false;
+}
 
 const address = new URL("/ws", location);
 address.protocol = address.protocol.replace("http", "ws");

@@ -78,6 +78,23 @@ class LogicTests(DoctorTestCase):
         }
         assert self.call("remote_id.js", "a[0].map(m.tidy)", list(cases)) == list(cases.values())
 
+    def test_web_app(self) -> None:
+        """The public one is for the public server alone."""
+        cases = {
+            ("", "https://signaling.music-assistant.io/", "A"): "https://app.music-assistant.io/?remote_id=A",
+            ("", "https://signaling.example.org/doctor", "A"): None,
+            (
+                "/app/",
+                "https://signaling.example.org/doctor",
+                "A",
+            ): "https://signaling.example.org/app/?remote_id=A",
+            ("/app/", "https://signaling.example.org/", ""): "https://signaling.example.org/app/",
+        }
+        found = self.call(
+            "../app.js", "a[0].map(([own, place, id]) => m.appLink(own, new URL(place), id))", [*cases]
+        )
+        assert found == [*cases.values()]
+
     def test_fingerprints_that_cannot_be_checked(self) -> None:
         """All that count must be SHA-256, at session level and below: a browser may prefer any of them."""
         right, wrong = ":".join(["AB"] * 32), ":".join(["CD"] * 32)

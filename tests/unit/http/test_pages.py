@@ -59,6 +59,15 @@ class PagesTest(WebTestCase):
             assert self.ask(path).json == {"error": "Not found"}, path
         assert self.ask("/api/x", headers=BROWSER).json == {"error": "Not found"}
 
+    def test_web_app_that_is_not_served(self) -> None:
+        """Whoever follows a home's link hears that this server has none; no page leads there."""
+        for path in ("/app", "/app/?remote_id=A&remote=1", "/app/assets/x"):
+            page = self.ask(path, headers=BROWSER)
+            assert (page.status, b"--web-app on" in page.body) == (404, True), path
+            assert self.ask(path).json == {"error": "Not found"}, path
+        for path in ("/", "/doctor"):
+            assert b'data-app=""' in self.ask(path, headers=BROWSER).body, path
+
     def test_root(self) -> None:
         page = self.ask("/", headers=BROWSER)
         assert page.headers["cache-control"] == "no-store"

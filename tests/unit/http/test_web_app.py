@@ -113,7 +113,7 @@ class PagesTest(SynchronousTestCase):
 
     def test_pages_lead_to_it(self) -> None:
         self.assertIn(b'data-app="/app/"', self.ask("/doctor").body)
-        self.assertIn(b'href="/app/"', self.ask("/", accept="text/html").body)
+        self.assertIn(b'data-app="/app/"', self.ask("/", accept="text/html").body)
 
     def test_nothing_else(self) -> None:
         for path in (

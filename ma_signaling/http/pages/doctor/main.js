@@ -1,5 +1,6 @@
 // The page: a form, a run, and what may be done with its result.
 
+import { appLink } from "../app.js";
 import { find } from "../elements.js";
 import { text } from "../texts.js";
 import * as remoteId from "./remote_id.js";
@@ -37,15 +38,10 @@ async function check(id, only) {
   latest = { id, only, result, link: result.trace && new URL(`/sessions/${result.sessionId}`, location).href };
   trace.hidden = !latest.link;
   if (latest.link) trace.href = latest.link;
-  open.href = appLink(id);
+  const app = appLink(find("main").dataset.app, location, id);
+  open.hidden = !app;
+  if (app) open.href = app;
   showVerdict(result);
-}
-
-/** Where Music Assistant is opened with this home: the server knows an app. */
-function appLink(id) {
-  const link = new URL(find("main").dataset.app, location);
-  link.searchParams.set("remote_id", id);
-  return link.href;
 }
 
 function makeReport() {
