@@ -34,14 +34,31 @@ def stranger(message: Mapping[str, object]) -> str:
     return ""
 
 
+RESTART = 1012
+"""The code by which a server closes that stops or restarts (RFC 6455's registry)."""
+
+
+def closed(code: int | None, reason: str) -> str:
+    """Return a sentence about a connection that is gone."""
+    if code == RESTART:
+        return "the server is restarting: try again in a minute"
+    why = ", ".join(filter(None, (str(code or ""), reason)))
+    return "the server closed the connection" + (f" ({why})" if why else "")
+
+
+def code_of(error: Mapping[str, object]) -> object:
+    """Return the code of an ``error`` message. A server may send anything there."""
+    text = error.get("error")
+    known: WireError | None = _BY_TEXT.get(text) if isinstance(text, str) else None
+    return error.get("code", known.code if known else None)
+
+
 def stop_for(error: Mapping[str, object]) -> Stop:
     """Why an ``error`` message ends a check."""
     text = error.get("error")
     if not isinstance(text, str) or not text:
         text = "the server refuses, and does not say why"
-    known: WireError | None = _BY_TEXT.get(text)
-    code = error.get("code", known.code if known else None)
-    # A server may send anything there.
+    code = code_of(error)
     is_about_the_home = isinstance(code, str) and code in _ABOUT_THE_HOME
     status = Status.CRITICAL if is_about_the_home else Status.UNKNOWN
     if code == SERVER_NOT_FOUND.code:

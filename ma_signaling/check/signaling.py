@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 import orjson
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
-from ma_signaling.check.answers import stop_for, stranger
+from ma_signaling.check.answers import RESTART, closed, code_of, stop_for, stranger
 from ma_signaling.check.handshake_answers import explain, explain_other_protocol
 from ma_signaling.check.outcome import OtherProtocol, Status, Stop
+from ma_signaling.core.errors import SERVER_DISCONNECTED
 
 Message = dict[str, Any]
 
 FAREWELL_SECONDS = 2.0
+CLOSES_WITHIN_SECONDS = 1.0
+"""A server that stops says the same as of a home that left, and closes."""
+
 HEAD_START_SECONDS = 0.25
 """Of one address of a host before the next (RFC 8305 section 8)."""
 
@@ -73,14 +77,14 @@ class _Protocol(WebSocketClientProtocol):
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         # At once: what came before, in the same packet, may not have been looked at yet.
         reason = (reasonRaw or b"").decode("utf-8", "replace")
-        self.factory.signaling.lost(_closed(code, reason), is_over=False)
+        self.factory.signaling.lost(code, reason, is_over=False)
         stop: bool | None = super().onCloseFrame(code, reasonRaw)
         return stop
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, b"")))
         # Autobahn's own reasons are for developers; a server's comes with its close frame.
-        self.factory.signaling.lost(_closed(None, ""))
+        self.factory.signaling.lost(None, "")
 
 
 class Signaling:
@@ -91,6 +95,8 @@ class Signaling:
         self._opened: asyncio.Future[None] = loop.create_future()
         self._received: list[Message] = []
         self._failure: Stop | None = None
+        self._suspicion: Stop | None = None
+        """What it is unless the server turns out to restart."""
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
         self.is_answering = False
@@ -181,7 +187,7 @@ class Signaling:
         if message.get("type") == "ping":
             self.send("pong")
         elif message.get("type") == "error":
-            self._fail(stop_for(message))
+            self._refuse(stop_for(message), code_of(message))
         elif message.get("type") == "peer-disconnected":
             self._fail(Stop(Status.CRITICAL, "the home has left"))
         elif who := stranger(message):
@@ -189,19 +195,21 @@ class Signaling:
         self._received.append(message)
         self._changed.set()
 
-    def lost(self, text: str, *, is_over: bool = True) -> None:
+    def lost(self, code: int | None, reason: str, *, is_over: bool = True) -> None:
         """The connection is gone, or is going."""
         if is_over:
             self._closed.set()
-        failure = Stop(Status.UNKNOWN, text)
+        failure = Stop(Status.UNKNOWN, closed(code, reason))
         self.refused(failure)
-        self._fail(failure)
+        self._fail(failure if code == RESTART else self._suspicion or failure)
+
+    def _refuse(self, why: Stop, code: object) -> None:
+        if code != SERVER_DISCONNECTED.code:
+            self._fail(why)
+            return
+        self._suspicion = self._suspicion or why
+        asyncio.get_running_loop().call_later(CLOSES_WITHIN_SECONDS, self._fail, why)
 
     def _fail(self, failure: Stop) -> None:
         self._failure = self._failure or failure
         self._changed.set()
-
-
-def _closed(code: int | None, reason: str) -> str:
-    why = ", ".join(filter(None, (str(code or ""), reason)))
-    return "the server closed the connection" + (f" ({why})" if why else "")

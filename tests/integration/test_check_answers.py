@@ -153,6 +153,20 @@ class AnswersTest(SynchronousTestCase):
                 found = run(ID, "--url", server.url)
             assert (found[0], found[1].partition(" | ")[0]) == (status, line), found
 
+    def test_restart(self) -> None:
+        """A server that stops says of every home that it has left, and closes."""
+        left = said(type="error", error="Server disconnected", code="server-disconnected")
+        restart, other = b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe8"
+        for late, status, line in (
+            (left + restart, 3, "UNKNOWN - the server is restarting: try again in a minute"),
+            (restart, 3, "UNKNOWN - the server is restarting: try again in a minute"),
+            (left + other, 2, "CRITICAL - the home has left"),
+            (left, 2, "CRITICAL - the home has left"),
+        ):
+            with OpenAnswering(late) as server:
+                found = run(ID, "--url", server.url)
+            assert (found[0], found[1].partition(" | ")[0]) == (status, line), found
+
     def test_no_evidence(self) -> None:
         """What looks like a success, and isn't."""
         connected = said(type="connected", sessionId="S", remoteId=ID)

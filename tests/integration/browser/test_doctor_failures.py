@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 from playwright.sync_api import Route, WebSocketRoute
@@ -19,6 +20,13 @@ from tests.support.browser_cases import (
 )
 from tests.support.browser_thread import Visit
 from tests.support.free_ports import free_port
+
+
+def stop_as_if_the_home_had_left(code: int, socket: WebSocketRoute) -> None:
+    """Say that the home has left, as a server does that stops, and close."""
+    left = {"type": "error", "error": "Server disconnected", "code": "server-disconnected"}
+    socket.send(json.dumps(left))
+    socket.close(code=code)
 
 
 class FailureTests(DoctorTestCase):
@@ -209,6 +217,10 @@ class FailureTests(DoctorTestCase):
                 visit.page.route_web_socket("**/ws", closing)
                 self.check(visit, "A" * 26)
                 found[str(code)] = self.outcome(visit)
+            for code in (1012, 1000):
+                visit.page.route_web_socket("**/ws", partial(stop_as_if_the_home_had_left, code))
+                self.check(visit, "A" * 26)
+                found[f"left, {code}"] = self.outcome(visit)
             # The browser itself says what it was answered.
             visit.complaints.clear()
             return found
@@ -218,6 +230,8 @@ class FailureTests(DoctorTestCase):
             self.assert_stops_at("online", "server", found[name], "This network has to wait", phrase)
         self.assert_stops_at("online", "server", found["not-allowed"], "This network isn't allowed")
         assert found["1012"].headline == "The server is restarting", found["1012"]
+        assert found["left, 1012"].headline == "The server is restarting", found["left, 1012"]
+        assert found["left, 1000"].headline == "Your home has just left", found["left, 1000"]
         assert found["4029"].headline == "The server hung up", found["4029"]
 
     def test_server_gone(self) -> None:

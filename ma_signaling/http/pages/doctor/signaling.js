@@ -12,10 +12,14 @@ const CODES = {
   "invalid-remote-id": "id-bad",
 };
 
+const RESTART = 1012;
+const CLOSES_WITHIN = 1000; // a server that stops says the same of every home, and closes
+
 export class Signaling extends EventTarget {
   #socket;
   #received = [];
   #failure = null;
+  #suspicion = null; // what it is unless the server turns out to restart
 
   constructor(url) {
     super();
@@ -25,7 +29,10 @@ export class Signaling extends EventTarget {
     this.failed.catch(() => {}); // whoever cares races against it
     this.#socket.addEventListener("message", ({ data }) => this.#take(JSON.parse(data)));
     this.#socket.addEventListener("error", () => this.#fail(new Stop("server-unreachable")));
-    this.#socket.addEventListener("close", ({ code }) => this.#fail(new Stop(code === 1012 ? "server-restarting" : "signaling-closed", { code })));
+    this.#socket.addEventListener("close", ({ code }) => {
+      const other = this.#suspicion ?? new Stop("signaling-closed", { code });
+      this.#fail(code === RESTART ? new Stop("server-restarting") : other);
+    });
   }
 
   send(type, fields) {
@@ -56,13 +63,19 @@ export class Signaling extends EventTarget {
   #take(message) {
     if (message.type === "ping") this.send("pong");
     else if (message.type === "peer-disconnected") this.#fail(new Stop("home-left"));
-    else if (message.type === "error") this.#fail(this.#stopFor(message));
+    else if (message.type === "error") this.#refuse(this.#stopFor(message));
     this.#received.push(message);
     this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 
   #stopFor({ error, code, retryAfter }) {
     return new Stop(CODES[code] ?? "server-error", { text: error, seconds: retryAfter });
+  }
+
+  #refuse(stop) {
+    if (stop.code !== "home-left") return this.#fail(stop);
+    this.#suspicion ??= stop;
+    return setTimeout(() => this.#fail(stop), CLOSES_WITHIN);
   }
 
   #fail(stop) {
