@@ -241,5 +241,5 @@ class RelayTests(DoctorTestCase):
             return self.outcome(visit), str(visit.page.locator("#step-ice").text_content())
 
         found, servers = self.visit(play)
-        self.assert_stops_at("path", "path", found, "Your network blocks it", "no relay of your home")
+        self.assert_stops_at("path", "path", found, "The relay refuses", "user and password of the relays")
         assert "refused: wrong or expired credentials" in servers, servers

@@ -109,12 +109,15 @@ class LogicTests(DoctorTestCase):
             ("", "host", "", False, "no-local-candidates"),
             ("", "host", "", True, "no-relay-given"),
             ("", "host", "relay", True, "relays-unreachable"),
+            ("", "host", "relay=refused", True, "relay-refused"),
+            ("", "host", "relay=refused relay=unreachable", True, "relays-unreachable"),
             ("host", "", "", False, "no-remote-candidates"),
             ("host", "host", "", False, "only-local"),
             ("host", "host srflx", "", False, "no-public-here"),
             ("host srflx", "host", "", False, "no-public-there"),
             ("host srflx", "host srflx", "", False, "no-relay"),
             ("host srflx", "host srflx", "relay", False, "relays-unreachable"),
+            ("host srflx", "host srflx", "relay=refused", False, "relay-refused"),
             ("host srflx relay", "host srflx", "relay", False, "relay-in-vain"),
             ("host srflx", "host srflx relay", "", False, "relay-in-vain"),
         ]
@@ -122,7 +125,9 @@ class LogicTests(DoctorTestCase):
             {
                 "local": [{"type": each} for each in local.split()],
                 "remote": [{"type": each} for each in remote.split()],
-                "probes": [{"kind": each} for each in probes.split()],
+                "probes": [
+                    dict(zip(("kind", "outcome"), each.split("="), strict=False)) for each in probes.split()
+                ],
                 "only": "relay" if relay_only else "any",
             }
             for local, remote, probes, relay_only, _ in cases
@@ -189,8 +194,12 @@ class LogicTests(DoctorTestCase):
         }
         given = [[{"url": url} for url in urls.split()] for urls in cases]
         assert self.call("ice_servers.js", "a[0].map(m.relaysNeedUdp)", given) == [*cases.values()]
-        found = self.call("connection_steps.js", "[1, 2].map((good) => m.warningsOf(a[0], good))", given[1])
-        assert found == [["some-ice-servers", "relays-udp-only"], ["relays-udp-only"]]
+        found = self.call(
+            "connection_steps.js", "[0, 1, 2].map((good) => m.warningsOf(a[0], good))", given[1]
+        )
+        assert found == [[kind, "relays-udp-only"] for kind in ("dead-ice-servers", "some-ice-servers")] + [
+            ["relays-udp-only"]
+        ]
 
     def test_durations(self) -> None:
         """Nothing takes 0 ms."""
@@ -219,7 +228,9 @@ class LogicTests(DoctorTestCase):
         # Codes inside, which others replace.
         stops -= {"no-path", "silence"}
         warnings = set(re.findall(r'warning: "([a-z-]+)"', source))
-        warnings |= set(re.findall(r'"((?:some|relays)-(?:ice|udp)-[a-z]+)"', sources["connection_steps.js"]))
+        warnings |= set(
+            re.findall(r'"((?:dead|some|relays)-(?:ice|udp)-[a-z]+)"', sources["connection_steps.js"])
+        )
         warnings |= {"slow-start", "unencrypted"}
         advice = self.call("advice.js", "[Object.keys(m.FAILURES), Object.keys(m.WARNINGS)]")
         assert stops == set(advice[0]), stops ^ set(advice[0])

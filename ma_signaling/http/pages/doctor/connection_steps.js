@@ -42,7 +42,11 @@ export function probeServers(context) {
 
 /** What is worth knowing of servers of which so many can be used: codes of advice.js. */
 export function warningsOf(addresses, good) {
-  const found = { "some-ice-servers": good < addresses.length, "relays-udp-only": iceServers.relaysNeedUdp(addresses) };
+  const found = {
+    "dead-ice-servers": good === 0,
+    "some-ice-servers": good > 0 && good < addresses.length,
+    "relays-udp-only": iceServers.relaysNeedUdp(addresses),
+  };
   return Object.keys(found).filter((code) => found[code]);
 }
 

@@ -7,11 +7,12 @@ export function whyNoPath({ local, remote, probes = [], only = "any" }) {
   if (only === "ipv6") return whyNoIpv6(local, remote);
   const relayOnly = only === "relay";
   const relays = probes.filter((each) => each.kind === "relay");
-  if (!local.length && relayOnly) return relays.length ? "relays-unreachable" : "no-relay-given";
+  const vain = relays.every((each) => each.outcome === "refused") ? "relay-refused" : "relays-unreachable";
+  if (!local.length && relayOnly) return relays.length ? vain : "no-relay-given";
   if (!local.length) return "no-local-candidates";
   if (!remote.length) return "no-remote-candidates";
   if (has(local, "relay") || has(remote, "relay")) return "relay-in-vain";
-  if (relays.length) return "relays-unreachable";
+  if (relays.length) return vain;
   if (!has(local, "srflx") && !has(remote, "srflx")) return "only-local";
   if (!has(local, "srflx")) return "no-public-here";
   if (!has(remote, "srflx")) return "no-public-there";

@@ -90,7 +90,7 @@ export function showVerdict({ failure, remarks, relayed, version, ms }) {
   }
   fillList("try", failure ? hints(failure.code, failure.details) : []);
   // Where it works, a helper that doesn't is for the details.
-  const told = failure ? [] : remarks.filter(({ code }) => code !== "some-ice-servers");
+  const told = failure ? [] : remarks.filter(({ code }) => !["dead-ice-servers", "some-ice-servers"].includes(code));
   fillList("remarks", told.map(({ code, values }) => `${text(`warnings.${code}`, valuesOf(values))} ${hints(code, values)[0]}`));
 }
 
