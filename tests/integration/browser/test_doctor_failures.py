@@ -147,7 +147,9 @@ class FailureTests(DoctorTestCase):
         """Relays only, or IPv6 only, and the home has none."""
         home = self.home()
         found = self.outcome_of(home.remote_id, only="Relays")
-        self.assert_stops_at("path", "path", found, "Your home has no relay")
+        self.assert_stops_at(
+            "path", "path", found, "There is no relay", "was given none", "Try again in an hour"
+        )
 
         def play(visit: Visit) -> Outcome:
             return self.wait_for_path_in_vain(visit, home, "IPv6", 10_000)
