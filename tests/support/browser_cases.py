@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -96,6 +97,32 @@ class HollowHome(MusicAssistant):
 
     def _greet(self, channel: aiortc.RTCDataChannel) -> None:
         channel.close()
+
+
+class ClosingHome(MusicAssistant):
+    """Its Music Assistant goes down while the speed is measured."""
+
+    def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
+        channel.close()
+
+
+class GoingHome(MusicAssistant):
+    """Its machine goes down while the speed is measured."""
+
+    def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
+        for connection in self.sessions.values():
+            self.closing = asyncio.ensure_future(connection.close())
+
+
+class SparingHome(MusicAssistant):
+    """Answers one request for a file, and no more."""
+
+    def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
+        if not self.commands:
+            channel.send(
+                json.dumps({"type": "http-proxy-response", "id": json.loads(text)["id"], "body": ""})
+            )
+        self.commands.append(json.loads(text))
 
 
 class NewHome(MusicAssistant):

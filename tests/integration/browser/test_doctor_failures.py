@@ -10,13 +10,16 @@ from playwright.sync_api import Route, WebSocketRoute
 from ma_signaling.testing import Home
 from tests.support.browser_cases import (
     BreakingHome,
+    ClosingHome,
     DeafHome,
     DoctorTestCase,
+    GoingHome,
     HollowHome,
     LeavingHome,
     NewHome,
     Outcome,
     SilentHome,
+    SparingHome,
 )
 from tests.support.browser_thread import Visit
 from tests.support.free_ports import free_port
@@ -138,6 +141,17 @@ class FailureTests(DoctorTestCase):
         found = self.outcome_of(self.home(HollowHome).remote_id)
         self.assert_stops_at("api", "music", found, "Music Assistant doesn't answer", "running at home")
         assert found.stations["path"] == "ok", found
+
+    def test_end_while_the_speed_is_measured(self) -> None:
+        found = self.outcome_of(self.home(ClosingHome).remote_id)
+        self.assert_stops_at("speed", "music", found, "Music Assistant doesn't answer")
+        found = self.outcome_of(self.home(GoingHome).remote_id)
+        assert (found.state, found.steps["speed"]) == ("fail", "fail"), found
+
+    def test_rate_that_says_nothing(self) -> None:
+        """No word of 0.0 Mbit/s."""
+        found = self.outcome_of(self.home(SparingHome).remote_id)
+        assert (found.headline, found.steps["speed"]) == ("It works", "ok"), found
 
     def test_music_assistant_was_never_set_up(self) -> None:
         found = self.outcome_of(self.home(NewHome).remote_id)

@@ -10,6 +10,7 @@ const GIVES_UP_AFTER = 1; // an old home doesn't answer such requests
 const AT_ONCE = 4; // requests under way, so that the home is never idle
 const MOST_BYTES = 4 * 1024 * 1024; // mobile data costs money
 const SLOW_MBITS = 0.5;
+const LEAST_MBITS = 0.05; // less would be shown as 0.0
 
 /** Music Assistant greets each client with what it is (`server_info`), before anybody logs in. */
 export async function hearMusicAssistant(context) {
@@ -34,6 +35,7 @@ export async function measure(context) {
   if (context.heard.map(parsed).some((message) => message?.message_id === "connection" && message.error_code === 503)) {
     throw new Stop("setup-required");
   }
+  if (channel.readyState !== "open" || connection.connectionState !== "connected") throw new Stop(whyClosed(connection));
   const rtt = await roundTrip(connection);
   if (rtt === undefined && rate === undefined) return { found: "unmeasured" };
   const values = { rtt: rtt === undefined ? "?" : duration(rtt), rate: rate?.toFixed(rate < 10 ? 1 : 0) };
@@ -41,7 +43,7 @@ export async function measure(context) {
   return rate < SLOW_MBITS ? { warning: "slow-data", values } : { found: "speed", values };
 }
 
-/** Megabits a second that come, by fetching the first file of the web app again and again; undefined: it gives none. */
+/** Megabits a second that come, by fetching the first file of the web app again and again; undefined: too few to tell. */
 function throughput(channel) {
   return new Promise((resolve) => {
     const began = performance.now();
@@ -52,9 +54,11 @@ function throughput(channel) {
     };
     const finish = () => {
       channel.removeEventListener("message", take);
+      channel.removeEventListener("close", finish);
       [quiet, timer].forEach(clearTimeout);
       const seconds = (performance.now() - began) / 1000;
-      resolve(bytes ? (8 * bytes) / 1e6 / seconds : undefined);
+      const rate = (8 * bytes) / 1e6 / seconds;
+      resolve(rate < LEAST_MBITS ? undefined : rate);
     };
     const quiet = setTimeout(() => bytes || finish(), GIVES_UP_AFTER * 1000);
     const timer = setTimeout(finish, MEASURE_SECONDS * 1000);
@@ -68,6 +72,7 @@ function throughput(channel) {
       else if (!isPart || message.seq === message.count - 1) ask();
     }
     channel.addEventListener("message", take);
+    channel.addEventListener("close", finish);
     for (let each = 0; each < AT_ONCE; each += 1) ask();
   });
 }
