@@ -284,3 +284,25 @@ class LogicTests(DoctorTestCase):
         }
         found = self.call("report.js", "a[0].map((text) => m.shorten(text, 'ABCDEFGH'))", list(cases))
         assert dict(zip(cases, found, strict=True)) == cases
+        others = {"A": "[FAIL]", "ÄÖÜÄÖÜÄÖÜ": "xäöüäöüäöüx", "A.*B(C[D": "A.*B(C[D or AxxB"}
+        found = self.call("report.js", "a[0].map(([id, text]) => m.shorten(text, id))", [*others.items()])
+        assert found == ["[FAIL]", "xÄÖÜÄ…x", "A.*B… or AxxB"]
+
+    def test_report_names_no_whole_remote_id(self) -> None:
+        """Whatever was pasted."""
+        report = """a[0].map((id) => m.report({
+            id, only: "any", where: "host", when: "now", browser: "", link: "",
+            steps: [["id", { status: "fail", failure: "id-bad" }]],
+            result: { failure: { code: "id-bad" }, remarks: [] },
+        }))"""
+        cases = {
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ": "home ABCD…",
+            "REMOTEID:TQBZ7777777777777777777777QCNM": "home of 39 characters",
+            "ÄÖÜ": "home of 3 characters",
+            "A": "home A…",
+        }
+        for found, (given, wanted) in zip(
+            self.call("report.js", report, [*cases]), cases.items(), strict=True
+        ):
+            assert f"now, host, {wanted}\n\n[FAIL] id id-bad" in found, found
+            assert given not in found or len(given) < 4, found
