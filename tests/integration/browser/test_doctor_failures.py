@@ -23,6 +23,7 @@ from tests.support.browser_cases import (
 )
 from tests.support.browser_thread import Visit
 from tests.support.free_ports import free_port
+from tests.support.web_app import MusicAssistant
 
 
 def stop_as_if_the_home_had_left(code: int, socket: WebSocketRoute) -> None:
@@ -52,6 +53,20 @@ class FailureTests(DoctorTestCase):
             for remote_id, headline in cases.items():
                 self.check(visit, remote_id)
                 self.assert_stops_at("id", "device", self.outcome(visit), headline)
+
+        self.visit(play)
+
+    def test_character_lost_or_doubled(self) -> None:
+        """It is a typing error, unless a home has such an ID."""
+        home = self.home(MusicAssistant, remote_id="C" * 25)
+
+        def play(visit: Visit) -> None:
+            for remote_id in ("A" * 25, "A" * 27, "AAAAAAAA-AAAAA-AAAAA-AAAAAAA"):
+                self.check(visit, remote_id)
+                found = self.outcome(visit)
+                self.assert_stops_at("online", "device", found, "The Remote ID is mistyped", "there twice")
+            self.check(visit, home.remote_id)
+            assert self.outcome(visit).headline == "It works"
 
         self.visit(play)
 

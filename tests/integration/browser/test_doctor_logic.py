@@ -75,6 +75,13 @@ class LogicTests(DoctorTestCase):
             "ma-x7k9-p2m4": "MA-X7K9-P2M4",
             "AAAAAAAA-AAAAAAAA-AAAAAAAAAA": "A" * 26,
             "https://app.example/?remote_id=" + "a" * 26 + "&x=y": "A" * 26,
+            f"Remote ID: {'A' * 26}": "A" * 26,
+            f"Remote ID: {'A' * 26}\nLink: https://a.example/app/?remote_id={'A' * 26}&remote=1": "A" * 26,
+            f"It is ({'a' * 26}).": "A" * 26,
+            f"a.example/doctor#{'A' * 26}": "A" * 26,
+            "a.example/doctor#MA-X7K9-P2M4": "MA-X7K9-P2M4",
+            f"{'A' * 26} or {'B' * 26}": f"{'A' * 26}OR{'B' * 26}",
+            "AAAAAAAA AAAAA AAAAA AAAAAAAA": "A" * 26,
         }
         assert self.call("remote_id.js", "a[0].map(m.tidy)", list(cases)) == list(cases.values())
 

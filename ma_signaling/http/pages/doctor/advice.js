@@ -73,6 +73,7 @@ export const WARNINGS = {
 const ELSEWHERE = {
   "browser-too-old": "device",
   "no-local-candidates": "device",
+  "id-mistyped": "device",
   "server-restarting": "server",
   "signaling-closed": "server",
   "server-error": "server",

@@ -4,17 +4,29 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ934567"; // base32, with 9 in place 
 const TODAYS = /^[A-Z3-79]{26}$/;
 const FINGERPRINT = /^a=fingerprint:(\S+)\s+(\S+)/i;
 
-/** What a person typed or pasted (spaces, lower case, a link, what a QR code says), as the server wants it. */
+/** What a person typed or pasted (spaces, lower case, a link, a sentence, what a QR code says), as the server wants it. */
 export function tidy(text) {
-  const plain = decoded(text);
-  const linked = /[?&#]remote[_-]?id=([^&#\s]+)/i.exec(plain) ?? /^\s*https?:\/\/[^#\s]*#([^&#\s]+)/i.exec(plain);
-  const id = (linked ? linked[1] : plain)
-    .replace(/[\s\u00ad\u200b-\u200f\u2060\ufeff"'\u2018-\u201f\u00ab\u00bb]+/g, "")
-    .replace(/[\u2010-\u2015\u2212]/g, "-")
-    .toUpperCase();
-  const joined = id.replaceAll("-", "");
+  const plain = decoded(text).replace(/[\u00ad\u200b-\u200f\u2060\ufeff]+/g, "").replace(/[\u2010-\u2015\u2212]/g, "-");
+  const found = new Set(plain.toUpperCase().split(/[^A-Z0-9-]+/).map(withoutHyphens).filter(hasTodaysForm));
+  if (found.size === 1) return [...found][0];
+  const linked = /[?&#]remote[_-]?id=([^&#\s]+)/i.exec(plain) ?? /^\s*[^#\s]+#([^&#\s]+)/.exec(plain);
+  const id = (linked ? linked[1] : plain).replace(/[\s"'\u2018-\u201f\u00ab\u00bb]+/g, "").toUpperCase();
+  const joined = withoutHyphens(id);
   // Only today's IDs have no hyphens of their own.
-  return /^[A-Z0-9]{26}$/.test(joined) ? joined : id;
+  return hasTodaysForm(joined) ? joined : id;
+}
+
+function withoutHyphens(id) {
+  return id.replaceAll("-", "");
+}
+
+function hasTodaysForm(id) {
+  return /^[A-Z0-9]{26}$/.test(id);
+}
+
+/** Whether it may be one of today's with a character or two lost or doubled, unless a home has it. */
+export function isNearlyTodays(id) {
+  return /^[A-Z0-9]{24,28}$/.test(withoutHyphens(id)) && kind(id) === "name";
 }
 
 function decoded(text) {
@@ -30,7 +42,7 @@ export function kind(id) {
   if (!/^[A-Z0-9_-]{1,64}$/.test(id)) return "bad";
   // 26 characters are 130 bits, of which the last two are 0: three in four slips in the last one show.
   if (TODAYS.test(id)) return ALPHABET.indexOf(id[25]) % 4 ? "mistyped" : "fingerprint";
-  return /^[A-Z0-9]{26}$/.test(id) ? "mistyped" : "name";
+  return hasTodaysForm(id) ? "mistyped" : "name";
 }
 
 /** The Remote ID of a certificate: base32 of the first 16 bytes of its SHA-256, given as "AB:CD:…". */

@@ -30,6 +30,15 @@ export async function openWebSocket(context) {
 
 /** Is the home there? If it isn't, the server may expect it back: then it keeps our request, and we wait, too. */
 export async function checkOnline(context) {
+  try {
+    return await findHome(context);
+  } catch (stop) {
+    const isUnknown = stop.code === "home-offline" || stop.code === "home-not-back";
+    throw isUnknown && remoteId.isNearlyTodays(context.id) ? new Stop("id-mistyped") : stop;
+  }
+}
+
+async function findHome(context) {
   const { signaling, id, signal } = context;
   const isOnline = await askForHome(id, signal);
   signaling.send("connect-request", { remoteId: id });
