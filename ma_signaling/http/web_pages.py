@@ -23,6 +23,7 @@ from ma_signaling.transport.sockets import peer_address
 _ASSETS = (
     "app.js",
     "elements.js",
+    "fetching.js",
     "root.js",
     "session.js",
     "texts.js",

@@ -2,8 +2,10 @@
 
 import { duration } from "./doctor/report.js";
 import { element, find } from "./elements.js";
+import { fetchJson } from "./fetching.js";
 import { text } from "./texts.js";
 
+const PATIENCE = 30_000;
 const GOOD = ["negotiated", "no-relay"];
 const NEITHER = ["waiting", "home-away", "only-local"];
 
@@ -57,10 +59,7 @@ function show(state, headline, why) {
   find("why").textContent = why;
 }
 
-const id = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const reply = await fetch(`/api/sessions/${encodeURIComponent(id)}`);
-const trace = await reply.json();
-if (reply.ok) {
+function showTrace(trace) {
   const { code } = trace.verdict;
   show(GOOD.includes(code) ? "ok" : NEITHER.includes(code) ? "run" : "fail", ...text(`verdicts.${code}`));
   find("code").textContent = code;
@@ -68,8 +67,21 @@ if (reply.ok) {
   showAddresses("client", trace.client);
   showAddresses("home", trace.home);
   find("trace").hidden = false;
-} else if (reply.status === 429) {
-  show("fail", text("failures.rate-limited")[0], text("session.limited", { seconds: trace.retryAfter }));
-} else {
-  show("fail", text("session.unknown"), text("session.unknown-text"));
+}
+
+/** Why there is no trace: [headline, sentence]. */
+function whyNone({ status }, body) {
+  if (status === 404 && body) return [text("session.unknown"), text("session.unknown-text")];
+  if (status === 429 && body) return [text("failures.rate-limited")[0], text("session.limited", { seconds: body.retryAfter })];
+  if (status === 403) return text("failures.not-allowed", { server: location.host });
+  return text("failures.server-error", { text: `HTTP ${status}` });
+}
+
+try {
+  const id = location.pathname.split("/")[2];
+  const { reply, body } = await fetchJson(`/api/sessions/${id}`, AbortSignal.timeout(PATIENCE));
+  if (reply.ok && body) showTrace(body);
+  else show("fail", ...whyNone(reply, body));
+} catch {
+  show("fail", ...text("failures.server-unreachable", { server: location.host }));
 }

@@ -243,6 +243,13 @@ class FailureTests(DoctorTestCase):
                 self.check(visit, "A" * 26)
                 found[name] = self.outcome(visit)
                 visit.page.unroute("**/api/check/*")
+            gateway = partial(
+                Route.fulfill, status=502, body="<h1>Bad Gateway</h1>", content_type="text/html"
+            )
+            visit.page.route("**/api/check/*", gateway)
+            self.check(visit, "A" * 26)
+            found["gateway"] = self.outcome(visit)
+            visit.page.unroute("**/api/check/*")
             for code in (1012, 4029):
                 closing = partial(WebSocketRoute.close, code=code)
                 visit.page.route_web_socket("**/ws", closing)
@@ -260,6 +267,9 @@ class FailureTests(DoctorTestCase):
         for name, phrase in (("blocked", "wrong Remote IDs"), ("limited", "Wait 33 seconds")):
             self.assert_stops_at("online", "server", found[name], "This network has to wait", phrase)
         self.assert_stops_at("online", "server", found["not-allowed"], "This network isn't allowed")
+        self.assert_stops_at(
+            "online", "server", found["gateway"], "The server reports a problem", "It says: HTTP 502"
+        )
         assert found["1012"].headline == "The server is restarting", found["1012"]
         assert found["left, 1012"].headline == "The server is restarting", found["left, 1012"]
         assert found["left, 1000"].headline == "Your home has just left", found["left, 1000"]

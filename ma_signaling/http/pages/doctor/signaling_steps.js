@@ -1,5 +1,6 @@
 // The steps of a run between this device and the server. No DOM.
 
+import { fetchJson } from "../fetching.js";
 import { isLocal } from "./candidates.js";
 import * as remoteId from "./remote_id.js";
 import { Signaling } from "./signaling.js";
@@ -49,11 +50,11 @@ async function findHome(context) {
 }
 
 async function askForHome(id, signal) {
-  const asked = fetch(`/api/check/${encodeURIComponent(id)}`, { signal }).catch(() => {
+  const asked = fetchJson(`/api/check/${encodeURIComponent(id)}`, signal).catch(() => {
     throw new Stop(signal.aborted ? "stopped" : "server-unreachable");
   });
-  const reply = await within(asked, OPENS_WITHIN, "request-timeout", signal);
-  const body = await reply.json();
+  const { reply, body } = await within(asked, OPENS_WITHIN, "request-timeout", signal);
+  if (!body) throw new Stop("server-error", { text: `HTTP ${reply.status}` });
   if (reply.status === 403) throw new Stop("not-allowed");
   if (reply.status === 429) throw new Stop(body.retryAfter ? "rate-limited" : "blocked", { seconds: body.retryAfter });
   return body.online === true;
