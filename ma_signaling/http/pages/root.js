@@ -21,6 +21,7 @@ if (app) {
 const address = new URL("/ws", location);
 address.protocol = address.protocol.replace("http", "ws");
 find("address").value = address.href;
+for (const id of ["form", "where"]) find(id).hidden = false;
 find(address.protocol === "wss:" ? "tls" : "no-tls").hidden = false;
 const name = find(isLocal(location.hostname) ? "local-name" : "public-name");
 name.textContent = name.textContent.replace("{host}", location.host);

@@ -77,6 +77,7 @@ function whyNone({ status }, body) {
   return text("failures.server-error", { text: `HTTP ${status}` });
 }
 
+find("verdict").hidden = false;
 try {
   const id = location.pathname.split("/")[2];
   const { reply, body } = await fetchJson(`/api/sessions/${id}`, AbortSignal.timeout(PATIENCE));

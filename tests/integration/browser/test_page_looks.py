@@ -186,6 +186,25 @@ class LooksTests(DoctorTestCase):
         for language in ("en", "de", "nl", "fr"):
             self.visit(play, locale=language, **NARROW)
 
+    def test_without_javascript(self) -> None:
+        """Each page says what needs it, and shows nothing that does."""
+
+        def play(visit: Visit) -> None:
+            for path, useless in (
+                ("/", "#form, #where"),
+                ("/doctor", "#stations"),
+                ("/sessions/x", "#verdict"),
+            ):
+                visit.page.goto(self.server.http + path)
+                said = visit.page.locator("noscript p")
+                assert said.count() == 1, path
+                assert "needs JavaScript" in str(said.text_content()), path
+                assert said.is_visible(), path
+                for each in visit.page.locator(useless).all():
+                    assert not each.is_visible(), path
+
+        self.visit(play, java_script_enabled=False)
+
     def test_by_keyboard(self) -> None:
         """Every control is reached by Tab, with an outline that shows where one is."""
 
