@@ -57,6 +57,11 @@ SHOW = """async ({ result, steps }) => {
     view.showVerdict(result);
 }"""
 
+ENLARGE = """() => {
+    document.documentElement.style.fontSize = "200%";
+    return document.documentElement.scrollWidth;
+}"""
+
 PROGRESS = """async (news) => {
     const view = await import("/assets/doctor/view.js");
     const { STEPS } = await import("/assets/doctor/run.js");
@@ -180,11 +185,21 @@ class LooksTests(DoctorTestCase):
                 visit.page.goto(self.server.http + path)
                 width = visit.page.evaluate("document.documentElement.scrollWidth")
                 assert width <= NARROW["viewport"]["width"], (language, path)
+                assert visit.page.evaluate(ENLARGE) <= NARROW["viewport"]["width"], (language, path, "200 %")
             visit.complaints.clear()
 
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for language in ("en", "de", "nl", "fr"):
             self.visit(play, locale=language, **NARROW)
+
+    def test_large_text(self) -> None:
+        """At 200 % of the usual size, on a small phone, nothing needs scrolling sideways (WCAG 1.4.4)."""
+
+        def play(visit: Visit) -> None:
+            for state in self.states(visit):
+                assert visit.page.evaluate(ENLARGE) <= NARROW["viewport"]["width"], state
+
+        self.visit(play, **NARROW)
 
     def test_without_javascript(self) -> None:
         """Each page says what needs it, and shows nothing that does."""
