@@ -54,6 +54,10 @@ def wants_page(request: HttpRequest) -> bool:
     return b"text/html" in (request.getHeader(b"accept") or b"")
 
 
+def _no_header(name: bytes) -> list[bytes]:
+    return []
+
+
 def _translated(name: str, app: str = "", why: str = "text") -> dict[str, StaticFile]:
     """A page below ``pages/`` by language; in it, the web app's address, or why nothing is there (key of a text)."""
     page = _template(name)
@@ -160,7 +164,10 @@ class Root(Page):
         if client.shared:
             return "warn", "proxy-unnamed", client.text
         peer = peer_address(request.transport)
-        return "ok", "direct" if peer in (None, client.text) else "proxy", client.text
+        if self._addresses.is_own(peer, request.head.header):
+            return "info", "own", client.text
+        is_direct = client == self._addresses.of(peer, _no_header)
+        return "ok", "direct" if is_direct else "proxy", client.text
 
     def _text(self) -> str:
         counts = self._hub.counts()

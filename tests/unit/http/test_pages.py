@@ -79,6 +79,8 @@ class PagesTest(WebTestCase):
         """By what this server sees: nobody in between, a proxy that it trusts, one that it doesn't know."""
         cases = [
             ("192.0.2.2", "", "No proxy in between. You come from 192.0.2.2."),
+            ("127.0.0.1", "", "Or else a proxy in between doesn&#x27;t report who asks"),
+            ("::ffff:192.0.2.2", "", "No proxy in between. You come from 192.0.2.2."),
             ("127.0.0.1", "X-Forwarded-For: 203.0.113.7\r\n", "reports who asks. You come from 203.0.113.7."),
             ("192.0.2.9", "X-Forwarded-For: 203.0.113.7\r\n", "all visitors look like 192.0.2.9."),
             ("127.0.0.1", "X-Forwarded-For: <b>\r\n", "all visitors look like 127.0.0.1."),
