@@ -112,6 +112,12 @@ class LogicTests(DoctorTestCase):
         assert "sha-512" not in self.call("remote_id.js", "m.withoutOtherFingerprints(a[0])", sdp)
 
     def test_why_no_path(self) -> None:
+
+        def candidate(kind: str) -> dict[str, str]:
+            """A ``public`` one is a machine's own."""
+            address = "192.168.1.2" if kind == "host" else "203.0.113.7"
+            return {"type": "host" if kind == "public" else kind, "address": address}
+
         cases: list[tuple[str, str, str, bool, str]] = [
             ("", "host", "", False, "no-local-candidates"),
             ("", "host", "", True, "no-relay-given"),
@@ -123,6 +129,8 @@ class LogicTests(DoctorTestCase):
             ("host", "host srflx", "", False, "no-public-here"),
             ("host srflx", "host", "", False, "no-public-there"),
             ("host srflx", "host srflx", "", False, "no-relay"),
+            ("host public", "host", "", False, "no-public-there"),
+            ("host", "host public", "", False, "no-public-here"),
             ("host srflx", "host srflx", "relay", False, "relays-unreachable"),
             ("host srflx", "host srflx", "relay=refused", False, "relay-refused"),
             ("host srflx relay", "host srflx", "relay", False, "relay-in-vain"),
@@ -130,8 +138,8 @@ class LogicTests(DoctorTestCase):
         ]
         given = [
             {
-                "local": [{"type": each} for each in local.split()],
-                "remote": [{"type": each} for each in remote.split()],
+                "local": [candidate(each) for each in local.split()],
+                "remote": [candidate(each) for each in remote.split()],
                 "probes": [
                     dict(zip(("kind", "outcome"), each.split("="), strict=False)) for each in probes.split()
                 ],
@@ -157,7 +165,16 @@ class LogicTests(DoctorTestCase):
         """A peer-reflexive address is as public as it is, and no more."""
         local = ["127.0.0.1", "::1", "[::1]", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.0.1"]
         local += ["100.64.0.1", "fe80::1", "fd00::1", "localhost", "nas.local", "8f.local"]
-        public = ["203.0.113.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "example.org", "10.example.org"]
+        local += ["nas", "music.lan", "ma.home.arpa", "ha.internal", "a.localhost"]
+        public = [
+            "203.0.113.7",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2001:db8::1",
+            "example.org",
+            "10.example.org",
+            "lan.example",
+        ]
         found = self.call("candidates.js", "a[0].map(m.isLocal)", [*local, *public])
         assert found == [True] * len(local) + [False] * len(public)
         ends = [

@@ -3,6 +3,8 @@
 export const TYPES = ["host", "srflx", "prflx", "relay"];
 
 const PRIVATE_IPV4 = /^(10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
+// One label, or a domain that no DNS on the internet has (RFC 6762, 8375; "internal" by ICANN).
+const LOCAL_NAME = /^[^.]+$|\.(local|localhost|lan|internal|home\.arpa)$/i;
 const PRIVATE_IPV6 = /^(::1$|f[cd]|fe[89ab])/i;
 
 /** "mdns" (a name that hides the address), "ipv4" or "ipv6". */
@@ -15,7 +17,7 @@ export function family(address) {
 export function isLocal(name) {
   const host = name.replace(/^\[|\]$/g, "");
   if (/^[\d.]+$/.test(host)) return PRIVATE_IPV4.test(host);
-  return host.includes(":") ? PRIVATE_IPV6.test(host) : /(^|\.)local(host)?$/.test(host);
+  return host.includes(":") ? PRIVATE_IPV6.test(host) : LOCAL_NAME.test(host);
 }
 
 /** {type, protocol, family, address} of a candidate line with or without "a=" and "candidate:", or null. */

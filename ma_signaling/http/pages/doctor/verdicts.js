@@ -1,6 +1,11 @@
 // Why two sides that exchanged candidates don't connect: a code of advice.js. No DOM.
 
+import { isLocal } from "./candidates.js";
+
 const has = (candidates, type) => candidates.some((each) => each.type === type);
+
+/** Whether an address on the internet is among them: found by a STUN server, or the machine's own. */
+const hasPublic = (candidates) => candidates.some(({ type, address }) => type === "srflx" || (type === "host" && !isLocal(address)));
 
 /** `local` and `remote` are candidates, `probes` those of ice_servers.js, `only` what the person asked for. */
 export function whyNoPath({ local, remote, probes = [], only = "any" }) {
@@ -13,9 +18,9 @@ export function whyNoPath({ local, remote, probes = [], only = "any" }) {
   if (!remote.length) return "no-remote-candidates";
   if (has(local, "relay") || has(remote, "relay")) return "relay-in-vain";
   if (relays.length) return vain;
-  if (!has(local, "srflx") && !has(remote, "srflx")) return "only-local";
-  if (!has(local, "srflx")) return "no-public-here";
-  if (!has(remote, "srflx")) return "no-public-there";
+  if (!hasPublic(local) && !hasPublic(remote)) return "only-local";
+  if (!hasPublic(local)) return "no-public-here";
+  if (!hasPublic(remote)) return "no-public-there";
   return "no-relay";
 }
 
