@@ -74,7 +74,9 @@ class FailureTests(DoctorTestCase):
         home = self.home()
         self.homes.run(home.cut())
         found = self.outcome_of(home.remote_id)
-        self.assert_stops_at("online", "home", found, "Your home hasn't come back", "internet connection")
+        self.assert_stops_at(
+            "online", "home", found, "Your home isn't connected yet", "internet connection", "Compare"
+        )
 
     def wait_in_vain(self, home: Home) -> Outcome:
         """The outcome of a check that this home leaves without an answer."""
@@ -274,6 +276,7 @@ class FailureTests(DoctorTestCase):
         assert found["left, 1012"].headline == "The server is restarting", found["left, 1012"]
         assert found["left, 1000"].headline == "Your home has just left", found["left, 1000"]
         assert found["4029"].headline == "The server hung up", found["4029"]
+        assert "4029" not in found["4029"].text, found["4029"]
 
     def test_server_gone(self) -> None:
         def play(visit: Visit) -> Outcome:
