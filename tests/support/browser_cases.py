@@ -193,6 +193,16 @@ class DoctorTestCase(HomesTestCase):
         except Exception as error:
             raise self.failureException(f"{error}\n--- the server's log ---\n{self.server.log()}") from error
 
+    def call(self, module: str, code: str, *arguments: object) -> Any:
+        """Evaluate an expression of `m`, a module of the doctor, and `a`, the arguments."""
+
+        def play(visit: Visit) -> Any:
+            visit.page.goto(self.server.http)
+            script = f"async (a) => {{ const m = await import('/assets/doctor/{module}'); return {code}; }}"
+            return visit.page.evaluate(script, list(arguments))
+
+        return self.visit(play)
+
     def open(self, visit: Visit) -> None:
         """Open the doctor, and wait until its scripts run."""
         visit.page.goto(self.server.http + "/doctor")
