@@ -172,7 +172,7 @@ class SystemdTest(SynchronousTestCase):
     ) -> list[str]:
         """Run the script; return what it has asked systemd for, but for what is there."""
         self.asked.write_text("")
-        said = {"UNITS": units, "FAILS": fails, "ASKED": str(self.asked)}
+        said = {"UNITS": units, "FAILS": fails, "ASKED": str(self.asked), "PYTHON": "python3"}
         path = f"{self.directory / 'bin'}:{os.environ['PATH']}"
         done = subprocess.run(
             [str(self.script), *arguments],
