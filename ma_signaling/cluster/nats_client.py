@@ -136,7 +136,8 @@ class NodeClient(Client):
     async def _flush_pending(self, force_flush: bool = False) -> None:
         transport: Any = self._transport
         pending, self._pending, self._pending_data_size = self._pending, [], 0
-        transport.writelines(pending)
+        if not transport._io_writer.is_closing():  # noqa: SLF001 - as those above
+            transport.writelines(pending)
         if force_flush:
             await transport.drain()
 
@@ -146,8 +147,13 @@ class NodeClient(Client):
         incoming = _Incoming(socket.get_protocol(), self._ps)
         socket.set_protocol(incoming)
         stream.feed_eof()
-        incoming.data_received(await stream.read())
         try:
+            incoming.data_received(await stream.read())
+            # An end that came before is read once more.
+            socket.pause_reading()
+            socket.resume_reading()
+            if socket.is_closing():
+                incoming.eof_received()
             await incoming.ended
         except Exception as problem:  # noqa: BLE001 - as nats-py does
             await self._process_op_err(problem)

@@ -24,6 +24,7 @@ class FakeServer:
         self.writer: asyncio.StreamWriter
         self.at_once = b""
         """What it sends right behind its first PONG."""
+        self.leaves_at_once = False
         self._server: asyncio.Server
 
     async def start(self) -> str:
@@ -37,6 +38,8 @@ class FakeServer:
         while not (await reader.readline()).startswith(b"PING"):
             pass
         writer.write(b"PONG\r\n" + self.at_once)
+        if self.leaves_at_once:
+            writer.write_eof()
 
     def close(self) -> None:
         self.writer.close()
@@ -143,6 +146,16 @@ class NodeClientTest(SynchronousTestCase):
 
         for scenario in (leave, reset, complain, babble):
             self.play(scenario)
+
+    def test_ends_behind_the_greeting(self) -> None:
+        async def scenario() -> None:
+            connection = Connection()
+            connection.server.leaves_at_once = True
+            await connection.begin()
+            await connection.until_closed()
+            connection.server.close()
+
+        asyncio.run(scenario())
 
     def test_permissions(self) -> None:
         """A complaint that ends nothing."""
