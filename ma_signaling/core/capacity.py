@@ -67,6 +67,11 @@ class Capacity:
         has_room = self._shares.has_room() or self._shares.giver_for(NEWCOMER) is not None
         return has_room and self.open < self._max_open
 
+    @property
+    def can_refuse_kindly(self) -> bool:
+        """Return whether a socket without a place may stay until it has its answer: some are kept free of them."""
+        return self.open <= self._max_open - self._max_open // 20
+
     def of(self, key: str) -> int:
         """Return how many places the address ``key`` has."""
         return sum(shares.taken(*blocks_of(key)) for shares in (self._shares, self._reserve))

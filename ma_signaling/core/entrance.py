@@ -36,14 +36,15 @@ class Entrance:
     def accept(self, key: str, socket: Socket) -> SocketPlace | WireError | None:
         """Charge a new socket to the address ``key`` and give it a place, or return why it gets none.
 
-        None: its address opens too many, and isn't worth an answer.
+        None: its address opens too many, or there is no room even for answers.
         """
         if self._limits.arrivals.socket(key, self._clock.seconds()) > 0:
             self._report(Event.LIMIT_HIT, limit="sockets in a minute")
             return None
-        return self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key)) or self.full(
-            key
-        )
+        place = self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key))
+        if place is None and self._capacity.can_refuse_kindly:
+            return self.full(key)
+        return place
 
     def request(self, address: ClientAddress) -> float:
         """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
