@@ -244,7 +244,7 @@ def _cannot_listen(text: str, problem: object) -> CannotStart:
     if isinstance(problem, CannotListenError):
         problem = problem.socketError
     if isinstance(problem, OSError):
-        problem = str(problem.strerror).partition(" (while attempting")[0]
+        problem = str(problem.strerror or problem).partition(" (while attempting")[0]
     elif str(problem) == "Cannot acquire lock":
         problem = "another process listens there"
     return CannotStart(f"cannot listen on {parse_endpoint(text).path or text}: {problem}")
