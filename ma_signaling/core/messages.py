@@ -73,7 +73,6 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
     """Return ``payload`` with its top-level ``sessionId`` set to ``session_id``, every other key kept.
 
     Clients write their own ID or none, and both keep the sender's bytes; only another value costs a new encoding.
-    Raises ``Refused(BAD_MESSAGE)`` where that encoding would not be the same JSON (a number beyond a double).
     """
     if _dumps(message) == payload or _has_keys_once(message, payload):
         if "sessionId" not in message:
@@ -82,14 +81,14 @@ def with_session_id(message: Message, payload: bytes, session_id: str) -> bytes:
             return payload
     copy = _copy(payload)
     copy["sessionId"] = session_id
-    return _written(copy)
+    return orjson.dumps(copy)
 
 
 def for_client(message: Message, payload: bytes) -> bytes:
     """Return a home's ``payload`` as its client gets it: as it came, but for one repair.
 
     Homes since 2.10 send candidates without ``sdpMLineIndex``, which the Kotlin client can't parse; it is 0, as there
-    is one m-line. Raises ``Refused(BAD_MESSAGE)`` as ``with_session_id`` does.
+    is one m-line.
     """
     if message["type"] == "ice-candidate":
         candidate = message.get("data")
@@ -101,7 +100,7 @@ def for_client(message: Message, payload: bytes) -> bytes:
             return _with_index(message, payload)
     if _dumps(message) == payload or _has_keys_once(message, payload):
         return payload
-    return _written(_copy(payload))
+    return orjson.dumps(_copy(payload))
 
 
 def _with_index(message: Message, payload: bytes) -> bytes:
@@ -113,7 +112,7 @@ def _with_index(message: Message, payload: bytes) -> bytes:
         return payload.replace(b'"sdpMid"', b'"sdpMLineIndex":0,"sdpMid"')
     copy = _copy(payload)
     copy["data"]["sdpMLineIndex"] = 0
-    return _written(copy)
+    return orjson.dumps(copy)
 
 
 def _has_keys_once(message: Message, payload: bytes) -> bool:
@@ -135,13 +134,6 @@ def _copy(payload: bytes) -> Message:
     """Parse a message again, its numbers as they are written; the last of equal keys counts, as in ``parse``."""
     copy: Message = json.loads(payload, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
     return copy
-
-
-def _written(copy: Message) -> bytes:
-    try:
-        return orjson.dumps(copy)
-    except orjson.JSONEncodeError:
-        raise Refused(BAD_MESSAGE) from None
 
 
 def error(failure: WireError) -> bytes:
