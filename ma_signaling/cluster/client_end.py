@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ma_signaling.cluster.bus import Fields, unpack_all
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.messages import error
+from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session import Negotiation, Session, SessionState
 
 
@@ -111,10 +114,9 @@ class ClientEnd:
 
     def _on_met_again(self, fields: Fields) -> None:
         """A node had given this one up, and told its homes that unanswered sessions are over: those begin anew."""
-        for holder in self._directory.remote_homes():
-            if holder.node == fields["node"]:
-                self._directory.lose(holder)
-                self._directory.look_up(holder.home_id)
+        lost = [holder for holder in self._directory.remote_homes() if holder.node == fields["node"]]
+        run_all(partial(self._directory.lose, holder) for holder in lost)
+        run_all(partial(self._directory.look_up, holder.home_id) for holder in lost)
 
     def _holder(self, fields: Fields) -> RemoteHome | None:
         """Return the holder of a Remote ID, if it is on the node that has sent a message."""

@@ -31,9 +31,8 @@ class Directory:
     is_clustered = True
 
     def __init__(self, context: Context, unsure_for: Callable[[], float]) -> None:
-        """``unsure_for`` returns for how many seconds more a home that no node knows may turn up."""
         self._context = context
-        self._unsure_for = unsure_for
+        self.unsure_for = unsure_for
         self._remote_homes: dict[str, RemoteHome] = {}
         self._terms = Terms()
         self.registrations = Registrations(context, self._terms)
@@ -65,7 +64,7 @@ class Directory:
 
     def _unknown(self, remote_id: str) -> None:
         if remote_id not in self.claims:
-            self._context.hub.lookups.not_found(remote_id, self._unsure_for())
+            self._context.hub.lookups.not_found(remote_id)
 
     def _on_look_up(self, fields: Fields) -> None:
         remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]

@@ -95,8 +95,9 @@ class Members:
 
     def give_time(self) -> None:
         """Start the silence of all nodes anew: this node could hear nobody for a while."""
+        self._missed_at = self._context.clock.seconds()
         for member in self._members.values():
-            self._missed_at = member.heard_at = self._context.clock.seconds()
+            member.heard_at = self._missed_at
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of all nodes together."""

@@ -141,7 +141,7 @@ class Grace:
 
     def _be_away(self, home: Home, state: HomeState) -> None:
         is_found = home.state is HomeState.LOOKED_UP
-        home.state = state
+        home.state, home.askers = state, None
         told = self._announcing.home_found_away if is_found else self._announcing.home_lost
         run_all(partial(told, session) for session in self._sessions.of(home))
 

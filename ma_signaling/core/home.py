@@ -80,7 +80,7 @@ class Home:
         self.ice_servers: bytes | None = None
         """The fallback that it registered, as JSON; none while it is away, when it would only take memory."""
         self.askers: dict[str, ClientAddress] | None = None
-        """While it is looked up: who has asked for it, whether they still wait or not."""
+        """Who has asked for it while it is looked up, whether they still wait or not."""
         self.timer: Timer | None = None
         """While it is away: the end of the grace time. Given up: when the last request has ended that waits for it."""
         self.crowd: Crowd | None = None

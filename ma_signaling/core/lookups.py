@@ -86,20 +86,21 @@ class Lookups:
         return home
 
     def _unknown(self, address: ClientAddress, remote_id: str) -> Home | None:
-        """Return a home that may be on its way back since this server started; count a guess where none is."""
-        if not self.start_grace.is_on():
+        """Return a home that may be on its way back, as this server or a node has restarted; else count a guess."""
+        seconds = self._may_turn_up_for()
+        if seconds <= 0:
             self.count_guess(address, remote_id)
             return None
         if not self.start_grace.may_wait(address.key):
             return None
-        return self._registry.await_first(remote_id, self.start_grace.ends_in())
+        return self._registry.await_first(remote_id, seconds)
 
     def change(self, address: ClientAddress) -> None:
         """Charge a home's connection for another Remote ID: the answer tells whether somebody holds that.
 
         Raises ``Refused`` with ``rate-limited``.
         """
-        self._charge(address, self._limits.change)
+        self._charge(address, self._limits.change, "changes of the Remote ID")
 
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
@@ -115,36 +116,46 @@ class Lookups:
         """Another node expects a home back: asking for it is no guess."""
         home = self._registry.find(remote_id)
         if home is not None and home.state is HomeState.LOOKED_UP:
-            home.askers = None
             self._registry.grace.await_elsewhere(home)
 
-    def not_found(self, remote_id: str, unsure_for: float) -> None:
-        """Tell all who asked for a Remote ID that no node knows it, which counts as a guess.
-
-        They wait instead where it may be on its way back: for ``unsure_for`` seconds, as far as other nodes are
-        concerned.
-        """
-        home = self._registry.find(remote_id)
-        if home is not None and home.state is HomeState.AWAY_ELSEWHERE:
-            self._registry.grace.give_up(home)
-        if home is None or home.state is not HomeState.LOOKED_UP:
+    def not_found(self, remote_id: str) -> None:
+        """Tell all who asked for a Remote ID that no node knows it, or let them wait where it may turn up."""
+        home, seconds = self._registry.find(remote_id), self._may_turn_up_for()
+        if home is None:
             return
-        grace, sessions = self.start_grace, self._sessions.of(home)
-        seconds = max(unsure_for, grace.ends_in())
-        if seconds > 0:
-            too_many = [session for session in sessions if not grace.may_wait(session.key)]
-            if len(too_many) < len(sessions):
-                for session in too_many:
-                    self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
-                self._registry.await_first(remote_id, seconds)
-                return
+        if home.state is HomeState.AWAY_ELSEWHERE and seconds > 0:
+            self._registry.await_first(remote_id, seconds)
+        elif home.state is HomeState.AWAY_ELSEWHERE:
+            self._registry.grace.give_up(home)
+        elif home.state is HomeState.LOOKED_UP and seconds > 0:
+            self._await(home, seconds)
+        elif home.state is HomeState.LOOKED_UP:
+            self._count_askers(home)
+
+    def _may_turn_up_for(self) -> float:
+        """Return for how many seconds more a home that is unknown may be on its way back to this server or another."""
+        return max(self._directory.unsure_for(), self.start_grace.ends_in())
+
+    def _await(self, home: Home, seconds: float) -> None:
+        """Let those who have asked for a home wait for it; whoever would be one too many is told that it is unknown."""
+        sessions = self._sessions.of(home)
+        too_many = [session for session in sessions if not self.start_grace.may_wait(session.key)]
+        for session in too_many:
+            self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
+        if len(too_many) < len(sessions):
+            self._registry.await_first(home.remote_id, seconds)
+        else:
+            self._registry.forget(home)
+
+    def _count_askers(self, home: Home) -> None:
+        """Count a guess of all who have asked for a home, and tell them that it is unknown."""
         blocked = set()
-        for asker in (home.askers or {}).values() if seconds <= 0 else ():
+        for asker in (home.askers or {}).values():
             try:
-                self.count_guess(asker, remote_id)
+                self.count_guess(asker, home.remote_id)
             except Refused:
                 blocked.add(asker.key)
-        for session in sessions:
+        for session in self._sessions.of(home):
             if session.key in blocked:
                 blocked.remove(session.key)
                 self._closer.end(session.client, BLOCKED_NOW)
@@ -164,6 +175,9 @@ class Lookups:
             told(False)
             return
         home = self._registry.find(remote_id)
+        if home is not None and home.is_awaited_first and self._directory.is_clustered:
+            # No connection has held it here: it may be elsewhere by now.
+            home = None
         if self._access.is_banned(remote_id):
             told(False)
         elif home is not None and home.state in (HomeState.LOCAL, HomeState.REMOTE, HomeState.AWAY):
@@ -196,13 +210,15 @@ class Lookups:
         else:
             told(None)
 
-    def _charge(self, address: ClientAddress, count: Callable[[str, float], float]) -> float:
-        """Charge ``address`` for a lookup by ``count``, and return the time. Raises ``Refused``."""
+    def _charge(
+        self, address: ClientAddress, count: Callable[[str, float], float], limit: str = "lookups"
+    ) -> float:
+        """Charge ``address`` by ``count``, for what ``limit`` names, and return the time. Raises ``Refused``."""
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()
         wait = 0.0 if address.is_exempt else count(address.key, now)
         if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="lookups")
+            self._report(Event.LIMIT_HIT, limit=limit)
             raise Refused(rate_limited(wait))
         return now

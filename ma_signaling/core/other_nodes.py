@@ -21,10 +21,16 @@ class Directory(Protocol):
         """Whether there may be other nodes: a Remote ID that is unknown here may be known there."""
 
     def look_up(self, remote_id: str) -> None:
-        """Find out who holds a Remote ID. ``Registry.grant`` or ``Hub.not_found`` follows, or it is asked again."""
+        """Find out who holds a Remote ID.
+
+        ``Registry.grant``, ``Lookups.is_away`` or ``Lookups.not_found`` follows, or it is asked again.
+        """
 
     def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
-        """Find out whether a home is connected: True; False: it is expected back; None: no node knows it."""
+        """Find out whether a home is connected: True; False: it isn't, or may turn up; None: no node knows it."""
+
+    def unsure_for(self) -> float:
+        """Return for how many seconds more a home that no node knows may turn up, 0 if no node is missed."""
 
 
 class Announcements(Protocol):
@@ -97,6 +103,9 @@ class NoDirectory:
 
     def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
         told(None)
+
+    def unsure_for(self) -> float:
+        return 0.0
 
 
 class NoAnnouncements:

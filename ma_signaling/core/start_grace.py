@@ -1,4 +1,7 @@
-"""The time after a start of this server, when homes are still on their way back (protocol.md, *Loss and grace*)."""
+"""The time after a start of this server, when homes are still on their way back (protocol.md, *Loss and grace*).
+
+So are those of a node that is missed, for a while: whoever waits for them counts here as well.
+"""
 
 from __future__ import annotations
 

@@ -105,6 +105,10 @@ class GoesOnTest(SynchronousTestCase):
             line.cut()
         self.cluster.settle(2 * RENEWED_SECONDS)
         assert remote_sessions(self.cluster) == [self.session]
+        for line in self.cluster.lines:
+            line.mend()
+        self.cluster.settle(30)
+        self.assert_goes_on()
 
 
 class StoodStillTest(SynchronousTestCase):

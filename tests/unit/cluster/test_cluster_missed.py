@@ -75,6 +75,38 @@ class MissedNodeTest(SynchronousTestCase):
             assert cluster.is_online(1, "ANOTHER") is False
             assert cluster.worlds[1].hub.limits.counts()["failedLookupTracked"] == 2
 
+    def test_another_node_goes_meanwhile(self) -> None:
+        """Who asks for a home that was waited for in vain still waits, while another node is missed."""
+        cluster = Cluster(3)
+        restart(cluster)
+        early = cluster.client(1, "HOME")
+        cluster.settle(40)
+        cluster.lines[2].node.stop()
+        cluster.settle(14)
+        cluster.client(1, "HOME", "198.51.100.2")
+        cluster.settle(7)
+        late = cluster.client(1, "HOME", "198.51.100.3")
+        assert (early.codes(), late.codes()) == (["server-not-found"], [])
+        assert cluster.worlds[1].hub.limits.counts()["failedLookupTracked"] == 0
+
+    def test_nobody_is_known_yet(self) -> None:
+        """A node that was started while NATS was away knows none that it could miss."""
+        cluster = Cluster(1)
+        cluster.lines[0].cut()
+        cluster.settle(120)
+        cluster.lines[0].mend()
+        assert cluster.client(0, "HOME").codes() == []
+        assert cluster.worlds[0].hub.limits.counts()["failedLookupTracked"] == 0
+
+    def test_is_online(self) -> None:
+        """Where nobody waits any more for a home that did not come, other nodes are asked for it again."""
+        cluster = Cluster(3)
+        restart(cluster)
+        cluster.client(1, "HOME").goodbye()
+        cluster.server.lose = lambda op, subject: op in ("registered", "arrived")
+        cluster.home(2)
+        assert cluster.is_online(1) is True
+
 
 class HomeAwayElsewhereTest(SynchronousTestCase):
     """A home that another node expects back: whoever asks for it waits as at that node."""
@@ -106,6 +138,16 @@ class HomeAwayElsewhereTest(SynchronousTestCase):
             self.cluster.settle(3)
             assert len(home.heard_of("client-connected")) == 1
             self.cluster.session(home, self.clients[node])
+
+    def test_its_node_goes(self) -> None:
+        """It may come to another one: who asks for it waits as for all homes of that node."""
+        restart(self.cluster)
+        self.cluster.settle(3)
+        late = self.cluster.client(1, HOMES[0], "203.0.113.9")
+        assert late.codes() == []
+        assert self.cluster.worlds[1].hub.limits.counts()["failedLookupTracked"] == 0
+        home = self.cluster.home(1, HOMES[0], HOMES_ADDRESS.format(1))
+        assert len(home.heard_of("client-connected")) == 2
 
     def test_asked_for_when_it_is_given_up(self) -> None:
         """Who asks then prolongs nothing: it is unknown."""
