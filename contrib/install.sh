@@ -26,7 +26,10 @@ restart() {
     has_systemd || return 0
     systemctl daemon-reload
     # Where several processes share the port, the socket unit would take it from them.
-    units=$(systemctl list-units --all --plain --no-legend 'ma-signaling@*.service' | awk '{ print $1 }')
+    units=$({
+        systemctl list-units --state=active,activating --plain --no-legend 'ma-signaling@*.service'
+        systemctl list-unit-files --state=enabled --no-legend 'ma-signaling@*.service'
+    } | awk '$1 !~ /@\.service/ { print $1 }' | sort -u)
     if [ -z "$units" ]; then
         systemctl enable --quiet --now ma-signaling.socket
         systemctl enable --quiet ma-signaling.service

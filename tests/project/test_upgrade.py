@@ -33,7 +33,9 @@ SYSTEMCTL = """#!/bin/sh
 # It tells what it is asked, knows the units in $UNITS, and does not restart those in $FAILS.
 echo "$*" >> "$ASKED"
 case "$*" in
-    list-units*"ma-signaling@*.service") for unit in $UNITS; do echo "$unit loaded active running"; done ;;
+    list-units*--state=active,activating*"ma-signaling@*.service")
+        for unit in $UNITS; do echo "$unit loaded active running"; done ;;
+    list-unit-files*--state=enabled*) echo "ma-signaling@.service enabled enabled" ;;
     "restart $FAILS") exit 1 ;;
 esac
 """
@@ -184,7 +186,7 @@ class SystemdTest(SynchronousTestCase):
         )
         assert done.returncode == status, done
         self.said = done.stderr
-        return [line for line in self.asked.read_text().splitlines() if not line.startswith("list-units")]
+        return [line for line in self.asked.read_text().splitlines() if not line.startswith("list-unit")]
 
     def test_the_first_time(self) -> None:
         assert self.asked_for("install") == [
