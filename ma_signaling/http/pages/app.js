@@ -1,4 +1,4 @@
-// Where Music Assistant is opened: in this server's own web app; the public one can use the public server alone. No DOM.
+// Where Music Assistant is opened: in this server's own web app; the public one can use only the public server. No DOM.
 
 const PUBLIC = { server: "signaling.music-assistant.io", app: "https://app.music-assistant.io/" };
 

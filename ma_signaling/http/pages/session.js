@@ -78,11 +78,9 @@ function whyNone({ status }, body) {
 }
 
 find("verdict").hidden = false;
-try {
-  const id = location.pathname.split("/")[2];
-  const { reply, body } = await fetchJson(`/api/sessions/${id}`, AbortSignal.timeout(PATIENCE));
-  if (reply.ok && body) showTrace(body);
-  else show("fail", ...whyNone(reply, body));
-} catch {
-  show("fail", ...text("failures.server-unreachable", { server: location.host }));
-}
+const patience = new AbortController();
+setTimeout(() => patience.abort(), PATIENCE);
+const answer = await fetchJson(`/api/sessions/${location.pathname.split("/")[2]}`, patience.signal).catch(() => null);
+if (!answer) show("fail", ...text("failures.server-unreachable", { server: location.host }));
+else if (answer.reply.ok && answer.body) showTrace(answer.body);
+else show("fail", ...whyNone(answer.reply, answer.body));

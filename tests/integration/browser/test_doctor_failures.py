@@ -61,7 +61,7 @@ class FailureTests(DoctorTestCase):
         home = self.home(MusicAssistant, remote_id="C" * 25)
 
         def play(visit: Visit) -> None:
-            for remote_id in ("A" * 25, "A" * 27, "AAAAAAAA-AAAAA-AAAAA-AAAAAAA"):
+            for remote_id in ("A" * 25, "A" * 27, "AAAAAAA7-AAAAA-AAAAA-AAAAAAA"):
                 self.check(visit, remote_id)
                 found = self.outcome(visit)
                 self.assert_stops_at("online", "device", found, "The Remote ID is mistyped", "there twice")
@@ -179,7 +179,7 @@ class FailureTests(DoctorTestCase):
         home = self.home()
         found = self.outcome_of(home.remote_id, only="Relays")
         self.assert_stops_at(
-            "path", "path", found, "There is no relay", "was given none", "Try again in an hour"
+            "path", "path", found, "There is no relay", "was given none", "try again in an hour"
         )
 
         def play(visit: Visit) -> Outcome:

@@ -28,6 +28,7 @@ class LogicTests(DoctorTestCase):
             "ma-x7k9-p2m4": "MA-X7K9-P2M4",
             "AAAAAAAA-AAAAAAAA-AAAAAAAAAA": "A" * 26,
             "https://app.example/?remote_id=" + "a" * 26 + "&x=y": "A" * 26,
+            "https://signaling-home-example-server.org/app/?remote_id=MA-X7K9-P2M4": "MA-X7K9-P2M4",
             f"Remote ID: {'A' * 26}": "A" * 26,
             f"Remote ID: {'A' * 26}\nLink: https://a.example/app/?remote_id={'A' * 26}&remote=1": "A" * 26,
             f"It is ({'a' * 26}).": "A" * 26,

@@ -7,9 +7,9 @@ const FINGERPRINT = /^a=fingerprint:(\S+)\s+(\S+)/i;
 /** What a person typed or pasted (spaces, lower case, a link, a sentence, what a QR code says), as the server wants it. */
 export function tidy(text) {
   const plain = decoded(text).replace(/[\u00ad\u200b-\u200f\u2060\ufeff]+/g, "").replace(/[\u2010-\u2015\u2212]/g, "-");
-  const found = new Set(plain.toUpperCase().split(/[^A-Z0-9-]+/).map(withoutHyphens).filter(hasTodaysForm));
-  if (found.size === 1) return [...found][0];
   const linked = /[?&#]remote[_-]?id=([^&#\s]+)/i.exec(plain) ?? /^\s*[^#\s]+#([^&#\s]+)/.exec(plain);
+  const found = new Set((linked?.[1] ?? plain).toUpperCase().split(/[^A-Z0-9-]+/).map(withoutHyphens).filter(hasTodaysForm));
+  if (found.size === 1) return [...found][0];
   const id = (linked ? linked[1] : plain).replace(/[\s"'\u2018-\u201f\u00ab\u00bb]+/g, "").toUpperCase();
   const joined = withoutHyphens(id);
   // Only today's IDs have no hyphens of their own.
@@ -24,9 +24,9 @@ function hasTodaysForm(id) {
   return /^[A-Z0-9]{26}$/.test(id);
 }
 
-/** Whether it may be one of today's with a character or two lost or doubled, unless a home has it. */
+/** Whether it may be one of today's with a character or two lost or doubled, unless a home has it. Names have no digits. */
 export function isNearlyTodays(id) {
-  return /^[A-Z0-9]{24,28}$/.test(withoutHyphens(id)) && kind(id) === "name";
+  return /^[A-Z0-9]{24,28}$/.test(withoutHyphens(id)) && kind(id) === "name" && (!id.includes("-") || /\d/.test(id));
 }
 
 function decoded(text) {
