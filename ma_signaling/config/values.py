@@ -18,14 +18,14 @@ MAX_WHOLE = 2**31 - 1
 MAX_NUMBER = 1e9
 """More than makes sense anywhere; a setting with another bound says so."""
 
-_INSIDE = tuple(
+INSIDE_IPV4 = tuple(
     IPv4Network(network)
     for network in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carriers' NAT
         "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local
+        "169.254.0.0/16",  # link-local, and clouds' metadata
         "172.16.0.0/12",  # private
         "192.168.0.0/16",  # private
         "224.0.0.0/3",  # multicast, reserved, broadcast
@@ -165,7 +165,7 @@ def public_ipv4_or_none(text: str) -> str:
         return ""
     with suppress(ValueError):
         address = IPv4Address(text)
-        if not any(address in network for network in _INSIDE):
+        if not any(address in network for network in INSIDE_IPV4):
             return str(address)
     raise ValueError("a public IPv4 address such as 198.51.100.7")
 

@@ -10,31 +10,26 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
-from ma_signaling.config.values import Network
+from ma_signaling.config.values import INSIDE_IPV4, Network
 
 Address = IPv4Address | IPv6Address
 
 MIN_PORT = 1024
 """Below are the ports of services such as DNS and NTP, which peers don't have; browsers refuse them too."""
 
-_SPECIAL = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # this host
-        "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # carriers' NAT
-        "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local, and clouds' metadata
-        "172.16.0.0/12",  # private
-        "192.0.0.0/24",  # IETF
-        "192.0.2.0/24",  # documentation
-        "192.88.99.0/24",  # 6to4 relays
-        "192.168.0.0/16",  # private
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
-        "224.0.0.0/3",  # multicast, reserved, broadcast
-    )
+_SPECIAL = (
+    *INSIDE_IPV4,
+    *map(
+        IPv4Network,
+        (
+            "192.0.0.0/24",  # IETF
+            "192.0.2.0/24",  # documentation
+            "192.88.99.0/24",  # 6to4 relays
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+        ),
+    ),
 )
 _GLOBAL_UNICAST_6 = IPv6Network("2000::/3")
 """All else is special: mapped IPv4 (``::ffff:0:0/96``), NAT64 (``64:ff9b::/96``), private, link-local, multicast."""
