@@ -21,6 +21,10 @@ CHANNEL = "ma-api"
 API_SECONDS = 10.0
 """Within which Music Assistant says who it is, at home some milliseconds after a connection is open."""
 
+MUSIC_ASSISTANT_DOWN = (
+    "the way to your home works, but Music Assistant cannot be reached there: is it running?"
+)
+
 _Step = Callable[[], Awaitable[tuple[Status, str]]]
 
 
@@ -91,6 +95,8 @@ class Call:
                 await trickling
             await opening
         except ConnectionFailed:
+            if not await self._connection.is_over():
+                critical(MUSIC_ASSISTANT_DOWN)
             critical(
                 "no way between you: both networks use a NAT that changes ports, and no relay (TURN) helps"
             )
@@ -110,10 +116,8 @@ class Call:
             )
         except ConnectionFailed:
             self._signaling.verify()
-            if self._connection.is_connected:
-                critical(
-                    "the way to your home works, but Music Assistant cannot be reached there: is it running?"
-                )
+            if not await self._connection.is_over():
+                critical(MUSIC_ASSISTANT_DOWN)
             critical("the connection to your home broke before Music Assistant answered")
         try:
             version = orjson.loads(first)["server_version"]

@@ -19,6 +19,9 @@ from ma_signaling.webrtc.description import MID, Candidate, Description
 
 CLOSE_SECONDS = 5.0
 
+HANG_UP_SECONDS = 1.0
+"""Between the end of a channel and that of its connection, where the other side closes both."""
+
 
 class ConnectionFailed(Exception):
     """ICE, DTLS, SCTP or the data channel came to an end before what was waited for."""
@@ -43,7 +46,7 @@ class HomeConnection:
         policy = RTCIceTransportPolicy.RELAY if is_relay_only else RTCIceTransportPolicy.ALL
         self._peer = RTCPeerConnection(RTCConfiguration(list(ice_servers), iceTransportPolicy=policy))
         self._gathering: asyncio.Task[None] | None = None
-        self._opened, self._failed = asyncio.Event(), asyncio.Event()
+        self._opened, self._failed, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         negotiated_id = None if is_announced else 0
         self._channel = self._peer.createDataChannel(channel, negotiated=not is_announced, id=negotiated_id)
         self._channel.on("open", self._opened.set)
@@ -77,10 +80,11 @@ class HomeConnection:
         await self._wait_for(self._heard)
         return self._first
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection is up, with or without its channel."""
-        return self._peer.connectionState == "connected"
+    async def is_over(self) -> bool:
+        """Return whether a failure is that of the connection: False where only the channel was closed."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), HANG_UP_SECONDS)
+        return self._over.is_set()
 
     async def close(self) -> None:
         """Hang up, once our candidates are gathered: that takes some seconds at most."""
@@ -109,6 +113,7 @@ class HomeConnection:
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):
+            self._over.set()
             self._failed.set()
 
 

@@ -12,7 +12,14 @@ import tempfile
 import threading
 
 from ma_signaling.testing import Home, eventually
-from tests.support.browser_cases import DeafHome, HollowHome, HomesTestCase, LeavingHome, SilentHome
+from tests.support.browser_cases import (
+    DeafHome,
+    HangingUpHome,
+    HollowHome,
+    HomesTestCase,
+    LeavingHome,
+    SilentHome,
+)
 from tests.support.server_process import ServerProcess, child_environment
 from tests.support.web_app import MusicAssistant
 
@@ -187,6 +194,11 @@ class WebRtcTests(CheckTestCase):
         status, lines = self.check(self.home(HollowHome).remote_id, "--webrtc")
         assert status == 2, lines
         assert "Music Assistant cannot be reached there: is it running?" in lines[0], lines
+
+    def test_home_hangs_up(self) -> None:
+        status, lines = self.check(self.home(HangingUpHome).remote_id, "--webrtc")
+        assert status == 2, lines
+        assert "broke before Music Assistant answered" in lines[0], lines
 
     def test_useless_ice_servers(self) -> None:
         home = self.home(ice_servers=[{"username": "nobody"}])

@@ -48,6 +48,11 @@ class Outcome(NamedTuple):
     stations: dict[str, str]
 
 
+def hang_up(home: Home) -> asyncio.Future[list[None]]:
+    """End all connections of a home, in order."""
+    return asyncio.gather(*(connection.close() for connection in home.sessions.values()))
+
+
 class SilentHome(Home):
     """Is connected, and says nothing."""
 
@@ -99,6 +104,13 @@ class HollowHome(MusicAssistant):
         channel.close()
 
 
+class HangingUpHome(MusicAssistant):
+    """Opens the channel, and ends the whole connection at once."""
+
+    def _greet(self, channel: aiortc.RTCDataChannel) -> None:
+        self.closing = hang_up(self)
+
+
 class ClosingHome(MusicAssistant):
     """Its Music Assistant goes down while the speed is measured."""
 
@@ -110,8 +122,7 @@ class GoingHome(MusicAssistant):
     """Its machine goes down while the speed is measured."""
 
     def _command(self, channel: aiortc.RTCDataChannel, text: str) -> None:
-        for connection in self.sessions.values():
-            self.closing = asyncio.ensure_future(connection.close())
+        self.closing = hang_up(self)
 
 
 class SparingHome(MusicAssistant):

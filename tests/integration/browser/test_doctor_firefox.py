@@ -7,7 +7,7 @@ from typing import Any
 from unittest import SkipTest
 
 from ma_signaling.testing import Home
-from tests.support.browser_cases import HomesTestCase, ServingHome
+from tests.support.browser_cases import HangingUpHome, HollowHome, HomesTestCase, ServingHome
 from tests.support.firefox_browser import FIREFOX, FirefoxBrowser
 
 WITHIN = 55.0
@@ -81,3 +81,18 @@ class FirefoxTests(HomesTestCase):
         assert "Check that Music Assistant is running at home." in offline["text"], offline
         assert "asks for the home" in trace, trace
         assert "leaves" in trace, trace
+
+    def test_channel_and_connection(self) -> None:
+        """Music Assistant is down where the channel ends alone, and not where the whole connection does."""
+        homes = [self.home(HollowHome), self.home(HangingUpHome)]
+
+        async def play() -> list[str]:
+            headlines = []
+            async with asyncio.timeout(WITHIN), FirefoxBrowser(360, 740) as firefox:
+                for home in homes:
+                    await firefox.open("about:blank")
+                    await firefox.open(f"{self.server.http}/doctor#{home.remote_id}")
+                    headlines.append(str((await firefox.evaluate(OUTCOME))["headline"]))
+            return headlines
+
+        assert self.homes.run(play()) == ["Music Assistant doesn't answer", "The connection was lost"]

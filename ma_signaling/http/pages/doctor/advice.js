@@ -81,6 +81,7 @@ const ELSEWHERE = {
   "rate-limited": "server",
   blocked: "server",
   "not-allowed": "server",
+  "connection-lost": "path",
   "music-down": "music",
 };
 

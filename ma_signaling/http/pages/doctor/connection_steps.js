@@ -11,6 +11,7 @@ const ANSWER_WITHIN = 30;
 const PATH_WITHIN = { any: 30, relay: 30, ipv6: 10 }; // browsers don't say that there is nothing to try by IPv6
 const OFFER_WITHIN = 2;
 const CHANNEL_WITHIN = 10;
+const HANGS_UP_WITHIN = 1; // after its channel, where a home closes both
 const LOOK_EVERY = 5; // seconds without an answer after which the server is asked (again) what it sees
 const CHANNEL = "ma-api"; // what the home bridges to its API
 
@@ -55,6 +56,7 @@ export async function negotiate(context) {
   const connection = connect({ iceServers: servers, iceTransportPolicy: only === "relay" ? "relay" : "all" });
   context.connection = connection;
   context.channel = connection.createDataChannel(CHANNEL, { ordered: true });
+  context.channel.addEventListener("open", () => (context.hasOpened = true)); // a home may close it before anybody looks
   context.heard = []; // the home may speak before anybody asks
   context.channel.addEventListener("message", ({ data }) => context.heard.length < 10 && context.heard.push(data));
   const say = (type, data) => signaling.send(type, { remoteId: context.id, sessionId: context.sessionId, data });
@@ -205,18 +207,23 @@ export async function encrypt({ connection, signaling, signal }) {
   return { found: "secure" };
 }
 
-export async function openChannel({ connection, channel, signaling, signal }) {
-  const open = until(channel, ["open", "close", "error"], () => {
-    if (channel.readyState === "closed") throw new Stop(whyClosed(connection));
-    return channel.readyState === "open";
-  });
-  await within(Promise.race([open, signaling.failed]), CHANNEL_WITHIN, "channel-timeout", signal);
+export async function openChannel(context) {
+  const { connection, channel, signaling, signal } = context;
+  const settled = until(channel, ["open", "close", "error"], () => context.hasOpened || channel.readyState === "closed");
+  await within(Promise.race([settled, signaling.failed]), CHANNEL_WITHIN, "channel-timeout", signal);
+  if (!context.hasOpened) throw new Stop(await whyClosed(connection));
   return { found: "channel" };
 }
 
-/** A home whose Music Assistant is down closes the channel, and leaves the connection open. */
-export function whyClosed(connection) {
-  return connection.connectionState === "connected" ? "music-down" : "connection-lost";
+/** A home whose Music Assistant is down closes the channel alone; one that hangs up ends all that is under it as well. */
+export async function whyClosed(connection) {
+  const isOver = () => connection.connectionState !== "connected" || connection.sctp?.state === "closed";
+  const over = [
+    until(connection, ["connectionstatechange"], isOver),
+    until(connection.sctp ?? connection, ["statechange"], isOver),
+  ];
+  await Promise.race([...over, new Promise((resolve) => setTimeout(resolve, HANGS_UP_WITHIN * 1000))]);
+  return isOver() ? "connection-lost" : "music-down";
 }
 
 /** The pair of candidates in use, with `local` and `remote` in place of their ids; undefined where nobody says. */

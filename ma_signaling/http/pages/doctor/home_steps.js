@@ -15,14 +15,12 @@ const LEAST_MBITS = 0.05; // less would be shown as 0.0
 /** Music Assistant greets each client with what it is (`server_info`), before anybody logs in. */
 export async function hearMusicAssistant(context) {
   const { connection, channel, heard, signal } = context;
-  const greeted = until(channel, ["message", "close"], () => {
-    const messages = heard.map(parsed);
-    const info = messages.find((message) => typeof message?.server_version === "string");
-    if (info) return info;
-    if (channel.readyState === "closed") throw new Stop(whyClosed(connection));
-    return undefined;
-  });
-  const info = await within(greeted, SPEAKS_WITHIN, "music-silent", signal);
+  const isGreeting = (message) => typeof message?.server_version === "string";
+  const greeting = () => heard.map(parsed).find(isGreeting);
+  const settled = until(channel, ["message", "close"], () => greeting() ?? channel.readyState === "closed");
+  await within(settled, SPEAKS_WITHIN, "music-silent", signal);
+  const info = greeting();
+  if (!info) throw new Stop(await whyClosed(connection));
   context.version = info.server_version.slice(0, 40);
   return { found: "api", values: { version: context.version } };
 }
@@ -35,7 +33,7 @@ export async function measure(context) {
   if (context.heard.map(parsed).some((message) => message?.message_id === "connection" && message.error_code === 503)) {
     throw new Stop("setup-required");
   }
-  if (channel.readyState !== "open" || connection.connectionState !== "connected") throw new Stop(whyClosed(connection));
+  if (channel.readyState !== "open" || connection.connectionState !== "connected") throw new Stop(await whyClosed(connection));
   const rtt = await roundTrip(connection);
   if (rtt === undefined && rate === undefined) return { found: "unmeasured" };
   const values = { rtt: rtt === undefined ? "?" : duration(rtt), rate: rate?.toFixed(rate < 10 ? 1 : 0) };
