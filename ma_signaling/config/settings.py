@@ -187,14 +187,14 @@ class Settings(LimitSettings, ListenSettings):
     )
     stun_urls: tuple[str, ...] = setting(
         "",
-        values.urls("stun", "stuns"),
+        values.ice_urls("stun", "stuns"),
         "STUN servers offered in sessions whose home names none",
         unit="URLs",
         live=True,
     )
     turn_urls: tuple[str, ...] = setting(
         "",
-        values.urls("turn", "turns"),
+        values.ice_urls("turn", "turns", queries=("transport=udp", "transport=tcp")),
         "TURN servers offered in accepted sessions, after those of the home",
         unit="URLs",
         live=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 
 Network = IPv4Network | IPv6Network
@@ -32,6 +32,9 @@ INSIDE_IPV4 = tuple(
     )
 )
 """Networks whose addresses nobody has on the Internet."""
+
+_SERVER = re.compile(r"(?:[\w.-]+|\[([\da-fA-F:.]+)\])(?::(\d{1,5}))?", re.ASCII)
+"""A host, by name or address, and a port or none."""
 
 
 def _is_whole(text: str) -> bool:
@@ -132,7 +135,8 @@ def host_names(text: str) -> tuple[str, ...]:
 
 def https_url(text: str) -> str:
     """Parse an https URL."""
-    if re.fullmatch(r"https://[^/\s@]+(?:/\S*)?", text):
+    parts = re.fullmatch(r"https://([^/]+)(?:/\S*)?", text)
+    if parts is not None and _is_server(parts[1]):
         return text
     raise ValueError("a URL that begins with https://")
 
@@ -188,23 +192,40 @@ def origins(text: str) -> tuple[str, ...]:
 def nats_urls(text: str) -> tuple[str, ...]:
     """Parse URLs of NATS servers, separated by commas; without a password, since settings are shown."""
     found = _parts(text)
-    if all(re.fullmatch(r"(?:nats|tls)://[A-Za-z0-9.\-\[\]:]+", url) for url in found):
+    if all(url.startswith(("nats://", "tls://")) and _is_server(url.partition("://")[2]) for url in found):
         return found
     raise ValueError(
         "a list of URLs such as nats://HOST:PORT or tls://HOST:PORT, separated by commas, without a user or a password"
     )
 
 
-def urls(*schemes: str) -> Callable[[str], tuple[str, ...]]:
-    """Return a parser of URLs with one of these schemes, separated by commas."""
+def ice_urls(*schemes: str, queries: Container[str] = ()) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of URLs of ICE servers (RFC 7064, RFC 7065), separated by commas.
+
+    A browser that is given another makes no connection at all.
+    """
+
+    def is_one(url: str) -> bool:
+        scheme, _, rest = url.partition(":")
+        server, mark, query = rest.partition("?")
+        return scheme in schemes and _is_server(server) and (not mark or query in queries)
 
     def parse(text: str) -> tuple[str, ...]:
         found = _parts(text)
-        if all(url.partition(":")[0] in schemes and url.partition(":")[2] for url in found):
+        if all(map(is_one, found)):
             return found
         raise ValueError(f"a list of URLs such as {schemes[0]}:relay.example.org:3478, separated by commas")
 
     return parse
+
+
+def _is_server(text: str) -> bool:
+    found = _SERVER.fullmatch(text)
+    if found is None or not 0 < int(found[2] or 1) < 65536:
+        return False
+    with suppress(ValueError):
+        return found[1] is None or bool(IPv6Address(found[1]))
+    return False
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -19,6 +19,20 @@ from ma_signaling.transport import protocol as websocket
 from ma_signaling.transport import send_buffer as backlog
 from tests import ROOT
 
+GOOD_URLS = {
+    "stun_urls": ("stun:a.example", "stuns:a.example:443", "stun:192.0.2.1:3478", "stun:[2001:db8::1]:1"),
+    "turn_urls": ("turn:a_b:3478?transport=udp", "turns:a.example?transport=tcp", "turn:[::1]"),
+    "nats_url": ("nats://10.0.0.1:4222", "tls://[::1]:4222", "nats://nats_1"),
+    "acme_directory": ("https://ca.example.org:14000/dir", "https://[::1]/a?b"),
+}
+NO_URLS = {
+    "stun_urls": "stun://a stun:a:99999 stun:a:b stun:a:0 stun:a: stun:[::1 stun:[1:2] stun:::1 stun:a/ stun:u@a"
+    " stun:a?transport=udp stun: turn:a",
+    "turn_urls": "turn://a turn:a?transport=quic turn:a?x turn:a? turn:a:b?transport=udp",
+    "nats_url": "nats://a:99999 nats://a: nats://u:p@a http://a nats:// nats://a/b",
+    "acme_directory": "https://a:99999/dir https://u@a/dir https:///dir http://a/dir",
+}
+
 UNITS = {"s": 1, "minute": 60, "minutes": 60, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
@@ -71,6 +85,24 @@ class NetworksTest(SynchronousTestCase):
         for name in ("trusted_proxies", "exempt", "metrics_allow", "proof_networks"):
             networks = getattr(load({name: [said]}, {}).settings, name)
             assert list(map(str, networks)) == ["172.17.0.1/32", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0"]
+
+
+class UrlsTest(SynchronousTestCase):
+    """Of servers that others are to find: a browser that is given a bad one makes no connection at all."""
+
+    def test_good_ones(self) -> None:
+        secret = {"turn_urls": {"turn_secret_file": ["x"]}}
+        for name, texts in GOOD_URLS.items():
+            for text in texts:
+                found = getattr(load({name: [text], **secret.get(name, {})}, {}).settings, name)
+                assert found in (text, (text,)), text
+
+    def test_bad_ones(self) -> None:
+        for name, texts in NO_URLS.items():
+            for text in texts.split():
+                with self.assertRaises(SettingError, msg=text) as caught:
+                    load({name: [text]}, {})
+                assert " is not a " in str(caught.exception), text
 
 
 class ErrorsTest(SynchronousTestCase):
