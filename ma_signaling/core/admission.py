@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.errors import Refused, home_busy
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.home import Home
 from ma_signaling.core.session import RemoteSession, Session
 
@@ -22,16 +22,16 @@ class Admission:
         Raises ``Refused`` with ``home_busy``.
         """
         if home.is_congested:
-            self._report(Event.LIMIT_HIT, limit="unsent bytes")
+            self._report(Event.LIMIT_HIT, limit=Limit.UNSENT_BYTES)
             raise Refused(home_busy(1))
         crowd = home.its_crowd()
         wait = crowd.start(key, now, self._settings.home_sessions_per_minute)
         if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="sessions of a home in a minute")
+            self._report(Event.LIMIT_HIT, limit=Limit.SESSIONS_A_MINUTE)
             raise Refused(home_busy(wait))
         if not crowd.is_full(self._settings.home_sessions):
             return None
-        self._report(Event.LIMIT_HIT, limit="sessions of a home")
+        self._report(Event.LIMIT_HIT, limit=Limit.SESSIONS)
         crowded_out: Session | RemoteSession | None = crowd.make_way(key)
         if crowded_out is None:
             raise Refused(home_busy(1))

@@ -6,7 +6,7 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import Capacity, Socket, SocketPlace
 from ma_signaling.core.ending import Closer
 from ma_signaling.core.errors import FULL, NOT_ALLOWED, RESTARTING, WireError, rate_limited
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import ClientAddress, Clock
@@ -39,7 +39,7 @@ class Entrance:
         None: its address opens too many, or there is no room even for answers.
         """
         if self._limits.arrivals.socket(key, self._clock.seconds()) > 0:
-            self._report(Event.LIMIT_HIT, limit="sockets in a minute")
+            self._report(Event.LIMIT_HIT, limit=Limit.SOCKETS_A_MINUTE)
             return None
         place = self._capacity.take(key, socket, is_returning=self._expected.is_expecting(key))
         if place is None and self._capacity.can_refuse_kindly:
@@ -52,7 +52,7 @@ class Entrance:
             return 0.0
         wait = self._limits.arrivals.request(address.key, self._clock.seconds())
         if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="HTTP requests in a minute")
+            self._report(Event.LIMIT_HIT, limit=Limit.REQUESTS_A_MINUTE)
         return wait
 
     def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
@@ -68,13 +68,13 @@ class Entrance:
         now = self._clock.seconds()
         wait = 0.0 if address.is_exempt else self._limits.arrivals.websocket(address.key, now)
         if wait > 0:
-            self._report(Event.LIMIT_HIT, limit="connections in a minute")
+            self._report(Event.LIMIT_HIT, limit=Limit.CONNECTIONS_A_MINUTE)
             return rate_limited(self._limits.refusals.add(address.key, now, wait))
         if place is not None or not self._capacity.is_full:
             return None
         is_returning = self._expected.is_expecting(address.key)
         if not self._capacity.has_place(address.key, is_returning=is_returning):
-            self._report(Event.LIMIT_HIT, limit="connections")
+            self._report(Event.LIMIT_HIT, limit=Limit.CONNECTIONS)
             return self.full(address.key)
         return None
 

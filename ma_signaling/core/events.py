@@ -40,6 +40,25 @@ class Event(StrEnum):
     WRONG_PROTOCOL = "wrong protocol"
 
 
+class Limit(StrEnum):
+    """What ``LIMIT_HIT`` names."""
+
+    CHANGES = "changes of the Remote ID"
+    CONNECTIONS = "connections"
+    CONNECTIONS_A_MINUTE = "connections in a minute"
+    HOMES_AWAY = "homes that are away"
+    REQUESTS_A_MINUTE = "HTTP requests in a minute"
+    LOOKUPS = "lookups"
+    MESSAGES = "messages"
+    PROOFS = "proofs"
+    RELAYS = "relay credentials"
+    SESSIONS = "sessions of a home"
+    SESSIONS_A_MINUTE = "sessions of a home in a minute"
+    SILENT_CONNECTIONS = "silent connections of an address"
+    SOCKETS_A_MINUTE = "sockets in a minute"
+    UNSENT_BYTES = "unsent bytes"
+
+
 class Report(Protocol):
     """Takes an event and its details; returns quickly and never raises."""
 

@@ -19,7 +19,7 @@ from ma_signaling.core.errors import (
     WireError,
     home_busy,
 )
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.message_charges import Charges, OverBudget
 from ma_signaling.core.messages import Message
 from ma_signaling.core.other_nodes import Relay
@@ -191,7 +191,7 @@ class Forwarding:
         self._report(Event.MESSAGE_DROPPED, reason=unsaid.code)
 
     def _refuse_busy(self) -> NoReturn:
-        self._report(Event.LIMIT_HIT, limit="unsent bytes")
+        self._report(Event.LIMIT_HIT, limit=Limit.UNSENT_BYTES)
         raise Refused(home_busy(1))
 
     def _session_id(self, connection: Connection, message: Message) -> str:

@@ -21,7 +21,7 @@ from ma_signaling.core.connection import Connection, Role, SilentConnections
 from ma_signaling.core.ending import MAKE_WAY, RESTART, Ending, Meaning, closed
 from ma_signaling.core.entrance import Entrance
 from ma_signaling.core.errors import NOT_ALLOWED, REMOTE_ID_TAKEN, CloseCode
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.lookups import Lookups
@@ -121,7 +121,7 @@ class Hub:
         max_silent = 0 if address.is_exempt else self._settings.silent_connections_per_address
         oldest = self._silent.add(connection, max_silent)
         if oldest is not None:
-            self._report(Event.LIMIT_HIT, limit="silent connections of an address")
+            self._report(Event.LIMIT_HIT, limit=Limit.SILENT_CONNECTIONS)
             self.end(oldest, MAKE_WAY)
         return connection
 

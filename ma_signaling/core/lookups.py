@@ -18,7 +18,7 @@ from ma_signaling.core.errors import (
     WireError,
     rate_limited,
 )
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.other_nodes import Elsewhere
@@ -100,7 +100,7 @@ class Lookups:
 
         Raises ``Refused`` with ``rate-limited``.
         """
-        self._charge(address, self._limits.change, "changes of the Remote ID")
+        self._charge(address, self._limits.change, Limit.CHANGES)
 
     def count_guess(self, address: ClientAddress, remote_id: str) -> None:
         """Count an unknown Remote ID as a guess. Raises ``Refused`` with ``BLOCKED`` if that begins a block."""
@@ -211,7 +211,7 @@ class Lookups:
             told(None)
 
     def _charge(
-        self, address: ClientAddress, count: Callable[[str, float], float], limit: str = "lookups"
+        self, address: ClientAddress, count: Callable[[str, float], float], limit: Limit = Limit.LOOKUPS
     ) -> float:
         """Charge ``address`` by ``count``, for what ``limit`` names, and return the time. Raises ``Refused``."""
         if not self._access.may_connect(address):

@@ -7,7 +7,7 @@ from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.ending import Closer, closed
 from ma_signaling.core.errors import CloseCode, WireError, rate_limited
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import REMEMBERED_DROPS, Allowance, Budget
@@ -118,7 +118,7 @@ class Charges:
         what it sends in vain costs too much in all (``size`` bytes more). ``is_silent``: tell it nothing, since an
         ``error`` would do harm.
         """
-        self._report(Event.LIMIT_HIT, limit="messages")
+        self._report(Event.LIMIT_HIT, limit=Limit.MESSAGES)
         now = self._clock.seconds()
         budget.dropped(now)
         error = rate_limited(budget.wait())

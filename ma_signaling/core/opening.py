@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.core.limits import Limits
 from ma_signaling.core.peer import Clock
@@ -89,7 +89,7 @@ class Opening:
         if self._limits.credentials.admit(session.home.remote_id, session.client.address.key, now):
             self._report(Event.RELAY_OFFERED, session=session.id)
             return True
-        self._report(Event.LIMIT_HIT, limit="relay credentials")
+        self._report(Event.LIMIT_HIT, limit=Limit.RELAYS)
         return False
 
     def _age(self, session: Session) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.address_blocks import blocks_of, network_blocks_of
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proof import MAX_AT_ONCE, Prover
 from ma_signaling.core.proof_session import Asking, Stage
@@ -86,7 +86,7 @@ class Proofs:
             return None
         budget = self.of_holders if connection.remote_id == remote_id else self.of_newcomers
         if not budget.admit(payer, self._clock, self._settings.proofs_per_minute):
-            self._report(Event.LIMIT_HIT, limit="proofs")
+            self._report(Event.LIMIT_HIT, limit=Limit.PROOFS)
             return None
         if connection.asking is not None:
             connection.asking.fail("it wants another Remote ID")

@@ -13,7 +13,7 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.contest import How
 from ma_signaling.core.ending import NOT_ALLOWED_HERE, RESTART, Closer, Meaning
-from ma_signaling.core.events import Event, Report
+from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
 from ma_signaling.core.grace import Grace
 from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget, HomeBytes
@@ -282,7 +282,7 @@ class Registry:
         """Expect a home back; beyond the bound, the grace of one of the address with most is over at once."""
         loser = self.expected.add(remote_id, key)
         if loser is not None:
-            self._report(Event.LIMIT_HIT, limit="homes that are away")
+            self._report(Event.LIMIT_HIT, limit=Limit.HOMES_AWAY)
             self.grace.end(self._homes[loser])
 
     def _drop(self, home: Home) -> None:

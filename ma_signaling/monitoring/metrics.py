@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ma_signaling import __version__
-from ma_signaling.core.events import Event
+from ma_signaling.core.contest import How, Why
+from ma_signaling.core.errors import CloseCode
+from ma_signaling.core.events import Event, Limit
 from ma_signaling.core.hub import Hub
 from ma_signaling.monitoring.metric import Histogram, Kind, Metric, gauge
 
@@ -80,6 +82,17 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
 }
 """By event: the counter, and the detail whose value is its label."""
 
+_FROM_THE_START: dict[str, tuple[object, ...]] = {
+    "takeovers": (
+        *(f"won by {how.value}" for how in How),
+        *(f"refused: {why.value}" for why in Why),
+        "withdrawn",
+    ),
+    "limits_hit": tuple(Limit),
+    "closed": tuple(map(int, CloseCode)),
+}
+"""Values of labels that are there before their first event: Prometheus sees no increase where a series begins."""
+
 
 class Metrics:
     """Counts reported events, and renders all metrics."""
@@ -115,7 +128,9 @@ class Metrics:
 
     def _counted(self) -> Iterator[Metric | Histogram]:
         """Yield what was reported."""
-        samples: dict[str, Counter[tuple[str, ...]]] = {name: Counter() for name in _COUNTERS}
+        samples: dict[str, Counter[tuple[str, ...]]] = {
+            name: Counter({(str(value),): 0 for value in _FROM_THE_START.get(name, ())}) for name in _COUNTERS
+        }
         for event, counters in _COUNTED.items():
             for name, value in counters:
                 samples[name][() if value is None else (value,)] += self._events[event]

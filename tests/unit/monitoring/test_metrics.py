@@ -109,6 +109,17 @@ class CountingTest(SynchronousTestCase):
         self._assert("parked_total", "resumed", is_=1)
         self._assert("sessions_failed_total", "server-not-found", is_=1)
 
+    def test_what_alerts_wait_for_is_there_from_the_start(self) -> None:
+        """Prometheus sees no increase where a series begins, so the first takeover would go unseen."""
+        self._assert("takeovers_total", "won by proof", is_=0)
+        self._assert("limits_hit_total", "lookups", is_=0)
+        self._assert("closed_total", "4029", is_=0)
+        at_first = set(samples(self.server))
+        for story in (self.test_takeovers, self.test_limits):
+            story()
+        begun = ("takeovers_total", "limits_hit_total", "closed_total")
+        assert {key for key in samples(self.server) if key[0] in begun} <= at_first
+
     def test_takeovers(self) -> None:
         host = home(self.server)
         home(self.server, "192.0.2.9")
