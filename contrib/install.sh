@@ -24,6 +24,8 @@ point_to() {
 
 restart() {
     has_systemd || return 0
+    # Its own units, since a version may not know the settings in those of another. One from before has none with it.
+    [ ! -d "$prefix/current/systemd" ] || cp "$prefix"/current/systemd/ma-signaling* /etc/systemd/system/
     systemctl daemon-reload
     # Where several processes share the port, the socket unit would take it from them.
     units=$({
@@ -60,14 +62,12 @@ install_version() {
     # Twisted's cache of plugins, which the service's user can't write: it must be younger than they are, by a second.
     find "$new" -path '*/twisted/plugins/*.py' -exec touch -d '1 hour ago' {} +
     "$new/bin/twistd" --help > /dev/null
+    cp -R "$source/contrib/systemd" "$new/systemd"
     trap - EXIT
     if [ "$(id -u)" = 0 ] && [ "$prefix" = /opt/ma-signaling ]; then
         id ma-signaling > /dev/null 2>&1 || useradd --system --home-dir /var/lib/ma-signaling \
             --shell /usr/sbin/nologin ma-signaling
         [ -d /etc/ma-signaling ] || install -d -g ma-signaling -m 0750 /etc/ma-signaling
-        if has_systemd; then
-            cp "$source"/contrib/systemd/ma-signaling* /etc/systemd/system/
-        fi
     fi
     before=$(basename "$(readlink "$prefix/current" || true)")
     [ -z "$before" ] || ln -s "../$before" "$new/before"

@@ -199,6 +199,23 @@ class SystemdTest(SynchronousTestCase):
         wanted = {"ma-signaling.service", "ma-signaling.socket", "ma-signaling@.service"}
         assert {path.name for path in self.units.iterdir()} == wanted
 
+    def test_back_to_the_units_of_before(self) -> None:
+        """The version of before refuses settings that the new units have."""
+        systemd = self.directory / "contrib" / "systemd"
+        systemd.unlink()
+        shutil.copytree(ROOT / "contrib" / "systemd", systemd)
+        self.asked_for("install")
+        newer = systemd / "ma-signaling.service"
+        newer.write_text(
+            newer.read_text().replace("Type=notify\n", "Type=notify\nEnvironment=MA_SIGNALING_NEW=on\n")
+        )
+        self.asked_for("install")
+        installed = self.units / newer.name
+        assert "MA_SIGNALING_NEW" in installed.read_text()
+        wanted = ["daemon-reload", "enable --quiet --now ma-signaling.socket"]
+        assert self.asked_for("rollback")[:2] == wanted
+        assert installed.read_text() == (ROOT / "contrib" / "systemd" / newer.name).read_text()
+
     def test_several_processes(self) -> None:
         """They are restarted one after the other; the socket unit, which would take their port, stays as it is."""
         self.asked_for("install")
