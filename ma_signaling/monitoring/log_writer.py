@@ -162,7 +162,7 @@ def use(twistd: MutableMapping[str, Any], settings: Settings) -> None:
 
 
 def open_log() -> LogWriter:
-    """Return the log that ``use`` has chosen."""
+    """Return the log that ``use`` has chosen; exits with one line if its file can't be written."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
 
     clock: Any = reactor
@@ -173,7 +173,10 @@ def open_log() -> LogWriter:
 
 def _open_file(path: str) -> Any:
     """Return a log file that is rotated at its size, and on SIGUSR1, as twistd's own is."""
-    file: Any = RotatedLogFile.fromFullPath(path)
+    try:
+        file: Any = RotatedLogFile.fromFullPath(path)
+    except OSError as problem:
+        raise SystemExit(f"ma-signaling: --logfile {path}: {problem.strerror}") from None
 
     def rotate(number: int, frame: FrameType | None) -> None:
         from twisted.internet import reactor  # noqa: PLC0415 - importing it installs the default one
