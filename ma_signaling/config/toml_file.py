@@ -23,7 +23,8 @@ _TYPES: dict[type, tuple[tuple[type, ...], str]] = {
 }
 """By the type of a setting's value: its types in a file, and their description."""
 
-_PORT_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number, a string, or an array of these")
+_PORTS_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number, a string, or an array of these")
+_PORT_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number or a string")
 
 
 def read_file(path: Path) -> Texts:
@@ -66,7 +67,9 @@ def as_toml(value: object) -> str:
 def _texts(setting: Declaration, path: Path, value: object) -> Sequence[str]:
     """Return a value as the command line would hold it: one text, or several where the setting is repeatable."""
     kind = tuple if setting.repeatable else type(setting.parse(setting.default))
-    types, description = _PORT_TYPES if setting.repeatable else _TYPES[kind]
+    types, description = _PORTS_TYPES if setting.repeatable else _TYPES[kind]
+    if kind is str and setting.unit.startswith("port "):
+        types, description = _PORT_TYPES
     values: list[object] = value if kind is tuple and isinstance(value, list) else [value]
     if not all(type(each) in types for each in values):
         raise SettingError(f"{path}: {setting.name} must be {description}")

@@ -47,6 +47,13 @@ class FileTest(FileTestCase):
             message_burst=1000,
         )
 
+    def test_a_single_port(self) -> None:
+        self.write(
+            'metrics_port = 9464\nacme_http_port = 8080\nacme_domain = "a.example"\nacme_agree_tos = true\n'
+        )
+        settings = load({}, {}, self.file).settings
+        assert (settings.metrics_port, settings.acme_http_port) == ("9464", "8080")
+
     def test_nothing(self) -> None:
         self.write("# nothing\n")
         assert load({}, {}, self.file).settings == Settings()
@@ -111,6 +118,7 @@ class MistakeTest(FileTestCase):
             ('deny = ["x"]', "deny must be a string"),
             ("grace = 2026-01-01", "grace must be a number"),
             ("port = 8787.5", "port must be a number, a string, or an array of these"),
+            ("metrics_port = [1]", "metrics_port must be a number or a string"),
             ("port = [true]", "port must be a number, a string, or an array of these"),
             ("port = []", "port must be a number, a string, or an array of these, and at least one"),
             ("trusted_proxies = 10", "trusted_proxies must be a string, or an array of strings"),
