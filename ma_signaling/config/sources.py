@@ -16,6 +16,15 @@ from ma_signaling.config.toml_file import Texts, read_file
 
 DEFAULT = "default"
 
+_NEEDED = {
+    "reuse_port": ("nats_url", "processes can't find each other's homes"),
+    **dict.fromkeys(("nats_credentials", "nats_token_file", "nats_ca"), ("nats_url", "there is no cluster")),
+    **dict.fromkeys(
+        ("acme_agree_tos", "acme_email", "acme_ca"), ("acme_domain", "no certificate is asked for")
+    ),
+}
+"""By the name of a setting: another one, without which it would do nothing, and what is lacking then."""
+
 
 class Configuration(NamedTuple):
     """Settings, and where they come from."""
@@ -91,8 +100,9 @@ def _check_together(settings: Settings) -> None:
     """Raise ``SettingError`` for settings that contradict each other."""
     for first, second in (("tls_cert", "tls_key"), ("turn_urls", "turn_secret_file")):
         if bool(getattr(settings, first)) != bool(getattr(settings, second)):
-            names = [f"--{name.replace('_', '-')}" for name in (first, second)]
-            raise SettingError(f"{names[0]} and {names[1]} must be set together, and only one of them is")
+            raise SettingError(
+                f"{_option(first)} and {_option(second)} must be set together, and only one of them is"
+            )
     if settings.acme_domain and settings.tls_cert:
         raise SettingError("--acme-domain and --tls-cert can't both be set: each brings a certificate")
     if settings.acme_domain and not settings.acme_agree_tos:
@@ -100,26 +110,22 @@ def _check_together(settings: Settings) -> None:
             "--acme-domain needs --acme-agree-tos: you agree to the terms of service of the CA at"
             f" {settings.acme_directory}"
         )
-    _check_cluster(settings)
+    _check_needed(settings)
     for bound in ("send_buffer_bytes", "message_bytes_burst"):
         if settings.max_message_bytes > getattr(settings, bound) > 0:
             raise SettingError(
-                f"--max-message-bytes is greater than --{bound.replace('_', '-')}: no such message could be sent"
+                f"--max-message-bytes is greater than {_option(bound)}: no such message could be sent"
             )
     for one, other in combinations(settings.endpoints(), 2):
         if parse_endpoint(one).excludes(parse_endpoint(other)):
             raise SettingError(f"{one} and {other} can't be listened on both")
 
 
-def _check_cluster(settings: Settings) -> None:
-    if settings.nats_url:
-        return
-    if settings.reuse_port:
-        raise SettingError(
-            "--reuse-port needs --nats-url: without it, processes can't find each other's homes"
-        )
-    for name in ("nats_credentials", "nats_token_file", "nats_ca"):
-        if getattr(settings, name):
-            raise SettingError(
-                f"--{name.replace('_', '-')} needs --nats-url: without it, there is no cluster"
-            )
+def _check_needed(settings: Settings) -> None:
+    for name, (needed, lack) in _NEEDED.items():
+        if getattr(settings, name) and not getattr(settings, needed):
+            raise SettingError(f"{_option(name)} needs {_option(needed)}: without it, {lack}")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
