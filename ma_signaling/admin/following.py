@@ -15,9 +15,21 @@ from ma_signaling.core.peer import ClientAddress
 NAMES = ("remote_id", "session", "connection")
 """Details that say what an event is about."""
 
-_COMES = (Event.HOME_REGISTERED, Event.HOME_RETURNED)
-_GOES = (Event.HOME_LEFT, Event.HOME_LOST)
-"""Events with which a connection becomes a home's, and no longer is."""
+_BEGINS = {
+    Event.HOME_REGISTERED: "connection",
+    Event.HOME_RETURNED: "connection",
+    Event.SESSION_REQUESTED: "session",
+}
+_ENDS = {
+    Event.HOME_LEFT: "connection",
+    Event.HOME_LOST: "connection",
+    Event.SESSION_FAILED: "session",
+    Event.SESSION_ENDED: "session",
+}
+"""Events with which a home's connection or a session begins and ends, by which detail names it."""
+
+MAX_TIED = 10_000
+"""Homes' connections and sessions that are followed; of a client that leaves too early no event tells the end."""
 
 Write = Callable[[bytes], None]
 
@@ -28,23 +40,31 @@ class Followers:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._by_target: dict[str, list[Write]] = {}
+        self._tied: dict[str, list[Write]] = {}
+        """By the name of what belongs to a target as long as it lives: some events name that alone."""
 
     def __len__(self) -> int:
-        return len(self._by_target)
+        return len(self._by_target) + len(self._tied)
 
-    def follow(self, targets: Collection[str], write: Write) -> Callable[[], None]:
-        """Call ``write`` with each line about one of ``targets``; returns what ends that."""
-        for target in targets:
-            self._by_target.setdefault(target, []).append(write)
+    def follow(
+        self, targets: Collection[str], write: Write, belonging: Collection[str] = ()
+    ) -> Callable[[], None]:
+        """Call ``write`` with each line about one of ``targets``; returns what ends that.
+
+        ``belonging`` are the homes' connections and the sessions that are theirs now.
+        """
+        for names, followers in ((targets, self._by_target), (belonging, self._tied)):
+            for name in names:
+                followers.setdefault(name, []).append(write)
 
         return partial(self._stop, write)
 
-    def _stop(self, write: Write, only: str | None = None) -> None:
-        for target in [only] if only else list(self._by_target):
-            writers = [each for each in self._by_target[target] if each is not write]
-            self._by_target[target] = writers
-            if not writers:
-                del self._by_target[target]
+    def _stop(self, write: Write) -> None:
+        for followers in (self._by_target, self._tied):
+            for name in list(followers):
+                followers[name] = [each for each in followers[name] if each is not write]
+                if not followers[name]:
+                    del followers[name]
 
     def take(self, event: Event, details: Mapping[str, object]) -> None:
         """Pass one event on; for speed, as a rule nobody follows anything."""
@@ -54,21 +74,22 @@ class Followers:
         address = details.get("address")
         if isinstance(address, ClientAddress):
             about |= {address.text, address.key}
-        writers = {write: None for target in about for write in self._by_target.get(target, ())}
+        writers = {
+            write: None
+            for followers in (self._by_target, self._tied)
+            for name in about
+            for write in followers.get(name, ())
+        }
         if writers:
             line = self._line(event, details)
             for write in writers:
                 write(line)
-            if event in _COMES or event in _GOES:
-                self._go_with(event in _COMES, str(details["remote_id"]), str(details["connection"]))
-
-    def _go_with(self, comes: bool, remote_id: str, connection: str) -> None:
-        """Follow a home's connection as well, since some events name that alone."""
-        for write in self._by_target.get(remote_id, ()):
-            if comes:
-                self._by_target.setdefault(connection, []).append(write)
-            elif connection in self._by_target:
-                self._stop(write, connection)
+        if writers and (begun := details.get(_BEGINS.get(event, ""))) is not None:
+            self._tied[str(begun)] = list(writers)
+            if len(self._tied) > MAX_TIED:
+                del self._tied[next(iter(self._tied))]
+        elif (ended := details.get(_ENDS.get(event, ""))) is not None:
+            self._tied.pop(str(ended), None)
 
     def _line(self, event: Event, details: Mapping[str, object]) -> bytes:
         shown: dict[str, Any] = {"time": round(self._wall(), 3), "event": event.value}

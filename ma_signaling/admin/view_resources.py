@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from twisted.web.server import NOT_DONE_YET
@@ -146,10 +146,17 @@ class Trace(AdminPage):
             if len(transport.dataBuffer) + transport._tempDataLen < MAX_UNSENT:  # noqa: SLF001
                 request.write(line)
 
-        names = set(spellings(self.name))
-        home = self._hub.registry.find(remote_id.named(self.name))
-        if home is not None and home.connection is not None:
-            names.add(home.connection.id)
-        stop = self._followers.follow(names, write)
+        names = spellings(self.name)
+        stop = self._followers.follow(names, write, set(self._belonging(names)))
         request.notifyFinish().addBoth(lambda _: stop())
         return NOT_DONE_YET
+
+    def _belonging(self, names: Set[str]) -> Iterator[str]:
+        """Yield the connection of a home, or those of an address' homes, and the sessions of its clients."""
+        home = self._hub.registry.find(remote_id.named(self.name))
+        if home is not None and home.connection is not None:
+            yield home.connection.id
+        for connection in self._hub.connections():
+            if not names.isdisjoint((connection.address.text, connection.address.key)):
+                session = self._hub.sessions.by_client.get(connection)
+                yield connection.id if session is None else session.id
