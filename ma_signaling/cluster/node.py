@@ -27,7 +27,7 @@ from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import Clock, Timer
-from ma_signaling.core.proof import Prover
+from ma_signaling.core.prover import Prover
 from ma_signaling.core.run_all import run_all
 
 

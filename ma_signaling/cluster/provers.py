@@ -1,6 +1,6 @@
 """Proofs in another node's place: where this node can't ask for proof, one that can asks for it.
 
-To the core this is a prover like any other (``core.proof``). The peer hears this node alone, in a session of its own;
+To the core this is a prover like any other (``core.prover``). The peer hears this node alone, in a session of its own;
 what both sides say in it (offer, answer, candidates) goes from node to node. The node that asks does so by its own UDP
 and its own rules.
 """
@@ -15,7 +15,7 @@ from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS
 from ma_signaling.core.peer import Timer
-from ma_signaling.core.proof import Asked, ProofSession, Prover, Unavailable
+from ma_signaling.core.prover import Asked, ProofSession, Prover, Unavailable
 from ma_signaling.core.run_all import run_all
 
 LONGEST_SECONDS = HOLDER_SECONDS + PROOF_SECONDS + 5.0
@@ -23,7 +23,7 @@ LONGEST_SECONDS = HOLDER_SECONDS + PROOF_SECONDS + 5.0
 
 
 class Borrowed:
-    """A ``core.proof.ProofSession`` with a peer of this node, whose proof another node asks for."""
+    """A ``core.prover.ProofSession`` with a peer of this node, whose proof another node asks for."""
 
     def __init__(self, provers: Provers, node: str, number: int, asked: Asked) -> None:
         self.node = node
@@ -52,7 +52,7 @@ class Borrowed:
 
 
 class Lent:
-    """A peer of another node, which this one asks for proof (``core.proof.Asked``)."""
+    """A peer of another node, which this one asks for proof (``core.prover.Asked``)."""
 
     session: ProofSession
     """Set at once."""
@@ -90,7 +90,7 @@ class Lent:
 
 
 class Provers:
-    """The prover of a node (``core.proof.Prover``): its own, or that of another node."""
+    """The prover of a node (``core.prover.Prover``): its own, or that of another node."""
 
     def __init__(self, context: Context, others: Callable[[], list[str]]) -> None:
         """``others`` returns the other nodes that can ask for proof."""

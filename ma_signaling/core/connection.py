@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import ClassVar, NamedTuple
 
+from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.peer import NEVER, ClientAddress, Peer
-from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ma_signaling.core import candidate_counts, messages
+from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.errors import (
     CLIENT_NOT_FOUND,
@@ -24,7 +25,6 @@ from ma_signaling.core.message_charges import Charges, OverBudget
 from ma_signaling.core.messages import Message
 from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.sessions import Sessions
 

@@ -28,7 +28,7 @@ from ma_signaling.core.lookups import Lookups
 from ma_signaling.core.message_charges import Charges, Traffic, control_allowance
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock, LocalPeer
-from ma_signaling.core.proof import Prover, Unavailable
+from ma_signaling.core.prover import Prover, Unavailable
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.router import Router
 from ma_signaling.core.run_all import run_all

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.address_blocks import blocks_of, network_blocks_of
+from ma_signaling.core.asking_for_proof import Asking, Stage
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.proof import MAX_AT_ONCE, Prover
-from ma_signaling.core.proof_session import Asking, Stage
+from ma_signaling.core.prover import MAX_AT_ONCE, Prover
 from ma_signaling.core.remote_id import is_fingerprint
 from ma_signaling.core.shared_window import SharedWindow
 from ma_signaling.core.shares import Shares

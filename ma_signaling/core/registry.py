@@ -20,8 +20,8 @@ from ma_signaling.core.held_bytes import MAX_BYTES_IN_ALL, Forget, HomeBytes
 from ma_signaling.core.home import Home, HomeState, kept
 from ma_signaling.core.other_nodes import Announcements, Claims
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.proof import Prover
 from ma_signaling.core.proofs import Proofs
+from ma_signaling.core.prover import Prover
 from ma_signaling.core.session_trace import End
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.shares import Shares

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.connection import Connection, Proof
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contender, Contest, How, Terms, Why
 from ma_signaling.core.ending import CUT, DISPLACED, REFUSED, RESTART, Closer
@@ -18,7 +19,6 @@ from ma_signaling.core.home import Home
 from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.probe import PAUSE_SECONDS, Life
-from ma_signaling.core.proof_session import Asking
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions

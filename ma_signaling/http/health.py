@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ma_signaling import __version__
 from ma_signaling.core.hub import Hub
-from ma_signaling.core.proof import availability
+from ma_signaling.core.prover import availability
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import Page, reply
 from ma_signaling.monitoring.readiness import Readiness

@@ -23,7 +23,7 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
-from ma_signaling.core.proof import availability
+from ma_signaling.core.prover import availability
 from ma_signaling.http import web_app
 from ma_signaling.http.web_app import WebAppError
 from ma_signaling.runtime.certificate_source import check_acme

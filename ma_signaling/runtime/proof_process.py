@@ -21,7 +21,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ma_signaling.core.proof import MAX_AT_ONCE, Asked
+from ma_signaling.core.prover import MAX_AT_ONCE, Asked
 from ma_signaling.core.run_all import run_all
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from ma_signaling.webrtc.means import SECONDS, Means

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
-from ma_signaling.core.proof import Asked, ProofSession, availability
+from ma_signaling.core.prover import Asked, ProofSession, availability
 from ma_signaling.webrtc.destinations import Destinations
 from ma_signaling.webrtc.local_addresses import sources
 from ma_signaling.webrtc.means import Means, Turn, first_by_udp

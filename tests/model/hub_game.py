@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ma_signaling.core.asking_for_proof import Asking, Stage
 from ma_signaling.core.home import Home
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.probe import PAUSE_SECONDS
-from ma_signaling.core.proof_session import Asking, Stage
 from ma_signaling.core.remote_id import is_fingerprint
 from tests.model.game import BaseCall, BasePlayer, BaseReferee, Brief, Watcher
 from tests.support.memory_hub import Message, World

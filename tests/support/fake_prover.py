@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ma_signaling.core.proof import Asked, ProofSession
+from ma_signaling.core.prover import Asked, ProofSession
 
 
 @dataclass
@@ -31,7 +31,7 @@ class FakeProof:
 
 
 class FakeProver:
-    """Implements ``core.proof.Prover``; ``proofs`` are in the order in which they were asked for."""
+    """Implements ``core.prover.Prover``; ``proofs`` are in the order in which they were asked for."""
 
     def __init__(self, obstacle: str | None = None) -> None:
         self.obstacle = obstacle

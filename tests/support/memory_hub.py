@@ -23,7 +23,7 @@ from ma_signaling.core.events import Event
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress
-from ma_signaling.core.proof import Prover
+from ma_signaling.core.prover import Prover
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.transport.client_address import describe, parse
 

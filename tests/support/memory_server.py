@@ -16,7 +16,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core.access import Access
 from ma_signaling.core.events import each_of
 from ma_signaling.core.hub import Hub
-from ma_signaling.core.proof import Prover
+from ma_signaling.core.prover import Prover
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.metrics import Metrics
 from ma_signaling.monitoring.readiness import Readiness

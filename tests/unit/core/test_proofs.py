@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unittest import TestCase
 
-from ma_signaling.core.proof import MAX_AT_ONCE
-from ma_signaling.core.proof_session import Asking
+from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.proofs import Proofs
+from ma_signaling.core.prover import MAX_AT_ONCE
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import World
 

@@ -1,4 +1,4 @@
-"""Proof of possession: whether a contender for a Remote ID holds the key of the certificate that it stands for.
+"""The prover: what finds out whether a contender holds the key of the certificate that a Remote ID stands for.
 
 The rules are in docs/protocol.md, *Takeover*. ``core`` decides whom to ask and when; a ``Prover`` opens the session
 with the contender, as a client would, and reports what DTLS showed. Every proof ends with ``proved``, ``failed`` or

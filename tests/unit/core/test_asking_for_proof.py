@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import TestCase
 
-from ma_signaling.core.proof_session import Asking
+from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.token_bucket import Allowance
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_hub import FakeClock

@@ -13,7 +13,7 @@ from secrets import token_hex
 from ma_signaling.core import messages
 from ma_signaling.core.messages import Message
 from ma_signaling.core.peer import Clock, Peer, Timer
-from ma_signaling.core.proof import Prover
+from ma_signaling.core.prover import Prover
 from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
 
