@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from ma_signaling.core.failures import Failures
+from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.peer import Clock, Timer
 from ma_signaling.core.probe import Life, Probe, Probed
 from ma_signaling.core.run_all import run_all
@@ -114,7 +114,7 @@ class Terms(NamedTuple):
     """What holds for all contests of this node."""
 
     clock: Clock
-    failures: Failures
+    failed_proofs: FailedProofs
     probe_seconds: Callable[[], float]
     can_prove: Callable[[str], bool]
     """Whether a Remote ID can be proved, here and now."""
@@ -157,7 +157,7 @@ class Contest:
             newcomer.stop_asking()
             self._asked.remove(newcomer)
             if has_failed:
-                self._terms.failures.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
+                self._terms.failed_proofs.add(newcomer.key, self.remote_id, self._terms.clock.seconds())
             if not self._asked:
                 self.holder.review_offers()
         self._review()
@@ -247,7 +247,7 @@ class Contest:
 
     def _may_ask(self, newcomer: Contender) -> bool:
         terms, remote_id = self._terms, self.remote_id
-        must_wait = terms.failures.must_wait(newcomer.key, remote_id, terms.clock.seconds())
+        must_wait = terms.failed_proofs.must_wait(newcomer.key, remote_id, terms.clock.seconds())
         return terms.can_prove(remote_id) and not must_wait
 
     def _review(self, newcomers: Iterable[Contender] = ()) -> None:

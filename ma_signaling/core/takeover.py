@@ -14,7 +14,7 @@ from ma_signaling.core.connection import Connection, Proof
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contender, Contest, How, Terms, Why
 from ma_signaling.core.ending import CUT, DISPLACED, REFUSED, RESTART, Closer
 from ma_signaling.core.events import Event, Report
-from ma_signaling.core.failures import Failures
+from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.home import Home
 from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
@@ -66,8 +66,8 @@ class Contests:
         self.by_remote_id: dict[str, Contest] = {}
         self.newcomers: dict[Connection, Newcomer] = {}
         """Those that wait for a verdict, of this node or of others."""
-        failures = Failures(settings.remembered_addresses)
-        self._terms = Terms(clock, failures, lambda: settings.takeover_timeout, proofs.can_be_had)
+        failed_proofs = FailedProofs(settings.remembered_addresses)
+        self._terms = Terms(clock, failed_proofs, lambda: settings.takeover_timeout, proofs.can_be_had)
         self._vacated: deque[str] = deque()
 
     # Newcomers

@@ -6,7 +6,7 @@ from typing import Any
 
 from ma_signaling.core.connection import TRUSTED_SECONDS
 from ma_signaling.core.contest import HOLDER_SECONDS
-from ma_signaling.core.failures import FIRST_WAIT, LONGEST_WAIT
+from ma_signaling.core.failed_proofs import FIRST_WAIT, LONGEST_WAIT
 from ma_signaling.core.probe import BUSY_SECONDS, PAUSE_SECONDS
 from tests.model.game import same_place
 from tests.model.hub_game import Call, Challenge, Game, House, Player

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from unittest import TestCase
 
 from ma_signaling.core.contest import Contender, Contest, How, Phase, Terms, Why
-from ma_signaling.core.failures import Failures
+from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.probe import Life
 from tests.support.memory_hub import FakeClock
 
@@ -121,7 +121,7 @@ class ContestTestCase(TestCase):
 
     def setUp(self) -> None:
         self.clock = FakeClock()
-        self.failures = Failures(100)
+        self.failures = FailedProofs(100)
         self.terms = Terms(self.clock, self.failures, lambda: 5.0, lambda _: self.is_provable)
         self.begin()
 

@@ -125,7 +125,7 @@ class ContestTest(ProofsTestCase):
         self.patch(proofs, "ask", lambda *_: None)
         self.rounds()
         assert self.owner.codes() == ["remote-id-taken"]
-        failures = self.cluster.worlds[0].hub.registry.contests._terms.failures
+        failures = self.cluster.worlds[0].hub.registry.contests._terms.failed_proofs
         assert not failures.must_wait("192.0.2.1", ID, self.cluster.clock.seconds())
 
     def test_node_of_the_newcomer_dies(self) -> None:
@@ -134,7 +134,7 @@ class ContestTest(ProofsTestCase):
         self.cluster.settle(20)
         assert self.squatter.is_there
         assert not self.cluster.worlds[0].hub.registry.contests.by_remote_id
-        failures = self.cluster.worlds[0].hub.registry.contests._terms.failures
+        failures = self.cluster.worlds[0].hub.registry.contests._terms.failed_proofs
         assert not failures.must_wait("192.0.2.1", ID, self.cluster.clock.seconds())
 
     def test_answer_of_a_proof_is_lost(self) -> None:

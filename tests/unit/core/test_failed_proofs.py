@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from unittest import TestCase
 
-from ma_signaling.core.failures import Failures
+from ma_signaling.core.failed_proofs import FailedProofs
 
 
-class FailuresTest(TestCase):
+class FailedProofsTest(TestCase):
     """60 s, doubling to 10 minutes, for each address and Remote ID."""
 
     def setUp(self) -> None:
-        self.failures = Failures(3)
+        self.failures = FailedProofs(3)
 
     def wait(self, now: float, key: str = "192.0.2.1", remote_id: str = "ID") -> float:
         """How long the address waits from now on, in whole minutes."""
@@ -53,7 +53,7 @@ class FailuresTest(TestCase):
         assert len(self.failures) == 0
 
     def test_old_ones_are_forgotten_now_and_then(self) -> None:
-        failures = Failures(1000)
+        failures = FailedProofs(1000)
         for number in range(150):
             failures.add(f"192.0.2.{number}", "ID", 0)
         for number in range(50):

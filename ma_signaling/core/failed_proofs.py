@@ -7,6 +7,7 @@ from ma_signaling.core.peer import NEVER
 
 FIRST_WAIT = 60.0
 LONGEST_WAIT = 600.0
+"""Seconds. With each failure the wait doubles, until it is the longest."""
 
 PRUNED_AFTER = 100
 """Failures until old ones are forgotten."""
@@ -24,8 +25,8 @@ class _Failure:
         return now >= self.until + LONGEST_WAIT
 
 
-class Failures:
-    """By address and Remote ID; a bounded number is remembered."""
+class FailedProofs:
+    """The failures of all addresses, by Remote ID; a bounded number is remembered."""
 
     def __init__(self, max_failures: int) -> None:
         self._failures = LruTable(_Failure, max_failures)
@@ -35,7 +36,7 @@ class Failures:
         return len(self._failures)
 
     def add(self, key: str, remote_id: str, now: float) -> None:
-        """An address has failed: it waits 60 s, and with each repeat twice as long, up to 10 minutes."""
+        """Let an address wait that has failed: 60 s, and with each repeat twice as long, up to 10 minutes."""
         self._added += 1
         if self._added % PRUNED_AFTER == 0:
             self.prune(now)
@@ -44,7 +45,7 @@ class Failures:
         failure.until = now + failure.wait
 
     def must_wait(self, key: str, remote_id: str, now: float) -> bool:
-        """Whether an address is not to be asked yet."""
+        """Return whether an address is not to be asked yet."""
         failure = self._failures.get(f"{key} {remote_id}")
         return failure is not None and now < failure.until
 
