@@ -15,9 +15,9 @@ from functools import partial
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import TABLE, Heard, State
 from ma_signaling.cluster.context import Context
-from ma_signaling.cluster.deadlines import Deadlines
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.questions import ANSWER_SECONDS
+from ma_signaling.cluster.timer_queue import TimerQueue
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
@@ -67,7 +67,7 @@ class Claims:
         self._directory = directory
         self._claims: dict[str, dict[Connection, Claim]] = {}
         self._by_question: dict[int, Claim] = {}
-        self._deadlines = Deadlines(context.clock, ANSWER_SECONDS)
+        self._timers = TimerQueue(context.clock, ANSWER_SECONDS)
         self._unheard: str | None = None
         for heard in (Heard.WAIT, Heard.NO_OBJECTION, Heard.UNDECIDED, Heard.REFUSED):
             context.on(heard.value, partial(self._on_answer, heard))
@@ -199,7 +199,7 @@ class Claims:
     def _enter(self, claim: Claim, fields: Fields) -> None:
         match claim.state:
             case State.ASKED:
-                claim.timer = self._deadlines.begin(partial(self._time_is_up, claim))
+                claim.timer = self._timers.begin(partial(self._time_is_up, claim))
                 self._context.send_to_holder(claim.remote_id, "claim", claim.question, **claim.fields)
             case State.UNOPPOSED:
                 self._wait(claim, BETTER_ANSWER_SECONDS)

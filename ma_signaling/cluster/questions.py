@@ -8,7 +8,7 @@ from typing import Any
 
 from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
-from ma_signaling.cluster.deadlines import Deadlines
+from ma_signaling.cluster.timer_queue import TimerQueue
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.verdicts import describe
@@ -36,7 +36,7 @@ class HolderQuestions:
         self._context = context
         self._unknown = unknown
         self._unsure_for = unsure_for
-        self._deadlines = Deadlines(context.clock, ANSWER_SECONDS)
+        self._timers = TimerQueue(context.clock, ANSWER_SECONDS)
         self._open: dict[int, tuple[str, OnlineTold | None, Timer]] = {}
 
     def ask(self, remote_id: str, told: OnlineTold | None = None) -> None:
@@ -46,7 +46,7 @@ class HolderQuestions:
                 told(False)
             return
         number = self._context.begin_question(lambda: self._nobody(number))
-        timer = self._deadlines.begin(partial(self._no_answer, number))
+        timer = self._timers.begin(partial(self._no_answer, number))
         self._open[number] = remote_id, told, timer
         self._context.send_to_holder(remote_id, "look-up", number)
 

@@ -1,4 +1,4 @@
-"""Deadlines that share one timer."""
+"""Timers of a node that share one of the clock's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.deadlines import Deadline, Deadlines
+from ma_signaling.cluster.timer_queue import QueuedTimer, TimerQueue
 from tests.support.memory_hub import FakeClock
 
 
@@ -14,17 +14,17 @@ class Broken(Exception):
     """Raised by a call that fails."""
 
 
-class DeadlinesTest(SynchronousTestCase):
+class TimerQueueTest(SynchronousTestCase):
     """Two seconds each."""
 
     def setUp(self) -> None:
         self.clock = FakeClock()
-        self.deadlines = Deadlines(self.clock, 2.0)
+        self.queue = TimerQueue(self.clock, 2.0)
         self.made: list[str] = []
 
-    def begin(self, name: str) -> Deadline:
-        """A deadline that says so when it is due."""
-        return self.deadlines.begin(partial(self.made.append, name))
+    def begin(self, name: str) -> QueuedTimer:
+        """A timer that says so when it is due."""
+        return self.queue.begin(partial(self.made.append, name))
 
     def test_each_is_due_in_its_time(self) -> None:
         self.begin("first")
@@ -53,7 +53,7 @@ class DeadlinesTest(SynchronousTestCase):
         def call_off() -> None:
             second.cancel()
 
-        self.deadlines.begin(call_off)
+        self.queue.begin(call_off)
         second = self.begin("second")
         self.clock.advance(2)
         assert self.made == []
@@ -62,7 +62,7 @@ class DeadlinesTest(SynchronousTestCase):
         def fail() -> None:
             raise Broken
 
-        self.deadlines.begin(fail)
+        self.queue.begin(fail)
         self.begin("second")
         self.clock.advance(1)
         self.begin("third")

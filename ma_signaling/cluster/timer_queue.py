@@ -1,4 +1,4 @@
-"""Deadlines that are equally far away, and are mostly called off: they share one timer of the clock."""
+"""Timers that are equally far away, and are mostly called off: they share one of the clock's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.run_all import run_all
 
 
-class Deadline:
+class QueuedTimer:
     """One of them (``core.peer.Timer``)."""
 
     __slots__ = ("at", "call")
@@ -24,23 +24,23 @@ class Deadline:
         self.call = None
 
 
-class Deadlines:
+class TimerQueue:
     """All that are so many seconds away when they begin."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._waiting: deque[Deadline] = deque()
+        self._waiting: deque[QueuedTimer] = deque()
         self._is_ticking = False
 
-    def begin(self, call: Callable[[], None]) -> Deadline:
+    def begin(self, call: Callable[[], None]) -> QueuedTimer:
         """Make a call when the time is up."""
-        deadline = Deadline(self._clock.seconds() + self._seconds, call)
-        self._waiting.append(deadline)
+        timer = QueuedTimer(self._clock.seconds() + self._seconds, call)
+        self._waiting.append(timer)
         if not self._is_ticking:
             self._is_ticking = True
             self._clock.callLater(self._seconds, self._tick)
-        return deadline
+        return timer
 
     def _tick(self) -> None:
         now, due = self._clock.seconds(), []
@@ -49,10 +49,10 @@ class Deadlines:
         self._is_ticking = bool(self._waiting)
         if self._waiting:
             self._clock.callLater(self._waiting[0].at - now, self._tick)
-        run_all(partial(_make, deadline) for deadline in due)
+        run_all(partial(_make, timer) for timer in due)
 
 
-def _make(deadline: Deadline) -> None:
+def _make(timer: QueuedTimer) -> None:
     # One that was due before it may have called it off.
-    if deadline.call is not None:
-        deadline.call()
+    if timer.call is not None:
+        timer.call()
