@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ma_signaling.acme.challenges import Challenges
-from ma_signaling.acme.process import Reactor, Talking
+from ma_signaling.acme.process import Talking
 from ma_signaling.acme.renewal import DAY, LOOK_SECONDS, Held, Record, Step, due_at, next_step
 from ma_signaling.acme.self_signed import PLACEHOLDER, make_placeholder
 from ma_signaling.acme.store import Store
@@ -24,6 +24,7 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.files import write_private
 from ma_signaling.config.settings import Settings
 from ma_signaling.monitoring.metric import Metric, gauge
+from ma_signaling.transport.child_process import Reactor
 
 _log = Logger(namespace="ma_signaling")
 

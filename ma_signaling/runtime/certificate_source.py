@@ -10,7 +10,6 @@ from typing import cast
 from twisted.internet.interfaces import IReactorTime
 
 from ma_signaling.acme.challenges import Challenges
-from ma_signaling.acme.process import Reactor
 from ma_signaling.acme.service import Acme
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
@@ -21,6 +20,7 @@ from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.redirect_site import RedirectSite, Root
 from ma_signaling.runtime.certificates import Certificates
 from ma_signaling.runtime.state_directory import StateDirectory
+from ma_signaling.transport.child_process import Reactor
 from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.openssl_calls import RELEASE_SECONDS, calls
 from ma_signaling.transport.timers import Periodic

@@ -14,9 +14,9 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.runtime.state_directory import StateDirectory
 
 if TYPE_CHECKING:
-    from ma_signaling.acme.process import Reactor as AcmeReactor
     from ma_signaling.cluster.service import ClusterService
     from ma_signaling.runtime.certificate_source import CertificateSource
+    from ma_signaling.transport.child_process import Reactor
 
 _log = Logger(namespace="ma_signaling")
 
@@ -31,7 +31,7 @@ def cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:
 
 
 def certificate_source(
-    settings: Settings, state: StateDirectory | None, reactor: AcmeReactor
+    settings: Settings, state: StateDirectory | None, reactor: Reactor
 ) -> CertificateSource | None:
     """Return where the certificate for TLS comes from."""
     if not settings.is_secure:

@@ -6,23 +6,18 @@ writes is bounded, and it is killed where it breaks the rules, takes too long or
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any
 
-import orjson
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ma_signaling.core.prover import MAX_AT_ONCE, Asked
 from ma_signaling.core.run_all import run_all
+from ma_signaling.transport.child_process import ChildProcess, Reactor
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from ma_signaling.webrtc.means import SECONDS, Means
 
@@ -46,17 +41,10 @@ MAX_CANDIDATE = 512
 MAX_REASON = 64
 """Characters of why there is no proof."""
 
-KEPT_ERRORS = 2048
-"""Bytes of what the process has last said on standard error."""
-
 MAX_ERROR = 200
-"""Characters of it that go into the log."""
+"""Characters of what it has last said on standard error that go into the log."""
 
 _log = Logger(namespace="ma_signaling")
-
-
-class Reactor(IReactorTime, IReactorProcess):
-    """What is needed of a reactor."""
 
 
 class _Proof:
@@ -123,106 +111,58 @@ class _Proof:
         self.fail(reason)
 
 
-class ProofProcess(ProcessProtocol):
+class ProofProcess(ChildProcess):
     """One process, from its start to its end."""
 
     def __init__(self, reactor: Reactor, idle_seconds: float) -> None:
         """Start it; it ends by itself when nothing was asked for ``idle_seconds``."""
-        self._reactor = reactor
-        self._child: Any = None
         self._idle_seconds = idle_seconds
         self._timer: IDelayedCall | None = None
         """Until it is asked to end, and then until it is killed."""
         self._proofs: dict[int, _Proof] = {}
         self._numbers = count(1)
-        self._line = b""
-        self._errors = b""
-        self.takes_proofs = True
-        """Whether it has not ended, and is not about to."""
         self.ended: Deferred[None] = Deferred()
-        # No variable of the server's, for one may be a secret; the modules are found where the server finds them.
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        arguments = [sys.executable, "-P", "-m", MODULE]
         try:
-            self._child = reactor.spawnProcess(self, sys.executable, arguments, environment)
+            super().__init__(reactor, MODULE)
         except OSError as problem:
             _log.error("The process that asks for proofs can't be started: {problem}", problem=problem)
-            self.takes_proofs = False
+            self.is_in_use = False
             self.ended.callback(None)
 
     def ask(self, remote_id: str, means: Means, asked: Asked) -> _Proof:
         """Begin a proof."""
         number = next(self._numbers)
         proof = _Proof(self, number, asked)
-        if not self.takes_proofs:
+        if not self.is_in_use:
             self._fail_soon(proof, "the process that asks for proofs can't be started")
             return proof
         if len(self._proofs) >= MAX_PROOFS:
             self._fail_soon(proof, "too many proofs at once")
             return proof
         self._proofs[number] = proof
-        proof.deadline = self._reactor.callLater(HANG_SECONDS, self._break_off, "it hangs")
+        proof.deadline = self._reactor.callLater(HANG_SECONDS, self.break_off, "it hangs")
         self._stop_timer()
         self.say(ask=number, remoteId=remote_id, means=means.as_json())
         return proof
-
-    def say(self, **message: object) -> None:
-        """Write one line to the process; do nothing if it has ended."""
-        if self.takes_proofs:
-            self._child.write(orjson.dumps(message) + b"\n")
 
     def give_up(self, proof: _Proof, reason: str) -> None:
         """End a proof that failed on this side."""
         self.say(cancel=proof.number)
         self._fail_soon(proof, reason)
 
-    def kill(self) -> None:
-        """End the process at once, and all of its proofs with it."""
-        self.takes_proofs = False
-        if self._child is not None:
-            with suppress(ProcessExitedAlready):
-                self._child.signalProcess("KILL")
+    def break_off(self, why: str) -> None:
+        _log.warn("The process that asks for proofs is killed: {why}", why=why)
+        super().break_off(why)
 
-    # From Twisted
+    # From the process
 
     def outReceived(self, data: bytes) -> None:
-        """Take what the process says, unless it was killed for what it has said."""
-        if not self.takes_proofs:
-            return
-        *lines, self._line = (self._line + data).split(b"\n")
-        try:
-            for line in lines:
-                self._take(orjson.loads(line))
-        except (LookupError, ValueError):
-            self._break_off("it writes nonsense")
-        if len(self._line) > MAX_LINE:
-            self._break_off("its line has no end")
+        """Take what the process says, within bounds."""
+        super().outReceived(data)
+        if self.is_in_use and len(self._line) > MAX_LINE:
+            self.break_off("its line has no end")
 
-    def errReceived(self, data: bytes) -> None:
-        """Keep the end of what it writes to standard error."""
-        self._errors = (self._errors + data)[-KEPT_ERRORS:]
-
-    def processEnded(self, reason: Failure) -> None:
-        """Fail what it was asked for."""
-        is_expected = not self.takes_proofs
-        self.takes_proofs = False
-        self._stop_timer()
-        if not is_expected:
-            _log.warn(
-                "The process that asks for proofs has ended: {reason} {errors}",
-                reason=reason.getErrorMessage(),
-                errors=self._last_error(),
-            )
-        proofs, self._proofs = list(self._proofs.values()), {}
-        why = "the process that asks for proofs has ended"
-        try:
-            run_all(partial(proof.end, why) for proof in proofs)
-        finally:
-            self.ended.callback(None)
-
-    # Within
-
-    def _take(self, message: Any) -> None:
+    def take(self, message: Any) -> None:
         match message:
             case {"offer": int(number), "sdp": str(sdp)}:
                 self._proofs[number].offer(sdp)
@@ -237,23 +177,34 @@ class ProofProcess(ProcessProtocol):
             case _:
                 raise ValueError("no such message")
 
-    def _last_error(self) -> str:
-        """Return the last line that it has complained in, which is where Python names an exception."""
-        lines = self._errors.decode(errors="replace").split("\n")
-        return next((line.strip()[:MAX_ERROR] for line in reversed(lines) if line.strip()), "")
+    def processEnded(self, reason: Failure) -> None:
+        """Fail what it was asked for."""
+        is_expected = not self.is_in_use
+        self.is_in_use = False
+        self._stop_timer()
+        if not is_expected:
+            _log.warn(
+                "The process that asks for proofs has ended: {reason} {errors}",
+                reason=reason.getErrorMessage(),
+                errors=self.last_error()[:MAX_ERROR],
+            )
+        proofs, self._proofs = list(self._proofs.values()), {}
+        why = "the process that asks for proofs has ended"
+        try:
+            run_all(partial(proof.end, why) for proof in proofs)
+        finally:
+            self.ended.callback(None)
+
+    # Within
 
     def _retire(self) -> None:
-        self.takes_proofs = False
+        self.is_in_use = False
         self._child.closeStdin()
         self._timer = self._reactor.callLater(RETIRE_SECONDS, self.kill)
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-
-    def _break_off(self, why: str) -> None:
-        _log.warn("The process that asks for proofs is killed: {why}", why=why)
-        self.kill()
 
     def _fail_soon(self, proof: _Proof, reason: str) -> None:
         """Fail a proof, but not before whoever asks has its session."""

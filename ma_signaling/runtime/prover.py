@@ -20,7 +20,8 @@ from ma_signaling.webrtc.local_addresses import sources
 from ma_signaling.webrtc.means import Means, Turn, first_by_udp
 
 if TYPE_CHECKING:
-    from ma_signaling.runtime.proof_process import ProofProcess, Reactor
+    from ma_signaling.runtime.proof_process import ProofProcess
+    from ma_signaling.transport.child_process import Reactor
 
 _log = Logger(namespace="ma_signaling")
 
@@ -79,7 +80,7 @@ class ChildProver(Service):
 
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof."""
-        if self._process is None or not self._process.takes_proofs:
+        if self._process is None or not self._process.is_in_use:
             from ma_signaling.runtime.proof_process import ProofProcess  # noqa: PLC0415 - see startService
 
             self._process = ProofProcess(self._reactor, IDLE_SECONDS)

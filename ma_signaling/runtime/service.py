@@ -42,13 +42,12 @@ from ma_signaling.transport.sockets import peer_address
 from ma_signaling.transport.timers import Deadlines, Periodic
 
 if TYPE_CHECKING:
-    from ma_signaling.acme.process import Reactor as AcmeReactor
     from ma_signaling.runtime.listening import Reactor as ListeningReactor
-    from ma_signaling.runtime.proof_process import Reactor as ProverReactor
     from ma_signaling.runtime.reload import Reactor as ReloadReactor
     from ma_signaling.runtime.signals import Reactor as SignalsReactor
+    from ma_signaling.transport.child_process import Reactor as ProcessReactor
 
-    class Reactor(ListeningReactor, ReloadReactor, ProverReactor, AcmeReactor, SignalsReactor):
+    class Reactor(ListeningReactor, ReloadReactor, ProcessReactor, SignalsReactor):
         """What is needed of a reactor: every one on Linux provides it."""
 
 

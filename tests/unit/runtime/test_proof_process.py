@@ -227,18 +227,22 @@ class ProcessTest(SynchronousTestCase):
         assert not self.reactor.getDelayedCalls()
 
     def test_breaks_the_rules(self) -> None:
-        for said in (
-            b"nonsense\n",
-            b"7\n",
-            b"{}\n",
-            b'{"proved":99}\n',
-            b'{"proved":"1"}\n',
-            b'{"offer":1,"sdp":7}\n',
-            b"x" * (MAX_LINE + 1),
+        nonsense, endless = "it writes nonsense", "its line has no end"
+        for said, why in (
+            (b"nonsense\n", nonsense),
+            (b"7\n", nonsense),
+            (b"{}\n", nonsense),
+            (b'{"proved":99}\n', nonsense),
+            (b'{"proved":"1"}\n', nonsense),
+            (b'{"offer":1,"sdp":7}\n', nonsense),
+            (b"x" * (MAX_LINE + 1), endless),
         ):
             _, contender = self.ask()
-            self.child.protocol.outReceived(said)
+            with capturedLogs() as logged:
+                self.child.protocol.outReceived(said)
             assert self.child.is_killed, said
+            lines = list(map(formatEvent, logged))
+            assert lines == [f"The process that asks for proofs is killed: {why}"], said
             self.child.say(proved=1)
             assert contender.heard == [], "who breaks the rules is believed no more"
             self.child.end()
