@@ -115,7 +115,7 @@ class Directory:
         if home.connection.proof is not None:
             self.registrations.announce(home)
         else:
-            self._context.hub.registry.ask_for_proof(home)
+            self._context.hub.registry.grace.ask(home)
 
     # Homes of other nodes
 

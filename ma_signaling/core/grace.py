@@ -14,6 +14,7 @@ from ma_signaling.core.ending import Closer
 from ma_signaling.core.errors import SERVER_NOT_FOUND
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.home import Home, HomeState
+from ma_signaling.core.other_nodes import Announcements
 from ma_signaling.core.peer import Clock
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
@@ -34,15 +35,11 @@ class Grace:
         sessions: Sessions,
         closer: Closer,
         proofs: Proofs,
+        announcements: Announcements,
         ask_holder: Callable[[Connection, str], object],
-        ask_elsewhere: Callable[[Home], None],
-        given_up: Callable[[Home], None],
         drop: Callable[[Home], None],
     ) -> None:
-        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home.
-
-        ``ask_elsewhere`` has another node ask its home; ``given_up`` hears of a home that isn't expected any more.
-        """
+        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home."""
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -50,9 +47,8 @@ class Grace:
         self._announcing = sessions.announcing
         self._closer = closer
         self._proofs = proofs
+        self._announcements = announcements
         self._ask_holder = ask_holder
-        self._ask_elsewhere = ask_elsewhere
-        self._given_up = given_up
         self._drop = drop
         self._suspension = Suspension(clock, sessions, self.ask, self._wait_is_over)
 
@@ -110,7 +106,7 @@ class Grace:
         if connection is None or not self._proofs.can_be_had(home.remote_id):
             return
         if connection.is_remote:
-            self._ask_elsewhere(home)
+            self._announcements.wait_for_proof(home)
         else:
             self._ask_holder(connection, connection.address.key)
 
@@ -176,7 +172,7 @@ class Grace:
             home.state = HomeState.GIVEN_UP
             # A second more than any of them has.
             home.timer = self._clock.callLater(self._settings.park + 1, self.give_up, home)
-            self._given_up(home)
+            self._announcements.dropped(home)
         else:
             self.dissolve(home, End.HOME_LOST)
 

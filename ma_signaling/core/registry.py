@@ -60,9 +60,8 @@ class Registry:
             sessions,
             closer,
             self._proofs,
+            announcements,
             self.contests.ask_holder,
-            announcements.wait_for_proof,
-            announcements.dropped,
             self._drop,
         )
         self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
@@ -234,10 +233,6 @@ class Registry:
         self.grace.proved(home, connection)
         if not connection.is_remote:
             self._announcements.refreshed(home)
-
-    def ask_for_proof(self, home: Home) -> None:
-        """Ask a home of this node for proof, since sessions of another node wait for it."""
-        self.grace.ask(home)
 
     # Loss
 
