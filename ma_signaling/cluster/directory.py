@@ -47,8 +47,8 @@ class Directory:
         context.on("registered", self._on_registered)
         context.on("arrived", self._on_arrived)
         context.on("wait-for-proof", self._on_wait_for_proof)
-        context.on("lost", self._on_lost)
-        context.on("left", self._on_left)
+        context.on("lost", partial(self._on_gone, goodbye=False))
+        context.on("left", partial(self._on_gone, goodbye=True))
 
     # Questions
 
@@ -211,20 +211,11 @@ class Directory:
             # Where several hold it, the eldest one's node alone: they would outdo each other without end.
             self.registrations.insist(home, theirs.term)
 
-    def _on_lost(self, fields: Fields) -> None:
-        holder = self._sender(fields)
-        if holder is not None:
-            self.lose(holder)
-
-    def _on_left(self, fields: Fields) -> None:
-        holder = self._sender(fields)
-        if holder is not None:
-            self.lose(holder, goodbye=True)
-
-    def _sender(self, fields: Fields) -> RemoteHome | None:
-        """Return the holder that a message is about."""
+    def _on_gone(self, fields: Fields, *, goodbye: bool) -> None:
+        """A connection of another node doesn't hold a Remote ID any more."""
         holder = self._remote_homes.get(fields["remote_id"])
-        return holder if holder is not None and holder.is_of(fields["node"], fields["connection"]) else None
+        if holder is not None and holder.is_of(fields["node"], fields["connection"]):
+            self.lose(holder, goodbye=goodbye)
 
     def lose(self, holder: RemoteHome, *, goodbye: bool = False) -> None:
         """A connection of another node is gone; its grace begins here."""
