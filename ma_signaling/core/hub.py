@@ -49,7 +49,6 @@ class Hub:
         clock: Clock,
         report: Report,
         access: Access,
-        turn_secret: bytes = b"",
         wall: Callable[[], float] = time.time,
         elsewhere: Elsewhere | None = None,
         prover: Prover | None = None,
@@ -71,7 +70,7 @@ class Hub:
         self.bans = Bans(clock, access)
         self.capacity = capacity or Capacity(UNLIMITED)
         self.limits = Limits(settings)
-        self.ice_servers = IceServers(settings, turn_secret)
+        self.ice_servers = IceServers(settings)
         self.sessions = Sessions(
             settings, clock, report, self.limits, self.ice_servers, wall, elsewhere.relay
         )

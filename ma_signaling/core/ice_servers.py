@@ -18,10 +18,10 @@ from ma_signaling.config.settings import Settings
 class IceServers:
     """Adds servers to a home's own list of ICE servers."""
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: Settings, secret: bytes = b"") -> None:
         self._settings = settings
         self.secret = secret
-        """Shared with the TURN servers; it may be replaced while the server runs."""
+        """Shared with the TURN servers; it is set once its file was read, and may be replaced while the server runs."""
 
     @property
     def has_relay(self) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
+MAX_LOOKED_AT = 1000
+"""Entries that are looked at each time that a table is pruned: more would keep everybody else waiting."""
+
 
 class Forgettable(Protocol):
     """What stands for a key."""
@@ -47,9 +50,9 @@ class LruTable(Generic[Entry]):
         """Forget a key, if it is there."""
         self._entries.pop(key, None)
 
-    def prune(self, now: float, max_looked_at: int = 1000) -> None:
+    def prune(self, now: float) -> None:
         """Look at the oldest entries and forget those that no longer matter."""
-        self._forget([key for key in self._oldest(max_looked_at) if self._entries[key].is_idle(now)])
+        self._forget([key for key in self._oldest(MAX_LOOKED_AT) if self._entries[key].is_idle(now)])
 
     def _oldest(self, count: int) -> list[str]:
         return list(islice(self._entries, count))

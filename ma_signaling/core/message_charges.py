@@ -110,7 +110,7 @@ class Charges:
         else:
             self.charge(connection)
 
-    def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool = False) -> None:
+    def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool) -> None:
         """Tell a connection, at most once a second, that a message was dropped; close it after too many.
 
         Nothing more of it is taken in for a while: parsing what is dropped costs time too.

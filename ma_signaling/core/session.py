@@ -87,7 +87,7 @@ class Session(Negotiating):
         home: Home,
         allowance: Allowance,
         now: float,
-        trace: SessionTrace | None = None,
+        trace: SessionTrace | None,
     ) -> None:
         super().__init__()
         self.id = id

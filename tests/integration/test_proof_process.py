@@ -61,7 +61,7 @@ class Asking:
     def __init__(self, homes: HomeThread) -> None:
         self.homes = homes
         settings = Settings(proof_networks=(ip_network("127.0.0.1/32"),))
-        self.prover = ChildProver(settings, lambda: IceServers(settings, b""), self.reactor)
+        self.prover = ChildProver(settings, lambda: IceServers(settings), self.reactor)
         self.prover.startService()
         self._homes: list[AskedHome] = []
 

@@ -232,12 +232,12 @@ class World:
             self.clock,
             self._report,
             Access(),
-            self.TURN_SECRET,
             self.wall,
             elsewhere,
             prover=prover,
             capacity=Capacity(capacity),
         )
+        self.hub.ice_servers.secret = self.TURN_SECRET
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
         """A new connection of an address, which must be within its limits."""

@@ -84,7 +84,8 @@ class Server:
         reactor: Any = self.clock
         metrics = self.metrics = Metrics()
         report = each_of(EventLog(self.settings.log_addresses, reactor), metrics)
-        self.hub = Hub(self.settings, reactor, report, Access(), b"shared with the relay", prover=prover)
+        self.hub = Hub(self.settings, reactor, report, Access(), prover=prover)
+        self.hub.ice_servers.secret = b"shared with the relay"
         self.readiness = Readiness()
         self.factory = make_factory(self.hub, self.settings, report, reactor, metrics, self.readiness)
         self.factory.keepalive.startService()
