@@ -2,66 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
-from ma_signaling import __version__
 from ma_signaling.admin import action_resources, view_resources
 from ma_signaling.admin.actions import Actions
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.following import Followers
+from ma_signaling.admin.status import ServerStatus
 from ma_signaling.admin.views import Views
-from ma_signaling.config.settings import Settings
-from ma_signaling.core.capacity import UNLIMITED, Capacity
-from ma_signaling.core.events import Report
-from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpSite
+from ma_signaling.http.operators_site import operators_site
 from ma_signaling.http.resource import NotFound
 from ma_signaling.monitoring import log_writer
 from ma_signaling.monitoring.readiness import LoopLag, Readiness
-from ma_signaling.transport.timers import Deadlines
+from ma_signaling.transport.factory import SignalingFactory
 
 
 def make_admin_site(
-    hub: Hub,
-    settings: Settings,
+    main: SignalingFactory,
     readiness: Readiness,
     lag: LoopLag,
     followers: Followers,
     bans: BanFile,
     stop: Callable[[], None],
-    report: Report,
-    deadlines: Deadlines,
-    reactor: IReactorTime,
 ) -> HttpSite:
-    """Return what ``--admin-socket`` serves; ``stop`` begins what SIGTERM does."""
+    """Return what ``--admin-socket`` serves, beside the ports of ``main``; ``stop`` begins what SIGTERM does."""
+    hub, reactor, settings = main.hub, main.reactor, main.settings
     views, actions = Views(hub, reactor.seconds), Actions(hub, reactor)
-    started_at = reactor.seconds()
-
-    def status() -> dict[str, Any]:
-        obstacle = readiness.obstacle()
-        counts: dict[str, Any] = hub.counts()
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "seconds": round(reactor.seconds() - started_at, 1),
-            "ready": obstacle is None,
-            **({} if obstacle is None else {"reason": obstacle}),
-            "homes": counts["servers"],
-            "sessions": {"open": counts["clients"], "pending": counts["pendingClients"]},
-            "connections": hub.connections_by_role(),
-            "sockets": hub.capacity.open,
-            "unsentBytes": hub.capacity.unsent,
-            "blocks": counts["rateLimiter"]["blockedIps"],
-            "bans": len(hub.bans),
-            "contests": len(hub.registry.contests.by_remote_id),
-            "lagSeconds": round(lag.latest, 3),
-            "residentBytes": resident_bytes(),
-        }
 
     def drain(seconds: float | None) -> float:
         if seconds is not None:
@@ -72,7 +39,7 @@ def make_admin_site(
 
     root = NotFound()
     for name, child in (
-        (b"status", view_resources.StatusPage(status)),
+        (b"status", view_resources.StatusPage(ServerStatus(hub, readiness, lag, reactor))),
         (b"homes", view_resources.Homes(hub, views)),
         (b"sessions", view_resources.Sessions(hub, views)),
         (b"addresses", view_resources.Addresses(views)),
@@ -85,14 +52,4 @@ def make_admin_site(
         (b"trace", view_resources.Traces(hub, followers)),
     ):
         root.putChild(name, child)
-    # With a count of its own: an operator is let in when nobody else is.
-    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, deadlines, reactor)
-
-
-def resident_bytes() -> int:
-    """Return the memory of this process."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return operators_site(root, main)

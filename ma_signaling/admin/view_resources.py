@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from typing import Any
 
 from twisted.web.server import NOT_DONE_YET
@@ -10,6 +10,7 @@ from twisted.web.server import NOT_DONE_YET
 from ma_signaling.admin.actions import spellings
 from ma_signaling.admin.following import Followers
 from ma_signaling.admin.resource import AdminPage, Collection, with_next
+from ma_signaling.admin.status import ServerStatus
 from ma_signaling.admin.views import MAX_PAGE, Views, page
 from ma_signaling.core import remote_id
 from ma_signaling.core.hub import Hub
@@ -19,18 +20,16 @@ from ma_signaling.http.resource import without_content
 MAX_UNSENT = 256 * 1024
 """Bytes that wait for one who follows; beyond it events are left out."""
 
-Status = Callable[[], dict[str, Any]]
-
 
 class StatusPage(AdminPage):
     """``/status``: what goes on."""
 
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: ServerStatus) -> None:
         super().__init__()
         self._status = status
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        return self._status()
+        return self._status.read()
 
 
 class Homes(Collection):

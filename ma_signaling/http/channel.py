@@ -33,7 +33,7 @@ MAX_REQUESTS = 16
 IDLE_SECONDS = 30
 """What a connection has between two requests, and for the head of the next."""
 
-UNLIMITED = (b"/health", b"/ready")
+UNLIMITED_PATHS = (b"/health", b"/ready")
 """Paths that may be asked for at any rate: monitoring must not be told that a server is down that is busy."""
 
 
@@ -242,11 +242,11 @@ class HttpSite(Site):
         charge: Callable[[Any, RequestHead], float],
         deadlines: Deadlines,
         reactor: IReactorTime,
-        unlimited: Collection[bytes] = (),
+        unlimited_paths: Collection[bytes] = (),
     ) -> None:
         """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may.
 
-        It isn't asked about GET and HEAD for the paths that are ``unlimited``.
+        It isn't asked about GET and HEAD for the ``unlimited_paths``.
         """
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
@@ -254,11 +254,11 @@ class HttpSite(Site):
         self.charge = charge
         self.deadlines = deadlines
         self._settings = settings
-        self._unlimited = unlimited
+        self._unlimited_paths = unlimited_paths
 
     def wait_of(self, transport: object, head: RequestHead) -> float:
         """Charge a request, unless its path is unlimited; return the seconds until it may come, 0 where it may now."""
-        if head.target.partition(b"?")[0] in self._unlimited and head.method in (b"GET", b"HEAD"):
+        if head.target.partition(b"?")[0] in self._unlimited_paths and head.method in (b"GET", b"HEAD"):
             return 0.0
         return self.charge(transport, head)
 

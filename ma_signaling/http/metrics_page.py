@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
-
-from ma_signaling.config.settings import Settings
-from ma_signaling.core.capacity import UNLIMITED, Capacity
-from ma_signaling.core.events import Report
 from ma_signaling.http.channel import HttpRequest, HttpSite
+from ma_signaling.http.operators_site import operators_site
 from ma_signaling.http.resource import NotFound, Page
 from ma_signaling.monitoring.metrics import CONTENT_TYPE, Metrics
-from ma_signaling.transport.timers import Deadlines
+from ma_signaling.transport.factory import SignalingFactory
 
 
 class MetricsPage(Page):
@@ -30,11 +26,8 @@ class MetricsPage(Page):
         return self._metrics.text()
 
 
-def make_metrics_site(
-    metrics: Metrics, settings: Settings, report: Report, deadlines: Deadlines, reactor: IReactorTime
-) -> HttpSite:
-    """What a port of its own serves: /metrics, to whoever reaches it."""
+def make_metrics_site(metrics: Metrics, main: SignalingFactory) -> HttpSite:
+    """Return what a port of its own serves, beside those of ``main``: /metrics, to whoever reaches it."""
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
-    # With a count of its own: whoever asks here takes no place of a home's.
-    return HttpSite(root, Capacity(UNLIMITED), settings, report, lambda *_: 0.0, deadlines, reactor)
+    return operators_site(root, main)

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
-from ma_signaling.config.settings import Settings
 from ma_signaling.core.errors import WireError
-from ma_signaling.core.events import Report
-from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpChannel, HttpRequest, HttpSite
 from ma_signaling.http.resource import NotFound, Page
-from ma_signaling.transport.client_address import ClientAddresses
+from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.sockets import peer_address
-from ma_signaling.transport.timers import Deadlines
 
 
 class Challenge(Page):
@@ -93,22 +88,16 @@ class CountedChannel(HttpChannel):
 
 
 class RedirectSite(HttpSite):
-    """What listens there; the limits of all ports count here too."""
+    """What listens there, beside the ports of ``main``; the limits of all ports count here too."""
 
     def __init__(
-        self,
-        root: Root,
-        hub: Hub,
-        addresses: ClientAddresses,
-        settings: Settings,
-        report: Report,
-        charge: Callable[[Any, RequestHead], float],
-        deadlines: Deadlines,
-        reactor: IReactorTime,
+        self, root: Root, main: SignalingFactory, charge: Callable[[Any, RequestHead], float]
     ) -> None:
-        super().__init__(root, hub.capacity, settings, report, charge, deadlines, reactor)
-        self.hub = hub
-        self.addresses = addresses
+        super().__init__(
+            root, main.hub.capacity, main.settings, main.report, charge, main.deadlines, main.reactor
+        )
+        self.hub = main.hub
+        self.addresses = main.addresses
 
     def new_channel(self) -> HttpChannel:
         return CountedChannel()

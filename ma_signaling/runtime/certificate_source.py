@@ -7,15 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from twisted.internet.interfaces import IReactorTime
-
 from ma_signaling.acme.challenges import Challenges
 from ma_signaling.acme.service import Acme
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.files import read_regular
 from ma_signaling.config.settings import Settings
-from ma_signaling.core.events import Report
 from ma_signaling.http.channel import HttpSite
 from ma_signaling.http.redirect_site import RedirectSite, Root
 from ma_signaling.runtime.certificates import Certificates
@@ -50,26 +47,14 @@ class CertificateSource:
         else:
             self.certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
-    def make_redirect(
-        self, factory: SignalingFactory, report: Report, reactor: IReactorTime
-    ) -> RedirectSite | None:
+    def make_redirect(self, main: SignalingFactory) -> RedirectSite | None:
         """Return what listens beside TLS for the CA; None: nothing."""
         if self.acme is None or not self._settings.acme_http_port:
             return None
         names = self._settings.acme_domain
         port = next(filter(None, (parse_endpoint(each).port for each in self._settings.port)), 443)
         root = Root(names, port, self._challenges.authorization)
-        site = cast("HttpSite", factory.site)
-        return RedirectSite(
-            root,
-            factory.hub,
-            factory.addresses,
-            self._settings,
-            report,
-            site.charge,
-            factory.deadlines,
-            reactor,
-        )
+        return RedirectSite(root, main, cast("HttpSite", main.site).charge)
 
     def _renewed(self, pem: bytes) -> None:
         self.certificates.renewed(pem)

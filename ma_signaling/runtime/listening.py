@@ -25,13 +25,11 @@ from twisted.python.failure import Failure
 from ma_signaling import __version__
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
-from ma_signaling.config.settings import Settings
-from ma_signaling.core.events import Report
 from ma_signaling.runtime.inherited_port import InheritingReactor
 from ma_signaling.runtime.shared_port import SharedPort, SharedPorts, SharingReactor, close
+from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.proxy_protocol import ProxyFactory
 from ma_signaling.transport.sockets import prepare
-from ma_signaling.transport.timers import Deadlines
 
 if TYPE_CHECKING:
     from ma_signaling.runtime.certificates import Certificates
@@ -61,26 +59,21 @@ class Ports(Service):
 
     def __init__(
         self,
-        settings: Settings,
-        factory: IProtocolFactory,
+        factory: SignalingFactory,
         certificates: Certificates | None,
         metrics: IProtocolFactory,
         redirect: IProtocolFactory | None,
         admin: IProtocolFactory | None,
-        report: Report,
-        deadlines: Deadlines,
-        reactor: Reactor,
     ) -> None:
-        self._settings = settings
+        self._settings = factory.settings
         self._factory = factory
         self._certificates = certificates
         self._metrics = metrics
         self._redirect = redirect
         self._admin = admin
-        self._report = report
-        self._deadlines = deadlines
+        reactor: Reactor = factory.reactor
         self._reactor = reactor
-        self._sharing = SharingReactor(reactor) if settings.reuse_port else None
+        self._sharing = SharingReactor(reactor) if self._settings.reuse_port else None
         self._ports: list[IListeningPort] = []
         self.inherited = SharedPorts(reactor)
         self.shared = SharedPorts(reactor)
@@ -146,7 +139,7 @@ class Ports(Service):
         if (path := parse_endpoint(text).path) is not None:
             _remove_stale_socket(path)
         if parse_endpoint(text).is_proxied:
-            factory = ProxyFactory(factory, self._report, self._deadlines)
+            factory = ProxyFactory(factory, self._factory.report, self._factory.deadlines)
         make_endpoint(text, reactor).listen(factory).addBoth(results.append)
         if not results:
             raise _cannot_listen(text, "it does not start at once")

@@ -18,7 +18,7 @@ from ma_signaling.core.access import Access
 from ma_signaling.core.capacity import raise_descriptor_limit
 from ma_signaling.core.events import Report, each_of
 from ma_signaling.core.hub import Hub
-from ma_signaling.http.channel import UNLIMITED, HttpSite
+from ma_signaling.http.channel import UNLIMITED_PATHS, HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.resource_tree import make_root
 from ma_signaling.monitoring.error_count import ErrorCount
@@ -83,8 +83,8 @@ def make_service(
     state = None if where is None else StateDirectory(where)
     source = optional_parts.certificate_source(settings, state, reactor)
     certificates, acme = (None, None) if source is None else (source.certificates, source.acme)
-    metrics_site = make_metrics_site(metrics, settings, report, factory.deadlines, reactor)
-    redirect = None if source is None else source.make_redirect(factory, report, reactor)
+    metrics_site = make_metrics_site(metrics, factory)
+    redirect = None if source is None else source.make_redirect(factory)
     lag = LoopLag(reactor, time.monotonic)
     bans = BanFile(hub.bans, None if state is None else state.path / "bans.json")
     bans.load()
@@ -92,21 +92,8 @@ def make_service(
     if settings.admin_socket:
         from ma_signaling.admin.site import make_admin_site  # noqa: PLC0415 - as what ``optional_parts`` has
 
-        admin = make_admin_site(
-            hub,
-            settings,
-            readiness,
-            lag,
-            followers,
-            bans,
-            lambda: stop(reactor),
-            report,
-            factory.deadlines,
-            reactor,
-        )
-    ports = Ports(
-        settings, factory, certificates, metrics_site, redirect, admin, report, factory.deadlines, reactor
-    )
+        admin = make_admin_site(factory, readiness, lag, followers, bans, lambda: stop(reactor))
+    ports = Ports(factory, certificates, metrics_site, redirect, admin)
     notifier = Notifier.from_environment(os.environ, reactor)
 
     reload = Reload(reactor, notifier)
@@ -182,7 +169,7 @@ def make_factory(
         return 0.0 if is_own else hub.entrance.request(addresses.of(peer, head.header))
 
     deadlines = Deadlines(reactor)
-    site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor, UNLIMITED)
+    site = HttpSite(root, hub.capacity, settings, report, charge, deadlines, reactor, UNLIMITED_PATHS)
     metrics.watch(lambda: state_of(hub))
     entry.factory = SignalingFactory(hub, settings, site, addresses, report, deadlines, reactor)
     return entry.factory

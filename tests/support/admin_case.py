@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.admin.ban_file import BanFile
 from ma_signaling.admin.following import Followers
 from ma_signaling.admin.site import make_admin_site
-from ma_signaling.core.events import each_of
 from ma_signaling.monitoring import log_writer
 from ma_signaling.monitoring.readiness import LoopLag
 from tests.support.memory_server import Server
@@ -45,16 +44,12 @@ class AdminTestCase(SynchronousTestCase):
         self.bans = BanFile(self.hub.bans, self.directory / "bans.json", lambda: self.wall)
         reactor: Any = self.server.clock
         self.site = make_admin_site(
-            self.hub,
-            self.server.settings,
+            self.server.factory,
             self.server.readiness,
             LoopLag(reactor),
             self.followers,
             self.bans,
             self.stop,
-            each_of(),
-            self.server.factory.deadlines,
-            reactor,
         )
 
     def stop(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.events import Event
 from ma_signaling.http.channel import IDLE_SECONDS, HttpSite
 from ma_signaling.http.metrics_page import make_metrics_site
 from ma_signaling.http.redirect_site import RedirectSite, Root
@@ -15,31 +14,14 @@ from ma_signaling.transport.first_request import HEAD_SECONDS
 from tests.support.memory_server import Server, Transport
 
 
-def nobody_hears(event: Event, /, **details: object) -> None: ...
-
-
 class FirstHeadTest(SynchronousTestCase):
     """As at the main port."""
 
     def sites(self, server: Server) -> list[HttpSite]:
         """Return what listens for redirects, and for metrics."""
-        reactor: Any = server.clock
-        factory: Any = server.factory
-        deadlines = factory.deadlines
-        redirect = RedirectSite(
-            Root(["a.example"], 443, lambda _: None),
-            server.hub,
-            factory.addresses,
-            server.settings,
-            nobody_hears,
-            factory.site.charge,
-            deadlines,
-            reactor,
-        )
-        return [
-            redirect,
-            make_metrics_site(server.metrics, server.settings, nobody_hears, deadlines, reactor),
-        ]
+        main: Any = server.factory
+        root = Root(["a.example"], 443, lambda _: None)
+        return [RedirectSite(root, main, main.site.charge), make_metrics_site(server.metrics, main)]
 
     def test_deadline(self) -> None:
         for number in range(2):
