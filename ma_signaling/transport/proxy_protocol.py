@@ -24,9 +24,9 @@ HEADER_SECONDS = 10.0
 _V1_BYTES = 107
 """The longest header of version 1, its CRLF included."""
 
-_V1_START = b"PROXY "
+PROXY_V1_START = b"PROXY "
 _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP([46]) ([^ %]+) ([^ %]+) (\d{1,5}) (\d{1,5}))\r\n")
-_V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+PROXY_V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_BYTES = 16
 """A header of version 2 up to its addresses, whose length is in its last two bytes."""
 
@@ -53,11 +53,11 @@ def parse(received: bytes | bytearray) -> ProxyHeader | None:
 
     Raises ``MalformedHeader`` as soon as what was received can't begin one.
     """
-    if received.startswith(_V1_START):
+    if received.startswith(PROXY_V1_START):
         return _parse_v1(received)
-    if received.startswith(_V2_SIGNATURE):
+    if received.startswith(PROXY_V2_SIGNATURE):
         return _parse_v2(received)
-    if _V1_START.startswith(received) or _V2_SIGNATURE.startswith(received):
+    if PROXY_V1_START.startswith(received) or PROXY_V2_SIGNATURE.startswith(received):
         return None
     raise MalformedHeader
 

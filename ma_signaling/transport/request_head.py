@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ma_signaling.transport.http_reply import Refusal
+from ma_signaling.transport.proxy_protocol import PROXY_V1_START, PROXY_V2_SIGNATURE
 
 HEAD_BYTES = 16 * 1024
 
@@ -33,8 +34,6 @@ _BAD_REQUEST = Refusal(400, {"error": "Bad request"}, {})
 _TOO_LARGE = Refusal(431, {"error": "Request header fields too large"}, {})
 
 _TLS_HANDSHAKE = b"\x16"
-_PROXY_V1 = b"PROXY "
-_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
 class WrongProtocol(NamedTuple):
@@ -105,14 +104,14 @@ class HeadReader:
         """Return the next head, None if more must come first, or what is wrong with it: then there is no next."""
         buffer = self._buffer
         if not self._checked:
-            if _PROXY_V2.startswith(buffer[: len(_PROXY_V2)]):
-                return _PROXY if len(buffer) >= len(_PROXY_V2) else None
+            if PROXY_V2_SIGNATURE.startswith(buffer[: len(PROXY_V2_SIGNATURE)]):
+                return _PROXY if len(buffer) >= len(PROXY_V2_SIGNATURE) else None
             if buffer.startswith(b"\r\n"):
                 # One empty line in front is ignored (RFC 9112 section 2.2).
                 del buffer[:2]
         if buffer.startswith(_TLS_HANDSHAKE):
             return _TLS
-        if buffer.startswith(_PROXY_V1):
+        if buffer.startswith(PROXY_V1_START):
             return _PROXY
         end = buffer.find(b"\r\n\r\n", max(0, self._checked - 3))
         if 0 <= end <= HEAD_BYTES:
