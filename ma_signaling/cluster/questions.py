@@ -11,7 +11,7 @@ from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.timer_queue import TimerQueue
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
-from ma_signaling.core.verdicts import describe
+from ma_signaling.core.session_verdict import describe
 
 ANSWER_SECONDS = 1.5
 """How long the holder's node may take to answer: an answer costs it one turn of its loop."""

@@ -25,9 +25,9 @@ from ma_signaling.core.other_nodes import Elsewhere
 from ma_signaling.core.peer import ClientAddress, Clock
 from ma_signaling.core.registry import Registry
 from ma_signaling.core.session_trace import End
+from ma_signaling.core.session_verdict import describe
 from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.start_grace import StartGrace
-from ma_signaling.core.verdicts import describe
 
 BLOCKED_NOW = closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED, is_told=True)
 """How the connection ends whose guess begins a block."""
@@ -196,7 +196,7 @@ class Lookups:
     def trace(
         self, address: ClientAddress, session_id: str, told: Callable[[dict[str, Any] | None], None]
     ) -> None:
-        """Call ``told`` with the trace of a session (``verdicts.describe``) or None; charge a lookup.
+        """Call ``told`` with the trace of a session (``session_verdict.describe``) or None; charge a lookup.
 
         An unknown session doesn't count as a guess: 128 random bits can't be guessed, and after a restart all are
         unknown. Raises ``Refused`` with ``rate-limited``, or with ``NOT_ALLOWED`` for a banned address.

@@ -100,17 +100,17 @@ class Check(Named):
         return answer.now()
 
 
-class SessionStory(Named):
+class TracePage(Named):
     """``/api/sessions/S``: what happened in the session S."""
 
     def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
         answer = Answer(request)
 
-        def told(story: dict[str, Any] | None) -> None:
-            if story is None:
+        def told(trace: dict[str, Any] | None) -> None:
+            if trace is None:
                 answer.give(404, {"error": "Session not found"})
             else:
-                answer.give(200, story)
+                answer.give(200, trace)
 
         self._hub.lookups.trace(client, name, told)
         return answer.now()

@@ -9,7 +9,7 @@ from twisted.web.resource import IResource
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
 from ma_signaling.http import static_files, web_pages
-from ma_signaling.http.api import Check, SessionStory
+from ma_signaling.http.api import Check, TracePage
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.health import Health, Ready
 from ma_signaling.http.metrics_page import MetricsPage
@@ -45,7 +45,7 @@ def make_root(
     root.putChild(b"app", web_pages.MissingPage("no-app") if web_app is None else web_app)
     api = NotFound()
     api.putChild(b"check", Check(hub, addresses))
-    api.putChild(b"sessions", SessionStory(hub, addresses))
+    api.putChild(b"sessions", TracePage(hub, addresses))
     root.putChild(b"api", api)
     entry = WebSocketEntry()
     root.putChild(b"ws", entry)

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi import checks
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.session_trace import End
-from ma_signaling.core.verdicts import VERDICTS
+from ma_signaling.core.session_verdict import VERDICTS
 from tests import ROOT
 from tests.support.cluster_peers import ask, home, meet, play
 from tests.support.deaf_peer import Deaf
@@ -61,11 +61,11 @@ class DocumentTest(SynchronousTestCase):
 
     def test_lists(self) -> None:
         schemas = read_yaml(DOCUMENT)["components"]["schemas"]
-        story = schemas["Story"]["properties"]
-        assert story["verdict"]["properties"]["code"]["enum"] == list(VERDICTS)
-        # The story of a session that turns out to have no home is forgotten.
-        assert story["end"]["enum"] == [end.value for end in End if end is not End.UNKNOWN_HOME]
-        assert set(story["endedBy"]["enum"]) == {end.by for end in End}
+        trace = schemas["Trace"]["properties"]
+        assert trace["verdict"]["properties"]["code"]["enum"] == list(VERDICTS)
+        # The trace of a session that turns out to have no home is forgotten.
+        assert trace["end"]["enum"] == [end.value for end in End if end is not End.UNKNOWN_HOME]
+        assert set(trace["endedBy"]["enum"]) == {end.by for end in End}
         sources = [path.read_text(encoding="utf-8") for path in (ROOT / "ma_signaling").rglob("*.py")]
         reasons = [
             reason for source in sources for reason in re.findall(r'readiness\.add\("([a-z-]+)"', source)
@@ -149,17 +149,17 @@ class RequestTestCase(SynchronousTestCase):
         return response.json() if "json" in response.headers.get("content-type", [""])[0] else response.text
 
 
-CHECK, STORY = "/api/check/{remoteId}", "/api/sessions/{sessionId}"
+CHECK, TRACE = "/api/check/{remoteId}", "/api/sessions/{sessionId}"
 
 
-class StoryTest(RequestTestCase):
+class TraceTest(RequestTestCase):
     """Sessions at each stage; generated requests know none."""
 
-    def test_stories(self) -> None:
+    def test_traces(self) -> None:
         server = self.enter(ServerProcess())
 
-        def story(session_id: str) -> Any:
-            return self.ask(server, STORY, 200, name=session_id)
+        def trace(session_id: str) -> Any:
+            return self.ask(server, TRACE, 200, name=session_id)
 
         async def scenario(stack: AsyncExitStack) -> None:
             owner = await home(stack, server)
@@ -167,9 +167,9 @@ class StoryTest(RequestTestCase):
             await client.send("ping")
             await client.answer("pong")
             (announced,) = owner.heard("client-connected")
-            assert story(announced["sessionId"])["verdict"]["code"] == "waiting"
+            assert trace(announced["sessionId"])["verdict"]["code"] == "waiting"
             session_id = await meet(owner, client)
-            assert story(session_id)["ready"] is True
+            assert trace(session_id)["ready"] is True
             candidate = "candidate:1 1 udp 1 abc.local 9 typ host"
             for text in (candidate, "nonsense", ""):
                 await client.send("ice-candidate", data={"candidate": text})
@@ -177,14 +177,14 @@ class StoryTest(RequestTestCase):
             await owner.answer("offer")
             await owner.send("answer", sessionId=session_id, data={"sdp": f"a={candidate}\r\n"})
             await client.answer("answer")
-            told = story(session_id)
+            told = trace(session_id)
             assert told["client"]["trickled"] == {"host/udp/mdns": 1, "other": 1, "end": 1}, told
             await client.stop()
             await owner.answer("client-disconnected")
-            assert story(session_id)["end"] == "client-left"
+            assert trace(session_id)["end"] == "client-left"
 
         play(scenario, [server])
-        self.ask(server, STORY, 404, name="unknown")
+        self.ask(server, TRACE, 404, name="unknown")
 
 
 class PageTest(RequestTestCase):
@@ -217,7 +217,7 @@ class RefusalTest(RequestTestCase):
         )
         self.ask(server, CHECK, 200, name="A")
         assert "retryAfter" not in self.ask(server, CHECK, 429, name="B")
-        for path in (CHECK, STORY):
+        for path in (CHECK, TRACE):
             assert self.ask(server, path, 429, name="C")["error"] == "Rate limited"
 
     def test_banned(self) -> None:
@@ -225,7 +225,7 @@ class RefusalTest(RequestTestCase):
             deny = Path(directory) / "deny"
             deny.write_text("192.0.2.1\n", encoding="utf-8")
             server = self.enter(ServerProcess(f"--deny={deny}"))
-            for path in (CHECK, STORY):
+            for path in (CHECK, TRACE):
                 self.ask(server, path, 403, name="A", address="192.0.2.1")
             self.ask(server, "/ws", 403, address="192.0.2.1", headers=HANDSHAKE)
 

@@ -279,7 +279,7 @@ class World:
         (answer,) = told
         return answer
 
-    def story(self, session_id: str) -> Any:
+    def trace(self, session_id: str) -> Any:
         """What `/api/sessions` tells, None where it knows nothing."""
         told: list[object] = []
         self.hub.lookups.trace(address("198.51.100.9"), session_id, told.append)

@@ -1,4 +1,4 @@
-"""What tests of stories begin with."""
+"""What tests of traces begin with."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.core.verdicts import VERDICTS
+from ma_signaling.core.session_verdict import VERDICTS
 from tests.support.memory_hub import FakePeer, World
 
 
-class StoryTestCase(SynchronousTestCase):
+class TraceTestCase(SynchronousTestCase):
     """A world, and what `GET /api/sessions/S` would answer in it."""
 
     def setUp(self) -> None:
         self.world = World()
 
-    def story(self, session_id: str) -> dict[str, Any]:
-        told: dict[str, Any] | None = self.world.story(session_id)
+    def trace(self, session_id: str) -> dict[str, Any]:
+        told: dict[str, Any] | None = self.world.trace(session_id)
         assert told is not None
         return told
 
     def verdict(self, session_id: str) -> str:
-        verdict = self.story(session_id)["verdict"]
+        verdict = self.trace(session_id)["verdict"]
         assert verdict["text"] == VERDICTS[verdict["code"]]
         code: str = verdict["code"]
         return code

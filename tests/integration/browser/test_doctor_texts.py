@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ma_signaling.core.session_trace import End
-from ma_signaling.core.verdicts import VERDICTS
+from ma_signaling.core.session_verdict import VERDICTS
 from tests import ROOT
 from tests.support.browser_cases import STEPS, DoctorTestCase
 

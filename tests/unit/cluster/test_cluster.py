@@ -71,7 +71,7 @@ class SessionTest(SynchronousTestCase):
         self.cluster.settle()
         assert (self.home.types(), client.types()) == (["ice-candidate"], ["ice-candidate", "answer"])
         assert parse.call_count == 3
-        trace = self.cluster.worlds[1].story(session_id)
+        trace = self.cluster.worlds[1].trace(session_id)
         assert trace["client"]["trickled"] == {"srflx/udp/ipv4": 1}
         assert trace["home"]["trickled"] == {"host/udp/ipv4": 1}
         assert trace["home"]["inSdp"] == {"host/udp/ipv4": 1, "relay/udp/ipv4": 1}
@@ -240,7 +240,7 @@ class LimitTest(SynchronousTestCase):
         assert home.heard == []
 
 
-class StoryTest(SynchronousTestCase):
+class TraceTest(SynchronousTestCase):
     """What happened in a session is told by any node, though one alone knows it."""
 
     def test_elsewhere(self) -> None:
@@ -252,9 +252,9 @@ class StoryTest(SynchronousTestCase):
             told: list[dict[str, Any] | None] = []
             cluster.worlds[node].hub.lookups.trace(home.connection.address, session_id, told.append)
             cluster.settle()
-            (story,) = told
-            assert story is not None
-            assert story["verdict"]["code"] == "no-offer"
+            (trace,) = told
+            assert trace is not None
+            assert trace["verdict"]["code"] == "no-offer"
 
     def test_unknown(self) -> None:
         cluster = Cluster(2)

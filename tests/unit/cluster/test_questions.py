@@ -21,13 +21,13 @@ class QuestionsTest(SynchronousTestCase):
         client = self.cluster.client(0)
         session_id = self.cluster.session(home, client)
         asker = self.cluster.worlds[1].connect(STRANGER).connection.address
-        stories: list[Any] = []
+        traces: list[Any] = []
         lookups = self.cluster.worlds[1].hub.lookups
         for name in (session_id, "0" * 32, session_id):
-            lookups.trace(asker, name, stories.append)
+            lookups.trace(asker, name, traces.append)
             lookups.is_online(asker, name[:8], lambda _: None)
         self.cluster.settle(5)
-        assert [story is None for story in stories] == [False, False, True]
+        assert [trace is None for trace in traces] == [False, False, True]
         assert self.cluster.lines[1].node._context._questions == {}
 
     def test_one_guess_of_an_address(self) -> None:

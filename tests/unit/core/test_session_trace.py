@@ -8,20 +8,20 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core.session_trace import REMEMBERED, End, SessionTrace, SessionTraces, Side
-from ma_signaling.core.verdicts import VERDICTS
+from ma_signaling.core.session_verdict import VERDICTS
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import ADDRESS, HOST, HOST_MDNS, RELAY, SRFLX, sdp
-from tests.support.trace_cases import StoryTestCase
+from tests.support.trace_cases import TraceTestCase
 
 
-class TimesTest(StoryTestCase):
+class TimesTest(TraceTestCase):
     """What is remembered, and when it was."""
 
     def test_whole_call(self) -> None:
         home = self.world.home()
         self.world.advance(5)
         client, session_id = self.asked(home)
-        assert self.story(session_id) == {
+        assert self.trace(session_id) == {
             "age": 0,
             "announced": 0,
             "client": {"trickled": {}, "inSdp": {}},
@@ -41,7 +41,7 @@ class TimesTest(StoryTestCase):
         self.world.advance(1)
         client.goodbye()
         self.world.advance(2)
-        assert self.story(session_id) == {
+        assert self.trace(session_id) == {
             "age": 4000,
             "announced": 0,
             "connected": 250,
@@ -74,8 +74,8 @@ class TimesTest(StoryTestCase):
         client.say("offer", data=sdp(HOST, SRFLX))
         self.world.advance(1)
         client.say("offer", data=sdp(RELAY))
-        story = self.story(session_id)["client"]
-        assert (story["offer"], story["inSdp"]) == (0, {"relay/udp/ipv4": 1})
+        trace = self.trace(session_id)["client"]
+        assert (trace["offer"], trace["inSdp"]) == (0, {"relay/udp/ipv4": 1})
 
     def test_no_address(self) -> None:
         """Neither what is told nor what is kept has an address in it."""
@@ -84,9 +84,9 @@ class TimesTest(StoryTestCase):
         home.say("session-ready", sessionId=session_id)
         client.say("offer", data=sdp(HOST, SRFLX, HOST_MDNS))
         client.say("ice-candidate", data={"candidate": SRFLX})
-        assert ADDRESS not in json.dumps(self.story(session_id))
-        story = self.world.hub.sessions.traces._under_way[session_id]
-        kept = [getattr(each, name) for each in (story, story.client, story.home) for name in each.__slots__]
+        assert ADDRESS not in json.dumps(self.trace(session_id))
+        trace = self.world.hub.sessions.traces._under_way[session_id]
+        kept = [getattr(each, name) for each in (trace, trace.client, trace.home) for name in each.__slots__]
         assert not any(isinstance(value, str | bytes | dict | list) for value in kept), kept
 
     def test_only_what_was_forwarded(self) -> None:
@@ -94,8 +94,8 @@ class TimesTest(StoryTestCase):
         client, session_id = self.asked(home)
         client.say("offer", data=sdp(HOST))
         stranger.say("answer", sessionId=session_id, data=sdp(HOST))
-        assert "offer" not in self.story(session_id)["client"]
-        assert "answer" not in self.story(session_id)["home"]
+        assert "offer" not in self.trace(session_id)["client"]
+        assert "answer" not in self.trace(session_id)["home"]
 
     def test_remembered_for_ten_minutes(self) -> None:
         home = self.world.home()
@@ -103,9 +103,9 @@ class TimesTest(StoryTestCase):
         self.world.advance(1000)
         client.goodbye()
         self.world.advance(REMEMBERED - 1)
-        assert self.story(session_id)["end"] == "client-left"
+        assert self.trace(session_id)["end"] == "client-left"
         self.world.advance(2)
-        assert self.world.story(session_id) is None
+        assert self.world.trace(session_id) is None
         assert not len(self.world.hub.sessions.traces)
 
 
@@ -123,19 +123,19 @@ class BoundsTest(SynchronousTestCase):
         assert [bool(traces.find(name, 3.0)) for name in "abcd"] == [True, False, True, True]
         traces.begin("e", 4.0)
         assert [bool(traces.find(name, 4.0)) for name in "acde"] == [False, True, True, True]
-        # The session of a forgotten story goes on, and ends.
+        # The session of a forgotten trace goes on, and ends.
         traces.ended("a", 5.0)
         assert len(traces) == 3
 
     def test_size_of_one(self) -> None:
-        """Whatever peers send, a story has the same size, below 2 KiB."""
-        story = SessionTrace(1e9)
+        """Whatever peers send, a trace has the same size, below 2 KiB."""
+        trace = SessionTrace(1e9)
         for number in range(1000):
             at = 1e9 + number
-            for side in (story.client, story.home):
+            for side in (trace.client, trace.home):
                 side.sent("offer", bytes((0,)), at)
                 side.sent("ice-candidate", bytes((6,)), at)
-        parts: list[SessionTrace | Side] = [story, story.client, story.home]
+        parts: list[SessionTrace | Side] = [trace, trace.client, trace.home]
         kept = [getattr(part, name) for part in parts for name in part.__slots__]
         size = sum(sys.getsizeof(each) for each in {id(each): each for each in (*parts, *kept)}.values())
         assert size < 2048, size
@@ -148,6 +148,6 @@ class BoundsTest(SynchronousTestCase):
         client.say("offer", data=sdp(HOST))
         home.breaks()
         world.home()
-        assert world.story(session_id) is None
+        assert world.trace(session_id) is None
         assert world.hub.sessions.get(session_id) is not None
         client.goodbye()

@@ -1,4 +1,4 @@
-"""What happened in a session: when, and for how long it is known."""
+"""`/api/sessions`: who learns what happened in a session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.memory_server import Reply, Server
 
 
-class RestTest(SynchronousTestCase):
+class TracePageTest(SynchronousTestCase):
     """`GET /api/sessions/S`."""
 
     def setUp(self) -> None:
@@ -20,7 +20,7 @@ class RestTest(SynchronousTestCase):
         client.lose(clean=True)
         return reply
 
-    def test_story(self) -> None:
+    def test_trace(self) -> None:
         home, client = self.server.connect("192.0.2.1"), self.server.connect("192.0.2.2")
         home.say(type="register-server", remoteId="HOME")
         client.say(type="connect-request", remoteId="HOME")

@@ -1,4 +1,4 @@
-"""What the story of a session says of why it failed."""
+"""What the trace of a session says of why it failed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ma_signaling.core.candidate_counts import END
 from ma_signaling.core.session_trace import Side
 from tests.support.memory_hub import World
 from tests.support.sample_candidates import HOST, HOST_MDNS, RELAY, SRFLX, sdp
-from tests.support.trace_cases import StoryTestCase
+from tests.support.trace_cases import TraceTestCase
 
 
-class VerdictsTest(StoryTestCase):
+class VerdictsTest(TraceTestCase):
     """What each course of events comes down to."""
 
     def test_before_the_answer(self) -> None:
@@ -27,7 +27,7 @@ class VerdictsTest(StoryTestCase):
         home = self.world.home()
         client, session_id = self.asked(home)
         self.world.advance(10)
-        assert self.story(session_id)["ready"] is False
+        assert self.trace(session_id)["ready"] is False
         client.say("offer", data=sdp(HOST))
         assert self.verdict(session_id) == "home-silent"
 
@@ -35,14 +35,14 @@ class VerdictsTest(StoryTestCase):
         client, session_id = self.asked(self.world.home())
         client.breaks()
         assert self.verdict(session_id) == "client-gave-up"
-        assert self.story(session_id)["end"] == "client-lost"
+        assert self.trace(session_id)["end"] == "client-lost"
 
     def test_client_asked_again(self) -> None:
         home = self.world.home()
         client, session_id = self.asked(home)
         client.say("connect-request", remoteId="HOME")
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("client-asked-again", "client")
+        trace = self.trace(session_id)
+        assert (trace["end"], trace["endedBy"]) == ("client-asked-again", "client")
 
     def test_home_lost_and_back(self) -> None:
         home = self.world.home()
@@ -54,9 +54,9 @@ class VerdictsTest(StoryTestCase):
         assert self.verdict(session_id) == "home-away"
         self.world.advance(10)
         self.world.home()
-        story = self.story(session_id)
-        assert (story["homeLost"], story["homeReturned"]) == (1000, 11000)
-        assert story["verdict"]["code"] == "no-answer"
+        trace = self.trace(session_id)
+        assert (trace["homeLost"], trace["homeReturned"]) == (1000, 11000)
+        assert trace["verdict"]["code"] == "no-answer"
 
     def test_home_lost_again(self) -> None:
         """It is the latest break that is told."""
@@ -66,12 +66,12 @@ class VerdictsTest(StoryTestCase):
         for lost_at in (1000, 3000):
             self.world.advance(1)
             home.breaks()
-            story = self.story(session_id)
-            assert story["homeLost"] == lost_at
-            assert "homeReturned" not in story
+            trace = self.trace(session_id)
+            assert trace["homeLost"] == lost_at
+            assert "homeReturned" not in trace
             self.world.advance(1)
             home = self.world.home()
-            assert self.story(session_id)["homeReturned"] == lost_at + 1000
+            assert self.trace(session_id)["homeReturned"] == lost_at + 1000
 
     def test_home_lost_for_good(self) -> None:
         home = self.world.home()
@@ -80,8 +80,8 @@ class VerdictsTest(StoryTestCase):
         home.breaks()
         self.world.advance(self.world.settings.grace)
         assert self.verdict(session_id) == "home-did-not-return"
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("home-lost", "home")
+        trace = self.trace(session_id)
+        assert (trace["end"], trace["endedBy"]) == ("home-lost", "home")
 
     def test_home_did_not_return_for_a_parked_request(self) -> None:
         home = self.world.home()
@@ -91,8 +91,8 @@ class VerdictsTest(StoryTestCase):
         self.world.advance(self.world.settings.park)
         assert client.types() == ["error"]
         assert self.verdict(session_id) == "home-did-not-return"
-        story = self.story(session_id)
-        assert (story["end"], story["endedBy"]) == ("park-expired", "server")
+        trace = self.trace(session_id)
+        assert (trace["end"], trace["endedBy"]) == ("park-expired", "server")
 
     def test_home_left(self) -> None:
         home = self.world.home()
@@ -118,7 +118,7 @@ class VerdictsTest(StoryTestCase):
             pass
         for session_id in (waiting, calling):
             assert self.verdict(session_id) == "server-stopped"
-            assert self.story(session_id)["endedBy"] == "server"
+            assert self.trace(session_id)["endedBy"] == "server"
 
     def test_after_the_answer(self) -> None:
         cases = [
