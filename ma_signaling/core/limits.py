@@ -25,7 +25,7 @@ class Limits:
         self._settings = settings
         self.arrivals = Arrivals(settings)
         self._lookups = LruTable(SlidingWindow, settings.remembered_addresses)
-        self._requests = LruTable(SlidingWindow, settings.remembered_addresses)
+        self._connect_requests = LruTable(SlidingWindow, settings.remembered_addresses)
         self._changes = LruTable(SlidingWindow, settings.remembered_addresses)
         self.guessing = Guessing(settings)
         self.credentials = CredentialLimits(settings)
@@ -37,9 +37,9 @@ class Limits:
             now, self._settings.lookups_per_minute
         )
 
-    def request(self, key: str, now: float) -> float:
+    def connect_request(self, key: str, now: float) -> float:
         """Count a connect-request; otherwise return the seconds until one is allowed, a block's included."""
-        return self.guessing.blocked_for(key, now) or self._requests[key].admit(
+        return self.guessing.blocked_for(key, now) or self._connect_requests[key].admit(
             now, self._settings.connect_requests_per_minute
         )
 
@@ -51,7 +51,7 @@ class Limits:
         """Forget what no longer matters; call it every few seconds."""
         self.arrivals.prune(now)
         self._lookups.prune(now)
-        self._requests.prune(now)
+        self._connect_requests.prune(now)
         self._changes.prune(now)
         self.guessing.prune(now)
         self.credentials.prune(now)
@@ -60,6 +60,6 @@ class Limits:
     def counts(self) -> dict[str, int]:
         """Return how many addresses are remembered, as ``/health`` tells it."""
         return {
-            "trackedIps": max(len(self.arrivals), len(self._lookups), len(self._requests)),
+            "trackedIps": max(len(self.arrivals), len(self._lookups), len(self._connect_requests)),
             **self.guessing.counts(),
         }

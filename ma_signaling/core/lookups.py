@@ -69,7 +69,7 @@ class Lookups:
         In a cluster a home may be returned that no node knows: ``not_found`` follows. Raises ``Refused`` with
         ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
-        self._charge(address, self._limits.request)
+        self._charge(address, self._limits.connect_request)
         if self._access.is_banned(remote_id):
             # It looks unknown, but asking for it is no guess: clients of a banned home know its Remote ID.
             return None
