@@ -116,10 +116,8 @@ class HttpChannel(http.HTTPChannel):
             if isinstance(head, RequestHead):
                 self._serve(head)
             elif isinstance(head, Refusal):
-                is_head, wait = self.reader.is_head, 0.0
-                if self.place is None and head.uncharged is not None:
-                    wait = self.factory.wait_of(self.transport, head.uncharged)
-                self._refuse(head if wait <= 0 else refusal(rate_limited(wait)), is_head=is_head)
+                charged = self.factory.charged(head, self.transport, self.place)
+                self._refuse(charged, is_head=self.reader.is_head)
             elif isinstance(head, WrongProtocol):
                 self._is_refused = True
                 self.factory.report(Event.WRONG_PROTOCOL, mistake=head.mistake)
@@ -261,6 +259,16 @@ class HttpSite(Site):
         if head.target.partition(b"?")[0] in self._unlimited_paths and head.method in (b"GET", b"HEAD"):
             return 0.0
         return self.charge(transport, head)
+
+    def charged(self, refused: Refusal, transport: object, place: SocketPlace | None) -> Refusal:
+        """Charge a request that is ``refused``; return how to answer it: so, or that there were too many.
+
+        It is charged to whom a trusted proxy speaks for, whose socket has no ``place``; others have paid with theirs.
+        """
+        if refused.uncharged is None or place is not None:
+            return refused
+        wait = self.wait_of(transport, refused.uncharged)
+        return refused if wait <= 0 else refusal(rate_limited(wait))
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
         """The header that binds browsers to TLS, for a reply by TLS (RFC 6797 section 7); empty where it is off."""

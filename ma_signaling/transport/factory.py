@@ -17,9 +17,9 @@ from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport.client_address import ClientAddresses
 from ma_signaling.transport.fast_path import ping_frames, with_fast_path
 from ma_signaling.transport.first_request import FirstRequest
+from ma_signaling.transport.http_reply import Refusal
 from ma_signaling.transport.protocol import SignalingProtocol
 from ma_signaling.transport.reading import PutOff
-from ma_signaling.transport.request_head import RequestHead
 from ma_signaling.transport.send_buffer import SendBuffers
 from ma_signaling.transport.timers import Deadlines, KeepAlive
 
@@ -31,7 +31,7 @@ class HttpServer(Protocol):
 
     def hsts(self, transport: object) -> dict[bytes, bytes]: ...
 
-    def wait_of(self, transport: object, head: RequestHead) -> float: ...
+    def charged(self, refused: Refusal, transport: object, place: SocketPlace | None) -> Refusal: ...
 
 
 @implementer(IProtocolNegotiationFactory)

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ma_signaling.core.capacity import SocketPlace
-from ma_signaling.core.errors import WireError, rate_limited
+from ma_signaling.core.errors import WireError
 from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 from ma_signaling.transport import websocket_handshake
@@ -66,7 +66,7 @@ class FirstRequest(Protocol):
         self._reader.feed(data)
         head = self._reader.next()
         if isinstance(head, Refusal):
-            self._refuse(self._charged(head), is_head=self._reader.is_head)
+            self._refuse_request(head, is_head=self._reader.is_head)
         elif isinstance(head, WrongProtocol):
             self._factory.report(Event.WRONG_PROTOCOL, mistake=head.mistake)
             self._close()
@@ -104,20 +104,14 @@ class FirstRequest(Protocol):
             return
         client = admit(self._factory, self._peer, head, self._place)
         if isinstance(client, Refusal):
-            self._refuse(self._charged(client), is_head=False)
+            self._refuse_request(client, is_head=False)
         else:
             self._factory.deadlines.clear(self)
             begin_websocket(self._factory, self, client, self._place, head, self._reader.take_rest())
 
-    def _charged(self, refused: Refusal) -> Refusal:
-        """Return ``refused``, or that there were too many, charged like any HTTP request to whom a proxy speaks for.
-
-        Others have paid with their socket.
-        """
-        if refused.uncharged is None or self._place is not None:
-            return refused
-        wait = self._factory.site.wait_of(self.transport, refused.uncharged)
-        return refused if wait <= 0 else refusal(rate_limited(wait))
+    def _refuse_request(self, refused: Refusal, *, is_head: bool) -> None:
+        charged = self._factory.site.charged(refused, self.transport, self._place)
+        self._refuse(charged, is_head=is_head)
 
     def _refuse(self, refused: Refusal, *, is_head: bool) -> None:
         hsts = self._factory.site.hsts(self.transport)
