@@ -68,7 +68,7 @@ class Acme(Service):
         return self._held is not None
 
     def metrics(self) -> Iterator[Metric]:
-        """What an operator wants to see of it."""
+        """Return what an operator wants to see of it."""
         yield gauge("acme_failures", "Attempts to get a certificate since the last success", self._failures())
 
     def privilegedStartService(self) -> None:

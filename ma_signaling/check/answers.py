@@ -54,7 +54,7 @@ def code_of(error: Mapping[str, object]) -> object:
 
 
 def stop_for(error: Mapping[str, object]) -> Stop:
-    """Why an ``error`` message ends a check."""
+    """Return why an ``error`` message ends a check."""
     text = error.get("error")
     if not isinstance(text, str) or not text:
         text = "the server refuses, and does not say why"

@@ -132,13 +132,13 @@ class Signaling:
             self._protocol.sendMessage(orjson.dumps({"type": type, **fields}))
 
     async def first(self, type: str) -> Message:
-        """The first message of a type, come or to come. Raises ``Stop`` for an error and for a lost connection."""
+        """Return the first message of a type, come or to come. Raises ``Stop`` for an error or a lost connection."""
         async for message in self.all(type):
             return message
         raise AssertionError("all() goes on until it raises")
 
     async def all(self, type: str) -> AsyncIterator[Message]:
-        """Every message of a type, come or to come. Raises ``Stop`` for an error and for a lost connection."""
+        """Yield every message of a type, come or to come. Raises ``Stop`` for an error or a lost connection."""
         seen = 0
         while True:
             while seen < len(self._received):

@@ -137,7 +137,7 @@ class Judge:
                 self.answer("no-objection", fields)
 
     def _decides(self, home: Home) -> bool:
-        """Whether this node holds a Remote ID, and leaves it to no other one whether its holder stays."""
+        """Return whether this node holds a Remote ID, and leaves it to no other one whether its holder stays."""
         is_here = home.state is HomeState.LOCAL
         return is_here and not home.is_disputed and not self._context.hub.is_draining
 
@@ -157,7 +157,7 @@ class Judge:
             self.answer("wait", fields)
 
     def _is_disputed(self, remote_id: str) -> bool:
-        """Whether a holder elsewhere contends already: with two of them, each would have the contest begin anew."""
+        """Return whether a holder elsewhere contends already: with two, each would have the contest begin anew."""
         others = (each.fields for each in self._newcomers.values())
         return any(each["remote_id"] == remote_id and each["holds"] for each in others)
 

@@ -134,7 +134,7 @@ class Provers:
     # For proofs that another node asks for
 
     def is_under_way(self, number: int) -> bool:
-        """Whether there is no outcome yet."""
+        """Return whether there is no outcome yet."""
         return number in self._borrowed
 
     def forget(self, number: int) -> None:

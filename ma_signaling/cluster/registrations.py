@@ -48,7 +48,7 @@ class Registration:
         return ClientAddress(self.address, self.address, self.shared)
 
     def is_elder_than(self, other: Registration) -> bool:
-        """Whether this one's node decides where there are both."""
+        """Return whether this one's node decides where there are both."""
         return (self.granted_at, self.node) < (other.granted_at, other.node)
 
     def fields(self) -> Fields:

@@ -54,7 +54,7 @@ class RemoteHome(Connection):
         self._messages = messages
 
     def is_of(self, node: str, name: str) -> bool:
-        """Whether it stands for that connection."""
+        """Return whether it stands for that connection."""
         return (self.node, self.name) == (node, name)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:

@@ -50,7 +50,7 @@ class Endpoint(NamedTuple):
         return path if self.kind == "unix" and path else None
 
     def excludes(self, other: Endpoint) -> bool:
-        """Whether nobody can listen on both."""
+        """Return whether nobody can listen on both."""
         if self.path is not None:
             return other.path is not None and _absolute(self.path) == _absolute(other.path)
         is_everywhere = any(each.interface in EVERYWHERE for each in (self, other))

@@ -58,18 +58,18 @@ class Capacity:
 
     @property
     def is_full(self) -> bool:
-        """Return whether a newcomer gets a place only if somebody gives way."""
+        """Whether a newcomer gets a place only if somebody gives way."""
         return self.open >= self._max_open or not self._shares.has_room()
 
     @property
     def has_place_for_newcomers(self) -> bool:
-        """Return whether an address that has no place would get one."""
+        """Whether an address that has no place would get one."""
         has_room = self._shares.has_room() or self._shares.giver_for(NEWCOMER) is not None
         return has_room and self.open < self._max_open
 
     @property
     def can_refuse_kindly(self) -> bool:
-        """Return whether a socket without a place may stay until it has its answer: some are kept free of them."""
+        """Whether a socket without a place may stay until it has its answer: some are kept free of them."""
         return self.open <= self._max_open - self._max_open // 20
 
     def of(self, key: str) -> int:

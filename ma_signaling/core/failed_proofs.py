@@ -21,7 +21,7 @@ class _Failure:
         self.until = NEVER
 
     def is_idle(self, now: float) -> bool:
-        """Whether there was no other one for long enough to forgive it."""
+        """Return whether there was no other one for long enough to forgive it."""
         return now >= self.until + LONGEST_WAIT
 
 

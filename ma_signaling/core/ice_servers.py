@@ -25,7 +25,7 @@ class IceServers:
 
     @property
     def has_relay(self) -> bool:
-        """Return whether there is a TURN server to add."""
+        """Whether there is a TURN server to add."""
         return bool(self._settings.turn_urls and self.secret)
 
     def extend(self, ice_servers: bytes | None, wall: float, *, with_relay: bool) -> bytes | None:

@@ -14,7 +14,7 @@ class Forgettable(Protocol):
     """What stands for a key."""
 
     def is_idle(self, now: float) -> bool:
-        """Whether it can be forgotten."""
+        """Return whether it can be forgotten."""
 
 
 Entry = TypeVar("Entry", bound=Forgettable)

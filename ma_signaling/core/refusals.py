@@ -24,7 +24,7 @@ class _Streak:
         """When the address may come again, as it was told last."""
 
     def is_idle(self, now: float) -> bool:
-        """Whether the address has stayed away, or was let in, for long enough to begin anew."""
+        """Return whether the address has stayed away, or was let in, for long enough to begin anew."""
         return now > self.until + MAX_WAIT
 
 

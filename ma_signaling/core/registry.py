@@ -71,7 +71,7 @@ class Registry:
         """How many homes are connected to this node."""
 
     def find(self, remote_id: str) -> Home | None:
-        """The home with this Remote ID, connected or expected back."""
+        """Return the home with this Remote ID, connected or expected back."""
         return self._homes.get(remote_id)
 
     def homes(self) -> list[Home]:
@@ -130,7 +130,7 @@ class Registry:
     # What other nodes say
 
     def expect(self, remote_id: str) -> Home:
-        """A home that is unknown here, for its clients to wait until the other nodes have been asked."""
+        """Return a new home, unknown here until now: its clients wait until the other nodes have been asked."""
         home = self._homes[remote_id] = Home(remote_id, self._make_held)
         return home
 

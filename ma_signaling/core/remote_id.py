@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile(r"[A-Z3-79]{26}")
 
 
 def normalise(value: object) -> str:
-    """The Remote ID in ``value`` as it is returned to its home: trimmed, upper case.
+    """Return the Remote ID in ``value`` as it is returned to its home: trimmed, upper case.
 
     Raises ``Refused`` with ``REMOTE_ID_REQUIRED`` (missing, empty, no string) or ``INVALID_REMOTE_ID``.
     """
@@ -56,11 +56,11 @@ def named(text: str) -> str:
 
 
 def is_fingerprint(name: str) -> bool:
-    """Whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
+    """Return whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
     return _FINGERPRINT.fullmatch(name) is not None
 
 
 def from_fingerprint(fingerprint: str) -> str:
-    """The Remote ID of the certificate with this SHA-256 (``AB:CD:…``). Raises ValueError."""
+    """Return the Remote ID of the certificate with this SHA-256 (``AB:CD:…``). Raises ValueError."""
     digest = bytes.fromhex(fingerprint.replace(":", ""))
     return b32encode(digest[:16]).decode().rstrip("=").replace("2", "9")

@@ -107,7 +107,7 @@ class SessionTrace:
 
     @property
     def home_is_away(self) -> bool:
-        """Return whether the home's connection is broken now."""
+        """Whether the home's connection is broken now."""
         return self.home_lost_at is not None and self.home_returned_at is None
 
     def announced(self, now: float) -> None:

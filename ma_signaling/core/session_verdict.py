@@ -32,7 +32,7 @@ VERDICTS = {
 
 
 def verdict(trace: SessionTrace) -> tuple[str, str]:
-    """The code and the sentence for a session, as far as this server can see: it never sees the call itself."""
+    """Return the code and the sentence for a session, as far as this server can see: it never sees the call itself."""
     code = _before_answer(trace) if trace.home.described_at is None else _after_answer(trace)
     return code, VERDICTS[code]
 
@@ -71,7 +71,7 @@ def _after_answer(trace: SessionTrace) -> str:
 
 
 def describe(trace: SessionTrace, now: float) -> dict[str, Any]:
-    """A trace in JSON's types, for docs/protocol.md: times in whole milliseconds since the request."""
+    """Return a trace in JSON's types, as docs/protocol.md has it: times in whole milliseconds since the request."""
 
     def since(at: float | None) -> int | None:
         return None if at is None else round(1000 * (at - trace.requested_at))

@@ -88,7 +88,7 @@ class Sessions(SessionTable[Session]):
         self.remote.attach(home, session_id, node, key)
 
     def is_busy(self, home: Home) -> bool:
-        """Whether one of a home's sessions waits for an answer."""
+        """Return whether one of a home's sessions waits for an answer."""
         return any(
             session.negotiation is Negotiation.OFFERED
             for session in chain(self.of(home), self.remote.of(home))

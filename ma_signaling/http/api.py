@@ -41,7 +41,7 @@ class Named(Page):
             return refuse(request, refusal(refused.error))
 
     def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
-        """The reply; raises ``Refused`` for one who has asked too often."""
+        """Return the reply. Raises ``Refused`` for one who has asked too often."""
         raise NotImplementedError
 
 
@@ -62,7 +62,7 @@ class Answer:
         self._send(refuse(self._request, refusal(error)))
 
     def now(self) -> bytes | int:
-        """What to return from ``render``: the reply, or that it comes later."""
+        """Return what ``render`` is to return: the reply, or that it comes later."""
         if self._body is not None:
             return self._body
         self._is_late = True

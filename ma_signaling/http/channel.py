@@ -271,7 +271,7 @@ class HttpSite(Site):
         return refused if wait <= 0 else refusal(rate_limited(wait))
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
-        """The header that binds browsers to TLS, for a reply by TLS (RFC 6797 section 7); empty where it is off."""
+        """Return the header that binds browsers to TLS, for replies by TLS (RFC 6797 section 7), if there is one."""
         if self._settings.hsts and ISSLTransport.providedBy(transport):
             return {b"Strict-Transport-Security": b"max-age=%d" % self._settings.hsts}
         return {}

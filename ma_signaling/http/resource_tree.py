@@ -28,7 +28,7 @@ def make_root(
     settings: Settings,
     web_app: IResource | None = None,
 ) -> tuple[web_pages.Root, WebSocketEntry]:
-    """The resource tree, and its ``/ws``, which still needs its factory."""
+    """Return the resource tree, and its ``/ws``, which still needs its factory."""
     app = "" if web_app is None else "/app/"
     root = web_pages.Root(hub, addresses, app)
 

@@ -119,13 +119,13 @@ def folder(entries: Mapping[str, StaticFile | Mapping[str, StaticFile]]) -> Page
 
 
 def read_tree(name: str) -> StaticFile | dict[str, StaticFile]:
-    """The file ``name`` below ``pages/``, or the files in that directory."""
+    """Return the file ``name`` below ``pages/``, or the files in that directory."""
     entry = PAGES.joinpath(name)
     return {each.name: _read(each) for each in entry.iterdir()} if entry.is_dir() else _read(entry)
 
 
 def make_file(name: str, body: bytes) -> StaticFile:
-    """A file of the type that its name tells."""
+    """Return a file of the type that its name tells."""
     _, dot, suffix = name.rpartition(".")
     return StaticFile(_TYPES[dot + suffix], body)
 

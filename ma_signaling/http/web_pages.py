@@ -39,7 +39,7 @@ _TEXTS = languages.load({each.name: each.read_bytes() for each in PAGES.joinpath
 
 
 def _template(name: str) -> str:
-    """A page below ``pages/``, after what the heads of all pages begin with: HTML needs no tags around the two."""
+    """Return a page below ``pages/``, after what all heads begin with: HTML needs no tags around the two."""
     return PAGES.joinpath("head.html").read_text("utf-8") + PAGES.joinpath(name).read_text("utf-8")
 
 
@@ -59,7 +59,7 @@ def _no_header(name: bytes) -> list[bytes]:
 
 
 def _translated(name: str, app: str = "", why: str = "text") -> dict[str, StaticFile]:
-    """A page below ``pages/`` by language; in it, the web app's address, or why nothing is there (key of a text)."""
+    """Return a page by language, with the web app's address in it, or why nothing is there (key of a text)."""
     page = _template(name)
 
     def in_language(language: str) -> StaticFile:
@@ -159,7 +159,7 @@ class Root(Page):
         return languages.fill(self._page, texts, values)
 
     def _way(self, request: HttpRequest) -> tuple[str, str, str]:
-        """Whether a proxy is in between, as far as this server can see: a mark, the key of a text, an address."""
+        """Return whether a proxy seems to be in between: a mark, the key of a text, an address."""
         client = client_of(request, self._addresses)
         if client.shared:
             return "warn", "proxy-unnamed", client.text

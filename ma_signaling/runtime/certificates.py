@@ -89,7 +89,7 @@ class Certificates(Periodic):
             raise CannotStart(f"no TLS: {problem}") from None
 
     def wrap(self, factory: IProtocolFactory) -> TLSMemoryBIOFactory:
-        """A factory for TLS connections that carry those of ``factory``."""
+        """Return a factory for TLS connections that carry those of ``factory``."""
         wrapping = TLSMemoryBIOFactory(self, isClient=False, wrappedFactory=factory, clock=self._reactor)
         wrapping.protocol = ReleasingTLS
         return wrapping
@@ -99,7 +99,7 @@ class Certificates(Periodic):
         secure(port, factory, self)
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """The TLS state of a new connection; Twisted asks for it."""
+        """Return the TLS state of a new connection; Twisted asks for it."""
         return SSL.Connection(self._context)
 
     def reload(self) -> None:
@@ -159,7 +159,7 @@ class Certificates(Periodic):
         self._daily_at = self._reactor.seconds() + DAY
 
     def metrics(self) -> Iterator[Metric]:
-        """What an operator wants to see of it."""
+        """Return what an operator wants to see of it."""
         yield gauge(
             "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
         )

@@ -152,7 +152,7 @@ class Ports(Service):
         return results[0]
 
     def _listen_everywhere(self, text: str, factory: IProtocolFactory) -> IListeningPort:
-        """Every address of this machine, IPv6 and IPv4 alike where it has both."""
+        """Listen on every address of this machine, IPv6 and IPv4 alike where it has both."""
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
         serving: Any = factory  # Twisted's own wrapping factories are no ServerFactory
@@ -176,7 +176,7 @@ class Ports(Service):
 
 
 def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
-    """What Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``.
+    """Return what Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``.
 
     Of ``haproxy:…``, of what comes after it: ``ProxyFactory`` takes its place.
     """
@@ -204,7 +204,7 @@ def _with_backlog(text: str) -> str:
 
 
 def _is_inherited(text: str) -> bool:
-    """Whether an endpoint takes over a socket that systemd has opened."""
+    """Return whether an endpoint takes over a socket that systemd has opened."""
     return parse_endpoint(text).kind == "systemd"
 
 
@@ -244,7 +244,7 @@ def _cannot_listen(text: str, problem: object) -> CannotStart:
 
 
 def _readable(address: object) -> str:
-    """A listening address for the log: host and port, or the path of a Unix socket."""
+    """Return a listening address for the log: host and port, or the path of a Unix socket."""
     if isinstance(address, UNIXAddress):
         return os.fsdecode(address.name or b"")
     if isinstance(address, IPv4Address | IPv6Address):

@@ -114,5 +114,5 @@ class LiveSettings:
 
 
 def _has_terminal() -> bool:
-    """Whether a person started this process in a terminal that is still there: its end sends SIGHUP too."""
+    """Return whether a person started this process in a terminal that is still there: its end sends SIGHUP too."""
     return os.isatty(0)

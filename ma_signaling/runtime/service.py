@@ -156,7 +156,7 @@ def make_factory(
     readiness: Readiness,
     web_app: IResource | None = None,
 ) -> SignalingFactory:
-    """What every port needs: WebSocket and HTTP around one hub."""
+    """Return what every port needs: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses, metrics, readiness, settings, web_app)
     readiness.add("draining", lambda: not hub.is_draining)

@@ -66,7 +66,7 @@ class SharingReactor:
         return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), backlog, interface)
 
     def listen_everywhere(self, port: int, factory: IProtocolFactory, backlog: int) -> SharedPort:
-        """Every address of this machine, IPv6 and IPv4 alike where it has both."""
+        """Listen on every address of this machine, IPv6 and IPv4 alike where it has both."""
         is_dual = socket.has_dualstack_ipv6()
         opened = SharedPort(port, factory, backlog, "::" if is_dual else "", self._reactor)
         opened.is_dual = is_dual

@@ -122,7 +122,7 @@ class ClientAddresses:
         return self._look_up(peer_address or LOCAL) or self._local
 
     def _believed(self, header: Header) -> list[bytes]:
-        """The forwarding headers of a request that are believed if a trusted proxy sends them."""
+        """Return the forwarding headers of a request that are believed if a trusted proxy sends them."""
         return [name for name in self._believable if header(name)]
 
     def _behind(self, name: bytes, values: Sequence[bytes]) -> ClientAddress | None:

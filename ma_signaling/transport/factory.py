@@ -82,7 +82,7 @@ class SignalingFactory(WebSocketServerFactory):
         )
 
     def acceptableProtocols(self) -> list[bytes]:
-        """What may be negotiated by ALPN (RFC 7301): without an answer here, Twisted turns those away who offer it."""
+        """Return what may be negotiated by ALPN (RFC 7301): without it, Twisted turns those away who offer it."""
         return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> FirstRequest:

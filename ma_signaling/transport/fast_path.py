@@ -228,7 +228,7 @@ class FastPath(AutobahnPath):
 
 
 def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, int] | None:
-    """The frame that starts in ``data`` at ``start``: opcode, payload unmasked, and where it ends.
+    """Return the frame that starts in ``data`` at ``start``: opcode, payload unmasked, and where it ends.
 
     None unless all of it is there, final, masked, without reserved bits, and short (RFC 6455 section 5.2).
     """
@@ -250,7 +250,7 @@ def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, i
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A server's frame for a message (RFC 6455 section 5.2)."""
+    """Return a server's frame for a message (RFC 6455 section 5.2)."""
     size = len(payload)
     if size < 126:
         return b"\x81%c" % size + payload

@@ -170,7 +170,7 @@ class DirectServer(tcp.Server):
         return int.from_bytes(ioctl(self.fileno(), request, bytes(4)), byteorder) if self.connected else 0
 
     def _is_waiting(self) -> bool:
-        """Whether something waits to be sent first, or is done of which this class knows little."""
+        """Return whether something waits to be sent first, or is done of which this class knows little."""
         return bool(
             self.dataBuffer
             or self._tempDataLen
@@ -215,7 +215,7 @@ def prepare(port: IListeningPort, silence_seconds: float) -> None:
 
 
 def peer_address(transport: Any) -> str | None:
-    """The IP address at the other end of a transport, None for a Unix socket."""
+    """Return the IP address at the other end of a transport, None for a Unix socket."""
     host: str | None = getattr(transport.getPeer(), "host", None)
     return host
 

@@ -45,7 +45,7 @@ _SPECIAL_6 = tuple(
 
 
 def is_global_unicast(address: Address) -> bool:
-    """Whether the Internet routes packets for ``address`` to one machine, and no part of it has another meaning."""
+    """Return whether the Internet routes packets for ``address`` to one machine, and no part has another meaning."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL)
     return address in _GLOBAL_UNICAST_6 and not any(address in network for network in _SPECIAL_6)
@@ -60,11 +60,11 @@ class Destinations(NamedTuple):
     """Whether an address is this machine's: no firewall stands between its services and itself."""
 
     def may_show(self, address: Address) -> bool:
-        """Whether our offer may name ``address`` as ours."""
+        """Return whether our offer may name ``address`` as ours."""
         return self._is_named(address) or is_global_unicast(address)
 
     def may_reach(self, address: Address, port: int) -> bool:
-        """Whether packets may be sent to ``address`` and ``port``, and taken from there."""
+        """Return whether packets may be sent to ``address`` and ``port``, and taken from there."""
         if not MIN_PORT <= port <= 65535 or getattr(address, "scope_id", None) is not None:
             return False
         return self._is_named(address) or (is_global_unicast(address) and not self.is_own(address))

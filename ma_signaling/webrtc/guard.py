@@ -39,7 +39,7 @@ class Guard:
         self._exhausted = exhausted
 
     def sends(self, to: Endpoint) -> bool:
-        """Whether a packet may go to an address; counts it."""
+        """Count a packet that is to go to an address; return whether it may."""
         if not self._may_reach(to):
             return False
         self.sent += 1
@@ -49,7 +49,7 @@ class Guard:
         return True
 
     def takes(self, source: Endpoint, size: int) -> bool:
-        """Whether a packet of so many bytes that came from an address is looked at; counts it."""
+        """Count a packet of so many bytes that came from an address; return whether it is looked at."""
         if not self._may_reach(source):
             return False
         self.received += 1
