@@ -212,15 +212,6 @@ class SignalingProtocol(Liveness):
         if self.state == OPEN:
             self.transport.write(b"".join(map(text_frame, messages)))
 
-    # From the send buffers
-
-    @property
-    def is_home(self) -> bool:
-        return self.connection is not None and self.connection.role is Role.HOME
-
-    def cut_slow(self) -> None:
-        self.cut("it does not read what it is sent")
-
     def after_reading(self, call: Callable[[], None]) -> None:
         self.factory.deadlines.after_reading(self, call)
 
@@ -229,6 +220,15 @@ class SignalingProtocol(Liveness):
 
     def drop(self) -> None:
         self.dropConnection(abort=True)
+
+    # From the send buffers
+
+    @property
+    def is_home(self) -> bool:
+        return self.connection is not None and self.connection.role is Role.HOME
+
+    def cut_slow(self) -> None:
+        self.cut("it does not read what it is sent")
 
     # Within
 
