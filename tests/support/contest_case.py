@@ -8,7 +8,7 @@ from unittest import TestCase
 from ma_signaling.core.contest import Contender, Contest, How, Phase, Terms, Why
 from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.probe import Life
-from tests.support.memory_hub import FakeClock
+from tests.support.fake_clock import FakeClock
 
 
 class HolderActor:

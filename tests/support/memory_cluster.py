@@ -15,8 +15,9 @@ from ma_signaling.cluster.bus import unpack
 from ma_signaling.cluster.node import Node
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import HomeState
+from tests.support.fake_clock import FakeClock, FakeTimer
 from tests.support.fake_prover import FakeProver
-from tests.support.memory_hub import FakeClock, FakePeer, FakeTimer, World
+from tests.support.memory_hub import FakePeer, World
 
 
 class Server:

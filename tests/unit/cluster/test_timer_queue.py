@@ -7,7 +7,7 @@ from functools import partial
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.timer_queue import QueuedTimer, TimerQueue
-from tests.support.memory_hub import FakeClock
+from tests.support.fake_clock import FakeClock
 
 
 class Broken(Exception):

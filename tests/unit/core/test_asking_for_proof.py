@@ -9,8 +9,8 @@ from unittest import TestCase
 
 from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.token_bucket import Allowance
+from tests.support.fake_clock import FakeClock
 from tests.support.fake_prover import FakeProver
-from tests.support.memory_hub import FakeClock
 
 OFFER = {"type": "offer", "sdp": "v=0"}
 

@@ -14,7 +14,7 @@ from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.event_log import EventLog
 from ma_signaling.monitoring.log_writer import LogWriter
 from ma_signaling.transport.client_address import describe, parse
-from tests.support.memory_hub import FakeClock
+from tests.support.fake_clock import FakeClock
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
 

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.monitoring.log_writer import ACCEPT_NAMESPACE, LibraryHandler, LogWriter
-from tests.support.memory_hub import FakeClock
+from tests.support.fake_clock import FakeClock
 
 
 class WriterTestCase(SynchronousTestCase):

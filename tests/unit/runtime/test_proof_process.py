@@ -12,12 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
 from ma_signaling.runtime import prover
-from ma_signaling.runtime.proof_process import (
-    HANG_SECONDS,
-    MAX_LINE,
-    MAX_PROOFS,
-    RETIRE_SECONDS,
-)
+from ma_signaling.runtime.proof_process import HANG_SECONDS, MAX_LINE, MAX_PROOFS, RETIRE_SECONDS
 from ma_signaling.runtime.prover import FRESH_SECONDS, IDLE_SECONDS, ChildProver
 from ma_signaling.webrtc.description import MAX_BYTES, MAX_CANDIDATES
 from tests.support.fake_process import FakeChild, FakeReactor
