@@ -9,8 +9,7 @@ from twisted.internet.defer import Deferred
 
 from ma_signaling.admin.actions import Actions, spellings
 from ma_signaling.admin.ban_file import BanFile
-from ma_signaling.admin.resource import AdminPage, BadParameter, Collection, with_next
-from ma_signaling.admin.views import MAX_PAGE, page
+from ma_signaling.admin.resource import AdminPage, BadParameter, Collection
 from ma_signaling.core.access import BadEntry
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
@@ -26,14 +25,12 @@ class Blocks(Collection):
         self._seconds = seconds
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
-        blocks, following = page(
-            self._hub.limits.guessing.blocks(self._seconds()), lambda each: each[0], after, limit
-        )
-        return with_next(
-            {"blocks": [{"address": key, "seconds": round(left)} for key, left in blocks]},
-            following,
-        )
+        def show(block: tuple[str, float]) -> dict[str, Any]:
+            key, left = block
+            return {"address": key, "seconds": round(left)}
+
+        blocks = self._hub.limits.guessing.blocks(self._seconds())
+        return self.listed(request, "blocks", blocks, lambda each: each[0], show)
 
 
 class OneBlock(AdminPage):
@@ -59,13 +56,12 @@ class BanList(Collection):
         self._actions = actions
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
-        bans, following = page(self._hub.bans, lambda each: each[0], after, limit)
-        entries = [
-            {"target": target} if left is None else {"target": target, "seconds": round(left)}
-            for target, left in bans
-        ]
-        return with_next({"bans": entries, "kept": self._file.is_kept}, following)
+        def show(ban: tuple[str, float | None]) -> dict[str, Any]:
+            target, left = ban
+            return {"target": target} if left is None else {"target": target, "seconds": round(left)}
+
+        bans = self.listed(request, "bans", self._hub.bans, lambda each: each[0], show)
+        return {**bans, "kept": self._file.is_kept}
 
     def do_POST(self, request: HttpRequest) -> Deferred[dict[str, Any]]:
         seconds = self.duration(request, "for")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
+from ma_signaling.admin.views import MAX_PAGE, Each, page
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import NotFound, Page, reply
 
@@ -122,7 +123,19 @@ class Collection(AdminPage):
     def getChild(self, path: bytes, request: HttpRequest) -> IResource:
         return self._kind(path.decode("utf-8", "replace")) if path else NotFound()
 
+    def listed(
+        self,
+        request: HttpRequest,
+        key: str,
+        items: Iterable[Each],
+        name: Callable[[Each], str],
+        show: Callable[[Each], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Return, as ``key``, the page of ``items`` that is asked for, each as ``show`` has it.
 
-def with_next(body: dict[str, Any], following: str | None) -> dict[str, Any]:
-    """Return an answer's page, and after which name the next one begins, if there is one."""
-    return body if following is None else {**body, "next": following}
+        The parameters are ``after``, a name, and ``limit``; ``next`` is the name after which the next page begins.
+        """
+        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
+        found, following = page(items, name, after, limit)
+        body: dict[str, Any] = {key: [show(each) for each in found]}
+        return body if following is None else {**body, "next": following}

@@ -9,9 +9,9 @@ from twisted.web.server import NOT_DONE_YET
 
 from ma_signaling.admin.actions import spellings
 from ma_signaling.admin.following import Followers
-from ma_signaling.admin.resource import AdminPage, Collection, with_next
+from ma_signaling.admin.resource import AdminPage, Collection
 from ma_signaling.admin.status import ServerStatus
-from ma_signaling.admin.views import MAX_PAGE, Views, page
+from ma_signaling.admin.views import Views
 from ma_signaling.core import remote_id
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
@@ -41,9 +41,8 @@ class Homes(Collection):
         self._views = views
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
-        homes, following = page(self._hub.registry.homes(), lambda each: each.remote_id, after, limit)
-        return with_next({"homes": [self._views.home(each) for each in homes]}, following)
+        homes = self._hub.registry.homes()
+        return self.listed(request, "homes", homes, lambda each: each.remote_id, self._views.home)
 
 
 class OneHome(AdminPage):
@@ -66,9 +65,9 @@ class Sessions(Collection):
         self._views = views
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
-        sessions, following = page(self._hub.sessions.all(), lambda each: each.id, after, limit)
-        return with_next({"sessions": [self._views.session(each) for each in sessions]}, following)
+        return self.listed(
+            request, "sessions", self._hub.sessions.all(), lambda each: each.id, self._views.session
+        )
 
 
 class OneSession(AdminPage):
@@ -102,11 +101,8 @@ class Contests(Collection):
         self._views = views
 
     def do_GET(self, request: HttpRequest) -> dict[str, Any]:
-        after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
-        contests, following = page(
-            list(self._hub.registry.contests.by_remote_id.values()), lambda each: each.remote_id, after, limit
-        )
-        return with_next({"contests": [self._views.contest(each) for each in contests]}, following)
+        contests = self._hub.registry.contests.by_remote_id.values()
+        return self.listed(request, "contests", contests, lambda each: each.remote_id, self._views.contest)
 
 
 class OneContest(AdminPage):
