@@ -41,7 +41,7 @@ class Silence:
 
     def begins(self, name: str) -> None: ...
 
-    def is_over(self, step: Step) -> None: ...
+    def ends(self, step: Step) -> None: ...
 
 
 class Progress:
@@ -58,7 +58,7 @@ class Progress:
     def begins(self, name: str) -> None:
         write(f"{self._dots} {name}")
 
-    def is_over(self, step: Step) -> None:
+    def ends(self, step: Step) -> None:
         mark = self._marks[step.status]
         if self._colours:
             mark = f"\x1b[{_COLOURS[step.status]}m{mark}\x1b[0m"

@@ -102,7 +102,7 @@ class Check:
             status, text = stop.status, stop.text
         step = Step(name, status, time.monotonic() - began, printable(text))
         self.steps.append(step)
-        self.tell.is_over(step)
+        self.tell.ends(step)
         if stop is not None:
             raise stop
 

@@ -64,7 +64,7 @@ class _Protocol(WebSocketClientProtocol):
         super().failHandshake(reason)
 
     def onOpen(self) -> None:
-        self.factory.signaling.is_open()
+        self.factory.signaling.opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         try:
@@ -163,7 +163,7 @@ class Signaling:
         finally:
             self._transport.abort()
 
-    def is_open(self) -> None:
+    def opened(self) -> None:
         """The handshake is done."""
         if not self._opened.done():
             self._opened.set_result(None)

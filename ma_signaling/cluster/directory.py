@@ -81,7 +81,7 @@ class Directory:
         """Nobody holds a home, but a node expects it back: clients that wait for it wait on."""
         remote_id = self._questions.answered(fields, connected=False)
         if remote_id is not None:
-            self._context.hub.lookups.is_away(remote_id)
+            self._context.hub.lookups.found_away(remote_id)
 
     def _on_holder(self, fields: Fields) -> None:
         """A node holds a home that this one has asked for."""

@@ -112,8 +112,8 @@ class Lookups:
             self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))
             raise Refused(BLOCKED)
 
-    def is_away(self, remote_id: str) -> None:
-        """Another node expects a home back: asking for it is no guess."""
+    def found_away(self, remote_id: str) -> None:
+        """Let clients wait on for a home that another node expects back: asking for it was no guess."""
         home = self._registry.find(remote_id)
         if home is not None and home.state is HomeState.LOOKED_UP:
             self._registry.grace.await_elsewhere(home)
@@ -163,7 +163,7 @@ class Lookups:
                 self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
         self._registry.forget(home)
 
-    def is_online(
+    def ask_online(
         self, address: ClientAddress, remote_id: str | None, told: Callable[[bool | WireError], None]
     ) -> None:
         """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does.

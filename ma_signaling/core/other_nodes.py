@@ -23,7 +23,7 @@ class Directory(Protocol):
     def look_up(self, remote_id: str) -> None:
         """Find out who holds a Remote ID.
 
-        ``Registry.grant``, ``Lookups.is_away`` or ``Lookups.not_found`` follows, or it is asked again.
+        ``Registry.grant``, ``Lookups.found_away`` or ``Lookups.not_found`` follows, or it is asked again.
         """
 
     def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:

@@ -96,7 +96,7 @@ class Check(Named):
             else:
                 answer.refuse(online)
 
-        self._hub.lookups.is_online(client, wanted, told)
+        self._hub.lookups.ask_online(client, wanted, told)
         return answer.now()
 
 

@@ -47,7 +47,7 @@ class Proof:
         # Asked for each packet.
         is_ours = lru_cache(64)(lambda address: address == means.address or is_own(address))
         self._destinations = Destinations(means.networks, is_ours)
-        self._guard = Guard(self._destinations, self._is_exhausted)
+        self._guard = Guard(self._destinations, self._exhaust)
 
     def answer(self, sdp: str) -> None:
         """Take the peer's answer; the first one counts."""
@@ -158,7 +158,7 @@ class Proof:
             with suppress(ValueError):  # aiortc has been told that there would be no more
                 await connection.candidate(candidate)
 
-    def _is_exhausted(self) -> None:
+    def _exhaust(self) -> None:
         if not self._exhausted.done():
             self._exhausted.set_result(None)
 

@@ -40,7 +40,7 @@ class JudgedMatch(Match):
                 assert known.connection is not None and known.connection.id == there, f"n{node} errs"
         told: list[object] = []
         for node in self.live():
-            self.cluster.worlds[node].hub.lookups.is_online(ASKER, remote_id, told.append)
+            self.cluster.worlds[node].hub.lookups.ask_online(ASKER, remote_id, told.append)
         self.advance(RIPPLE)
         assert told == [bool(homes)] * len(self.live()), f"not every node finds {remote_id}"
 

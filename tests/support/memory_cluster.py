@@ -251,7 +251,7 @@ class Cluster:
         """What `/api/check` tells at a node."""
         told: list[object] = []
         asker = self.worlds[node].connect("203.0.113.1")
-        self.worlds[node].hub.lookups.is_online(asker.connection.address, remote_id, told.append)
+        self.worlds[node].hub.lookups.ask_online(asker.connection.address, remote_id, told.append)
         self.settle(5)
         asker.goodbye()
         (answer,) = told

@@ -228,7 +228,7 @@ class World:
     def is_online(self, asker: ClientAddress, remote_id: str) -> object:
         """What `/api/check` tells, or raises."""
         told: list[object] = []
-        self.hub.lookups.is_online(asker, remote_id, told.append)
+        self.hub.lookups.ask_online(asker, remote_id, told.append)
         (answer,) = told
         return answer
 

@@ -72,10 +72,10 @@ class LeavingTest(SynchronousTestCase):
         lookups = cluster.worlds[1].hub.lookups
         asker = cluster.worlds[1].connect(STRANGER).connection.address
         answers: list[object] = []
-        lookups.is_online(asker, "HOME", answers.append)
+        lookups.ask_online(asker, "HOME", answers.append)
         cluster.lines[1].cut()
         assert answers == [False]
-        lookups.is_online(asker, "HOME", answers.append)
+        lookups.ask_online(asker, "HOME", answers.append)
         lookups.trace(asker, "0" * 32, answers.append)
         assert answers == [False, False, None]
 
@@ -90,7 +90,7 @@ class LeavingTest(SynchronousTestCase):
         session_id = home.heard_of("client-connected")[0]["sessionId"]
         asker = cluster.worlds[1].connect(STRANGER).connection.address
         answers: list[object] = []
-        cluster.worlds[1].hub.lookups.is_online(asker, "HOME", answers.append)
+        cluster.worlds[1].hub.lookups.ask_online(asker, "HOME", answers.append)
         cluster.worlds[1].hub.lookups.trace(asker, session_id, answers.append)
         cluster.settle(10)
         assert answers == [None, False], "told in time that nothing is known, and not told again"

@@ -25,7 +25,7 @@ class QuestionsTest(SynchronousTestCase):
         lookups = self.cluster.worlds[1].hub.lookups
         for name in (session_id, "0" * 32, session_id):
             lookups.trace(asker, name, traces.append)
-            lookups.is_online(asker, name[:8], lambda _: None)
+            lookups.ask_online(asker, name[:8], lambda _: None)
         self.cluster.settle(5)
         assert [trace is None for trace in traces] == [False, False, True]
         assert self.cluster.lines[1].node._context._questions == {}
