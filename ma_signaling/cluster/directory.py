@@ -13,7 +13,13 @@ from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
 from ma_signaling.cluster.claim_states import Heard, OwnClaims
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
-from ma_signaling.cluster.registrations import REPEAT_SECONDS, Registration, Registrations, Terms, ice_of
+from ma_signaling.cluster.registrations import (
+    REPEAT_SECONDS,
+    LatestTerms,
+    Registration,
+    Registrations,
+    ice_of,
+)
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
 from ma_signaling.core.contest import How
 from ma_signaling.core.ending import BREAK, GOODBYE
@@ -34,7 +40,7 @@ class Directory:
         self._context = context
         self.unsure_for = unsure_for
         self._remote_homes: dict[str, RemoteHome] = {}
-        self._terms = Terms()
+        self._terms = LatestTerms()
         self.registrations = Registrations(context, self._terms)
         self._questions = HolderQuestions(context, self._unknown, unsure_for)
         self._watched: set[str] = set()

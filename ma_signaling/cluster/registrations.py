@@ -62,7 +62,7 @@ class Registration:
         return cls(**{name: fields[name] for name in cls.__slots__})
 
 
-class Terms:
+class LatestTerms:
     """The latest term of each Remote ID that is known here."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Terms:
 class Registrations:
     """The registrations of this node's connections, and their announcements."""
 
-    def __init__(self, context: Context, terms: Terms) -> None:
+    def __init__(self, context: Context, terms: LatestTerms) -> None:
         self._context = context
         self._terms = terms
         self._registrations: dict[str, Registration] = {}
