@@ -87,7 +87,16 @@ def is_local(path: str) -> bool:
 
 def for_client(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of an answer that mean something to the client: no cookies, nothing about the transfer."""
-    return {name.lower(): value for name, value in headers.items() if name.lower() in _TO_CLIENT}
+    return {name.lower(): _as_text(value) for name, value in headers.items() if name.lower() in _TO_CLIENT}
+
+
+def _as_text(value: str) -> str:
+    """Return a value as JSON can carry it: aiohttp leaves bytes that are no UTF-8 as surrogates (ISO 8859-1 then)."""
+    raw = value.encode(errors="surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _allowed(headers: Mapping[Any, Any]) -> list[tuple[str, str]]:

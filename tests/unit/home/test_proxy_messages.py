@@ -94,3 +94,10 @@ class ResponseTest(TestCase):
             "Content-Encoding": "gzip",
         }
         self.assertEqual(for_client(given), {"content-type": "image/png"})
+
+    def test_headers_that_are_no_utf_8(self) -> None:
+        """The library leaves such bytes as surrogates, which JSON can't carry."""
+        for raw, text in ((b"Bj\xf6rk", "Björk"), ("Björk".encode(), "Björk"), (b"\xff\xc3\xb6", "ÿÃ¶")):
+            given = {"Content-Disposition": raw.decode(errors="surrogateescape")}
+            head = ProxyHead(200, for_client(given))
+            self.assertEqual(json.loads(head.alone("7", 2))["headers"], {"content-disposition": text})
