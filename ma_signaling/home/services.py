@@ -75,10 +75,17 @@ class Services:
             async for piece in pieces_of(length, parts, channel.max_message, next(self._numbers)):
                 await channel.send(piece)
 
+        async def answer_or_fail(number: object, given: ProxyAnswer) -> None:
+            try:
+                await answer(number, given)
+            except Interrupted:
+                # Pieces without an end are never put together, and the client would wait for them.
+                await answer(number, ProxyAnswer.failure(HTTPStatus.BAD_GATEWAY))
+
         async def to_home(message: Message) -> Message | None:
             text = message if isinstance(message, str) else message.decode(errors="replace")
             self._remember_token(text)
-            return None if self._takes_request(text, answer) else text
+            return None if self._takes_request(text, answer_or_fail) else text
 
         def in_pieces(text: bytes) -> Iterator[Message]:
             return pieces(text, channel.max_message, next(self._numbers))

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any, Self
 from unittest import TestCase
 
 from ma_signaling.home.channel import HIGH_WATER, Channel
 from ma_signaling.home.limits import Limits
 from ma_signaling.home.memory import Memory
-from ma_signaling.home.proxy_answer import ProxyAnswer
+from ma_signaling.home.proxy_answer import Interrupted, ProxyAnswer
 from ma_signaling.home.proxy_messages import ProxyHead
 from ma_signaling.home.services import Services
 from tests.unit.home.test_channel import FakeDataChannel
@@ -60,7 +61,36 @@ class LongAnswer:
             yield b"x" * SIZE
 
 
+class CutAnswer(LongAnswer):
+    """Answers with a body that breaks off."""
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        yield b"x" * SIZE
+        raise Interrupted
+
+
 class RequestsTest(TestCase):
+    def test_a_body_that_breaks_off(self) -> None:
+        """The client hears of it at once, and doesn't wait for the rest."""
+
+        async def run() -> None:
+            home: Any = CutAnswer()
+            share = Memory(2**30).share()
+            services = Services(home, Limits(), share)
+            fake: Any = FakeDataChannel()
+            serving = asyncio.create_task(services.api(Channel(fake, share, SIZE, 2**20, 30)))
+            await asyncio.sleep(0)
+            fake.emit("message", REQUEST)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            last = json.loads(fake.sent[-1])
+            self.assertEqual((last.get("id"), last.get("status")), ("1", HTTPStatus.BAD_GATEWAY))
+            fake.close()
+            await serving
+            await services.close()
+
+        asyncio.run(asyncio.wait_for(run(), 20))
+
     def test_what_waits_for_the_client_is_bounded(self) -> None:
         async def run(name: str) -> None:
             home: Any = LongAnswer()
