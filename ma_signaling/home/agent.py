@@ -62,6 +62,7 @@ class Agent:
         self._background: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._shortest = 0.0
+        self._is_registered = False
 
     async def run(self) -> None:
         """Stay connected."""
@@ -99,6 +100,7 @@ class Agent:
             _log.warning("The signaling server cannot be reached: %s", str(problem) or type(problem).__name__)
             return None
         self._socket = socket
+        self._is_registered = False
         try:
             self._say("register-server", remoteId=self._identity.remote_id, **self._ice_servers())
             async for frame in socket:
@@ -120,6 +122,7 @@ class Agent:
             return
         match message:
             case {"type": "registered"}:
+                self._is_registered = True
                 _log.info("Registered at the signaling server")
             case {"type": "error", "error": str(text)}:
                 _log.warning("The signaling server says: %s", printable(text)[:200])
@@ -140,7 +143,10 @@ class Agent:
 
     def _begin(self, number: str) -> None:
         self._end(number)
-        if len(self._sessions) >= self._limits.sessions and not self._make_room():
+        # Before that it is the server who asks, for a proof that the Remote ID is ours: whoever has taken all places,
+        # and the Remote ID while we were away, would keep it.
+        is_client = self._is_registered
+        if is_client and len(self._sessions) >= self._limits.sessions and not self._make_room():
             _log.warning("A client is not admitted: %d are connected", len(self._sessions))
             return
 

@@ -15,6 +15,7 @@ from aiohttp import WSMessage, WSMsgType
 from ma_signaling.home.agent import FIRST_DELAY, MAX_RETRY_AFTER, TAKEN_DELAY, Agent
 from ma_signaling.home.identity import load_or_create
 from ma_signaling.home.limits import Limits
+from ma_signaling.home.session import Session
 
 
 class FakeSocket:
@@ -70,9 +71,27 @@ class AgentTest(TestCase):
 
     def test_the_oldest_that_never_connected_gives_way(self) -> None:
         async def scenario(agent: Any, socket: FakeSocket) -> None:
+            await self.hear(agent, type="registered")
             for number in "123":
                 await self.hear(agent, type="client-connected", sessionId=number)
             self.assertEqual(list(agent._sessions), ["2", "3"])
+
+        self.play(scenario)
+
+    def test_no_crowd_keeps_it_from_proving_itself(self) -> None:
+        """Before it is registered, the server asks for a proof, in a session like a client's."""
+
+        async def scenario(agent: Any, socket: FakeSocket) -> None:
+            with mock.patch.object(Session, "is_connected", True):
+                for number in "12":
+                    await self.hear(agent, type="client-connected", sessionId=number)
+                await self.hear(agent, type="client-connected", sessionId="proof")
+                self.assertEqual(socket.sent[-1]["sessionId"], "proof")
+                self.assertEqual(list(agent._sessions), ["1", "2", "proof"])
+                await self.hear(agent, type="client-disconnected", sessionId="proof")
+                await self.hear(agent, type="registered")
+                await self.hear(agent, type="client-connected", sessionId="3")
+                self.assertEqual(list(agent._sessions), ["1", "2"])
 
         self.play(scenario)
 
