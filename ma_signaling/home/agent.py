@@ -147,7 +147,7 @@ class Agent:
         # and the Remote ID while we were away, would keep it.
         is_client = self._is_registered
         if is_client and len(self._sessions) >= self._limits.sessions and not self._make_room():
-            _log.warning("A client is not admitted: %d are connected", len(self._sessions))
+            _log.warning("A client is not admitted: %d have logged in", len(self._sessions))
             return
 
         def send(type: str, data: Mapping[str, Any]) -> None:
@@ -166,8 +166,9 @@ class Agent:
         self._say("session-ready", sessionId=number, **self._ice_servers())
 
     def _make_room(self) -> bool:
+        """End the oldest session of those who have not logged in: anybody can open some, and hold them for ever."""
         for number, session in self._sessions.items():
-            if not session.is_connected:
+            if not session.is_logged_in:
                 self._end(number)
                 return True
         return False

@@ -10,7 +10,7 @@ class Limits:
     """The bounds; a household's guests stay far below them."""
 
     sessions: int = 64
-    """At once; beyond it the oldest that never connected gives way, and where all are connected nobody is admitted."""
+    """At once; beyond it the oldest that has not logged in gives way, and where all have, nobody is admitted."""
     channels: int = 8
     """Data channels of one session at once; those beyond them are closed. Clients use four."""
     all_bytes: int = 32 * 1024 * 1024

@@ -50,6 +50,8 @@ class Services:
         self._requests: set[asyncio.Task[None]] = set()
         self._numbers = count(1)
         self._token: str | None = None
+        self.is_logged_in = False
+        """Whether Music Assistant has accepted a token of this client's for its API."""
 
     def of(self, label: str) -> Callable[[Channel], Awaitable[None]] | None:
         """Return what serves a data channel beside the API's until it is closed; None for any other label."""
@@ -88,6 +90,7 @@ class Services:
             return None if self._takes_request(text, answer_or_fail) else text
 
         def in_pieces(text: bytes) -> Iterator[Message]:
+            self.is_logged_in = self.is_logged_in or _is_login(text)
             return pieces(text, channel.max_message, next(self._numbers))
 
         async with self._socket(API, channel) as socket:
@@ -210,6 +213,14 @@ def _parsed(text: Message) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+def _is_login(text: bytes) -> bool:
+    """Return whether this is how Music Assistant says that it has accepted a client's token."""
+    match _parsed(text) if b'"authenticated"' in text else None:
+        case {"result": {"authenticated": True}}:
+            return True
+    return False
 
 
 def _is_auth(message: Message) -> bool:

@@ -68,9 +68,9 @@ class Session:
         self._deadline = asyncio.get_running_loop().call_later(limits.connect_seconds, ended)
 
     @property
-    def is_connected(self) -> bool:
-        """Whether the client has been reached and is still there."""
-        return str(self._peer.connectionState) == "connected"
+    def is_logged_in(self) -> bool:
+        """Whether Music Assistant knows the client."""
+        return self._services.is_logged_in
 
     def offer(self, data: object) -> None:
         """Take the client's offer. A second one is ignored: aiortc knows no restart of ICE."""

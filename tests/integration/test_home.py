@@ -250,7 +250,7 @@ class LossTest(TestCase):
         play(scenario)
 
     def test_too_many_sessions(self) -> None:
-        """Who never connected gives way; who is connected stays."""
+        """Who has not logged in gives way, connected or not; who has stays."""
 
         async def scenario(
             server: ServerProcess, home: HomeProcess, assistant: MusicAssistantStandIn
@@ -258,16 +258,26 @@ class LossTest(TestCase):
             async with (
                 Client(server.url, home.remote_id) as first,
                 Client(server.url, home.remote_id) as idle,
+                Client(server.url, home.remote_id) as stranger,
                 Client(server.url, home.remote_id) as second,
                 Client(server.url, home.remote_id) as third,
             ):
                 await first.connect()
+                await self._log_in(Api(first))
                 await idle.request()
                 await idle.answer("connected")
+                await stranger.connect()
+                assert await Api(stranger).ask(message_id=1, command="auth") == SERVER_INFO
                 await second.connect()
+                await eventually(lambda: stranger.channel.readyState == "closed", "room for another")
+                await self._log_in(Api(second))
                 await third.request()
                 await eventually(lambda: "not admitted" in home.log(), "a refusal")
-                assert await Api(first).next() == SERVER_INFO
-                assert await Api(second).next() == SERVER_INFO
+                assert first.channel.readyState == second.channel.readyState == "open"
 
         play(scenario, "--max-sessions", "2")
+
+    async def _log_in(self, api: Api) -> None:
+        assert await api.next() == SERVER_INFO
+        answer = await api.ask(message_id=1, command="auth", args={"token": TOKEN})
+        assert answer["result"]["authenticated"], answer

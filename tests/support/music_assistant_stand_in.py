@@ -128,6 +128,8 @@ class MusicAssistantStandIn:
                     "test/long": LONG,
                     "test/large": LARGE,
                 }
+                if command.get("args") == {"token": TOKEN}:
+                    answers["auth"] = {"authenticated": True, "user": {"username": "somebody"}}
                 result = answers.get(command.get("command"))
                 await socket.send_json({"message_id": command.get("message_id"), "result": result})
         return socket  # type: ignore[no-any-return]

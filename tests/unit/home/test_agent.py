@@ -69,7 +69,7 @@ class AgentTest(TestCase):
 
         self.play(scenario)
 
-    def test_the_oldest_that_never_connected_gives_way(self) -> None:
+    def test_the_oldest_that_has_not_logged_in_gives_way(self) -> None:
         async def scenario(agent: Any, socket: FakeSocket) -> None:
             await self.hear(agent, type="registered")
             for number in "123":
@@ -82,7 +82,7 @@ class AgentTest(TestCase):
         """Before it is registered, the server asks for a proof, in a session like a client's."""
 
         async def scenario(agent: Any, socket: FakeSocket) -> None:
-            with mock.patch.object(Session, "is_connected", True):
+            with mock.patch.object(Session, "is_logged_in", True):
                 for number in "12":
                     await self.hear(agent, type="client-connected", sessionId=number)
                 await self.hear(agent, type="client-connected", sessionId="proof")
