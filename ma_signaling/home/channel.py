@@ -117,8 +117,7 @@ class Channel:
 
     def _wait_for(self, size: int) -> None:
         self._waiting += size
-        self._share.received += size
-        self._share.add(size)
+        self._share.add_received(size)
 
     def _sent(self) -> None:
         self._count_unsent()

@@ -111,6 +111,11 @@ class Share:
         """Return whether ``size`` bytes more from the client are within its share, or fit all the same."""
         return self.received + size <= self._memory.fair or self.fits
 
+    def add_received(self, size: int) -> None:
+        """Hold ``size`` bytes more that have come from the client, or less."""
+        self.received += size
+        self.add(size)
+
     def add(self, size: int) -> None:
         """Hold ``size`` bytes more, or less where it is negative; nothing once the session has ended."""
         if not self._is_open:

@@ -12,6 +12,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 from aiortc.exceptions import InvalidStateError
 
 from ma_signaling.check.outcome import printable
+from ma_signaling.home import parts
 from ma_signaling.home.channel import Channel
 from ma_signaling.home.chunks import usable
 from ma_signaling.home.identity import Identity
@@ -113,6 +114,7 @@ class Session:
             self._early += self._to_try(theirs.candidates)
             offer = str(theirs.with_candidates(()))
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            parts.bound(self._peer.sctp, self._share, self._exceeded)
             answer = await self._peer.createAnswer()
             # The client can begin while our own addresses are still being found; aiortc gathers them all at once.
             self._send("answer", {"type": "answer", "sdp": answer.sdp})
@@ -169,6 +171,12 @@ class Session:
         if is_main:
             self._deadline.cancel()
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
+
+    def _exceeded(self) -> None:
+        _log.warning(
+            "A client is cut off: it has sent too many parts of messages, and not what they wait for"
+        )
+        self._ended()
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):

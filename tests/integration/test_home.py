@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest import TestCase
 
 import aiortc
 
-from ma_signaling.testing import STEP_WITHIN, Client, eventually, loopback_only
+from ma_signaling.testing import STEP_WITHIN, Client, eventually
+from tests.support.home_case import play
 from tests.support.home_process import HomeProcess
 from tests.support.music_assistant_stand_in import LONG, PICTURE, SERVER_INFO, TOKEN, MusicAssistantStandIn
 from tests.support.server_process import ServerProcess
-
-SCENARIO_WITHIN = 120.0
-
-Scenario = Callable[[ServerProcess, HomeProcess, MusicAssistantStandIn], Awaitable[None]]
 
 
 class Tap:
@@ -87,25 +83,6 @@ def request(path: object, **more: object) -> dict[str, object]:
         "headers": {},
         **more,
     }
-
-
-def play(scenario: Scenario, *options: str) -> None:
-    """Run a scenario with a server, an agent with these options, and a Music Assistant."""
-
-    async def bounded(server: ServerProcess) -> None:
-        async with asyncio.timeout(SCENARIO_WITHIN), MusicAssistantStandIn() as assistant:
-            home = HomeProcess(server.url, assistant.url, *options)
-            try:
-                await asyncio.to_thread(home.__enter__)
-                await scenario(server, home, assistant)
-            except BaseException:
-                print(home.log())  # noqa: T201 - for whoever reads the failure
-                home.__exit__(AssertionError, None, None)
-                raise
-            await asyncio.to_thread(home.__exit__, None, None, None)
-
-    with ServerProcess() as server, loopback_only():
-        asyncio.run(bounded(server))
 
 
 class ServiceTest(TestCase):
