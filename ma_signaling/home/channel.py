@@ -40,6 +40,8 @@ class Channel:
         self._unsent = 0
         self._arrived, self._drained = asyncio.Event(), asyncio.Event()
         self._turn = asyncio.Lock()
+        self.is_stalled = False
+        """Whether it was closed because the client took nothing."""
         channel.bufferedAmountLowThreshold = LOW_WATER
         channel.on("message", self._take)
         channel.on("bufferedamountlow", self._sent)
@@ -102,6 +104,7 @@ class Channel:
                 async with asyncio.timeout(self._stalled):
                     await self._drained.wait()
             except TimeoutError:
+                self.is_stalled = True
                 self.close()
         if not self.is_open:
             raise ChannelClosed

@@ -34,4 +34,4 @@ class Limits:
     connect_seconds: float = 60.0
     """That a session has until its channel ``ma-api`` is open."""
     stalled_seconds: float = 30.0
-    """That a client may take nothing of what waits for it."""
+    """That a client may take nothing of what waits for it in a channel; then its session ends."""

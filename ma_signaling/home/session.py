@@ -168,7 +168,8 @@ class Session:
             _log.exception("A data channel failed")
         finally:
             channel.drop()
-        if is_main:
+        # aiortc keeps what a closed channel has not sent, for as long as the client is there.
+        if is_main or channel.is_stalled:
             self._deadline.cancel()
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
 
-from ma_signaling.home.channel import Channel
+from ma_signaling.home.channel import HIGH_WATER, Channel, ChannelClosed
 from ma_signaling.home.identity import load_or_create
 from ma_signaling.home.limits import Limits
 from ma_signaling.home.memory import Memory
@@ -43,7 +44,7 @@ class ChannelsTest(TestCase):
             session: Any = Session(
                 identity,
                 nothing,
-                Limits(channels=2, candidates=4),
+                Limits(channels=2, candidates=4, stalled_seconds=0.01),
                 Memory(2**20).share(),
                 [],
                 nothing,
@@ -65,6 +66,26 @@ class ChannelsTest(TestCase):
                 await asyncio.wait(session._tasks, return_when=asyncio.FIRST_COMPLETED)
                 self.assertEqual(opened(session, "http_proxy").readyState, "open")
                 await asyncio.sleep(0)
+
+        self.play(scenario)
+
+    def test_who_takes_nothing_is_hung_up_on(self) -> None:
+        """Closing the channel alone would free nothing: aiortc keeps what it has not sent."""
+
+        async def serve(channel: Channel) -> None:
+            with contextlib.suppress(ChannelClosed):
+                await channel.send(*[b"x" * HIGH_WATER] * 3)
+
+        async def scenario(session: Any) -> None:
+            opened(session, "ma-api")
+            over = asyncio.Event()
+            session._ended = over.set
+            with (
+                mock.patch.object(session._services, "of", return_value=serve),
+                mock.patch("ma_signaling.home.session.CLOSE_SECONDS", 0.01),
+            ):
+                opened(session, "http_proxy")
+                await over.wait()
 
         self.play(scenario)
 
