@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ def load_or_create(directory: Path) -> Identity:
         is_new = not path.exists()
         if is_new:
             _write(path, _make())
-        path.chmod(0o600)
+        # It may be somebody else's, or where nothing can be written, as the secrets of containers are.
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)
         return _read(path.read_bytes(), is_new=is_new)
     except OSError as problem:
         raise IdentityError(f"{path}: {problem.strerror or problem}") from None

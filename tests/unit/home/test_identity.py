@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from ma_signaling.core import remote_id
 from ma_signaling.home.identity import FILE, IdentityError, load_or_create
@@ -35,6 +37,12 @@ class IdentityTest(TestCase):
         load_or_create(self.directory)
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.directory.stat().st_mode & 0o777, 0o700)
+
+    def test_a_place_where_nothing_can_be_written(self) -> None:
+        first = load_or_create(self.directory)
+        for number in (errno.EROFS, errno.EPERM):
+            with mock.patch.object(Path, "chmod", side_effect=OSError(number, os.strerror(number))):
+                self.assertEqual(load_or_create(self.directory).remote_id, first.remote_id)
 
     def test_a_damaged_file_is_not_replaced(self) -> None:
         first = load_or_create(self.directory)
