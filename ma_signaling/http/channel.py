@@ -24,6 +24,7 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.first_request import HEAD_SECONDS
 from ma_signaling.transport.http_reply import COMMON_HEADERS, Refusal, raw_reply, refusal
+from ma_signaling.transport.reading import PutOff
 from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestHead, WrongProtocol
 from ma_signaling.transport.timers import Deadlines, Waiting
 
@@ -130,7 +131,7 @@ class HttpChannel(http.HTTPChannel):
         """Go on in the next turn, with other connections in between; until then, read nothing."""
         self.is_put_off = True
         self._networkProducer.pauseProducing()
-        self.callLater(0, self._go_on)
+        self.factory.put_off.add(0, self._go_on)
 
     def _go_on(self) -> None:
         self.is_put_off = False
@@ -251,6 +252,8 @@ class HttpSite(Site):
         self.report = report
         self.charge = charge
         self.deadlines = deadlines
+        # Not that of WebSockets, which would wait for pipelines.
+        self.put_off = PutOff(reactor)
         self._settings = settings
         self._unlimited_paths = unlimited_paths
 

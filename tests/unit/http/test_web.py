@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ma_signaling import __version__
 from ma_signaling.http.channel import IDLE_SECONDS, MAX_REQUESTS
+from ma_signaling.transport.reading import MAX_GOING_ON
 from tests.support.fake_prover import FakeProver
 from tests.support.memory_server import TEXT, UPGRADE, Reply, Server, frame
 from tests.support.web_case import WebTestCase
@@ -193,6 +194,23 @@ class ConnectionTest(WebTestCase):
             assert client.transport.producerState == "producing"
             assert client.transport.disconnecting == ends
             client.lose()
+
+    def test_a_turn_goes_on_with_some_only(self) -> None:
+        """However many connections have requests that wait: others have their turns in between."""
+        clients = [self.server.accept() for _ in range(2 * MAX_GOING_ON)]
+        for client in clients:
+            client.transport.protocol.dataReceived(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+            client.transport.clear()
+        answered = []
+        for _ in range(2):
+            # One turn of a reactor: what is added in it waits for the next.
+            clock = self.server.clock
+            due = [call for call in clock.calls if call.time <= clock.seconds()]
+            clock.calls = [call for call in clock.calls if call not in due]
+            for call in due:
+                call.func(*call.args, **call.kw)
+            answered.append(sum(client.transport.value().count(b"HTTP/1.1 200 OK") for client in clients))
+        assert answered == [3 * MAX_GOING_ON, 6 * MAX_GOING_ON]
 
     def test_gone_while_requests_wait(self) -> None:
         client = self.server.accept()
