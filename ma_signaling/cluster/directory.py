@@ -202,6 +202,7 @@ class Directory:
             )
         self._terms.note(remote_id, registration.term)
         how = How.PROOF if fields["proved"] else None
+        self._context.hub.lookups.found(remote_id)
         self._context.hub.registry.grant(holder, remote_id, ice_of(fields), how)
         if "ice" not in fields:
             self.look_up(remote_id)

@@ -112,10 +112,17 @@ class Lookups:
             self._share_block(address.key, self._limits.guessing.blocked_for(address.key, now))
             raise Refused(BLOCKED)
 
+    def found(self, remote_id: str) -> None:
+        """Take it that another node holds a home: whoever was blocked since asking for it isn't told."""
+        home = self._registry.find(remote_id)
+        if home is not None and home.state is HomeState.LOOKED_UP:
+            self._turn_away_blocked(home)
+
     def found_away(self, remote_id: str) -> None:
         """Let clients wait on for a home that another node expects back: asking for it was no guess."""
         home = self._registry.find(remote_id)
         if home is not None and home.state is HomeState.LOOKED_UP:
+            self._turn_away_blocked(home)
             self._registry.grace.await_elsewhere(home)
 
     def not_found(self, remote_id: str) -> None:
@@ -149,10 +156,12 @@ class Lookups:
 
     def _count_askers(self, home: Home) -> None:
         """Count a guess of all who have asked for a home, and tell them that it is unknown."""
+        self._turn_away_blocked(home)
         blocked = set()
         for asker in (home.askers or {}).values():
             try:
-                self.count_guess(asker, home.remote_id)
+                if not self._blocked_for(asker):
+                    self.count_guess(asker, home.remote_id)
             except Refused:
                 blocked.add(asker.key)
         for session in self._sessions.of(home):
@@ -163,10 +172,28 @@ class Lookups:
                 self._sessions.fail(session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
         self._registry.forget(home)
 
+    def _turn_away_blocked(self, home: Home) -> None:
+        """Tell nobody of a home who was blocked while other nodes were asked: many could be asked for at once."""
+        for session in self._sessions.of(home):
+            wait = self._blocked_for(session.client.address)
+            if wait > 0:
+                self._sessions.fail(session, self._limited(wait), End.UNKNOWN_HOME)
+
+    def _blocked_for(self, address: ClientAddress) -> float:
+        """Return the seconds until an address may look up again after guessing, 0 where it may now."""
+        if address.is_exempt:
+            return 0.0
+        return self._limits.guessing.blocked_for(address.key, self._clock.seconds())
+
+    def _limited(self, wait: float, limit: Limit = Limit.LOOKUPS) -> WireError:
+        """Return why one must wait, for what ``limit`` names."""
+        self._report(Event.LIMIT_HIT, limit=limit)
+        return rate_limited(wait)
+
     def ask_online(
         self, address: ClientAddress, remote_id: str | None, told: Callable[[bool | WireError], None]
     ) -> None:
-        """Call ``told`` with whether that home is connected now, or with ``BLOCKED``. Raises as ``find`` does.
+        """Call ``told`` with whether that home is connected now, or with why it isn't told. Raises as ``find`` does.
 
         ``remote_id``: None for one that no home can have.
         """
@@ -186,6 +213,10 @@ class Lookups:
             self._directory.ask_online(remote_id, lambda found: told(self._online(address, remote_id, found)))
 
     def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
+        wait = self._blocked_for(address)
+        if wait > 0:
+            # Since it has asked.
+            return self._limited(wait)
         if found is None:
             try:
                 self.count_guess(address, remote_id)
@@ -219,6 +250,5 @@ class Lookups:
         now = self._clock.seconds()
         wait = 0.0 if address.is_exempt else count(address.key, now)
         if wait > 0:
-            self._report(Event.LIMIT_HIT, limit=limit)
-            raise Refused(rate_limited(wait))
+            raise Refused(self._limited(wait, limit))
         return now

@@ -5,6 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core import start_grace
+from ma_signaling.core.errors import BLOCKED, rate_limited
+from ma_signaling.core.peer import ClientAddress
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -90,6 +92,43 @@ class OrderTest(SynchronousTestCase):
             guesser.say("connect-request", remoteId=f"GUESS{number}")
         cluster.settle()
         assert cluster.worlds[1].hub.limits.counts()["blockedIps"] == 1
+
+    def test_guesses_at_once(self) -> None:
+        """Of however many are asked for before the first answer, as many are answered as one after the other."""
+        cluster = Cluster(2, latency=(0.001, 0.001))
+        holder = cluster.home(0)
+        guessers = [cluster.worlds[1].connect(STRANGER) for _ in range(22)]
+        for number, guesser in enumerate(guessers):
+            guesser.say("connect-request", remoteId=f"GUESS{number}" if number < 21 else "HOME")
+        cluster.settle()
+        codes = [code for guesser in guessers for code in guesser.codes()]
+        assert codes == ["server-not-found"] * 9 + ["blocked"] + ["rate-limited"] * 12
+        assert guessers[-1].heard[0]["retryAfter"] == 60
+        assert "client-connected" not in holder.types()
+        neighbour = cluster.client(1)
+        assert holder.types()[-1] == "client-connected"
+        assert not neighbour.codes()
+
+    def test_checks_at_once(self) -> None:
+        cluster = Cluster(2, latency=(0.001, 0.001))
+        cluster.home(0)
+        address, told = ClientAddress(STRANGER, STRANGER), list[object]()
+        lookups = cluster.worlds[1].hub.lookups
+        for number in range(21):
+            lookups.is_online(address, f"GUESS{number}", told.append)
+        lookups.is_online(address, "HOME", told.append)
+        cluster.settle()
+        assert told == [False] * 9 + [BLOCKED] + [rate_limited(60)] * 12
+
+    def test_guesses_before_a_home_that_is_away(self) -> None:
+        cluster = Cluster(2, latency=(0.001, 0.001))
+        cluster.home(0).breaks()
+        cluster.settle()
+        guessers = [cluster.worlds[1].connect(STRANGER) for _ in range(11)]
+        for number, guesser in enumerate(guessers):
+            guesser.say("connect-request", remoteId=f"GUESS{number}" if number < 10 else "HOME")
+        cluster.settle()
+        assert guessers[-1].codes() == ["rate-limited"]
 
     def test_an_invented_home_that_is_asked_for_on_and_on(self) -> None:
         """When the time after a start is over, it is unknown on all nodes, and asking is a guess."""
