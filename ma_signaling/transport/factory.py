@@ -22,6 +22,7 @@ from ma_signaling.transport.protocol import SignalingProtocol
 from ma_signaling.transport.reading import PutOff
 from ma_signaling.transport.send_buffer import SendBuffers
 from ma_signaling.transport.timers import Deadlines, KeepAlive
+from ma_signaling.transport.unfinished import UnfinishedMessages
 
 
 class HttpServer(Protocol):
@@ -60,6 +61,7 @@ class SignalingFactory(WebSocketServerFactory):
         self.report = report
         self.deadlines = deadlines
         self.send_buffers = SendBuffers(hub.capacity)
+        self.unfinished = UnfinishedMessages()
         self.open = 0
         self._all_closed: Deferred[None] | None = None
         self.reconfigure()

@@ -19,13 +19,12 @@ from ma_signaling.core.capacity import SocketPlace
 from ma_signaling.core.connection import Connection, Role
 from ma_signaling.core.ending import BREAK, FAULT, GOODBYE, HALF_CLOSED, MAKE_WAY, failed
 from ma_signaling.core.errors import BAD_MESSAGE
-from ma_signaling.core.peer import ClientAddress
 from ma_signaling.monitoring.muted_log import SILENCE
 from ma_signaling.transport.fast_path import CONTINUATION, GOODBYES, OPEN, AutobahnPath, text_frame
 from ma_signaling.transport.guarded import guarded
-from ma_signaling.transport.liveness import Liveness
 from ma_signaling.transport.send_buffer import STALL_SECONDS, SendBuffer
 from ma_signaling.transport.timers import Waiting
+from ma_signaling.transport.unfinished import CountedMessages
 
 if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
@@ -40,7 +39,7 @@ _log = Logger(namespace="ma_signaling")
 
 
 @implementer(IHalfCloseableProtocol)
-class SignalingProtocol(Liveness):
+class SignalingProtocol(CountedMessages):
     """A peer, as the core sees it, on a transport, as Twisted sees it."""
 
     log = SILENCE
@@ -48,7 +47,6 @@ class SignalingProtocol(Liveness):
     connection: Connection | None = None
     transport: Any
     slot = 0
-    address: ClientAddress
     place: SocketPlace | None = None
     """Its share of all sockets, until it is open; then ``connection`` has it."""
     deadline: dict[Waiting, float] | None = None
@@ -74,6 +72,7 @@ class SignalingProtocol(Liveness):
         try:
             self._clear_deadline()
             self._close_send_buffer()
+            self._keep_nothing()
             self.factory.hub.capacity.closed(self.place)
         finally:
             super().connectionLost(reason)
