@@ -72,7 +72,9 @@ class Announcing:
         elif session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
         if session.negotiation is not Negotiation.ANSWERED:
-            if not session.can_begin_anew:
+            # All is sent before the home can read any of it: beyond its send buffer it would be cut, each time anew.
+            is_too_much = session.state is SessionState.OPEN and session.home.is_congested
+            if is_too_much or not session.can_begin_anew:
                 self._let_go(session)
                 return
             if not is_first and session.state is not SessionState.OPEN:

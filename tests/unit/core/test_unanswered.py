@@ -130,6 +130,34 @@ class UnansweredTest(SynchronousTestCase):
         other.goodbye()
         assert shares.used == 0
 
+    def test_more_than_the_home_takes_at_once(self) -> None:
+        """It has read nothing of it yet: beyond its send buffer it would be cut as soon as it is back."""
+        clients = [self.client]
+        for _ in range(5):
+            clients.append(self.world.client())
+            self.world.session(self.home, clients[-1])
+            clients[-1].say("offer", data="x" * 3_000)
+        self.home.breaks()
+        waiting = self.world.client()
+        home = self.world.connect("192.0.2.1")
+        hear = home.send
+
+        def send(message: bytes) -> None:
+            hear(message)
+            home.congested = sum(map(len, home.raw)) > 6_000
+
+        self.patch(home, "send", send)
+        home.say("register-server", remoteId="HOME")
+        assert len(home.heard_of("offer")) == 3
+        assert [client.types() for client in clients] == [[]] * 3 + [["peer-disconnected"]] * 3
+        assert len(home.heard_of("client-disconnected")) == 6
+        # Who has yet to be told of is.
+        assert home.types()[-1] == "client-connected"
+        assert waiting.heard == []
+        home.congested = False
+        clients[-1].say("connect-request", remoteId="HOME")
+        assert home.types()[-1] == "client-connected"
+
     def test_more_than_can_be_kept(self) -> None:
         """What was delivered once can't be delivered again whole: the client is told when the home breaks."""
         for _ in range(10):
