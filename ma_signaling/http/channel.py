@@ -69,9 +69,10 @@ class HttpChannel(http.HTTPChannel):
     deadline: dict[Waiting, Any] | None = None
     is_put_off = False
     """Whether requests that were received wait for another turn."""
+    is_half_closed = False
+    """Whether nothing follows those that wait."""
     _is_refused = False
     _is_reading = False
-    _is_half_closed = False
     _is_lost = False
 
     def __init__(self) -> None:
@@ -140,7 +141,7 @@ class HttpChannel(http.HTTPChannel):
         self._serve_more()
         if self.is_put_off:
             return
-        if self._is_half_closed:
+        if self.is_half_closed:
             self.readConnectionLost()
         elif not (self._handlingRequest or self._waitingForTransport):
             self._networkProducer.resumeProducing()
@@ -178,7 +179,7 @@ class HttpChannel(http.HTTPChannel):
     def readConnectionLost(self) -> None:
         """No more requests follow: close once what was asked is answered."""
         if self.is_put_off:
-            self._is_half_closed = True
+            self.is_half_closed = True
             return
         self.persistent = False
         if not self._handlingRequest:

@@ -34,5 +34,8 @@ class WebSocketEntry(Page):
         transport.unregisterProducer()
         transport.resumeProducing()
         rest = channel.reader.take_rest()
-        begin_websocket(self.factory, channel, client, channel.place, request.head, rest)
+        protocol = begin_websocket(self.factory, channel, client, channel.place, request.head, rest)
+        if channel.is_half_closed:
+            # The transport has said so, and doesn't say it twice.
+            protocol.readConnectionLost()
         return NOT_DONE_YET

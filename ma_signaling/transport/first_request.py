@@ -21,6 +21,7 @@ from ma_signaling.transport.timers import Waiting
 
 if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
+    from ma_signaling.transport.protocol import SignalingProtocol
 
 HEAD_SECONDS = 10.0
 """What a connection has for its first request line and headers."""
@@ -147,11 +148,12 @@ def begin_websocket(
     place: SocketPlace | None,
     head: RequestHead,
     rest: bytes,
-) -> None:
-    """Let a WebSocket go on with ``predecessor``'s transport, as ``head`` asks; ``rest`` is what followed it.
+) -> SignalingProtocol:
+    """Return a WebSocket that goes on with ``predecessor``'s transport, as ``head`` asks; ``rest`` followed it.
 
     The socket's ``place`` goes over to it.
     """
     protocol = factory.build_websocket(client, place)
     hand_over(predecessor, protocol)
     protocol.begin(websocket_handshake.acceptance(head), rest)
+    return protocol

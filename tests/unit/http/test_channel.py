@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling.http.channel import MAX_REQUESTS
 from tests.support.memory_server import UPGRADE, Server
 
 
@@ -105,3 +106,16 @@ class KeptConnectionTest(SynchronousTestCase):
         assert server.accept("192.0.2.2").read_head().startswith(b"HTTP/1.1 503 ")
         client.lose()
         assert server.hub.capacity.open == 1, "the one that was refused"
+
+    def test_the_peer_has_sent_all_before_the_websocket_opens(self) -> None:
+        """By TLS, the end comes with what was sent before it, of which a turn answers a part."""
+        server = Server()
+        for number in (1, MAX_REQUESTS + 1):
+            client = server.accept()
+            client.transport.protocol.dataReceived(
+                b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * number + UPGRADE + b"\r\n"
+            )
+            client.transport.protocol.readConnectionLost()
+            server.clock.advance(0)
+            assert client.transport.value().count(b"HTTP/1.1 101 ") == 1
+            assert client.transport.disconnecting, number
