@@ -115,8 +115,8 @@ class OrderTest(SynchronousTestCase):
         address, told = ClientAddress(STRANGER, STRANGER), list[object]()
         lookups = cluster.worlds[1].hub.lookups
         for number in range(21):
-            lookups.is_online(address, f"GUESS{number}", told.append)
-        lookups.is_online(address, "HOME", told.append)
+            lookups.ask_online(address, f"GUESS{number}", told.append)
+        lookups.ask_online(address, "HOME", told.append)
         cluster.settle()
         assert told == [False] * 9 + [BLOCKED] + [rate_limited(60)] * 12
 
