@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -31,6 +31,16 @@ def _parse_duration(text: str) -> float:
     if parts is None:
         raise BadParameter(f"{text!r} is no duration such as 90s, 15m, 1h or 7d")
     return float(int(parts[1]) * _UNITS[parts[2]])
+
+
+def _as_text(body: Mapping[str, object]) -> str:
+    """Return what was done as a line of the log: of a Remote ID only what lines about its home show as well."""
+
+    def shown(name: str, value: object) -> object:
+        is_remote_id = name in ("banned", "unbanned") and not {".", ":"} & {*str(value)}
+        return f"{str(value)[:4]}…" if is_remote_id else value
+
+    return ", ".join(f"{name} {shown(name, value)}" for name, value in body.items())
 
 
 class AdminPage(Page):
@@ -83,6 +93,8 @@ class AdminPage(Page):
 
     def _answer(self, request: HttpRequest, body: dict[str, Any] | None) -> bytes | int:
         content = reply(request, 404 if body is None else 200, body or {"error": "Not found"})
+        if body is not None and request.method not in (b"GET", b"HEAD"):
+            _log.info("Admin socket: {act}", act=_as_text(body))
         if request.method == b"HEAD":
             request.setHeader(b"Content-Length", b"%d" % len(content))
             return b""

@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ADDRESS = re.compile(
     rf"(?<![\w:.])(?:(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?![\w:])|{_IPV4}(?!\.?\w))"
+    r"(?:/(\d{1,3})\b)?"
 )
-"""What may be an IP address in a text; ``ip_address`` decides."""
+"""What may be an IP address in a text, or a network; ``ip_address`` decides."""
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _PLAIN_IPV4 = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{2}})\.{_OCTET}")
@@ -47,7 +48,8 @@ class AddressPolicy:
 
     def _redact_match(self, match: re.Match[str]) -> str:
         try:
-            ip_address(match[0])
+            address = ip_address(match[0].partition("/")[0])
         except ValueError:
             return match[0]
-        return self.show(match[0])
+        is_wide = match[1] is not None and int(match[1]) <= (24 if isinstance(address, IPv4Address) else 48)
+        return match[0] if is_wide and self._policy == "network" else self.show(match[0])

@@ -158,6 +158,15 @@ class AdminTest(SynchronousTestCase):
         self.curl("PUT", "/log-level", "?level=info")
         self.curl("PUT", "/log-level", "?level=loud", status=400)
         self.admin("log-level", "loud", status=2)
+        acts = re.findall("Admin socket: (.*)", self.server.log())
+        assert acts == [
+            "closed 1",
+            "banned HOME…, closed 0, kept True",
+            "banned 192.0.2.0/24, closed 0, kept True",
+            "unbanned 192.0.2.0/24",
+            "level debug",
+            "level info",
+        ], acts
 
     def follow(self) -> subprocess.Popen[str]:
         following = self.start_admin("trace", "HOME")
