@@ -36,7 +36,7 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
         "ready",
     ),
     "sessions_failed": (
-        "Sessions that ended before they were open, by the code of the error",
+        "Sessions that ended before they were open, by the code of the error; a client that leaves gets none",
         "reason",
     ),
     "sessions_ended": ("Open sessions that ended", None),
