@@ -97,7 +97,8 @@ class Agent:
                     self._url, heartbeat=HEARTBEAT_SECONDS, max_msg_size=MAX_MESSAGE
                 )
         except (aiohttp.ClientError, OSError) as problem:
-            _log.warning("The signaling server cannot be reached: %s", str(problem) or type(problem).__name__)
+            why = "it does not answer" if isinstance(problem, TimeoutError) else str(problem)
+            _log.warning("The signaling server cannot be reached: %s", why or type(problem).__name__)
             return None
         self._socket = socket
         self._is_registered = False
