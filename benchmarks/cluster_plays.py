@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from itertools import product
 from typing import NamedTuple
@@ -19,6 +20,9 @@ from benchmarks.texts import address
 SESSIONS = 1000
 AT_ONCE = 200
 """So that each node has as much at a time as a busy one has, and works it off together."""
+
+BURSTS = (8, 8, 8, 1)
+"""Candidates of each side of a call, at a time: a browser has 10 to 30."""
 
 TALKS = 400
 ARRIVALS = 1000
@@ -57,12 +61,19 @@ def sessions(loop: Loop, place: Place) -> Prepared:
     return _sessions(loop, place, lambda number, homes: number // homes)
 
 
+def sessions_with_candidates(loop: Loop, place: Place) -> Prepared:
+    """The same, with the candidates of both sides."""
+    return _sessions(loop, place, lambda number, homes: number // homes, BURSTS)
+
+
 def sessions_at_home(loop: Loop, place: Place) -> Prepared:
     """Whole sessions, of clients that connect where their home is."""
     return _sessions(loop, place, lambda number, homes: number % homes)
 
 
-def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> Prepared:
+def _sessions(
+    loop: Loop, place: Place, place_of: Callable[[int, int], int], bursts: Sequence[int] = ()
+) -> Prepared:
     homes = [Home() for _ in range(SESSIONS // SESSIONS_OF_A_HOME)]
     for number, side in enumerate(place.homes):
         all_arrive(side, homes[number :: len(place.homes)])
@@ -75,7 +86,7 @@ def _sessions(loop: Loop, place: Place, place_of: Callable[[int, int], int]) -> 
 
     return Prepared(
         SESSIONS,
-        lambda: side_by_side(loop, (call.whole for call in calls), AT_ONCE),
+        lambda: side_by_side(loop, (partial(call.whole, bursts=bursts) for call in calls), AT_ONCE),
         lambda: all_leave(place.homes[0], homes),
     )
 

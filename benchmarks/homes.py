@@ -66,8 +66,11 @@ class Call:
             raise Unexpected(f"connected with {connected}")
         self.session_id = connected["sessionId"].encode()
 
-    def whole(self, hear: Hear) -> Script:
-        """Open it, exchange offer and answer, leave, and see that the home is told."""
+    def whole(self, hear: Hear, bursts: Sequence[int] = ()) -> Script:
+        """Open it, exchange offer and answer, leave, and see that the home is told.
+
+        ``bursts``: how many candidates each side sends before that, at a time.
+        """
         yield from self.open(hear)
         self.home.calls[self.session_id] = hear
         offer = texts.OFFER % self.session_id
@@ -76,11 +79,24 @@ class Call:
         answer = texts.ANSWER % self.session_id
         self.home.say(answer)
         expect((yield), answer)
+        for burst in bursts:
+            yield from self._exchange(burst)
         self.client.say_goodbye()
         told = texts.CLIENT_DISCONNECTED % self.session_id
         if {(yield), (yield)} != {told, GONE}:
             raise Unexpected("a goodbye was not passed on")
         del self.home.calls[self.session_id]
+
+    def _exchange(self, burst: int) -> Script:
+        """Candidates of both sides, all at once."""
+        text = texts.CANDIDATE % (b"%d", self.session_id)
+        sent = [[text % (sign * number) for number in range(1, burst + 1)] for sign in (1, -1)]
+        self.client.say_all(sent[0])
+        self.home.say_all(sent[1])
+        for _ in range(2 * burst):
+            heard = yield
+            (due,) = [side for side in sent if side and side[0] == heard] or [[b"a candidate"]]
+            expect(heard, due.pop(0))
 
 
 def leave(peer: Peer, hear: Hear) -> Script:
