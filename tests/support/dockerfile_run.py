@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dockerfile_parse import DockerfileParser
@@ -112,12 +112,24 @@ class Image:
             self._kept.append(self._inside(target))
             return
         for source in sources:
-            for path in sorted(self._context.glob(source if source != "." else "**/*")):
-                relative = path.relative_to(self._context)
-                if path.is_file() and not self._is_ignored(relative):
+            for relative in self._files(Path()):
+                if source == "." or fnmatch.fnmatch(str(relative), source):
                     to = self._inside(target) / relative
                     to.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(path, to)
+                    shutil.copy2(self._context / relative, to)
+
+    def _files(self, directory: Path) -> Iterator[Path]:
+        """The files of the context that are not ignored; it doesn't look where all are."""
+        for path in sorted((self._context / directory).iterdir()):
+            relative = path.relative_to(self._context)
+            is_ignored = self._is_ignored(relative)
+            has_exceptions = any(
+                pattern.startswith(f"{relative}/") for pattern, ignores in self._ignored if not ignores
+            )
+            if path.is_dir() and (not is_ignored or has_exceptions):
+                yield from self._files(relative)
+            elif path.is_file() and not is_ignored:
+                yield relative
 
     def _is_ignored(self, path: Path) -> bool:
         """The last pattern that fits decides, as in Docker."""
