@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ADDRESS = re.compile(
@@ -48,8 +48,16 @@ class AddressPolicy:
 
     def _redact_match(self, match: re.Match[str]) -> str:
         try:
-            address = ip_address(match[0].partition("/")[0])
+            ip_address(match[0].partition("/")[0])
         except ValueError:
             return match[0]
-        is_wide = match[1] is not None and int(match[1]) <= (24 if isinstance(address, IPv4Address) else 48)
-        return match[0] if is_wide and self._policy == "network" else self.show(match[0])
+        return match[0] if self._policy == "network" and _is_wide_network(match[0]) else self.show(match[0])
+
+
+def _is_wide_network(text: str) -> bool:
+    """Return whether this is a network as large as those that stand for addresses, or larger."""
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return False
+    return network.prefixlen <= (24 if isinstance(network, IPv4Network) else 48)

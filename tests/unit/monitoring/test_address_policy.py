@@ -43,8 +43,10 @@ class RedactTest(SynchronousTestCase):
                 "IPv4Address(type='TCP', host='192.0.2.77', port=1)",
                 "IPv4Address(type='TCP', host='192.0.2.0/24', port=1)",
             ),
-            ("banned 192.0.2.64/26, 192.0.2.0/24", "banned 192.0.2.0/24, 192.0.2.0/24"),
+            ("banned 192.0.2.64/26, 192.0.0.0/16", "banned 192.0.2.0/24, 192.0.0.0/16"),
             ("banned 2001:db8:1:2::/64 and 2001:db8::/32", "banned 2001:db8:1::/48 and 2001:db8::/32"),
+            ("http://192.0.2.77/8, 2001:db8:1:2::3/32", "http://192.0.2.0/24, 2001:db8:1::/48"),
+            ("::ffff:192.0.2.77/24", "192.0.2.0/24"),
         ):
             assert AddressPolicy("network").redact(text) == redacted
             none = AddressPolicy("none").redact(text)
