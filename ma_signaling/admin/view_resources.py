@@ -13,6 +13,7 @@ from ma_signaling.admin.resource import AdminPage, Collection
 from ma_signaling.admin.status import ServerStatus
 from ma_signaling.admin.views import Views
 from ma_signaling.core import remote_id
+from ma_signaling.core.connection import Role
 from ma_signaling.core.hub import Hub
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import without_content
@@ -153,5 +154,7 @@ class Trace(AdminPage):
             yield home.connection.id
         for connection in self._hub.connections():
             if not names.isdisjoint((connection.address.text, connection.address.key)):
-                session = self._hub.sessions.by_client.get(connection)
-                yield connection.id if session is None else session.id
+                if connection.role is Role.HOME:
+                    yield connection.id
+                elif (session := self._hub.sessions.by_client.get(connection)) is not None:
+                    yield session.id
