@@ -208,7 +208,7 @@ def ice_urls(*schemes: str, queries: Container[str] = ()) -> Callable[[str], tup
     def is_one(url: str) -> bool:
         scheme, _, rest = url.partition(":")
         server, mark, query = rest.partition("?")
-        return scheme in schemes and _is_server(server) and (not mark or query in queries)
+        return scheme in schemes and _is_server(server) and (not mark or query.lower() in queries)
 
     def parse(text: str) -> tuple[str, ...]:
         found = _parts(text)

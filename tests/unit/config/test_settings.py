@@ -21,7 +21,7 @@ from tests import ROOT
 
 GOOD_URLS = {
     "stun_urls": ("stun:a.example", "stuns:a.example:443", "stun:192.0.2.1:3478", "stun:[2001:db8::1]:1"),
-    "turn_urls": ("turn:a_b:3478?transport=udp", "turns:a.example?transport=tcp", "turn:[::1]"),
+    "turn_urls": ("turn:a_b:3478?transport=udp", "turns:a.example?transport=TCP", "turn:[::1]"),
     "nats_url": ("nats://10.0.0.1:4222", "tls://[::1]:4222", "nats://nats_1"),
     "acme_directory": ("https://ca.example.org:14000/dir", "https://[::1]/a?b"),
 }
