@@ -115,8 +115,8 @@ class CountingTest(SynchronousTestCase):
         self._assert("limits_hit_total", "lookups", is_=0)
         self._assert("closed_total", "4029", is_=0)
         at_first = set(samples(self.server))
-        for story in (self.test_takeovers, self.test_limits):
-            story()
+        for scenario in (self.test_takeovers, self.test_limits):
+            scenario()
         begun = ("takeovers_total", "limits_hit_total", "closed_total")
         assert {key for key in samples(self.server) if key[0] in begun} <= at_first
 
