@@ -174,9 +174,7 @@ class Session:
             self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
 
     def _exceeded(self) -> None:
-        _log.warning(
-            "A client is cut off: it has sent too many parts of messages, and not what they wait for"
-        )
+        _log.warning("A client is cut off: it makes more pile up than any client needs")
         self._ended()
 
     def _look(self) -> None:
