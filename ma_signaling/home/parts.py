@@ -44,7 +44,7 @@ def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
         now = PART_COST * parts + window - association._advertised_rwnd
         is_over = is_over or parts > MAX_PARTS or _streams(association) > MAX_STREAMS
         if now != held:
-            is_over = is_over or not share.admits(now - held)
+            is_over = is_over or (now > held and not share.admits(now - held))
             share.add_received(now - held)
             held = now
 
@@ -61,6 +61,8 @@ def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
 
     async def deliver_once(stream: int, protocol: int, message: bytes) -> None:
         nonlocal is_over
+        if held:
+            count()  # who takes the message counts it, and its parts are no more
         if protocol == WEBRTC_DCEP and len(message) > MAX_OPENING:
             is_over = True
         else:

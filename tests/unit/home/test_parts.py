@@ -21,7 +21,9 @@ from aiortc.rtcsctptransport import (
 )
 
 from ma_signaling.home import parts
+from ma_signaling.home.channel import MESSAGE_COST, Channel
 from ma_signaling.home.memory import Memory, Share
+from tests.unit.home.test_channel import FakeDataChannel
 
 FIRST, LAST, WHOLE, UNORDERED = 2, 1, 3, 4
 
@@ -189,6 +191,46 @@ class PartsTest(TestCase):
             self.cut_off.assert_called_once_with()
 
         asyncio.run(run())
+
+    def test_a_message_counts_once(self) -> None:
+        """It is within its client's share, but not with the parts that it came in besides."""
+        self.memory.share().add(2**19)
+        share = self.memory.share()
+        share.add(2**17)
+
+        async def run() -> None:
+            association, fake = self.associated(share), FakeDataChannel()
+            channel: Any = fake
+            Channel(channel, share, 65536, 2**20, 30)
+            association._data_channels[0] = fake
+            size = (self.memory.fair - MESSAGE_COST) * 2 // 3 // 1024
+            for number in range(size):
+                part = Part(FIRST if not number else LAST if number == size - 1 else 0, content=b"x" * 1024)
+                await association._receive_chunk(_chunk(part, number + 1))
+            self.assertEqual((fake.readyState, share.received), ("open", MESSAGE_COST + 1024 * size))
+
+        asyncio.run(run())
+        self.cut_off.assert_not_called()
+
+    def test_who_holds_less_is_not_judged(self) -> None:
+        """Its share may have become less meanwhile."""
+        self.memory.share().add(2**19)
+        share = self.memory.share()
+
+        async def run() -> None:
+            association = self.associated(share)
+            part = bytes(1024)
+            for number, flags in enumerate([FIRST, *[0] * 59, FIRST, *[0] * 59], 1):
+                await association._receive_chunk(
+                    _chunk(Part(flags, stream=number > 60, content=part), number + (number > 60))
+                )
+            for _ in range(4):
+                self.memory.share()
+            self.assertGreater(share.held // 2, self.memory.fair)
+            await association._receive_chunk(_chunk(Part(LAST, content=part), 61))
+
+        asyncio.run(run())
+        self.cut_off.assert_not_called()
 
 
 def _chunk(part: Part, number: int) -> DataChunk:
