@@ -67,6 +67,7 @@ class Session:
         self._peer.on("datachannel", self._opened)
         self._peer.on("connectionstatechange", self._look)
         self._deadline = asyncio.get_running_loop().call_later(limits.connect_seconds, ended)
+        self._hanging_up: asyncio.TimerHandle | None = None
 
     @property
     def is_logged_in(self) -> bool:
@@ -91,6 +92,8 @@ class Session:
     async def close(self) -> None:
         """Hang up."""
         self._deadline.cancel()
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, self._services.close(), return_exceptions=True)
@@ -169,9 +172,8 @@ class Session:
         finally:
             channel.drop()
         # aiortc keeps what a closed channel has not sent, for as long as the client is there.
-        if is_main or channel.is_stalled:
-            self._deadline.cancel()
-            self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
+        if self._hanging_up is None and (is_main or channel.is_stalled):
+            self._hanging_up = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
 
     def _exceeded(self) -> None:
         _log.warning("A client is cut off: it makes more pile up than any client needs")

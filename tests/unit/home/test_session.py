@@ -77,17 +77,27 @@ class ChannelsTest(TestCase):
                 await channel.send(*[b"x" * HIGH_WATER] * 3)
 
         async def scenario(session: Any) -> None:
-            opened(session, "ma-api")
             over = asyncio.Event()
             session._ended = over.set
             with (
-                mock.patch.object(session._services, "of", return_value=serve),
-                mock.patch("ma_signaling.home.session.CLOSE_SECONDS", 0.01),
+                mock.patch.object(
+                    session._services,
+                    "of",
+                    side_effect=lambda label: serve if label == "http_proxy" else None,
+                ),
+                mock.patch("ma_signaling.home.session.CLOSE_SECONDS", 0.05),
             ):
+                if is_main_first:
+                    opened(session, "ma-api")
                 opened(session, "http_proxy")
+                await asyncio.wait(session._tasks, return_when=asyncio.FIRST_COMPLETED)
+                if not is_main_first:
+                    opened(session, "ma-api")
                 await over.wait()
 
-        self.play(scenario)
+        for is_main_first in (True, False):
+            with self.subTest(is_main_first=is_main_first):
+                self.play(scenario)
 
     def test_the_first_unknown_label_is_the_api(self) -> None:
         """As with Music Assistant's own remote access."""
