@@ -62,7 +62,6 @@ class Agent:
         self._background: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._shortest = 0.0
-        self._is_registered = False
 
     async def run(self) -> None:
         """Stay connected."""
@@ -101,7 +100,6 @@ class Agent:
             _log.warning("The signaling server cannot be reached: %s", why or type(problem).__name__)
             return None
         self._socket = socket
-        self._is_registered = False
         try:
             self._say("register-server", remoteId=self._identity.remote_id, **self._ice_servers())
             async for frame in socket:
@@ -123,7 +121,6 @@ class Agent:
             return
         match message:
             case {"type": "registered"}:
-                self._is_registered = True
                 _log.info("Registered at the signaling server")
             case {"type": "error", "error": str(text)}:
                 _log.warning("The signaling server says: %s", printable(text)[:200])
@@ -144,12 +141,8 @@ class Agent:
 
     def _begin(self, number: str) -> None:
         self._end(number)
-        # Before that it is the server who asks, for a proof that the Remote ID is ours: whoever has taken all places,
-        # and the Remote ID while we were away, would keep it.
-        is_client = self._is_registered
-        if is_client and len(self._sessions) >= self._limits.sessions and not self._make_room():
-            _log.warning("A client is not admitted: %d have logged in", len(self._sessions))
-            return
+        if len(self._sessions) >= self._limits.sessions + self._limits.connecting:
+            self._make_room(self._sessions)
 
         def send(type: str, data: Mapping[str, Any]) -> None:
             self._say(type, sessionId=number, data=data)
@@ -161,14 +154,23 @@ class Agent:
             self._memory.share(),
             self._stun,
             send,
+            lambda: session in self._sessions.values() and self._admits(),
             lambda: self._end(number, session),
         )
         session = self._sessions[number]
         self._say("session-ready", sessionId=number, **self._ice_servers())
 
-    def _make_room(self) -> bool:
+    def _admits(self) -> bool:
+        """Return whether one more may use the API; make room for it if need be."""
+        served = {number: session for number, session in self._sessions.items() if session.has_main}
+        if len(served) < self._limits.sessions or self._make_room(served):
+            return True
+        _log.warning("A client is not admitted: %d have logged in", len(served))
+        return False
+
+    def _make_room(self, sessions: Mapping[str, Session]) -> bool:
         """End the oldest session of those who have not logged in: anybody can open some, and hold them for ever."""
-        for number, session in self._sessions.items():
+        for number, session in sessions.items():
             if not session.is_logged_in:
                 self._end(number)
                 return True

@@ -10,7 +10,10 @@ class Limits:
     """The bounds; a household's guests stay far below them."""
 
     sessions: int = 64
-    """At once; beyond it the oldest that has not logged in gives way, and where all have, nobody is admitted."""
+    """With the API open, at once; beyond it the oldest that has not logged in gives way, and where all have, nobody is
+    served."""
+    connecting: int = 8
+    """Beyond those, until they open the API. A proof that the Remote ID is ours never does, and finds a place here."""
     channels: int = 8
     """Data channels of one session at once; those beyond them are closed. Clients use four."""
     all_bytes: int = 32 * 1024 * 1024

@@ -45,13 +45,15 @@ class Session:
         share: Share,
         stun: Sequence[str],
         send: Send,
+        admits: Callable[[], bool],
         ended: Callable[[], None],
     ) -> None:
-        """``share`` is closed with the session. ``ended`` is called once the connection cannot be used any more;
-        somebody has to ``close`` it then."""
+        """``share`` is closed with the session. ``admits`` says whether the client may use the API, once it opens that.
+        ``ended`` is called once the connection cannot be used any more; somebody has to ``close`` it then."""
         self._limits = limits
         self._share = share
         self._send = send
+        self._admits = admits
         self._ended = ended
         self._services = Services(music_assistant, limits, share)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,7 +62,8 @@ class Session:
         self._named = 0
         self._mid = ""
         self._max_message = 0
-        self._has_main = False
+        self.has_main = False
+        """Whether the client has opened the API."""
         servers = [RTCIceServer(list(stun))] if stun else []
         self._peer = RTCPeerConnection(RTCConfiguration(servers))
         setattr(self._peer, _CERTIFICATES, [identity.certificate])
@@ -140,11 +143,14 @@ class Session:
 
     def _opened(self, channel: RTCDataChannel) -> None:
         serve = self._services.of(channel.label)
-        is_main = serve is None and not self._has_main
+        is_main = serve is None and not self.has_main
         if is_main:
             serve = self._services.api
         if serve is None or len(self._tasks) >= self._limits.channels:
             channel.close()
+            return
+        if is_main and not self._admits():
+            self._ended()
             return
         wrapped = Channel(
             channel,
@@ -154,7 +160,7 @@ class Session:
             self._limits.stalled_seconds,
         )
         if is_main:
-            self._has_main = True
+            self.has_main = True
             self._deadline.cancel()
         task = asyncio.create_task(self._serve(serve, wrapped, is_main=is_main))
         self._tasks.add(task)

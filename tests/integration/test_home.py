@@ -248,8 +248,10 @@ class LossTest(TestCase):
                 await second.connect()
                 await eventually(lambda: stranger.channel.readyState == "closed", "room for another")
                 await self._log_in(Api(second))
-                await third.request()
+                connecting = asyncio.create_task(third.connect())
                 await eventually(lambda: "not admitted" in home.log(), "a refusal")
+                await eventually(lambda: third.channel.readyState == "closed", "its end")
+                connecting.cancel()
                 assert first.channel.readyState == second.channel.readyState == "open"
 
         play(scenario, "--max-sessions", "2")

@@ -15,7 +15,7 @@ from aiohttp import WSMessage, WSMsgType
 from ma_signaling.home.agent import FIRST_DELAY, MAX_RETRY_AFTER, TAKEN_DELAY, Agent
 from ma_signaling.home.identity import load_or_create
 from ma_signaling.home.limits import Limits
-from ma_signaling.home.session import Session
+from tests.unit.home.test_session import opened
 
 
 class FakeSocket:
@@ -37,7 +37,7 @@ class AgentTest(TestCase):
                 identity = load_or_create(Path(directory))
             assistant: Any = None
             agent: Any = Agent(
-                "ws://a/ws", identity, assistant, Limits(sessions=sessions), ["stun:a.example"]
+                "ws://a/ws", identity, assistant, Limits(sessions=sessions, connecting=1), ["stun:a.example"]
             )
             agent._socket = FakeSocket()
             async with asyncio.timeout(20):
@@ -71,27 +71,37 @@ class AgentTest(TestCase):
 
     def test_the_oldest_that_has_not_logged_in_gives_way(self) -> None:
         async def scenario(agent: Any, socket: FakeSocket) -> None:
-            await self.hear(agent, type="registered")
             for number in "123":
                 await self.hear(agent, type="client-connected", sessionId=number)
-            self.assertEqual(list(agent._sessions), ["2", "3"])
+            first = agent._sessions["1"]
+            await self.hear(agent, type="client-connected", sessionId="4")
+            self.assertEqual(list(agent._sessions), ["2", "3", "4"])
+            agent._sessions["3"]._services.is_logged_in = True
+            for number in "342":
+                opened(agent._sessions[number], "ma-api")
+            self.assertEqual(list(agent._sessions), ["2", "3"], "of those who use the API")
+            opened(first, "ma-api")
+            self.assertEqual(list(agent._sessions), ["2", "3"], "nobody gives way to one that has ended")
 
         self.play(scenario)
 
     def test_no_crowd_keeps_it_from_proving_itself(self) -> None:
-        """Before it is registered, the server asks for a proof, in a session like a client's."""
+        """The server asks in a session like a client's, at any time."""
 
         async def scenario(agent: Any, socket: FakeSocket) -> None:
-            with mock.patch.object(Session, "is_logged_in", True):
-                for number in "12":
-                    await self.hear(agent, type="client-connected", sessionId=number)
-                await self.hear(agent, type="client-connected", sessionId="proof")
-                self.assertEqual(socket.sent[-1]["sessionId"], "proof")
-                self.assertEqual(list(agent._sessions), ["1", "2", "proof"])
-                await self.hear(agent, type="client-disconnected", sessionId="proof")
-                await self.hear(agent, type="registered")
-                await self.hear(agent, type="client-connected", sessionId="3")
-                self.assertEqual(list(agent._sessions), ["1", "2"])
+            for number in "12":
+                await self.hear(agent, type="client-connected", sessionId=number)
+                opened(agent._sessions[number], "ma-api")
+                agent._sessions[number]._services.is_logged_in = True
+            for number in ("stranger", "proof"):
+                await self.hear(agent, type="client-connected", sessionId=number)
+                self.assertEqual(socket.sent[-1]["sessionId"], number)
+                self.assertEqual(list(agent._sessions), ["1", "2", number])
+            await self.hear(agent, type="client-connected", sessionId="3")
+            with self.assertLogs("ma_signaling.home.agent", "WARNING"):
+                channel = opened(agent._sessions["3"], "ma-api")
+            self.assertEqual(list(agent._sessions), ["1", "2"], "the place is for no more than a proof")
+            self.assertFalse(channel.sent)
 
         self.play(scenario)
 

@@ -48,6 +48,7 @@ class ChannelsTest(TestCase):
                 Memory(2**20).share(),
                 [],
                 nothing,
+                lambda: True,
                 nothing,
             )
             with mock.patch.object(session._services, "api", until_closed):
