@@ -205,18 +205,20 @@ def ice_urls(*schemes: str, queries: Container[str] = ()) -> Callable[[str], tup
     A browser that is given another makes no connection at all.
     """
 
-    def is_one(url: str) -> bool:
-        scheme, _, rest = url.partition(":")
-        server, mark, query = rest.partition("?")
-        return scheme in schemes and _is_server(server) and (not mark or query.lower() in queries)
-
     def parse(text: str) -> tuple[str, ...]:
         found = _parts(text)
-        if all(map(is_one, found)):
+        if all(is_ice_url(url, *schemes, queries=queries) for url in found):
             return found
         raise ValueError(f"a list of URLs such as {schemes[0]}:relay.example.org:3478, separated by commas")
 
     return parse
+
+
+def is_ice_url(text: str, *schemes: str, queries: Container[str] = ()) -> bool:
+    """Return whether this is a URL of one ICE server."""
+    scheme, _, rest = text.partition(":")
+    server, mark, query = rest.partition("?")
+    return scheme in schemes and _is_server(server) and (not mark or query.lower() in queries)
 
 
 def _is_server(text: str) -> bool:

@@ -23,7 +23,7 @@ from ma_signaling.check.address import websocket_urls
 from ma_signaling.check.outcome import printable
 from ma_signaling.config.declaration import HOME_VARIABLES, SettingError
 from ma_signaling.config.environment import check_home_environment
-from ma_signaling.config.values import Whole
+from ma_signaling.config.values import Whole, is_ice_url
 from ma_signaling.home.agent import Agent
 from ma_signaling.home.identity import Identity, IdentityError, load_or_create
 from ma_signaling.home.limits import Limits
@@ -32,8 +32,6 @@ from ma_signaling.webrtc.local_addresses import is_own
 
 DEFAULT_STUN = "stun:stun.cloudflare.com:3478"
 NO_STUN = "none"
-_STUN = re.compile(r"stun:[^\s/@?:\[\]]+(?::(\d{1,5}))?", re.ASCII)
-"""What aiortc takes: UDP without TLS."""
 _LINK = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
@@ -198,8 +196,8 @@ def _parse(arguments: Sequence[str]) -> Any:
 
 
 def _stun(text: str) -> str:
-    match = _STUN.fullmatch(text)
-    if text != NO_STUN and (match is None or not 0 < int(match[1] or 3478) < 65536):
+    # aiortc speaks UDP without TLS, and takes no IPv6 address.
+    if text != NO_STUN and ("[" in text or not is_ice_url(text, "stun")):
         raise ValueError("it must be an address such as stun:stun.example.org:3478, or none")
     return text
 

@@ -104,6 +104,8 @@ class ParseTest(TestCase):
             "stun:a.example?transport=tcp",
             "stuns:a.example",
             "stun:[::1]:3478",
+            "stun:a.example,stun:b.example",
+            "stun:bücher.example",
         ):
             self.assertIn("such as stun:", self.refusal(*USUAL, "--stun", url), url)
 
