@@ -106,7 +106,7 @@ def cluster(loop: Loop, rounds: int) -> list[Figure]:
             ("session, across two nodes", across, sessions),
             ("session, every other one across", spread, sessions),
             ("session, on both nodes, none across", spread, sessions_at_home),
-            ("session with 25 candidates a side, every other one across", spread, sessions_with_candidates),
+            ("session with candidates, every other one across", spread, sessions_with_candidates),
             ("home that arrives", within, arrivals),
             ("/api/check, on the home's node", within, lookups),
             ("/api/check, on another node", across, lookups),
