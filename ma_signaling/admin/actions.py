@@ -51,6 +51,11 @@ def spellings(target: str) -> Set[str]:
         return {text, named(text)}
 
 
+def is_of_network(target: str) -> bool:
+    """Return whether an operator has named an address or a network: nothing else has a dot or a colon in its name."""
+    return not {".", ":"}.isdisjoint(target)
+
+
 def _is_meant(connection: Connection, target: Set[str]) -> bool:
     address = connection.address
     names = (address.text, address.key, connection.id, connection.remote_id, connection.claim)

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
+from ma_signaling.admin.actions import is_of_network
 from ma_signaling.admin.views import MAX_PAGE, Each, page
 from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import NotFound, Page, reply
@@ -37,7 +38,7 @@ def _as_text(body: Mapping[str, object]) -> str:
     """Return what was done as a line of the log: of a Remote ID only what lines about its home show as well."""
 
     def shown(name: str, value: object) -> object:
-        is_remote_id = name in ("banned", "unbanned") and not {".", ":"} & {*str(value)}
+        is_remote_id = name in ("banned", "unbanned") and not is_of_network(str(value))
         return f"{str(value)[:4]}…" if is_remote_id else value
 
     return ", ".join(f"{name} {shown(name, value)}" for name, value in body.items())

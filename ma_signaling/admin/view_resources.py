@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET
 
-from ma_signaling.admin.actions import spellings
+from ma_signaling.admin.actions import is_of_network, spellings
 from ma_signaling.admin.following import Followers
 from ma_signaling.admin.resource import AdminPage, Collection
 from ma_signaling.admin.status import ServerStatus
@@ -152,7 +152,8 @@ class Trace(AdminPage):
         home = self._hub.registry.find(remote_id.named(self.name))
         if home is not None and home.connection is not None:
             yield home.connection.id
-        for connection in self._hub.connections():
+        # A walk through all connections, which only an address needs.
+        for connection in self._hub.connections() if is_of_network(self.name) else ():
             if not names.isdisjoint((connection.address.text, connection.address.key)):
                 if connection.role is Role.HOME:
                     yield connection.id

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_netw
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _ADDRESS = re.compile(
     rf"(?<![\w:.])(?:(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?![\w:])|{_IPV4}(?!\.?\w))"
-    r"(?:/(\d{1,3})\b)?"
+    r"(?:/\d{1,3}\b)?"
 )
 """What may be an IP address in a text, or a network; ``ip_address`` decides."""
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from unittest import SkipTest
 
 import aiortc
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, WebSocketRoute
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.testing import Home, Message, eventually
@@ -142,6 +142,13 @@ class NewHome(MusicAssistant):
     def _greet(self, channel: aiortc.RTCDataChannel) -> None:
         super()._greet(channel)
         channel.send(json.dumps({"message_id": "connection", "error_code": 503, "details": "Setup required"}))
+
+
+def stop_as_if_the_home_had_left(code: int, socket: WebSocketRoute) -> None:
+    """Say that the home has left, as a server does that stops, and close."""
+    left = {"type": "error", "error": "Server disconnected", "code": "server-disconnected"}
+    socket.send(json.dumps(left))
+    socket.close(code=code)
 
 
 class HomesTestCase(SynchronousTestCase):

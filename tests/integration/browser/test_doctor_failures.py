@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
 from playwright.sync_api import Route, WebSocketRoute
@@ -21,17 +20,11 @@ from tests.support.browser_cases import (
     Outcome,
     SilentHome,
     SparingHome,
+    stop_as_if_the_home_had_left,
 )
 from tests.support.browser_thread import Visit
 from tests.support.free_ports import free_port
 from tests.support.web_app import MusicAssistant
-
-
-def stop_as_if_the_home_had_left(code: int, socket: WebSocketRoute) -> None:
-    """Say that the home has left, as a server does that stops, and close."""
-    left = {"type": "error", "error": "Server disconnected", "code": "server-disconnected"}
-    socket.send(json.dumps(left))
-    socket.close(code=code)
 
 
 class FailureTests(DoctorTestCase):
