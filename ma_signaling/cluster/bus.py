@@ -1,20 +1,27 @@
-"""What nodes have in common: a bus with subjects, and messages made of a line of JSON and a peer's own bytes."""
+"""What nodes have in common: a bus with subjects, and messages made of JSON texts.
+
+A message is a head, whose fields are this server's, and any number of bodies, which are a peer's own JSON as it came.
+Several messages for one subject are published as one. JSON has no raw control characters but white space, so a control
+character separates them (as in RFC 7464), and nothing need be counted or escaped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import orjson
 
 Fields = dict[str, Any]
-"""A message's fields; ``body`` is a peer's own bytes, or absent."""
+"""A message's fields; ``bodies`` is a list of what peers have sent, as bytes."""
 
-PREFIX = "ma-signaling.4"
+PREFIX = "ma-signaling.5"
 """The last part is the version of the messages: nodes with another version don't hear each other."""
 
 ALL_NODES = f"{PREFIX}.all"
+
+_BETWEEN_MESSAGES = b"\x1e"
+_BETWEEN_PARTS = b"\x1f"
 
 
 class Bus(Protocol):
@@ -69,55 +76,29 @@ def node_subject(node: str, question: int | str = 0) -> str:
     return f"{PREFIX}.node.{node}.{question}"
 
 
-def pack(op: str, fields: Fields, body: bytes = b"") -> bytes:
-    """Return one message."""
-    return orjson.dumps({"op": op, **fields}) + b"\n" + body
+def pack(op: str, node: str, fields: Fields, bodies: Iterable[bytes] = ()) -> bytes:
+    """Return a message of ``node``."""
+    return _BETWEEN_PARTS.join((orjson.dumps({"op": op, "node": node, **fields}), *bodies))
 
 
-def pack_all(op: str, fields: Fields, bodies: list[bytes]) -> bytes:
-    """Return one message whose body is several others, one after the other; ``unpack_all`` takes them apart."""
-    return pack(op, {**fields, "sizes": list(map(len, bodies))}, b"".join(bodies))
-
-
-def parts(bodies: list[bytes], max_bytes: int) -> Iterator[slice]:
-    """Yield which of ``bodies`` go together: no more than so many bytes, or one that is longer."""
-    start = size = 0
-    for number, body in enumerate(bodies):
-        size += len(body)
-        if size > max_bytes and number > start:
-            yield slice(start, number)
-            start, size = number, len(body)
-    yield slice(start, len(bodies))
-
-
-def unpack_all(fields: Fields) -> list[bytes]:
-    """Return what ``pack_all`` has packed together."""
-    body: bytes = fields.get("body", b"")
-    starts = accumulate(fields["sizes"], initial=0)
-    return [body[start : start + size] for start, size in zip(starts, fields["sizes"], strict=False)]
-
-
-def pack_batch(payloads: list[bytes]) -> bytes:
-    """Return several messages as one: each message costs NATS, and its client, more than its bytes."""
-    return pack_all("batch", {}, payloads)
-
-
-def unpack_batch(payload: bytes) -> list[bytes]:
-    """Return the messages of a batch, or the one message that it is."""
-    if not payload.startswith(b'{"op":"batch"'):
-        return [payload]
-    return unpack_all(unpack(payload)[1])
-
-
-def unpack(payload: bytes) -> tuple[str, Fields]:
+def unpack(message: bytes) -> tuple[str, Fields]:
     """Return a message's operation and fields. Raises ValueError."""
-    head, _, body = payload.partition(b"\n")
+    head, *bodies = message.split(_BETWEEN_PARTS)
     fields = orjson.loads(head)
     if not isinstance(fields, dict):
         raise ValueError("not an object")
     op = fields.pop("op", None)
     if not isinstance(op, str):
         raise ValueError("no operation")
-    if body:
-        fields["body"] = body
+    fields["bodies"] = bodies
     return op, fields
+
+
+def pack_batch(messages: list[bytes]) -> bytes:
+    """Return several messages as one: each costs NATS, and its client, more than its bytes."""
+    return _BETWEEN_MESSAGES.join(messages)
+
+
+def unpack_batch(batch: bytes) -> list[bytes]:
+    """Return the messages of a batch."""
+    return batch.split(_BETWEEN_MESSAGES)

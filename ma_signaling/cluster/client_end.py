@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields, unpack_all
+from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.remote_home import RemoteHome
@@ -63,9 +63,8 @@ class ClientEnd:
         if holder is None:
             return
         try:
-            self._context.hub.deliver(
-                holder, fields["session"], fields["type"], fields["body"], bytes(fields["places"])
-            )
+            places = bytes.fromhex(fields["places"])
+            self._context.hub.deliver(holder, fields["session"], fields["type"], fields["bodies"][0], places)
         except Refused as refused:
             if fields["type"] != "ice-candidate":
                 about = self._about(holder)
@@ -75,18 +74,18 @@ class ClientEnd:
         """A home has sent ICE candidates in a session of a client here."""
         holder = self._holder(fields)
         if holder is not None:
-            places = bytes(fields["places"])
-            self._context.hub.deliver_all(holder, fields["session"], unpack_all(fields), places)
+            places = bytes.fromhex(fields["places"])
+            self._context.hub.deliver_all(holder, fields["session"], fields["bodies"], places)
 
     def _on_session_ready(self, fields: Fields) -> None:
-        """A home is ready for a session of a client here; ``body``: the ICE servers that it gave, if any."""
+        """A home is ready for a session of a client here; its body: the ICE servers that it gave, if any."""
         session = self._session(fields)
         if (
             self._holder(fields) is not None
             and session is not None
             and session.state is not SessionState.OPEN
         ):
-            self._context.hub.sessions.opening.ready(session, fields.get("body"))
+            self._context.hub.sessions.opening.ready(session, next(iter(fields["bodies"]), None))
 
     def _on_offered(self, fields: Fields) -> None:
         """A home has got an offer that waited: it has its time to answer from now on."""
@@ -135,7 +134,8 @@ class ClientEnd:
     def _about_session(self, holder: RemoteHome, session_id: str) -> Fields:
         session = self._context.hub.sessions.get(session_id)
         return {
-            **self._about(holder),
+            "remote_id": holder.home_id,
+            "connection": holder.name,
             "session": session_id,
             "address": "" if session is None else session.key,
             "answered": session is not None and session.negotiation is Negotiation.ANSWERED,

@@ -13,8 +13,6 @@ from ma_signaling.cluster.bus import (
     home_subject,
     node_subject,
     pack,
-    pack_all,
-    parts,
     watch_subject,
 )
 from ma_signaling.config.settings import Settings
@@ -84,28 +82,30 @@ class Context:
 
     # What is sent
 
-    def send(self, node: str, op: str, body: bytes = b"", /, **fields: Any) -> None:
+    def send(self, node: str, op: str, /, *bodies: bytes, **fields: Any) -> None:
         """Send a message to one node."""
-        self.bus.publish(node_subject(node), pack(op, {"node": self.node, **fields}, body))
+        self.bus.publish(node_subject(node), pack(op, self.node, fields, bodies))
 
     def send_all(self, node: str, op: str, candidates: list[bytes], places: bytes, **fields: Any) -> None:
         """Send candidates to one node, as many together as the bus takes; ``places`` has one for each, or none."""
-        for part in parts(candidates, self.bus.max_batch_bytes):
-            about = {"node": self.node, "places": list(places[part]), **fields}
-            self.bus.publish(node_subject(node), pack_all(op, about, candidates[part]))
+        message = pack(op, self.node, {"places": places.hex(), **fields}, candidates)
+        half = len(candidates) // 2
+        if half and len(message) > self.bus.max_batch_bytes:
+            self.send_all(node, op, candidates[:half], places[:half], **fields)
+            self.send_all(node, op, candidates[half:], places[half:], **fields)
+        else:
+            self.bus.publish(node_subject(node), message)
 
     def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
         """Send a message to the node that holds a Remote ID or expects its home back; or ask it a question."""
-        payload = pack(op, {"remote_id": remote_id, "node": self.node, "question": question, **fields})
+        message = pack(op, self.node, {"remote_id": remote_id, "question": question, **fields})
         reply = node_subject(self.node, question) if question else ""
-        self.bus.publish(home_subject(remote_id), payload, reply)
+        self.bus.publish(home_subject(remote_id), message, reply)
 
     def send_to_watchers(self, remote_id: str, op: str, /, **fields: Any) -> None:
         """Send a message to the nodes that have sessions with a home on another node."""
-        self.bus.publish(
-            watch_subject(remote_id), pack(op, {"remote_id": remote_id, "node": self.node, **fields})
-        )
+        self.bus.publish(watch_subject(remote_id), pack(op, self.node, {"remote_id": remote_id, **fields}))
 
     def send_to_all(self, op: str, /, **fields: Any) -> None:
         """Send a message to all nodes."""
-        self.bus.publish(ALL_NODES, pack(op, {"node": self.node, **fields}))
+        self.bus.publish(ALL_NODES, pack(op, self.node, fields))

@@ -14,8 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeVarTuple
 
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
@@ -37,7 +36,7 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 """Bytes that may wait to be sent to the server; beyond them messages are lost, as NATS itself would lose them."""
 
 MAX_BATCH_BYTES = 256 * 1024
-"""Bytes of several messages in one message of NATS, unless that takes less."""
+"""Bytes of several messages that are published as one, unless NATS takes less."""
 
 HEAD_BYTES = 2048
 """What a node's own fields take at most beside a peer's message."""
@@ -48,13 +47,27 @@ FLUSH_SECONDS = 2.0
 _NOBODY = b"NATS/1.0 503"
 """The status of NATS's answer to a message with a reply subject that nobody has subscribed to."""
 
+Arguments = TypeVarTuple("Arguments")
+
 _log = Logger(namespace="ma_signaling")
 
 
-class _Message(NamedTuple):
-    subject: str
-    payload: bytes
-    reply: str
+class _Batch:
+    """Messages for one subject that are published as one."""
+
+    __slots__ = ("messages", "reply", "size", "subject")
+
+    def __init__(self, subject: str, reply: str, message: bytes) -> None:
+        self.subject = subject
+        self.reply = reply
+        self.messages: list[bytes] = []
+        self.size = 0
+        self.add(message)
+
+    def add(self, message: bytes) -> None:
+        self.messages.append(message)
+        # One byte is between two messages.
+        self.size += len(message) + 1
 
 
 class NatsBus:
@@ -69,7 +82,7 @@ class NatsBus:
         self._settings = settings
         self._options = nats_options(settings)
         self._client: NodeClient | None = None
-        self._waiting: deque[_Message] = deque()
+        self._waiting: deque[_Batch] = deque()
         self._waiting_bytes = 0
         self._wanted: set[str] = set()
         self._changed: dict[str, None] = {}
@@ -88,9 +101,13 @@ class NatsBus:
             self.lost += 1
             return
         self.messages_out += 1
-        self._waiting_bytes += len(payload)
-        self._waiting.append(_Message(subject, payload, reply))
-        self._has_work.set()
+        self._waiting_bytes += len(payload) + 1
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and self._goes_with(last, subject, payload, reply):
+            last.add(payload)
+        else:
+            self._waiting.append(_Batch(subject, reply, payload))
+            self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
         """As ``bus.Bus`` has it; the server gets it before what is published afterwards."""
@@ -163,8 +180,7 @@ class NatsBus:
         self._changed = dict.fromkeys(self._wanted)
         url = client.connected_url
         _log.info("NATS: connected to {server}", server=None if url is None else url.netloc)
-        # The sizes of the messages in a batch, and its other fields, take less than these.
-        self.max_batch_bytes = min(MAX_BATCH_BYTES, client.max_payload // 2)
+        self.max_batch_bytes = min(MAX_BATCH_BYTES, client.max_payload)
         self._is_too_small = False
         if client.max_payload < self._settings.max_message_bytes + HEAD_BYTES:
             self._warn_too_small(client)
@@ -201,11 +217,12 @@ class NatsBus:
                 elif subject not in self._wanted and subject in subscriptions:
                     await client.ignore(subscriptions.pop(subject))
             while self._waiting and not self._changed and client is self._client:
-                message = self._waiting[0]
+                batch = self._waiting.popleft()
+                self._waiting_bytes -= batch.size
                 try:
-                    await client.say(message.subject, self._next(), message.reply)
+                    await client.say(batch.subject, pack_batch(batch.messages), batch.reply)
                 except MaxPayloadError:
-                    self.lost += 1
+                    self.lost += len(batch.messages)
                     self._warn_too_small(client)
             await client.send_on()
             if self._changed:
@@ -214,18 +231,13 @@ class NatsBus:
                 await client.flush(SILENCE_SECONDS)
                 self._all_sent.set()
 
-    def _next(self) -> bytes:
-        """Take the first message that waits, and with it those behind it for the same subject."""
-        first = self._waiting.popleft()
-        payloads, size = [first.payload], len(first.payload)
-        while not first.reply and self._waiting:
-            following = self._waiting[0]
-            size += len(following.payload)
-            if following.reply or following.subject != first.subject or size > self.max_batch_bytes:
-                break
-            payloads.append(self._waiting.popleft().payload)
-        self._waiting_bytes -= sum(map(len, payloads))
-        return payloads[0] if len(payloads) == 1 else pack_batch(payloads)
+    def _goes_with(self, last: _Batch, subject: str, message: bytes, reply: str) -> bool:
+        """Return whether a message can be published together with what waits last."""
+        return (
+            subject == last.subject
+            and not (reply or last.reply)
+            and last.size + len(message) <= self.max_batch_bytes
+        )
 
     def _drop(self, client: NodeClient) -> None:
         """Abandon a connection; what it hasn't written by now is lost."""
@@ -235,7 +247,7 @@ class NatsBus:
         if client is self._client:
             self._client = None
             self.is_up = False
-            self.lost += len(self._waiting)
+            self.lost += sum(len(batch.messages) for batch in self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
             if not self._is_ending:
@@ -265,18 +277,15 @@ class NatsBus:
             return
         self.messages_in += 1
         if headers is not None and headers.startswith(_NOBODY):
-            _safely(partial(self.listener.no_subscribers, subject.decode()))
+            _safely(self.listener.no_subscribers, subject.decode())
         else:
-            _safely(partial(self._deliver, payload))
-
-    def _deliver(self, data: bytes) -> None:
-        for payload in unpack_batch(data):
-            _safely(partial(self.listener.received, payload))
+            for message in unpack_batch(payload):
+                _safely(self.listener.received, message)
 
 
-def _safely(call: Callable[[], None]) -> None:
+def _safely(call: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
     # nats-py stops reading at an exception.
     try:
-        call()
+        call(*arguments)
     except Exception:  # noqa: BLE001 - whatever one message does, the next must be read
         _log.failure("a message of another node failed")

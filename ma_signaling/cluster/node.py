@@ -102,7 +102,7 @@ class Node:
             # It has left, as the others were told.
             return
         op, fields = unpack(payload)
-        if "node" in fields and op != "bye":
+        if op != "bye":
             self._members.heard_from(fields["node"])
         self._context.dispatch(op, fields)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields, unpack_all
+from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.client_end import ClientEnd
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
@@ -54,7 +54,7 @@ class Relay:
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """As ``other_nodes.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
-        self._context.send(session.node, "to-client", payload, **about, places=list(places))
+        self._context.send(session.node, "to-client", payload, **about, places=places.hex())
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
         """As ``other_nodes.Relay`` has it."""
@@ -64,7 +64,8 @@ class Relay:
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """As ``other_nodes.Relay`` has it."""
         about = {"remote_id": session.home.remote_id, "session": session.id}
-        self._context.send(session.node, "session-ready", ice_servers or b"", **about)
+        bodies = () if ice_servers is None else (ice_servers,)
+        self._context.send(session.node, "session-ready", *bodies, **about)
 
     def offered(self, session: RemoteSession) -> None:
         """As ``other_nodes.Relay`` has it."""
@@ -84,7 +85,7 @@ class Relay:
         if (recipient := self._recipient(fields)) is None:
             return
         home, connection = recipient
-        payload: bytes = fields["body"]
+        payload: bytes = fields["bodies"][0]
         match fields["type"]:
             case "client-connected":
                 self._announce(home, connection, fields)
@@ -102,9 +103,9 @@ class Relay:
         home, connection = recipient
         session = self._session(home, fields)
         if home.is_at_hand:
-            connection.forward_all(session.id, unpack_all(fields))
+            connection.forward_all(session.id, fields["bodies"])
         else:
-            for candidate in unpack_all(fields):
+            for candidate in fields["bodies"]:
                 self._deliver(session, "ice-candidate", candidate)
 
     def _recipient(self, fields: Fields) -> tuple[Home, Connection] | None:
@@ -137,13 +138,13 @@ class Relay:
         # Its node announces it again when it hasn't heard from this one for a while; the home must not hear it twice.
         if self._announced.get(session_id) is not connection:
             self._announced[session_id] = connection
-            connection.peer.send(fields["body"])
+            connection.peer.send(fields["bodies"][0])
 
     def _on_undeliverable(self, fields: Fields) -> None:
         """What a home sent in a session could not be delivered."""
         home = self._local_home(fields)
         if home is not None and home.connection is not None:
-            home.connection.peer.send(fields["body"])
+            home.connection.peer.send(fields["bodies"][0])
 
     def _on_attach(self, fields: Fields) -> None:
         """Another node has these sessions with a home of this node, and no others."""

@@ -269,10 +269,10 @@ class WireTest(SynchronousTestCase):
     """What comes by the bus may be anything."""
 
     def test_no_message(self) -> None:
-        for payload in (b"", b"x", b"[]", b"{}", b'{"op":1}', b'["op"]\nbody'):
+        for payload in (b"", b"x", b"[]", b"{}", b'{"op":1}', b'["op"]\x1fbody'):
             with self.assertRaises(ValueError):
                 unpack(payload)
-        assert unpack(pack("to-home", {"session": "S"}, b"a\nb")) == (
+        assert unpack(pack("to-home", "n1", {"session": "S"}, [b"a\nb"])) == (
             "to-home",
-            {"session": "S", "body": b"a\nb"},
+            {"node": "n1", "session": "S", "bodies": [b"a\nb"]},
         )

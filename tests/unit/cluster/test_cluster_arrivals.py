@@ -60,8 +60,8 @@ class ArrivalTest(SynchronousTestCase):
     def test_home_that_was_asked_for_while_it_was_claimed(self) -> None:
         """Its node hears of it at once, or its client would wait until it asks again."""
         self.register(0, "HOME")
-        asked = {"remote_id": "HOME", "node": "n1", "question": 7}
-        self.cluster.lines[0].node.received(pack("look-up", asked))
+        asked = {"remote_id": "HOME", "question": 7}
+        self.cluster.lines[0].node.received(pack("look-up", "n1", asked))
         self.cluster.settle(0.1)
         assert self.said()["registered"] == 2
 

@@ -9,7 +9,7 @@ from itertools import chain, combinations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack_all, parts
+from ma_signaling.cluster.bus import pack
 from ma_signaling.core.candidate_counts import named
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
@@ -142,8 +142,11 @@ class CandidatesTest(SynchronousTestCase):
             assert 2 <= sent[op] < 15
 
     def test_one_that_is_longer_goes_by_itself(self) -> None:
-        assert list(parts([b"123", b"4", b"56789", b"0"], 4)) == [slice(0, 2), slice(2, 3), slice(3, 4)]
-        assert list(parts([b"12345"], 4)) == [slice(0, 1)]
+        play = Play({"answered", "little fits"})
+        for line in play.cluster.lines:
+            line.max_batch_bytes = 10
+        for sender, op in ((play.client, "candidates-to-home"), (play.home, "candidates-to-client")):
+            assert play.send(sender, together=True) == {op: 15}
 
     def test_another_home_has_no_part_in_it(self) -> None:
         play = Play({"answered"})
@@ -155,8 +158,8 @@ class CandidatesTest(SynchronousTestCase):
     def test_what_another_node_says_is_ignored(self) -> None:
         play = Play({"answered"})
         play.client.forget()
-        fields = {"node": "n7", "remote_id": "HOME", "session": play.id, "places": [0]}
-        play.cluster.lines[1].node.received(pack_all("candidates-to-client", fields, [b"{}"]))
+        fields = {"remote_id": "HOME", "session": play.id, "places": "00"}
+        play.cluster.lines[1].node.received(pack("candidates-to-client", "n7", fields, [b"{}"]))
         assert play.client.heard == []
 
     def test_a_session_that_was_turned_away_stays_so(self) -> None:

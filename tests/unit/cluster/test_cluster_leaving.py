@@ -165,7 +165,7 @@ class LeavingTest(SynchronousTestCase):
             cluster.session(home, cluster.client(1))
         crowding = cluster.worlds[0].connect(STRANGER)
         crowding.say("connect-request", remoteId="HOME")
-        cluster.lines[1].node.received(pack("met-again", {"node": "n0"}))
+        cluster.lines[1].node.received(pack("met-again", "n0", {}))
         cluster.settle(2)
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
@@ -185,6 +185,6 @@ class LeavingTest(SynchronousTestCase):
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
         listed = [[refused.connection.earlier_sessions[-1], STRANGER, False, False]]
-        about = {"remote_id": "HOME", "node": "n1", "connection": home.connection.id, "sessions": listed}
-        cluster.lines[0].node.received(pack("attach", about))
+        about = {"remote_id": "HOME", "connection": home.connection.id, "sessions": listed}
+        cluster.lines[0].node.received(pack("attach", "n1", about))
         assert not cluster.worlds[0].hub.sessions.remote.of(known)

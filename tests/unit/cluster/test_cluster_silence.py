@@ -22,7 +22,7 @@ class SilenceTest(SynchronousTestCase):
         client = cluster.client(1)
         session_id = cluster.session(home, client)
         body = json.dumps({"type": "answer", "sessionId": session_id, "data": {}}).encode()
-        cluster.lines[1].node.received(pack("to-client", {"remote_id": "HOME", "node": "another"}, body))
+        cluster.lines[1].node.received(pack("to-client", "another", {"remote_id": "HOME"}, [body]))
         assert client.heard == []
 
     def test_attached_by_what_its_client_says(self) -> None:

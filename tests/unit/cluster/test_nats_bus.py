@@ -17,6 +17,8 @@ from ma_signaling.cluster.nats_bus import MAX_BATCH_BYTES, NatsBus
 from ma_signaling.cluster.nats_options import Credentials
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
+from ma_signaling.core.errors import Refused
+from ma_signaling.core.messages import parse
 from tests.support.nats_identity import operator_mode
 
 
@@ -42,16 +44,25 @@ class WireTest(SynchronousTestCase):
     def test_many_at_once(self) -> None:
         """Whatever is in them, line feeds too, comes out as it went in."""
         payloads = [
-            pack("to-client", {"remote_id": "A\nB"}, b"one\ntwo"),
-            pack("beat", {}),
-            pack("to-home", {}, b"\n\n"),
+            pack("to-client", "n1", {"remote_id": "A\nB\x1e\x1f"}, [b"one\ntwo", b"three"]),
+            pack("beat", "n1", {}),
+            pack("to-home", "n1", {}, [b"\n\n"]),
         ]
         assert unpack_batch(pack_batch(payloads)) == payloads
         assert unpack_batch(payloads[0]) == [payloads[0]]
         assert unpack(payloads[0]) == (
             "to-client",
-            {"remote_id": "A\nB", "body": b"one\ntwo"},
+            {"node": "n1", "remote_id": "A\nB\x1e\x1f", "bodies": [b"one\ntwo", b"three"]},
         )
+
+    def test_what_peers_send_has_no_separators(self) -> None:
+        """Nothing that is forwarded can be taken for several messages, or parts of one."""
+        for separator in (b"\x1e", b"\x1f"):
+            for text in (b'{"type":"offer","data":"%b"}', b'{"type":"offer"%b}', b'{"type":"offer"}%b'):
+                with self.assertRaises(Refused):
+                    parse(text % separator)
+            kept = parse(b'{"type":"offer","data":"\\u00%b"}' % separator.hex().encode())
+            assert unpack(pack("to-home", "n1", kept))[1]["data"] == separator.decode()
 
     def test_nonsense(self) -> None:
         for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
@@ -145,7 +156,7 @@ class StandstillTest(SynchronousTestCase):
 
 
 class RoomTest(SynchronousTestCase):
-    """Several messages go as one only if NATS takes it, with their sizes."""
+    """Several messages go as one only if NATS takes it."""
 
     def test_max_payload(self) -> None:
         async def scenario(max_payload: int) -> int:
@@ -158,7 +169,7 @@ class RoomTest(SynchronousTestCase):
             serving.cancel()
             return bus.max_batch_bytes
 
-        assert asyncio.run(scenario(16 * 1024)) == 8 * 1024
+        assert asyncio.run(scenario(16 * 1024)) == 16 * 1024
         assert asyncio.run(scenario(1 << 30)) == MAX_BATCH_BYTES
 
 

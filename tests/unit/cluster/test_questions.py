@@ -46,7 +46,7 @@ class QuestionsTest(SynchronousTestCase):
     def test_proof_that_was_given(self) -> None:
         """Its node says so again, to a node whose sessions wait for it."""
         home = self.cluster.home(0)
-        wait = pack("wait-for-proof", {"remote_id": "HOME", "node": "n1"})
+        wait = pack("wait-for-proof", "n1", {"remote_id": "HOME"})
         for proof in (None, object()):
             home.connection.proof = proof  # type: ignore[assignment]
             self.cluster.server.sent.clear()
