@@ -67,10 +67,11 @@ class Members:
 
     def heard_from(self, node: str) -> None:
         """Another node has sent something: it lives."""
-        if node in self._members:
-            self._members[node].heard_at = self._context.clock.seconds()
+        now, member = self._context.clock.seconds(), self._members.get(node)
+        if member is not None:
+            member.heard_at = now
         else:
-            self._members[node] = Member(self._context.clock.seconds(), {})
+            self._members[node] = Member(now, {})
             self._met(node)
 
     def give_up_silent(self) -> None:

@@ -73,7 +73,7 @@ class EndedSessions:
 
     def lately(self, session_id: str | None, remote_id: str | None = None) -> bool:
         """Return whether this session (of the home ``remote_id``, if given) ended within the last minute."""
-        if session_id is None:
+        if session_id is None or not self._ended:
             return False
         self._forget_old()
         remembered = self._ended.get(session_id)
