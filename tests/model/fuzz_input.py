@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, frame
 
 settings.register_profile(
-    "bounded", max_examples=200, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+    "bounded", max_examples=200, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 # Hypothesis is deterministic where it recognises a CI, and a second round would be the first once more.
 settings.register_profile("fuzz", settings.get_profile("bounded"), max_examples=500, derandomize=False)

@@ -59,7 +59,6 @@ def play(
     bounds = settings(
         max_examples=games,
         stateful_step_count=machine.steps,
-        deadline=None,
         derandomize=is_same,
         database=None,
         phases=phases,

@@ -1,0 +1,3 @@
+from tests.support import patient_hypothesis
+
+__all__ = ["patient_hypothesis"]

@@ -35,7 +35,7 @@ class FaithfulCopyTest(SynchronousTestCase):
         max_leaves=20,
     ).filter(lambda value: "\\ud" not in json.dumps(value))
 
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(
         st.dictionaries(st.text(), json_values, max_size=5),
         st.none() | st.sampled_from(["S", "T", 1, [], "sessionId"]),

@@ -65,7 +65,7 @@ class DepthTest(SynchronousTestCase):
         assert home.forget() == BAD
         assert client.heard == []
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.recursive(
             st.just(0),
@@ -157,7 +157,7 @@ class KeysTest(SynchronousTestCase):
         if isinstance(last.get("sessionId"), str):
             assert first["sessionId"] == last["sessionId"], sent
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=500)
     @given(PAYLOADS)
     def test_any_message(self, payload: bytes) -> None:
         try:

@@ -156,7 +156,7 @@ class PrefixTest(SynchronousTestCase):
     NOT_HEARD = ClientAddress("127.0.0.1", "127.0.0.1", shared=True)
 
     def test_x_forwarded_for(self) -> None:
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=300)
         @given(PREFIXES)
         def explore(prefix: bytes) -> None:
             heard = ClientAddress(self.CLIENT, self.CLIENT)
@@ -168,7 +168,7 @@ class PrefixTest(SynchronousTestCase):
         explore()
 
     def test_forwarded(self) -> None:
-        @settings(max_examples=500, deadline=None)
+        @settings(max_examples=500)
         @given(PREFIXES, st.sampled_from(APPENDED))
         def explore(prefix: bytes, appended: bytes) -> None:
             heard = seen("127.0.0.1", appended, header=b"forwarded")
@@ -180,7 +180,7 @@ class PrefixTest(SynchronousTestCase):
         explore()
 
     def test_neither_by_adding_the_other_header(self) -> None:
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=300)
         @given(PREFIXES)
         def explore(other: bytes) -> None:
             headers = {b"x-forwarded-for": [self.CLIENT.encode()], b"forwarded": [other]}

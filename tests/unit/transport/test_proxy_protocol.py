@@ -175,7 +175,7 @@ class ProxyProtocolTest(SynchronousTestCase):
         heads = st.sampled_from([*NAMED, *NAMED_V6, *UNNAMED, *MALFORMED]) | st.binary(max_size=40)
         changes = st.tuples(st.integers(0, 300), st.integers(0, 255))
 
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=300)
         @given(heads, st.none() | changes, st.lists(st.integers(0, 300), max_size=5))
         @example(b"", None, [])
         def explore(head: bytes, change: tuple[int, int] | None, cuts: list[int]) -> None:
