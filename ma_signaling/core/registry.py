@@ -199,6 +199,9 @@ class Registry:
             return held
         if held is not None:
             self._vacate(held, Meaning.GOODBYE)
+            if not has_proved:
+                # What it has proved was the Remote ID that it held before.
+                connection.proof = None
         self.expected.discard(remote_id)
         home = self._homes.get(remote_id) or self.expect(remote_id)
         is_first = home.state is HomeState.LOOKED_UP

@@ -74,6 +74,7 @@ class Contests(Game):
         if player.house is not None and player.house.holder is player:
             self._freed.add(player.house.remote_id)
             self.vacate(player.house, goodbye=True)
+            self.proved_at.pop(player, None)
         if has_proved:
             self._proved[remote_id] = player
         self._move_in(player, house, has_proved=has_proved)

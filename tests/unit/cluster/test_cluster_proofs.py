@@ -220,3 +220,15 @@ class AnsweredTest(ProofsTestCase):
         assert self.say() == []
         self.cluster.settle(61)
         assert self.asked() == [0, 2, 0]
+
+    def test_an_impostor_that_has_proved_another_id_never_sees_them(self) -> None:
+        """Its own, where an accomplice has it asked."""
+        own = 26 * "B"
+        self.back.say("register-server", remoteId=own)
+        self.cluster.settle()
+        self.cluster.home(1, own, OTHER)
+        self.proves(1)
+        self.back.say("register-server", remoteId=ID)
+        self.cluster.settle()
+        assert self.cluster.holders(ID) == [1]
+        assert self.say() == []

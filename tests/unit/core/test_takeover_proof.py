@@ -74,6 +74,25 @@ class HolderTest(ProvableTestCase):
         assert self.prover.proofs[0].is_cancelled
         assert self.home.heard[-1] == {"type": "registered", "remoteId": "ELSEWHERE"}
 
+    def test_a_proof_counts_for_its_id(self) -> None:
+        """A stranger proves its own, where an accomplice has it asked, and takes another one that is free."""
+        own = "B" * 26
+        squatter = self.world.home(own, STRANGER)
+        self.world.connect(THIRD).say("register-server", remoteId=own)
+        self.asked(squatter).asked.proved()
+        self.home.breaks()
+        squatter.say("register-server", remoteId=PROVABLE)
+        assert squatter.heard_of("registered") == [REGISTERED]
+        squatter.forget()
+        self.world.advance(1)
+        owner = self.newcomer(OWNER)
+        self.lives(squatter)
+        assert owner.is_there
+        self.asked(squatter).asked.failed("another certificate")
+        self.world.advance(10)
+        self.asked(owner).asked.proved()
+        assert owner.heard_of("registered") == [REGISTERED]
+
 
 class NewcomersTest(ProvableTestCase):
     """Newcomers are asked when the holder has proved nothing for 10 s."""
