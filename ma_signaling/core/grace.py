@@ -227,6 +227,6 @@ class Grace:
                 self.give_up(home)
 
     def cancel(self, home: Home) -> None:
-        """Wait for nothing any more, and end nothing."""
+        """Wait for nothing any more, and end nothing: what waits for a proof isn't delivered without one."""
         home.stop_timer()
-        self._suspension.forget(home)
+        self._suspension.stop(home)

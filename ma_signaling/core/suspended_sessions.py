@@ -63,6 +63,10 @@ class Suspension:
     def forget(self, home: Home) -> None:
         """Nothing of a home waits any more."""
         home.suspended = NONE
+        self.stop(home)
+
+    def stop(self, home: Home) -> None:
+        """Let the sessions of a home wait on, to no end: nobody is asked any more."""
         wait = self._waits.pop(home, None)
         if wait is not None:
             wait.timer.cancel()

@@ -113,3 +113,16 @@ class WaitingTest(ProvableTestCase):
         home = self.newcomer(OWNER)
         assert home.types() == ["registered", "client-disconnected"]
         assert self.prover.proofs == []
+
+    def test_they_wait_on_while_this_server_stops(self) -> None:
+        """That takes half a minute: neither side hears the other, nor the client that a squatter has left."""
+        squatter = self.newcomer()
+        self.asked(squatter).asked.failed("another certificate")
+        squatter.forget()
+        self.world.hub.drain(0)
+        self.client.say("ice-candidate", data=1)
+        squatter.say("answer", sessionId=self.session_id, data=2)
+        self.world.advance(60)
+        assert squatter.heard == []
+        squatter.goodbye()
+        assert self.client.heard == []
