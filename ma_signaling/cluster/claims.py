@@ -47,6 +47,8 @@ class Claim:
     state: State = State.ASKED
     tries: int = 1
     """How often it was asked in vain, at most."""
+    is_repeated: bool = False
+    """It was made before."""
     is_known: bool = False
     """Another node has asked for the same Remote ID meanwhile, and is to hear at once who has got it."""
     asked_by: str = ""
@@ -193,6 +195,10 @@ class Claims:
             if claim.timer is not None:
                 claim.timer.cancel()
                 claim.timer = None
+            if state is State.LOST and claim.state is State.ASKED and claim.is_repeated:
+                # The verdict and the claim crossed: to who has decided, it would be a newcomer that has just come.
+                self._say_withdrawn(claim)
+            claim.is_repeated = claim.is_repeated or state is State.ASKED
             claim.state = state
             self._enter(claim, fields or {})
 
@@ -234,7 +240,7 @@ class Claims:
             case State.LOST:
                 self._newcomer(claim).refuse(Why(fields["why"]))
             case _:
-                self._context.send_to_holder(remote_id, "withdrawn", connection=newcomer.id)
+                self._say_withdrawn(claim)
         home = registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL and home.connection is newcomer:
             if claim.fields["holds"]:
@@ -245,3 +251,6 @@ class Claims:
         if claim.state is not State.WON:
             # Otherwise somebody here was granted it, which has done so.
             self._directory.sync(remote_id)
+
+    def _say_withdrawn(self, claim: Claim) -> None:
+        self._context.send_to_holder(claim.remote_id, "withdrawn", connection=claim.newcomer.id)

@@ -58,6 +58,14 @@ class ContestTest(ProofsTestCase):
         assert self.owner.codes() == ["remote-id-taken"]
         assert self.asked() == [1, 0, 0]
 
+    def test_nobody_contends_on_with_a_holder_that_has_proved_itself(self) -> None:
+        """Its node announces the proof, whereupon the newcomer's asks again; a moment later that one is refused."""
+        self.proves(0)
+        assert self.owner.codes() == ["remote-id-taken"]
+        self.cluster.settle(20)
+        assert self.squatter.is_there
+        assert not self.cluster.worlds[0].hub.registry.contests.by_remote_id
+
     def test_offers_of_all_nodes_wait_while_a_newcomer_is_asked(self) -> None:
         self.rounds()
         self.client.say("offer", data={})
