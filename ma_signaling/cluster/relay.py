@@ -93,7 +93,7 @@ class Relay:
                 # First, for the end not to wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
                 home.forward(fields["session"], fields["type"], payload)
-            case kind:
+            case kind if _is_for(connection, fields):
                 self._deliver(self._session(home, fields), kind, payload)
 
     def _on_candidates_to_home(self, fields: Fields) -> None:
@@ -101,6 +101,8 @@ class Relay:
         if (recipient := self._recipient(fields)) is None:
             return
         home, connection = recipient
+        if not _is_for(connection, fields):
+            return
         session = self._session(home, fields)
         if home.is_at_hand:
             connection.forward_all(session.id, fields["bodies"])
@@ -237,6 +239,14 @@ class Relay:
             _, home, session_id = self._lost.popleft()
             if self._known(home, session_id) is None:
                 self._announced.pop(session_id, None)
+
+
+def _is_for(connection: Connection, fields: Fields) -> bool:
+    """Return whether a message was sent to this connection, and not to one that has held the Remote ID before.
+
+    Its node will hear of the new one, and then begins the session anew or has it wait for a proof.
+    """
+    return bool(fields["connection"] == connection.id)
 
 
 def _from_flags(offered: bool, answered: bool) -> Negotiation:
