@@ -22,7 +22,6 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ma_signaling import __version__
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.runtime.inherited_port import InheritingReactor
@@ -101,7 +100,6 @@ class Ports(Service):
             self._open(text, self._factory, "")
         if self._redirect is not None:
             self._open(self._settings.acme_http_port, self._redirect, " for the CA, and to redirect to TLS")
-        _log.info("ma-signaling {version} is up", version=__version__)
 
     def stopService(self) -> Deferred[Any]:
         super().stopService()

@@ -16,6 +16,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ma_signaling import __version__
 from ma_signaling.transport.timers import Periodic
 
 RETRY_SECONDS = 0.5
@@ -92,7 +93,7 @@ class Notifier:
 
 
 class Status(Service):
-    """Tells that all has started, and that it begins to stop: to be started last, and stopped first."""
+    """Tells systemd and the log that all has started, and systemd that it stops: started last, and stopped first."""
 
     def __init__(self, notifier: Notifier, reactor: IReactorTime) -> None:
         self._notifier = notifier
@@ -102,13 +103,17 @@ class Status(Service):
     def startService(self) -> None:
         super().startService()
         # In the event loop's first turn: before it, SIGTERM would kill the process, whatever is to be saved.
-        self._starting = self._reactor.callLater(0, self._notifier.tell, "READY=1")
+        self._starting = self._reactor.callLater(0, self._started)
 
     def stopService(self) -> None:
         super().stopService()
         if self._starting is not None and self._starting.active():
             self._starting.cancel()
         self._notifier.tell("STOPPING=1")
+
+    def _started(self) -> None:
+        _log.info("ma-signaling {version} is up", version=__version__)
+        self._notifier.tell("READY=1")
 
 
 def make_watchdog(notifier: Notifier, reactor: IReactorTime) -> Periodic | None:

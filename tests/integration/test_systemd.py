@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from ma_signaling import __version__
 from ma_signaling.runtime.systemd import RETRY_SECONDS, Notifier, Status, make_watchdog
 from tests.support.proxy_processes import executable, replaced
 from tests.support.server_process import STARTS_WITHIN
@@ -204,10 +205,12 @@ class ToldTest(SynchronousTestCase):
     def test_status(self) -> None:
         notifier = Told(0)
         status = Status(notifier, self.clock)
-        status.startService()
-        assert notifier.told == []
-        self.clock.advance(0)
+        with capturedLogs() as logged:
+            status.startService()
+            assert (notifier.told, logged) == ([], [])
+            self.clock.advance(0)
         assert notifier.told == ["READY=1"]
+        assert [formatEvent(event) for event in logged] == [f"ma-signaling {__version__} is up"]
         status.stopService()
         assert notifier.told == ["READY=1", "STOPPING=1"]
 
