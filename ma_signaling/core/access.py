@@ -1,6 +1,6 @@
 """Who may use this server: the lists behind ``--allow-remote-ids`` and ``--deny``.
 
-A list is a text with one entry a line; ``#`` begins a comment.
+A list is text with one entry per line; ``#`` begins a comment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ma_signaling.core.remote_id import wanted
 
 
 class BadEntry(ValueError):
-    """A line that can't be parsed. The text gives its number, never its content, which may be secret."""
+    """Raised for a line that can't be parsed. The text gives its number, never its content, which may be secret."""
 
     def __init__(self, number: int, problem: str) -> None:
         super().__init__(f"line {number} {problem}")
@@ -29,18 +29,20 @@ class Networks:
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
-        """By IP version, then by the number of host bits: the network prefixes as integers."""
+        """Network prefixes as integers, by IP version and number of host bits."""
         for network in networks:
-            rest = network.max_prefixlen - network.prefixlen
-            prefix = int(network.network_address) >> rest
-            self._prefixes[network.version].setdefault(rest, set()).add(prefix)
+            host_bits = network.max_prefixlen - network.prefixlen
+            prefix = int(network.network_address) >> host_bits
+            self._prefixes[network.version].setdefault(host_bits, set()).add(prefix)
 
     def __contains__(self, address: str) -> bool:
         if not any(self._prefixes.values()):
             return False
         parsed = ip_address(address)
         number = int(parsed)
-        return any(number >> rest in prefixes for rest, prefixes in self._prefixes[parsed.version].items())
+        return any(
+            number >> host_bits in prefixes for host_bits, prefixes in self._prefixes[parsed.version].items()
+        )
 
 
 class DenyList(NamedTuple):
@@ -60,10 +62,10 @@ class Access:
         """The only Remote IDs that may be registered; None: any."""
         self.denied = DenyList()
         self.banned = DenyList()
-        """What ``Bans`` names."""
+        """The current bans of ``Bans``."""
 
     def may_connect(self, address: ClientAddress) -> bool:
-        """Return whether this address isn't banned."""
+        """Return whether neither the deny list nor a ban names ``address``."""
         if address.text in self.denied.networks or address.text in self.banned.networks:
             return False
         return not address.named or not any(
@@ -100,7 +102,7 @@ def parse_denied(text: str) -> DenyList:
 
 
 def parse_target(text: str) -> str:
-    """Return an address, a network or a Remote ID as lists show it. Raises ``BadEntry``."""
+    """Return the canonical form of an address, a network or a Remote ID. Raises ``BadEntry``."""
     target = _target(1, text.strip())
     if isinstance(target, str):
         return target
@@ -113,7 +115,7 @@ def _target(number: int, entry: str) -> Network | str:
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line that has an entry, with its number from 1."""
+    """Yield each entry with its line number, from 1."""
     for number, line in enumerate(text.split("\n"), 1):
         entry = line.partition("#")[0].strip()
         if entry:

@@ -1,4 +1,4 @@
-"""The blocks that an address lies in, as shares are divided between them (docs/protocol.md, *Limits*)."""
+"""The address blocks between which ``shares`` divides (docs/protocol.md, *Limits*)."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from ipaddress import IPv6Network
 from ma_signaling.core.shares import Path
 
 CUSTOMER_BITS = 48
-"""A customer gets an IPv6 block of this length at most."""
+"""Prefix length of the largest IPv6 block that one customer gets."""
 
 SITE_BITS = 56
-"""Most customers get one of this length."""
+"""Prefix length of the IPv6 block that most customers get."""
 
 
 @lru_cache(maxsize=4096)
 def blocks_of(key: str) -> Path:
-    """Return the path of what an address is counted by: an IPv4 address, or an IPv6 network such as a /64."""
+    """Return the path of an address key, which is an IPv4 address or an IPv6 network such as a /64."""
     return _within(key, CUSTOMER_BITS)
 
 
 @lru_cache(maxsize=4096)
 def fine_blocks_of(key: str) -> Path:
-    """Return the same with one level more, for what must last an hour."""
+    """Return the path with the /56 as one more level, for hourly limits."""
     return _within(key, CUSTOMER_BITS, SITE_BITS)
 
 
 @lru_cache(maxsize=4096)
 def network_blocks_of(key: str) -> Path:
-    """Return the same with an IPv4 address within its /24, for what somebody may rent whole networks for."""
+    """Return the path with an IPv4 address inside its /24, against somebody who rents whole networks."""
     return (key.rpartition(".")[0], key) if ":" not in key else blocks_of(key)
 
 

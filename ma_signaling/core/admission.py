@@ -1,4 +1,4 @@
-"""A home's own protection: how many sessions it may get, and which one makes way (docs/protocol.md, *Limits*)."""
+"""A home's own protection: how many sessions it gets, and which one is evicted (docs/protocol.md, *Limits*)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Admission:
         self._report = report
 
     def admit(self, home: Home, key: str, now: float) -> Session | RemoteSession | None:
-        """Count another session of ``home``, of the address ``key``; returns the one that must make way for it.
+        """Count a new session of ``home`` from the address ``key``; return the session to evict for it, or None.
 
-        Raises ``Refused`` with ``home_busy``.
+        Raises ``Refused`` (``home_busy``) if the home can take no more.
         """
         if home.is_congested:
             self._report(Event.LIMIT_HIT, limit=Limit.UNSENT_BYTES)

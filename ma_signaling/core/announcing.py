@@ -1,4 +1,4 @@
-"""What a home hears of its sessions: each is announced to it, and anew where it comes back before it has answered.
+"""Announcing sessions to their homes, and again to a home that comes back before it has answered.
 
 The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
 """
@@ -17,7 +17,7 @@ from ma_signaling.core.session import Negotiation, Session, SessionState
 
 
 class Announcing:
-    """Announces sessions to homes, and anew to homes that come back."""
+    """Announces sessions to homes, and unanswered ones again to homes that come back."""
 
     def __init__(
         self,
@@ -25,17 +25,17 @@ class Announcing:
         report: Report,
         opening: Opening,
         answering: Answering,
-        let_go: Callable[[Session], None],
+        end_unanswered: Callable[[Session], None],
     ) -> None:
-        """``let_go`` ends an unanswered session that can't begin anew."""
+        """``end_unanswered`` ends an unanswered session that can't begin anew."""
         self._clock = clock
         self._report = report
         self._opening = opening
         self._answering = answering
-        self._let_go = let_go
+        self._end_unanswered = end_unanswered
 
     def begin(self, session: Session) -> None:
-        """Announce a session that was requested, or let it wait for its home."""
+        """Announce a requested session, or let it wait for its home."""
         if session.home.state is not HomeState.LOOKED_UP:
             self._report_request(session)
         if session.home.connection is not None:
@@ -55,27 +55,27 @@ class Announcing:
         elif session.negotiation is not Negotiation.ANSWERED:
             session.cancel_timer()
             if not session.can_begin_anew:
-                self._let_go(session)
+                self._end_unanswered(session)
 
     def home_found_away(self, session: Session) -> None:
-        """Let a session wait on for its home, which was looked up: it is known, and away."""
+        """Let a session go on waiting for its home, which the lookup has found to be away."""
         self._report_request(session)
         self.home_lost(session)
 
     def home_connected(self, session: Session, *, is_first: bool) -> None:
-        """Let a session go on with its home, which is connected now; ``is_first``: until now it was looked up.
+        """Let a session go on with its home, which is now connected; ``is_first``: the home was being looked up.
 
-        An unanswered one begins anew: it may be unknown to a home that has restarted.
+        An unanswered session begins anew, since a home that has restarted doesn't know it.
         """
         if is_first:
             self._report_request(session)
         elif session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
         if session.negotiation is not Negotiation.ANSWERED:
-            # All is sent before the home can read any of it: beyond its send buffer it would be cut, each time anew.
+            # All is sent before the home reads any. If it overflowed the send buffer, each return would end in a cut.
             is_too_much = session.state is SessionState.OPEN and session.home.is_congested
             if is_too_much or not session.can_begin_anew:
-                self._let_go(session)
+                self._end_unanswered(session)
                 return
             if not is_first and session.state is not SessionState.OPEN:
                 self._report(Event.SESSION_REVIVED, session=session.id, remote_id=session.home.remote_id)
@@ -88,23 +88,23 @@ class Announcing:
             self._answering.await_answer(session)
 
     def suspend(self, session: Session) -> None:
-        """Note that an answered session waits, until the connection that got its home has proved itself."""
+        """Note that an answered session waits until the home's new connection has proved itself."""
         if session.trace is not None:
             session.trace.home_lost(self._clock.seconds())
 
     def resume(self, session: Session, home: ClientAddress) -> None:
-        """Note that an answered session goes on with its home, which is at this address now."""
+        """Note that an answered session goes on with its home, now at the address ``home``."""
         session.answered_by = home
         if session.trace is not None:
             session.trace.home_returned(self._clock.seconds())
 
     def _announce(self, session: Session) -> None:
-        """Tell the home, which is connected, of a session, maybe again; a pending one waits for session-ready."""
+        """Announce a session to its connected home, maybe again; a pending one then waits for session-ready."""
         if session.state is SessionState.PARKED:
             session.state = SessionState.ANNOUNCED
         home = session.home.connection
         assert home is not None
-        # Before what waits for the home: it must know the session first.
+        # Not by ``Home.forward``: the home must hear of the session before any buffered message.
         home.forward(session.id, "client-connected", messages.client_connected(session.id))
         if session.trace is not None:
             session.trace.announced(self._clock.seconds())

@@ -1,4 +1,4 @@
-"""The time that a home has to answer an offer (docs/protocol.md, *Messages*)."""
+"""The deadline for a home's answer to an offer (docs/protocol.md, *Messages*)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.session import Negotiation, Session, SessionState
 
 ANSWER_SECONDS = 35.0
-"""Seconds that a home has, from the latest delivery of the offer: some clients wait for ever."""
+"""Seconds from the latest delivery of the offer. Without a deadline, some clients would wait for ever."""
 
 
 class Answering:
-    """The deadlines of all open sessions that wait for their first answer."""
+    """The deadlines of the open sessions that wait for their first answer."""
 
     def __init__(self, clock: Clock, unanswered: Callable[[Session], None]) -> None:
-        """``unanswered`` ends a session, for both sides."""
+        """``unanswered`` is called to end a session whose deadline has passed."""
         self._clock = clock
         self._unanswered = unanswered
 
     def await_answer(self, session: Session) -> None:
-        """Give the home its time, if it has got the offer of an unanswered session."""
+        """Set the deadline, if the session has an unanswered offer and its home is connected."""
         if session.negotiation is Negotiation.OFFERED and session.home.connection is not None:
             session.set_timer(self._clock, ANSWER_SECONDS, self._due)
 

@@ -1,6 +1,6 @@
-"""What each address may begin within a minute: sockets, WebSockets, HTTP requests (docs/protocol.md, *Limits*).
+"""Limits per address and minute on new sockets, WebSockets and HTTP requests (docs/protocol.md, *Limits*).
 
-Sockets of trusted proxies are exempt; their requests are charged to the address that they report.
+Sockets of trusted proxies are exempt; their requests are charged to the address that the proxy reports.
 """
 
 from __future__ import annotations
@@ -35,6 +35,6 @@ class Arrivals:
         return self._requests[key].admit(now, self._settings.requests_per_minute)
 
     def prune(self, now: float) -> None:
-        """Forget what no longer matters; call it every few seconds."""
+        """Drop idle windows; call this every few seconds."""
         for windows in (self._sockets, self._websockets, self._requests):
             windows.prune(now)

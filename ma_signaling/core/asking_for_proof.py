@@ -1,7 +1,8 @@
-"""A proof that is asked of one connection: to it, a session like any other, whose client is this server.
+"""The session in which one connection is asked for a proof of possession (docs/protocol.md, *Takeover*).
 
-It hears ``client-connected``, our offer once it is ready, and ``client-disconnected`` in the end, so that it keeps
-nothing (docs/protocol.md, *Takeover*). What the offer is, and what an answer shows, is the prover's.
+To the peer it is a session like any other, whose client is this server: it gets ``client-connected``, our offer once
+the peer is ready, and finally ``client-disconnected``, so that it frees the session. The prover makes the offer and
+judges the answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
 
 OFFER_SECONDS = 3.0
-"""Seconds after which our offer goes out without ``session-ready``: older homes never say it."""
+"""Seconds after which our offer is sent without ``session-ready``, which older homes never send."""
 
 
 class Stage(Enum):
@@ -26,13 +27,13 @@ class Stage(Enum):
 
     ANNOUNCED = auto()
     READY = auto()
-    """Our offer goes out as soon as there is one."""
+    """Our offer is sent as soon as the prover has made it."""
     OFFERED = auto()
     ENDED = auto()
 
 
 class Asking:
-    """Asks a peer for proof that it holds the key of a Remote ID; the prover's ``Asked``."""
+    """Asks a peer for proof that it holds the key of a Remote ID. Implements ``prover.Asked``."""
 
     def __init__(
         self,
@@ -44,17 +45,17 @@ class Asking:
         seconds: float,
         ended: Callable[[str | None], None],
     ) -> None:
-        """Begin; the peer has ``seconds``, and ``allowance`` for what it sends in the session.
+        """Announce the session; the peer has ``seconds``, and ``allowance`` for what it sends in it.
 
-        ``ended`` is called once, and not before this returns: with None for a proof, else with why there is none. It
-        is not called once the proof was cancelled.
+        ``ended`` is called once, after this has returned: with None for a proof, else with the reason why there is
+        none. After ``cancel`` it is not called.
         """
         self.remote_id = remote_id
         self.session_id = token_hex(16)
         self.stage = Stage.ANNOUNCED
         self.budget = Budget(allowance, clock.seconds())
         self.place: Place[Asking] | None = None
-        """Its share of the proofs that are under way."""
+        """Its place among the proofs that are under way."""
         self._peer = peer
         self._ended = ended
         self._offer: bytes | None = None
@@ -66,7 +67,7 @@ class Asking:
     # From the peer
 
     def received(self, message: Message) -> None:
-        """Take a message that names this session; what doesn't belong there is ignored."""
+        """Handle a message that names this session; one that doesn't belong there is ignored."""
         match message["type"]:
             case "session-ready":
                 self._ready()
@@ -76,13 +77,13 @@ class Asking:
                 self._session.candidate(message.get("data"))
 
     def fail(self, reason: str) -> None:
-        """End it without a proof; does nothing once it has ended."""
+        """End the session without a proof. Does nothing once it has ended."""
         if self.stage is not Stage.ENDED:
             self._session.cancel()
             self._conclude(reason)
 
     def cancel(self) -> None:
-        """End it without an outcome; does nothing once it has ended."""
+        """End the session without calling ``ended``. Does nothing once it has ended."""
         if self.stage is not Stage.ENDED:
             self._session.cancel()
             self._end()
@@ -90,19 +91,19 @@ class Asking:
     # From the prover
 
     def offer(self, data: dict[str, object]) -> None:
-        """Take our offer."""
+        """Send the prover's offer, as soon as the peer is ready."""
         self._offer = messages.offer(self.session_id, data)
         self._send_offer()
 
     def proved(self) -> None:
-        """The peer holds the key."""
+        """End the session: the peer holds the key."""
         self._conclude(None)
 
     def failed(self, reason: str) -> None:
-        """It gave no proof."""
+        """End the session: the peer gave no proof."""
         self._conclude(reason)
 
-    # Within
+    # Internals
 
     def _wait_is_over(self) -> None:
         self._wait = None

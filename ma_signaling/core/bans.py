@@ -1,4 +1,4 @@
-"""Bans that an operator gives while the server runs, for a time or for good; ``Access`` refuses whom they name."""
+"""Bans that an operator sets while the server runs, for a time or for good; ``Access`` enforces them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Bans:
         return len(self._until)
 
     def __iter__(self) -> Iterator[tuple[str, float | None]]:
-        """Yield what is banned, and for how many seconds more; None: for good."""
+        """Yield each banned target with the seconds that are left; None: for good."""
         now = self._clock.seconds()
         for target, until in self._until.items():
             yield target, None if until is None else max(0.0, until - now)
 
     def add(self, target: str, seconds: float | None) -> str:
-        """Ban an address, a network or a Remote ID, for ``seconds`` or for good; returns it as it is listed.
+        """Ban an address, a network or a Remote ID, for ``seconds`` or for good (None); return its canonical form.
 
-        Raises ``BadEntry`` for anything else. Whoever is connected stays, until ``Hub.enforce_access``.
+        Raises ``BadEntry`` for anything else. Open connections stay until ``Hub.enforce_access``.
         """
         name = parse_target(target)
         self._until[name] = None if seconds is None else self._clock.seconds() + seconds
@@ -36,7 +36,7 @@ class Bans:
         return name
 
     def remove(self, target: str) -> str | None:
-        """End a ban; returns as what it was listed, None: there was none. Raises ``BadEntry`` as ``add`` does."""
+        """End a ban; return its canonical form, None if there was none. Raises ``BadEntry`` as ``add`` does."""
         name = parse_target(target)
         if name not in self._until:
             return None
@@ -45,14 +45,14 @@ class Bans:
         return name
 
     def restore(self, bans: Mapping[str, float | None]) -> None:
-        """Take bans over as ``__iter__`` has yielded them; none if one is no target, which raises ``BadEntry``."""
+        """Add bans as ``__iter__`` yielded them. Raises ``BadEntry``, and adds none, if a target is invalid."""
         now = self._clock.seconds()
         until = {parse_target(target): None if left is None else now + left for target, left in bans.items()}
         self._until |= until
         self._apply()
 
     def prune(self) -> bool:
-        """End the bans whose time is over; returns whether there were any."""
+        """End the bans whose time is over; return whether there were any."""
         now = self._clock.seconds()
         over = [target for target, until in self._until.items() if until is not None and until <= now]
         for target in over:

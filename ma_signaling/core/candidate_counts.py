@@ -12,18 +12,18 @@ TRANSPORTS = ("udp", "tcp")
 FAMILIES = ("ipv4", "ipv6", "mdns")
 
 OTHER = len(TYPES) * len(TRANSPORTS) * len(FAMILIES)
-"""The place of candidates that can't be parsed."""
+"""The index of candidates that can't be parsed."""
 
 END = OTHER + 1
-"""The place of the empty candidate, by which a peer says that there will be no more (RFC 8838 section 8.1)."""
+"""The index of the empty candidate, by which a peer says that no more will follow (RFC 8838 section 8.1)."""
 
 PLACES = END + 1
 
 MAX_COUNT = 255
-"""Where a count stops: it has one byte."""
+"""The highest count: each has one byte."""
 
 MAX_IN_SDP = 200
-"""Candidates of a description that are looked at: browsers write about 30."""
+"""How many candidates of a description are counted: browsers write about 30."""
 
 # Made once, for speed.
 _SINGLE = tuple(bytes((place,)) for place in range(PLACES))
@@ -35,7 +35,7 @@ _BY_FAMILY = {
     for transport in (lower, lower.upper())
     for first in (len(FAMILIES) * (len(TRANSPORTS) * TYPES.index(type) + TRANSPORTS.index(lower)),)
 }
-"""The places of candidates of a transport and a type, one for each family."""
+"""The indices of a transport and a type, one for each family."""
 
 _NAMES = [
     *(f"{type}/{transport}/{family}" for type in TYPES for transport in TRANSPORTS for family in FAMILIES),
@@ -45,7 +45,7 @@ _NAMES = [
 
 
 def place(message: dict[str, Any]) -> bytes:
-    """Return the place at which an ``ice-candidate`` message is counted, as a byte."""
+    """Return the index by which an ``ice-candidate`` message is counted, as one byte."""
     candidate = None
     try:
         # Every forwarded candidate passes here: one split, one dict lookup.
@@ -61,7 +61,7 @@ def place(message: dict[str, Any]) -> bytes:
 
 
 def places(message: dict[str, Any]) -> bytes:
-    """Return the place of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, a byte each."""
+    """Return the index of each candidate in an ``ice-candidate``, ``offer`` or ``answer`` message, one byte each."""
     if message["type"] == "ice-candidate":
         return place(message)
     data = message.get("data")
@@ -70,7 +70,7 @@ def places(message: dict[str, Any]) -> bytes:
 
 
 def count(counts: bytearray, places: bytes) -> None:
-    """Count candidates at ``places`` in ``counts``, which has ``PLACES`` bytes."""
+    """Add candidates with these indices to ``counts``, which has ``PLACES`` bytes."""
     for place in places:
         if counts[place] < MAX_COUNT:
             counts[place] += 1
@@ -78,14 +78,14 @@ def count(counts: bytearray, places: bytes) -> None:
 
 def _places_in_sdp(sdp: str) -> bytes:
     found = bytearray()
-    # Each of these begins as a candidate does, and goes on beyond the line, where few ever look.
+    # Each piece begins with a candidate and goes on to the next one; the split below stops early.
     for text in sdp.split("\na=candidate:", MAX_IN_SDP)[1:]:
         try:
-            # As ``place``, for speed.
+            # ``place`` inlined, for speed.
             _, _, transport, _, address, _, _, type, _ = text.split(" ", 8)
             ipv4, ipv6, mdns = _BY_FAMILY[transport, type]
         except (KeyError, ValueError):
-            # The line may end before the type's next word.
+            # The line may end with the type.
             found += place({"data": {"candidate": text.partition("\n")[0].rstrip("\r")}})
         else:
             found += ipv6 if ":" in address else mdns if address.endswith(".local") else ipv4
@@ -93,5 +93,5 @@ def _places_in_sdp(sdp: str) -> bytes:
 
 
 def named(counts: bytearray) -> dict[str, int]:
-    """Return the counts above 0 by names such as ``srflx/udp/ipv4``, ``other`` and ``end``."""
+    """Return the nonzero counts by names such as ``srflx/udp/ipv4``, ``other`` and ``end``."""
     return {name: number for name, number in zip(_NAMES, counts, strict=True) if number}

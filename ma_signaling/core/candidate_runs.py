@@ -1,10 +1,9 @@
-"""ICE candidates that one read has brought, forwarded together.
+"""Forwarding a run of ICE candidates, which arrived in one read, together.
 
-A browser finds its candidates within a millisecond, so that most of them come several at a time. What is the same for
-all candidates of a session is done once for a run of them: finding who gets them, reading the clock, charging, sending,
-keeping. Nothing is refused here. A candidate that anything stands in the way of ends the run, and is left to
-``Forwarding``, which has the rules; candidates from another node go together or not at all. Tests hold the ways
-against each other.
+A browser gathers its candidates within a millisecond, so most of them arrive several at a time. What is the same for
+all candidates of a session is done once per run: finding the receiver, reading the clock, charging, sending, keeping.
+Nothing is refused here. A candidate that can't be forwarded straight away ends the run, and is left to ``Forwarding``,
+which has the rules; candidates from another node are sent together or not at all. Tests compare both paths.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ma_signaling.core.token_bucket import Budget
 
 _KIND = "ice-candidate"
 _MARK = b'"ice-candidate"'
-"""What must be in the first message of a run; one that says it in another way is left."""
+"""Must be in the first message of a run; a message that spells its type differently is left to ``Forwarding``."""
 
 _OPEN = SessionState.OPEN
 
@@ -40,7 +39,7 @@ class CandidateRuns:
         traffic: Traffic,
         relay: Relay,
     ) -> None:
-        """``contested`` are the Remote IDs whose homes are being probed; ``traffic`` is that of candidates."""
+        """``contested``: the Remote IDs whose homes are being probed; ``traffic``: where candidates are counted."""
         self._clock = clock
         self._relay = relay
         self._session_of = sessions.by_client.get
@@ -50,9 +49,9 @@ class CandidateRuns:
         self._traffic = traffic
 
     def take(self, sender: Connection, payloads: list[bytes]) -> tuple[int, Message | None]:
-        """Forward the candidates that ``payloads``, messages of ``sender``, begin with.
+        """Forward the candidates at the start of ``payloads``, messages of ``sender``.
 
-        Returns how many; and what the next one says, if it was parsed in vain.
+        Returns how many were forwarded, and the message after them if it was parsed, else None.
         """
         if sender.gone or payloads[0].find(_MARK) < 0:
             return 0, None
@@ -116,7 +115,7 @@ class CandidateRuns:
         return len(sent), message
 
     def deliver(self, home: Connection, session_id: str, candidates: list[bytes], places: bytes) -> bool:
-        """Send a client candidates of a home on another node; False: something stands in the way."""
+        """Send a client candidates of a home on another node. Return False, with none sent, if they must wait."""
         session = self._at_hand(home, session_id)
         if session is None:
             return False
@@ -129,7 +128,7 @@ class CandidateRuns:
             session.trace.home.sent(_KIND, places, now)
 
     def _at_hand(self, home: Connection, session_id: object) -> Session | None:
-        """Return the session of ``home`` with this ID, if its client gets at once what the home sends."""
+        """Return the session of ``home`` with this ID, if its client can be sent to immediately."""
         session = self._session(session_id) if type(session_id) is str else None
         if session is None or session.home.connection is not home or session.state is not _OPEN:
             return None
@@ -142,7 +141,7 @@ class CandidateRuns:
         return session if session is not None and session.home.connection is home else None
 
     def _count(self, payloads: list[bytes], taken: int, size: int, budget: Budget, *, is_home: bool) -> None:
-        """Count what was taken of ``payloads``, all of which (``size`` bytes) were charged to ``budget``."""
+        """Count the first ``taken`` of ``payloads``, and refund the rest: all ``size`` bytes were charged."""
         if taken < len(payloads):
             left = sum(map(len, payloads[taken:]))
             budget.refund(left, len(payloads) - taken)
@@ -151,8 +150,8 @@ class CandidateRuns:
 
 
 def _parsed(payload: bytes, mark: bytes) -> Message | None:
-    """Return the message in ``payload``; None if it is none, or hasn't ``mark`` in it."""
-    # For speed: ``in`` tries first whether it is an integer, and takes twice as long.
+    """Return the message in ``payload``; None if it is invalid or doesn't contain ``mark``."""
+    # For speed: ``in`` first tries to use ``mark`` as an integer, and takes twice as long as ``find``.
     if payload.find(mark) < 0:
         return None
     try:

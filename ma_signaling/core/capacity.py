@@ -1,9 +1,9 @@
-"""How many sockets this server may hold, of whatever kind, and whose give way first (docs/protocol.md, *Limits*).
+"""How many sockets of any kind this server holds, and whose are closed first (docs/protocol.md, *Limits*).
 
-While there is room, an address may have as many as it likes. Under pressure, when nine tenths of all places are taken,
-the address with most makes way for one with fewer. Half of the last tenth is for homes that are expected back, and
-shared in the same way. The rest is for sockets of trusted proxies that have not yet said whom they speak for, for
-connections that are being closed, and for newcomers until somebody has made way for them.
+While there is room, an address may have any number. Under pressure, when nine tenths of all places are taken, the
+address with most gives way to one with fewer. Half of the last tenth is for homes that are expected back, and is shared
+in the same way. The rest is for sockets of trusted proxies that have not yet reported a client's address, for
+connections that are being closed, and for newcomers until another socket has given way to them.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Path, Place, Shares
 
 RESERVE = 100
-"""Descriptors that are kept for all else: listeners, logs, other nodes."""
+"""Descriptors kept for everything else: listeners, logs, other nodes."""
 
 MIN_DESCRIPTORS = 128
-"""With fewer, hardly anybody could connect."""
+"""The lowest descriptor limit to start with; with fewer, hardly anybody could connect."""
 
 UNLIMITED = 1 << 40
 """More sockets than any machine has."""
 
 NEWCOMER: Path = ("nobody",)
-"""Stands for an address that has no place."""
+"""The path of an address that has no place."""
 
 
 class Socket(Protocol):
-    """Somebody's open socket."""
+    """An open socket."""
 
     def give_way(self) -> None:
-        """Close, for somebody who has fewer; it must not raise."""
+        """Close, to make room for an address with fewer sockets; must not raise."""
 
 
 SocketPlace = Place[Socket]
@@ -43,7 +43,7 @@ class Capacity:
 
     def __init__(self, max_open: int) -> None:
         self.open = 0
-        """How many sockets are open, of whatever kind."""
+        """How many sockets of any kind are open."""
         self.unsent = 0
         """Bytes that wait for slow peers."""
         self._shares: Shares[Socket] = Shares(0)
@@ -51,14 +51,14 @@ class Capacity:
         self.allow(max_open)
 
     def allow(self, max_open: int) -> None:
-        """Let there be so many from now on; those that are open stay."""
+        """Set the maximum of open sockets; those that are open stay."""
         self._max_open = max_open
         self._shares.capacity = max_open - max_open // 10
         self._reserve.capacity = max(1, max_open // 20)
 
     @property
     def is_full(self) -> bool:
-        """Whether a newcomer gets a place only if somebody gives way."""
+        """Whether a newcomer gets a place only if another socket gives way."""
         return self.open >= self._max_open or not self._shares.has_room()
 
     @property
@@ -69,7 +69,7 @@ class Capacity:
 
     @property
     def can_refuse_kindly(self) -> bool:
-        """Whether a socket without a place may stay until it has its answer: some are kept free of them."""
+        """Whether a socket without a place may stay open until it has been sent a refusal."""
         return self.open <= self._max_open - self._max_open // 20
 
     def of(self, key: str) -> int:
@@ -77,7 +77,7 @@ class Capacity:
         return sum(shares.taken(*blocks_of(key)) for shares in (self._shares, self._reserve))
 
     def accept(self) -> bool:
-        """Count a socket that was accepted; False: it is one too many, close it at once."""
+        """Count an accepted socket; return False if there are too many, and it must be closed immediately."""
         self.open += 1
         return self.open <= self._max_open
 
@@ -98,9 +98,9 @@ class Capacity:
         )
 
     def take(self, key: str, socket: Socket, *, is_returning: bool = False) -> SocketPlace | None:
-        """Give ``socket`` a place for the address ``key``; None: it has its fair share or more, and others need theirs.
+        """Give ``socket`` a place of the address ``key``; return None if that has its fair share, and nobody more.
 
-        ``is_returning``: it may be a home that is expected back, for which more places are kept.
+        ``is_returning``: it may be a home that is expected back, for which a reserve of places is kept.
         """
         blocks = blocks_of(key)
         for shares in self._shares_for(is_returning):
@@ -113,7 +113,7 @@ class Capacity:
         return self._reserve.take(blocks, socket) if self._is_owed(blocks, is_returning) else None
 
     def _is_owed(self, blocks: Path, is_returning: bool) -> bool:
-        """Return whether a place must be found: for the first home that returns to an address."""
+        """Return whether it gets a place in any case: as the first home that returns to its address block."""
         return is_returning and not self._reserve.taken(blocks[0])
 
     def _shares_for(self, is_returning: bool) -> tuple[Shares[Socket], ...]:
@@ -121,7 +121,7 @@ class Capacity:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow this process as many descriptors as it may allow itself. Raises ``CannotStart`` where these are too few."""
+    """Raise this process's descriptor limit to the hard limit. Raises ``CannotStart`` if that is too low."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= hard < MIN_DESCRIPTORS:
         raise CannotStart(
@@ -131,7 +131,7 @@ def raise_descriptor_limit() -> None:
 
 
 def max_sockets(wanted: int) -> int:
-    """Return how many sockets to hold: ``wanted``, or with 0 what the descriptor limit allows."""
+    """Return how many sockets to hold: ``wanted`` (0: any number), but no more than the descriptor limit allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = max(1, soft - RESERVE)
     return min(wanted, possible) if wanted else possible

@@ -1,4 +1,4 @@
-"""A connection, as the core sees it: one peer, what it is, and what it may still send."""
+"""A connection as the core sees it: its peer, its role and its budgets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ma_signaling.core.sliding_window import SlidingWindow
 from ma_signaling.core.token_bucket import Budget
 
 MAX_EARLIER = 8
-"""Sessions of a client that are remembered after their end."""
+"""How many ended sessions of a client are remembered."""
 
 
 class Role(Enum):
@@ -36,7 +36,7 @@ class SilentConnections:
         self._by_key: dict[str, dict[Connection, None]] = {}
 
     def add(self, connection: Connection, max_of_address: int) -> Connection | None:
-        """Add a connection; returns the oldest of its address if there are too many now. 0: no limit."""
+        """Add a connection; return the oldest of its address if that now has too many. 0: no limit."""
         silent = self._by_key.setdefault(connection.address.key, {})
         silent[connection] = None
         return next(iter(silent)) if 0 < max_of_address < len(silent) else None
@@ -50,7 +50,7 @@ class SilentConnections:
 
 
 TRUSTED_SECONDS = 600.0
-"""How long a proof counts that a holder gave in a contest."""
+"""For how long a proof counts that a holder gave in a contest."""
 
 
 class Proof(NamedTuple):
@@ -58,18 +58,18 @@ class Proof(NamedTuple):
 
     at: float
     in_contest: bool
-    """As the holder in a contest: only that one counts later."""
+    """Given as the holder in a contest: only such a proof counts later."""
 
     def counts(self, now: float) -> bool:
-        """Return whether its holder need not prove itself in another contest."""
+        """Return whether the holder need not prove itself again in another contest."""
         return self.in_contest and now - self.at < TRUSTED_SECONDS
 
 
 class Connection:
-    """One peer. ``Registry`` has the home of a connection that holds a Remote ID, ``Sessions`` a client's session."""
+    """One peer. ``Registry`` knows the home of a holder's connection, ``Sessions`` the session of a client's."""
 
     is_remote: ClassVar[bool] = False
-    """Whether it is a connection of another node, which ``peer`` leads to."""
+    """Whether it is a connection of another node, which ``peer`` stands for."""
 
     __slots__ = (
         "address",
@@ -110,40 +110,40 @@ class Connection:
         """When its WebSocket opened."""
         self.role = Role.NONE
         self.place: SocketPlace | None = None
-        """Its share of all sockets."""
+        """Its place among all sockets."""
         self.silent: SilentConnections | None = None
-        """Where it is one of those that have said nothing yet."""
+        """Where it is listed while it has said nothing; None afterwards."""
         self.remote_id: str | None = None
         """The Remote ID that it holds."""
         self.spelling: str | None = None
-        """How it writes the Remote ID that it has asked for last, where that isn't the form it is known by."""
+        """How it wrote the Remote ID that it last registered, if not in the canonical form."""
         self.claim: str | None = None
-        """The Remote ID that it has asked for; the verdict is pending."""
+        """The Remote ID that it has asked for, while the verdict is pending."""
         self.probed_at = NEVER
         """When it was last asked for a sign of life, as a holder."""
         self.asking: Asking | None = None
-        """The latest proof of possession that it was asked for."""
+        """The latest session in which it was asked for proof."""
         self.proof: Proof | None = None
-        """The latest that it gave."""
+        """The latest proof that it gave."""
         self.earlier_sessions: tuple[str, ...] = ()
         """The IDs of a client's latest sessions that have ended, the latest last."""
         self.hears_errors = True
         """False once a client's session was answered: an ``error`` would end the call in the mobile app."""
         self.bad_messages: SlidingWindow | None = None
         self.spare: Budget | None = None
-        """What a home may send beyond its sessions' budgets; None while it has sent nothing so."""
+        """What a home may send beyond its sessions' budgets; None until it does."""
         self.gone = False
         self.why = ""
-        """What this server has done to end it, for the log."""
+        """How this server ended it, for the log."""
 
     def session_ended(self, session_id: str) -> None:
         """Remember a session that has ended."""
         self.earlier_sessions = (*self.earlier_sessions[-MAX_EARLIER + 1 :], session_id)
 
     def means_earlier(self, named: object, current: str | None) -> bool:
-        """Return whether a message with ``named`` as its session ID is for an earlier session than ``current``.
+        """Return whether a message with the session ID ``named`` is for an earlier session than ``current``.
 
-        After many sessions, any other one that is named may be one of those that are remembered no longer.
+        Once ``MAX_EARLIER`` sessions are remembered, an unknown ID counts as one that has been forgotten.
         """
         earlier = self.earlier_sessions
         if named in earlier:
@@ -159,7 +159,7 @@ class Connection:
         self.peer.send_all(candidates)
 
     def take_role(self, role: Role) -> None:
-        """Have this role from now on; none, where the request that gave it has failed."""
+        """Set the role; back to ``NONE`` if the request that gave it has failed."""
         self.role = role
         if self.place is not None:
             self.place.promote(RANK[role])

@@ -2,9 +2,9 @@
 
 A holder that lives keeps its Remote ID, unless a newcomer proves possession of the key and the holder doesn't:
 
-1. The holder is probed, and asked for proof. Silent: the first newcomer gets the Remote ID.
-2. It lives, and has proved nothing after 10 s: newcomers are asked, in rounds, until one proves, or none is left.
-   All who wait are asked at once, so that nobody waits for others for longer than one round.
+1. The holder is probed and asked for proof. If it is silent, the first newcomer gets the Remote ID.
+2. If it lives but hasn't proved itself after 10 s, newcomers are asked in rounds, until one gives a proof or none is
+   left. A round asks all waiting newcomers at the same time, so that nobody waits for others longer than one round.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class How(Enum):
     PROOF = "proof"
     SILENCE = "silence"
     VACANCY = "vacancy"
-    """The holder left, or took another one."""
+    """The holder left, or took another Remote ID."""
 
 
 class Why(Enum):
-    """Why a newcomer didn't get it."""
+    """Why a newcomer didn't get the Remote ID."""
 
     ALIVE = "holder lives"
     PROVED = "holder proved"
@@ -45,59 +45,59 @@ class Why(Enum):
 
 
 class Contender(Protocol):
-    """A newcomer, of this node or of another one. Nothing is called on it after ``win``, ``refuse`` or ``let_go``."""
+    """A newcomer, on this node or another. Nothing is called on it after ``win``, ``refuse`` or ``let_go``."""
 
     @property
     def key(self) -> str:
-        """What its address is counted by."""
+        """The key of its address (``ClientAddress.key``)."""
 
     @property
     def is_here(self) -> bool:
-        """Whether it is this node's, whose log then says how the contest ended."""
+        """Whether it is connected to this node, whose log then says how the contest ended."""
 
     def ask(self, ended: Callable[[str | None], None]) -> bool:
-        """Ask it for proof, for ``PROOF_SECONDS``; False where none can be asked of it now.
+        """Ask it for proof within ``PROOF_SECONDS``; return False if it can't be asked now.
 
-        ``ended`` is called once, not before this returns: with None for a proof, else with why there is none.
+        ``ended`` is called once, after this has returned: with None for a proof, else with why there is none.
         """
 
     def stop_asking(self) -> None:
-        """End the session in which it is asked; ``ended`` isn't called any more."""
+        """End the session in which it is asked, without calling ``ended``."""
 
     def win(self, how: How) -> Holder | None:
-        """Give it the Remote ID. Returns the holder that it is now, None where it is another node's."""
+        """Give it the Remote ID. Return it as the new holder, None if it is connected to another node."""
 
     def refuse(self, why: Why) -> None:
-        """Refuse it."""
+        """Refuse it the Remote ID."""
 
     def let_go(self) -> None:
-        """Let it contend on another node: there is no verdict from this one."""
+        """Give no verdict: let it contend on another node."""
 
 
 class Holder(Probed, Protocol):
-    """Who holds the Remote ID."""
+    """The connection that holds the Remote ID."""
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
 
     @property
     def has_proved(self) -> bool:
-        """Whether it has proved itself as a holder in a contest, lately."""
+        """Whether it has recently proved itself as a holder in a contest."""
 
     def ask(self, newcomer: Contender) -> None:
-        """Ask it for proof, on account of ``newcomer``; ``Contest.resolve`` tells of it."""
+        """Ask it for proof, charged to ``newcomer``'s address; once it has proved itself, call ``Contest.resolve``."""
 
     def stop_asking(self) -> None:
         """End the session in which it is asked, if it is."""
 
     def review_offers(self) -> None:
-        """Let no client's offer reach it while newcomers are asked; let those through that waited, otherwise."""
+        """Hold back clients' offers to it while newcomers are asked for proof; otherwise deliver those held back."""
 
     def lose(self, how: How, life: Life, *, is_told: bool) -> None:
-        """Take the Remote ID from it, for a newcomer; ``life`` is what its probe has shown.
+        """Take the Remote ID from it for a newcomer; ``life`` is the result of its probe.
 
-        ``is_told``: the newcomer's line in the log says so.
+        ``is_told``: the newcomer's line in the log covers it.
         """
 
 
@@ -106,34 +106,34 @@ class Phase(Enum):
 
     HOLDER = auto()
     NEWCOMERS = auto()
-    """And the holder, which may still prove itself."""
+    """The newcomers, while the holder may still prove itself."""
     OVER = auto()
 
 
 class Terms(NamedTuple):
-    """What holds for all contests of this node."""
+    """What all contests of this node have in common."""
 
     clock: Clock
     failed_proofs: FailedProofs
     probe_seconds: Callable[[], float]
     can_prove: Callable[[str], bool]
-    """Whether a Remote ID can be proved, here and now."""
+    """Whether this node can now ask for proof of a Remote ID."""
 
 
 class Contest:
-    """Decides who has a Remote ID, for as long as there are newcomers; one exit, ``resolve``."""
+    """Decides who gets a Remote ID. Every contest ends in ``resolve``."""
 
     def __init__(self, remote_id: str, holder: Holder, terms: Terms, over: Callable[[], None]) -> None:
-        """Begin; ``over`` is called once, before the last verdicts."""
+        """Probe ``holder``; ``over`` is called once, before the last verdicts."""
         self.remote_id = remote_id
         self.phase = Phase.HOLDER
         self.holder = holder
         self._terms = terms
         self._over = over
         self.contenders: dict[Contender, None] = {}
-        """Those who have no verdict yet, in the order in which they came."""
+        """Newcomers without a verdict, in order of arrival."""
         self._asked: set[Contender] = set()
-        """Those of the round that is under way."""
+        """Newcomers that are asked for proof in the current round."""
         self._timer: Timer | None = terms.clock.callLater(HOLDER_SECONDS, self._holder_had_its_time)
         self.probe = Probe(holder, terms.clock, terms.probe_seconds(), self._probed)
 
@@ -142,7 +142,7 @@ class Contest:
         """Whether newcomers are asked for proof."""
         return bool(self._asked)
 
-    # What happens
+    # Events
 
     def join(self, newcomer: Contender) -> None:
         """Let a newcomer contend."""
@@ -151,7 +151,7 @@ class Contest:
         self._review([newcomer])
 
     def leave(self, newcomer: Contender, *, has_failed: bool = True) -> None:
-        """A newcomer is gone, or wants something else; to leave when asked is to fail, unless it can't help it."""
+        """Remove a newcomer that is gone or has withdrawn; ``has_failed``: if it was being asked, it has failed."""
         self.contenders.pop(newcomer, None)
         if newcomer in self._asked:
             newcomer.stop_asking()
@@ -163,14 +163,14 @@ class Contest:
         self._review()
 
     def holder_left(self) -> None:
-        """The holder is gone, or holds something else: the first newcomer gets what it held."""
+        """Give the Remote ID to the first newcomer: the holder is gone, or holds another one."""
         self.probe.cancel()
         self._pass_on(How.VACANCY)
 
     def resolve(self, winner: Contender | None, why: Why | None = Why.LOST) -> None:
-        """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused.
+        """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused for ``why``.
 
-        ``why``: None lets them go on elsewhere. Does nothing once it is over.
+        With ``why`` None the others may contend on another node. Does nothing once the contest is over.
         """
         if self.phase is Phase.OVER:
             return
@@ -209,7 +209,7 @@ class Contest:
         self._pass_on(How.SILENCE)
 
     def _ask_holder(self, newcomers: Iterable[Contender]) -> None:
-        """Ask the holder for proof, on account of one of these, unless it was asked."""
+        """Ask the holder for proof, charged to one of ``newcomers``, unless it has proved itself."""
         newcomer = next(filter(self._may_ask, newcomers), None)
         if newcomer is not None and not self.holder.has_proved:
             self.holder.ask(newcomer)
@@ -220,7 +220,7 @@ class Contest:
         self._review()
 
     def _pass_on(self, how: How) -> None:
-        """Let the first newcomer hold the Remote ID; the others contend with it, and don't begin anew to wait."""
+        """Give the first newcomer the Remote ID; the others now contend with it, and keep the time they have waited."""
         if not self.contenders:
             self.resolve(None)
             return
@@ -251,7 +251,7 @@ class Contest:
         return terms.can_prove(remote_id) and not must_wait
 
     def _review(self, newcomers: Iterable[Contender] = ()) -> None:
-        """Give those of ``newcomers`` their verdict who can't win any more; begin a round, or end, where it is time."""
+        """Refuse those of ``newcomers`` that can't win any more; begin a round, or end the contest, if it is time."""
         if self.phase is Phase.OVER:
             return
         if self.probe.life is Life.ALIVE and self.holder.has_proved:
@@ -261,21 +261,21 @@ class Contest:
         if not is_early and not self._asked:
             newcomers = self._begin_round()
         for each in newcomers:
-            # Whoever is closed may hold what this holder wants, and so make it leave.
+            # To refuse one closes its connection. If that held what this holder has claimed, the holder leaves.
             is_there = each in self.contenders and self.probe.life is Life.ALIVE
             can_win = each in self._asked or ((is_early or self._asked) and self._may_ask(each))
             if is_there and not can_win:
                 del self.contenders[each]
                 each.refuse(Why.ALIVE)
-        # Who comes and goes has the holder asked once.
+        # While the holder has its time, an empty contest goes on: newcomers that come and go have it asked only once.
         if not self.contenders and not (is_early and self._terms.can_prove(self.remote_id)):
             self.resolve(None)
 
     def _begin_round(self) -> list[Contender]:
-        """Ask all newcomers, one of each address, and return all.
+        """Ask all newcomers for proof, one of each address; return all newcomers.
 
-        Who comes later waits for the next round, and so does who can't be asked now. Between two rounds, what clients
-        have offered goes to the holder: no offer waits for longer than a round.
+        Those that come later, or can't be asked now, wait for the next round. Between two rounds clients' offers go to
+        the holder, so none waits longer than a round.
         """
         newcomers, keys = list(self.contenders), set[str]()
         for each in newcomers:

@@ -1,4 +1,4 @@
-"""Limits on credentials for the TURN servers: how many are given out within an hour."""
+"""Hourly limits on credentials for the TURN servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _shared_hourly() -> SharedWindow:
 
 
 class CredentialLimits:
-    """Counts credentials by client address, and shares those of a home and those of all between the addresses."""
+    """Limits credentials per client address, and shares those of each home and of all homes between addresses."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -23,10 +23,10 @@ class CredentialLimits:
         self._by_address = LruTable(HourlyWindow, settings.remembered_addresses)
 
     def admit(self, remote_id: str, key: str, now: float) -> bool:
-        """Count credentials for a client of this home, at the address ``key``; False: it must do without."""
+        """Count credentials for a client of this home at the address ``key``; return False if it gets none."""
         by_home, by_address = self._by_home[remote_id], self._by_address[key]
         blocks = fine_blocks_of(key)
-        # An address is served once an hour, whoever else has asked: so nothing but its own quota is a hard limit.
+        # An address gets credentials once an hour, whoever else has asked: only its own quota is a hard limit.
         shared = ((self._total, self._settings.turn_total), (by_home, self._settings.turn_per_home))
         if by_address.wait(now, self._settings.turn_per_address) > 0 or any(
             window.wait(blocks, now, capacity, self._settings.remembered_addresses) > 0
@@ -39,6 +39,6 @@ class CredentialLimits:
         return True
 
     def prune(self, now: float) -> None:
-        """Forget what no longer matters."""
+        """Drop idle windows."""
         self._by_home.prune(now)
         self._by_address.prune(now)

@@ -1,4 +1,4 @@
-"""How a connection ends: what its peer hears, what becomes of its socket, and what follows for everybody else."""
+"""How a connection ends: what its peer is sent, what becomes of its socket, and what it means for the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ma_signaling.core.errors import (
 
 
 class Meaning(Enum):
-    """What follows for everybody else from a connection's end."""
+    """What a connection's end means for its home or its sessions."""
 
     GOODBYE = "goodbye"
     """The peer isn't expected back: its sessions end."""
@@ -29,7 +29,7 @@ class Meaning(Enum):
 
 
 class Ending(NamedTuple):
-    """One way in which a connection ends. Without a code and without a cut, its socket is left to the transport."""
+    """One way in which a connection ends. With neither ``code`` nor ``is_cut``, the transport closes the socket."""
 
     meaning: Meaning
     code: CloseCode | None = None
@@ -38,15 +38,15 @@ class Ending(NamedTuple):
     error: WireError | None = None
     """Sent before the close frame."""
     error_if_waiting: WireError | None = None
-    """Sent where there is no ``error``, to a client that waits for the answer to its ``connect-request``."""
+    """Sent if ``error`` is None, to a client that waits for the answer to its ``connect-request``."""
     is_cut: bool = False
     """This server cuts the connection without a close frame."""
     is_told: bool = False
-    """What it follows from has a line in the log."""
+    """The log has a line about the cause."""
 
     @property
     def why(self) -> str:
-        """What this server has done to end it, for the log."""
+        """How this server ended the connection, for the log."""
         return self.reason if self.code is None else f"closed with {int(self.code)} {self.reason}"
 
 
@@ -69,7 +69,7 @@ FAULT = Ending(
     error_if_waiting=SERVER_DISCONNECTED,
     is_told=True,
 )
-"""A fault of this server: what the peer has sent could not be dealt with."""
+"""A fault of this server: it could not handle what the peer sent."""
 
 RESTART = Ending(Meaning.RESTART, CloseCode.RESTARTING, RESTARTING.text)
 """This server is going down."""
@@ -112,10 +112,10 @@ def failed(error: WireError, code: object) -> Ending:
 
 
 class Closer(Protocol):
-    """Ends connections: each is taken out of all tables at once."""
+    """Ends connections, and removes each from all tables immediately."""
 
     is_draining: bool
-    """This server is going down: nobody registers, and no session begins."""
+    """Whether this server is going down: nobody can register, and no session begins."""
 
     def end(self, connection: Connection, how: Ending) -> None:
         """End a connection. Further calls for the same one do nothing."""

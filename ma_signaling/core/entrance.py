@@ -1,4 +1,4 @@
-"""Who may come in: a socket, an HTTP request, a WebSocket. Each is charged to its address, or refused."""
+"""Admission of sockets, HTTP requests and WebSockets: each is charged to its address, or refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ma_signaling.core.peer import ClientAddress, Clock
 
 
 class Entrance:
-    """Lets in what has yet to become a connection."""
+    """Admits or refuses what has yet to become a ``Connection``."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Entrance:
         self._closer = closer
 
     def accept(self, key: str, socket: Socket) -> SocketPlace | WireError | None:
-        """Charge a new socket to the address ``key`` and give it a place, or return why it gets none.
+        """Charge a new socket to the address ``key``; return its place, or the error to refuse it with.
 
-        None: its address opens too many, or there is no room even for answers.
+        None: close it unanswered, since its address opens too many, or there is no room even for refusals.
         """
         if self._limits.arrivals.socket(key, self._clock.seconds()) > 0:
             self._report(Event.LIMIT_HIT, limit=Limit.SOCKETS_A_MINUTE)
@@ -47,7 +47,7 @@ class Entrance:
         return place
 
     def request(self, address: ClientAddress) -> float:
-        """Charge an HTTP request; otherwise return the seconds until ``address`` may make one."""
+        """Charge an HTTP request and return 0; otherwise return the seconds until ``address`` may make one."""
         if address.is_exempt:
             return 0.0
         wait = self._limits.arrivals.request(address.key, self._clock.seconds())
@@ -56,10 +56,10 @@ class Entrance:
         return wait
 
     def admit(self, address: ClientAddress, place: SocketPlace | None) -> WireError | None:
-        """Return why a WebSocket of ``address`` may not open, or None.
+        """Return the error to refuse a WebSocket of ``address`` with, or None.
 
-        ``place`` is that of its socket; a trusted proxy's has none, and gets one of the address that it speaks for when
-        the WebSocket opens, for its handshake may still fail.
+        ``place`` is that of its socket. A trusted proxy's socket has none: it gets one of ``address`` when the
+        WebSocket opens, since the handshake may still fail.
         """
         if self._closer.is_draining:
             return RESTARTING
@@ -79,5 +79,5 @@ class Entrance:
         return None
 
     def full(self, key: str | None) -> WireError:
-        """Return why there is no place for another connection of the address ``key`` (None: a trusted proxy's)."""
+        """Return the error for a connection of the address ``key`` that gets no place (None: a trusted proxy's)."""
         return FULL if key is None else self._limits.refusals.refuse(FULL, key, self._clock.seconds())

@@ -1,6 +1,6 @@
-"""Errors that a peer is sent, and codes that a connection is closed with.
+"""Errors that are sent to peers, and close codes.
 
-Clients in the field match the texts, so they are fixed to the letter; ``code`` is for programs. See *Errors to a
+Clients in the field match the texts, so these are fixed to the letter; ``code`` is for programs. See *Errors to a
 peer* in docs/protocol.md.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class CloseCode(IntEnum):
-    """Close codes this server sends (RFC 6455 section 7.4, and 4000-4999 for private use)."""
+    """Close codes that this server sends (RFC 6455 section 7.4; 4000-4999 are for private use)."""
 
     POLICY = 1008
     INTERNAL_ERROR = 1011
@@ -31,7 +31,7 @@ class WireError(NamedTuple):
 
 
 class Refused(Exception):
-    """Raised by a handler to answer the sender with ``error``; nothing else was changed."""
+    """Raised by a handler to answer the sender with ``error``; nothing has been changed."""
 
     def __init__(self, error: WireError) -> None:
         super().__init__(error.text)
@@ -80,5 +80,5 @@ def home_busy(wait: float) -> WireError:
 
 
 def whole_seconds(wait: float) -> int:
-    """Return ``wait`` as peers are told it: whole seconds, never 0."""
+    """Return ``wait`` as it is sent to peers: whole seconds, at least 1."""
     return max(1, ceil(wait))

@@ -1,4 +1,4 @@
-"""What happens that an operator may want to know: the core reports it, others log and count it."""
+"""Events that an operator may want to know: the core reports them, others log and count them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Protocol
 
 
 class Event(StrEnum):
-    """What is reported. Details are passed by keyword: ``connection``, ``remote_id``, ``session``, …
+    """What has happened. Details are passed by keyword: ``connection``, ``remote_id``, ``session``, …
 
-    ``told`` is true where the line of another event says it too, such as that of the home whose connection is closed.
+    ``told`` is true if another event's log line says it too, such as that of the home whose connection is closed.
     """
 
     HOME_REGISTERED = "home registered"
@@ -41,7 +41,7 @@ class Event(StrEnum):
 
 
 class Limit(StrEnum):
-    """What ``LIMIT_HIT`` names."""
+    """The limits that ``LIMIT_HIT`` names."""
 
     CHANGES = "changes of the Remote ID"
     CONNECTIONS = "connections"
@@ -66,14 +66,14 @@ class Report(Protocol):
 
 
 class Reporter(Protocol):
-    """Who hears of events."""
+    """A receiver of events."""
 
     def take(self, event: Event, details: Mapping[str, object]) -> None:
         """Take an event and its details; return quickly, and never raise."""
 
 
 def each_of(*reporters: Reporter) -> Report:
-    """Return a report that passes each event to all of these."""
+    """Return a report that passes each event to all ``reporters``."""
     takes = [each.take for each in reporters]
 
     def report(event: Event, /, **details: object) -> None:

@@ -1,6 +1,6 @@
-"""Homes that are away and expected back, by the addresses that they were connected from: their places are kept.
+"""Homes that are away and expected back, by the address that they were connected from: their places are kept.
 
-Each takes memory, and nothing of it is seen from its address any more: how many there are is shared, too.
+Each takes memory, though its address has no connection any more, so their number is shared between addresses as well.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, Shares
 
 MAX_EXPECTED = 20_000
-"""How many are expected at once, some 2 KiB each."""
+"""How many are expected at the same time, some 2 KiB each."""
 
 
 class ExpectedHomes:
-    """Remote IDs of homes in their grace time, and of those after it for whom sessions wait."""
+    """Remote IDs of homes in their grace time, and of those after it for which sessions wait."""
 
     def __init__(self, capacity: int = MAX_EXPECTED) -> None:
         self._shares: Shares[str] = Shares(capacity)
@@ -25,7 +25,8 @@ class ExpectedHomes:
     def add(self, remote_id: str, key: str) -> str | None:
         """Expect a home back that was connected from the address ``key``.
 
-        Returns who is expected no longer, if there are too many: the newest of the address with most, maybe itself.
+        If there are too many, returns the one that is expected no longer: the newest of the address with most, or
+        ``remote_id`` itself.
         """
         self.discard(remote_id)
         blocks, loser = blocks_of(key), None

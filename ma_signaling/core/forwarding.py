@@ -1,6 +1,6 @@
-"""Messages of sessions: offer, answer and ICE candidate go to the other side; session-ready opens the session.
+"""Messages within sessions: offer, answer and ICE candidate go to the other side; session-ready opens the session.
 
-Each is charged to its session and direction, what belongs to no session of the sender to its connection.
+Each is charged to its session and direction; one that belongs to no session of its sender, to the connection.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
 from ma_signaling.core.sessions import Sessions
 
-# Module names, for speed: every message would pay for a lookup in an enum's class.
+# Module globals, for speed: a lookup in an enum's class costs more, and every message makes some.
 _CLIENT = Role.CLIENT
 _OPEN = SessionState.OPEN
 _ANSWERED = Negotiation.ANSWERED
 
 
 class Forwarding:
-    """Handles the messages of all sessions, and of those in which a connection is asked for proof."""
+    """Handles the messages of all sessions, of those that ask for proof as well."""
 
     def __init__(
         self, clock: Clock, report: Report, sessions: Sessions, charges: Charges, relay: Relay
@@ -49,7 +49,7 @@ class Forwarding:
         self._session_of = sessions.by_client.get
 
     def _answers_asking(self, asking: Asking, message: Message, payload: bytes) -> bool:
-        """Take what a connection sends in the session that asks it for proof; False: it isn't in that session."""
+        """Handle a message of the session that asks a connection for proof; return False if it isn't one."""
         if message.get("sessionId") != asking.session_id:
             return False
         if not asking.budget.spend(self._clock.seconds(), len(payload)):
@@ -123,7 +123,7 @@ class Forwarding:
         kind: str = message["type"]
         if session is not None and session.home.connection is connection:
             now = self._clock.seconds()
-            # For speed, as ``_charge_home``.
+            # ``_charge_home`` inlined, for speed.
             if not session.from_home.spend(now, len(payload)):
                 raise OverBudget(session.from_home)
             if session.state is not _OPEN:
@@ -143,9 +143,9 @@ class Forwarding:
             self._dropped(CLIENT_NOT_FOUND)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
-        """Send a client what a home on another node said: that node has parsed it, and charged the home.
+        """Send a client a message of a home on another node, which has parsed it and charged the home.
 
-        Raises ``Refused`` with the answer for the home.
+        Raises ``Refused`` with the error for the home.
         """
         session = self._sessions.get(session_id)
         if session is not None and session.home.connection is home and session.state is _OPEN:
@@ -156,7 +156,7 @@ class Forwarding:
             raise Refused(CLIENT_NOT_FOUND)
 
     def not_taken(self, session: Session, kind: str) -> None:
-        """A home on another node had no room for what the client of a session has sent."""
+        """Tell a client that its home, on another node, had no room for a message of type ``kind``."""
         if hears(session.client, kind):
             session.client.peer.send(messages.error(home_busy(1)))
         else:
@@ -182,12 +182,12 @@ class Forwarding:
         return session if session is not None and session.home.connection is connection else None
 
     def _charge_home(self, session: Session | RemoteSession, payload: bytes) -> None:
-        """Charge what a home sends in one of its sessions."""
+        """Charge a session for a message of its home. Raises ``OverBudget``."""
         if not session.from_home.spend(self._clock.seconds(), len(payload)):
             raise OverBudget(session.from_home)
 
     def _dropped(self, unsaid: WireError) -> None:
-        """Count a message that is dropped in silence, by what its sender would have heard."""
+        """Count a message that is dropped in silence, by the error that is not sent."""
         self._report(Event.MESSAGE_DROPPED, reason=unsaid.code)
 
     def _refuse_busy(self) -> NoReturn:
@@ -202,9 +202,9 @@ class Forwarding:
         raise Refused(SESSION_ID_REQUIRED)
 
     def _charge_stray(self, connection: Connection, session_id: str, payload: bytes) -> bool:
-        """Charge a message for a session that isn't one of the sender's; False: it was, and ended lately.
+        """Charge a message that names no session of the sender.
 
-        Then its bytes alone are charged.
+        Returns False, and charges only the bytes, if it was one of the sender's that ended within the last minute.
         """
         if connection.remote_id is not None and self._sessions.ended.lately(session_id, connection.remote_id):
             self._charges.charge_late(connection, len(payload))
@@ -214,8 +214,8 @@ class Forwarding:
 
 
 def hears(connection: Connection, kind: str) -> bool:
-    """Return whether a connection hears of an error about a message that it sent.
+    """Return whether a connection is sent an error about a message of type ``kind``.
 
-    Not where it would do harm: an ``error`` ends the call in the mobile app (protocol.md, *Errors*).
+    Not where it would do harm: any ``error`` ends a call in the mobile app (protocol.md, *Errors to a peer*).
     """
     return kind != "ice-candidate" and (connection.hears_errors or kind == "connect-request")

@@ -1,4 +1,4 @@
-"""Loss and grace: what becomes of a home's sessions when its connection is lost, and when another one holds it.
+"""Loss and grace: what becomes of a home's sessions when it loses its connection, and when it gets another one.
 
 The rules are those of *Loss and grace* and *Takeover* in docs/protocol.md.
 """
@@ -25,7 +25,7 @@ from ma_signaling.core.suspended_sessions import Suspension
 
 
 class Grace:
-    """The homes that are expected back, and the sessions that wait for one or for its proof."""
+    """Homes that are expected back, and the sessions that wait for them or for their proofs."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Grace:
         ask_holder: Callable[[Connection, str], object],
         drop: Callable[[Home], None],
     ) -> None:
-        """``ask_holder`` asks a connection for proof, on account of an address; ``drop`` forgets a home."""
+        """``ask_holder`` asks a connection for proof, charged to an address key; ``drop`` forgets a home."""
         self._settings = settings
         self._clock = clock
         self._report = report
@@ -55,14 +55,14 @@ class Grace:
     # A connection has come
 
     def returned(self, home: Home, *, is_first: bool, has_proved: bool) -> None:
-        """Begin the sessions of a home anew with its connection; those that were answered go on, or wait.
+        """Begin a home's sessions anew with its new connection; answered ones go on, or wait for its proof.
 
-        ``is_first``: until now it was looked up; ``has_proved``: its connection holds the key.
+        ``is_first``: the home was being looked up; ``has_proved``: the connection has proved that it holds the key.
         """
         connection, sessions = home.connection, self._sessions.of(home)
         assert connection is not None
         if not sessions:
-            # Nearly every home that registers.
+            # The case of nearly every home that registers.
             self._suspension.forget(home)
             home.flush()
             return
@@ -92,7 +92,7 @@ class Grace:
                 self.ask(home)
 
     def proved(self, home: Home, connection: Connection) -> None:
-        """Let the sessions go on that waited for the proof of this home's connection."""
+        """Resume the sessions that waited for the proof of this home's connection."""
         suspended = [session for session in self._sessions.of(home) if session.id in home.suspended]
         try:
             run_all(partial(self._announcing.resume, session, connection.address) for session in suspended)
@@ -111,45 +111,45 @@ class Grace:
             self._ask_holder(connection, connection.address.key)
 
     def _wait_is_over(self, home: Home) -> None:
-        """No session of a home waits any more: a home that is kept for them alone is forgotten."""
+        """Give up a home that was kept only for sessions that waited, now that none does."""
         if home.state is HomeState.AWAY and home.timer is None:
             self.give_up(home)
 
     # A connection has gone
 
     def begin(self, home: Home, *, is_elsewhere: bool) -> None:
-        """Wait for a home's next connection; ``is_elsewhere``: the latest one was another node's."""
+        """Begin the grace time of a home; ``is_elsewhere``: its last connection was to another node."""
         if not self._closer.is_draining:
-            # How a grace ends is told by the node on which it was begun.
+            # The node of the last connection logs how the grace time ends.
             expired = self.over if is_elsewhere else self._expired
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
         run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
-        """Wait so many seconds for a home that has not come since this server started, or from a node that is gone."""
+        """Wait ``seconds`` for a home that hasn't come since this server started, or whose node is missing."""
         home.stop_timer()
         home.timer = self._clock.callLater(seconds, self.give_up, home)
         self._be_away(home, HomeState.AWAY)
 
     def await_elsewhere(self, home: Home) -> None:
-        """Wait for a home that was looked up, as long as another node expects it back."""
+        """Wait for a home that was looked up, while another node expects it back."""
         self._be_away(home, HomeState.AWAY_ELSEWHERE)
 
     def _be_away(self, home: Home, state: HomeState) -> None:
         is_found = home.state is HomeState.LOOKED_UP
         home.state, home.askers = state, None
-        told = self._announcing.home_found_away if is_found else self._announcing.home_lost
-        run_all(partial(told, session) for session in self._sessions.of(home))
+        tell = self._announcing.home_found_away if is_found else self._announcing.home_lost
+        run_all(partial(tell, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
         self.over(home)
 
     def over(self, home: Home, *, has_begun: bool = True) -> None:
-        """The grace time is over. Answered sessions are kept in silence, for the calls are probably up.
+        """End the grace time. Answered sessions are kept in silence, since the calls are probably up.
 
-        Requests that are parked have their own deadline: the home may still come in time. Unless the grace time
-        ``has_begun``, none is: whoever waits is told at once.
+        Parked requests have their own deadline, since the home may still come in time. With ``has_begun`` False there
+        is no grace time (the setting is 0), and they end immediately.
         """
         home.timer = None
         sessions = self._sessions.of(home)
@@ -166,21 +166,21 @@ class Grace:
                 self.give_up(home)
 
     def give_up(self, home: Home) -> None:
-        """Expect a home no longer: whoever asks for it from now on is told at once, and prolongs nothing."""
+        """Expect a home no longer: new requests fail immediately, and prolong nothing."""
         home.timer = None
         if any(session.state is not SessionState.OPEN for session in self._sessions.of(home)):
             home.state = HomeState.GIVEN_UP
-            # A second more than any of them has.
+            # A second longer than any parked request waits.
             home.timer = self._clock.callLater(self._settings.park + 1, self.give_up, home)
             self._announcements.dropped(home)
         else:
             self.dissolve(home, End.HOME_LOST)
 
     def dissolve(self, home: Home, end: End) -> None:
-        """A home has said goodbye, or as good as; sessions that wait for another holder's proof wait anew."""
+        """End a home's sessions, since it has said goodbye; suspended ones go on waiting for another holder's proof."""
         sessions = self._sessions.of(home)
         if not sessions:
-            # Nearly every home that leaves.
+            # The case of nearly every home that leaves.
             self._suspension.forget(home)
             self._drop(home)
             home.forget_messages()
@@ -192,29 +192,29 @@ class Grace:
                 self._suspension.forget(home)
                 self._drop(home)
             else:
-                # The home that they wait for was kept out until now: it gets as long as after a grace time.
+                # The home that they wait for could not register until now: it gets the whole waiting time.
                 self._suspension.suspend(home, home.suspended)
         finally:
-            told = (partial(self._sessions.home_left, session, end) for session in ended)
-            run_all((*told, *((home.forget_messages,) if is_over else ())))
+            ends = (partial(self._sessions.home_left, session, end) for session in ended)
+            run_all((*ends, *((home.forget_messages,) if is_over else ())))
 
     def end(self, home: Home) -> None:
-        """Let the grace time of a home be over now, if it isn't yet."""
+        """End the grace time of a home now, if it is in one."""
         if home.state is HomeState.AWAY and home.timer is not None:
             home.stop_timer()
             self.over(home)
 
     def cut_short(self, home: Home) -> None:
-        """A home that is away may not come back: its sessions end, and who waits for it hears what others would."""
+        """Forget a home that is away and may no longer register; its sessions end as if it were unknown or lost."""
         home.stop_timer()
         if home.state is HomeState.LOOKED_UP:
-            told = (
+            failures = (
                 partial(self._sessions.fail, session, SERVER_NOT_FOUND, End.UNKNOWN_HOME)
                 for session in self._sessions.of(home)
             )
-            run_all((*told, partial(self._drop, home)))
+            run_all((*failures, partial(self._drop, home)))
             return
-        # So that nothing waits on when those have ended that wait for its proof.
+        # Not AWAY, or ``_wait_is_over`` would give up the home before its open sessions have ended.
         home.state = HomeState.GIVEN_UP
         try:
             if home.suspended:
@@ -227,6 +227,6 @@ class Grace:
                 self.give_up(home)
 
     def cancel(self, home: Home) -> None:
-        """Wait for nothing any more, and end nothing: what waits for a proof isn't delivered without one."""
+        """Stop waiting for a home or its proof, without ending or resuming any session."""
         home.stop_timer()
         self._suspension.stop(home)

@@ -1,4 +1,4 @@
-"""The guard against guessing: an address that asks for too many unknown Remote IDs may look up none for a while."""
+"""The guard against guessing: too many unknown Remote IDs block an address's lookups for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORGIVENESS = 600.0
 """Seconds without a block that undo one doubling."""
 
 MAX_STRIKES = 7
-"""More doublings would make no block longer."""
+"""More doublings than these would not make a block longer."""
 
 
 class GuessingGuard:
@@ -26,7 +26,7 @@ class GuessingGuard:
         self.blocked_until = 0.0
 
     def guess(self, now: float, remote_id: str, max_guesses: int) -> bool:
-        """Count an unknown Remote ID; True: this one, the ``max_guesses``-th within a minute, begins a block."""
+        """Count an unknown Remote ID; return True if it begins a block, as the ``max_guesses``-th within a minute."""
         self._forget(now)
         self._guesses.pop(remote_id, None)
         self._guesses[remote_id] = now
@@ -50,7 +50,7 @@ class GuessingGuard:
 
 
 class Guessing:
-    """Guesses and blocks by client address; as many addresses are remembered as the settings say."""
+    """Guesses and blocks by client address; at most ``remembered_addresses`` are kept."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -58,7 +58,7 @@ class Guessing:
         self._blocked: dict[str, float] = {}
 
     def guess(self, key: str, now: float, remote_id: str) -> bool:
-        """Count an unknown Remote ID; True: it blocks the address's lookups from now on."""
+        """Count an unknown Remote ID; return True if it blocks the address's lookups from now on."""
         guard = self._guards[key]
         if not guard.guess(now, remote_id, self._settings.guesses_per_minute):
             return False
@@ -66,18 +66,18 @@ class Guessing:
         return True
 
     def block(self, key: str, until: float) -> None:
-        """Block an address's lookups until then, or for as long as they are blocked already."""
+        """Block an address's lookups until ``until``, or longer if they are already."""
         known = self._blocked.get(key)
         if known is None and len(self._blocked) >= self._settings.remembered_addresses:
             del self._blocked[next(iter(self._blocked))]
         self._blocked[key] = until if known is None else max(until, known)
 
     def blocks(self, now: float) -> list[tuple[str, float]]:
-        """Return the addresses whose lookups are blocked, and for how many seconds more."""
+        """Return the addresses whose lookups are blocked, each with the seconds that are left."""
         return [(key, until - now) for key, until in self._blocked.items() if until > now]
 
     def unblock(self, key: str) -> bool:
-        """End a block, and forget what it was for; False: there was none."""
+        """End a block and forget the guesses behind it; return False if there was none."""
         self._guards.discard(key)
         return self._blocked.pop(key, None) is not None
 
@@ -86,7 +86,7 @@ class Guessing:
         return max(0.0, self._blocked.get(key, 0.0) - now)
 
     def prune(self, now: float) -> None:
-        """Forget what no longer matters."""
+        """Drop blocks that are over and idle guards."""
         for key in [key for key, until in self._blocked.items() if until <= now]:
             del self._blocked[key]
         self._guards.prune(now)

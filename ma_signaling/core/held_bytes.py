@@ -1,6 +1,7 @@
-"""How much is held of what clients have sent to homes: shares of each home's room, and of all, by clients' addresses.
+"""Bounds on the messages of clients that are held for homes, shared between clients' addresses.
 
-It is held because a home is away, or may lose its connection before it has answered (``outbox``, ``kept_messages``).
+They are held because a home is away, or may lose its connection before it has answered (``outbox``, ``kept_messages``).
+Each home has a bound, and all homes together.
 """
 
 from __future__ import annotations
@@ -12,30 +13,30 @@ from ma_signaling.core.address_blocks import blocks_of
 from ma_signaling.core.shares import Place, Shares
 
 MAX_BYTES_OF_HOME = 256 * 1024
-"""What is held for one home: as it is sent at once when the home comes back, it must fit into its send buffer."""
+"""The most for one home: all of it is sent when the home comes back, and must fit into its send buffer."""
 
 MAX_BYTES_IN_ALL = 32 * 1024 * 1024
-"""What is held for all homes."""
+"""The most for all homes."""
 
 STEP = 4096
-"""What a session takes of both at a time: some sixteen candidates, or an offer."""
+"""How much a session takes of both bounds at a time: some sixteen candidates, or an offer."""
 
 Forget = Callable[[], None]
-"""Hold nothing any more, for somebody who holds less needs the room."""
+"""Called when a session is evicted, because one that holds less needs the room: drop all that is held."""
 
 
 class Evicted(Protocol):
-    """Hears of a session that holds nothing any more, for somebody who holds less needed the room."""
+    """Called after a session was evicted."""
 
     def __call__(self, session_id: str, /, *, was_waiting: bool) -> None:
-        """``was_waiting``: what it held was to be delivered; otherwise it may have been, and was kept."""
+        """``was_waiting``: what it held was not delivered yet; otherwise it was kept in case of another delivery."""
 
 
 def _unheard(session_id: str, /, *, was_waiting: bool) -> None: ...
 
 
 class HomeBytes:
-    """The room of one home, which is a part of all."""
+    """The bytes that are held for one home."""
 
     __slots__ = ("_all", "_own", "evicted")
 
@@ -43,27 +44,27 @@ class HomeBytes:
         self._all = all_held
         self.evicted = evicted
         self._own: Shares[Forget] | None = None
-        """None while nothing is held: most homes are idle most of the time."""
+        """None while nothing is held, to save memory: most homes are idle most of the time."""
 
     def rooms(self) -> tuple[Shares[Forget], Shares[Forget]]:
-        """Return what bounds another byte: the home's own room, then that of all."""
+        """Return the shares that bound another byte: the home's own, then those of all homes."""
         if self._own is None:
             self._own = Shares(MAX_BYTES_OF_HOME)
         return self._own, self._all
 
     def tidy(self) -> None:
-        """Be small again where nothing is held."""
+        """Free memory if nothing is held."""
         if self._own is not None and not self._own.used:
             self._own = None
 
 
 class SessionBytes:
-    """What is held of one session: its share grows by ``STEP`` bytes at a time, not with every candidate."""
+    """The bytes that are held of one session. Its share grows by ``STEP`` bytes at a time, not with every candidate."""
 
     __slots__ = ("_forget", "_home", "_path", "_places", "_taken", "size")
 
     def __init__(self, home: HomeBytes, session_id: str, key: str, forget: Forget) -> None:
-        """``key`` is what the client's address is counted by."""
+        """``key`` is the client's address key; ``forget`` is called if the session is evicted."""
         self._home = home
         self._path = (*blocks_of(key), session_id)
         self._forget = forget
@@ -73,7 +74,7 @@ class SessionBytes:
         """How many bytes are held."""
 
     def add(self, size: int) -> bool:
-        """Hold ``size`` more bytes; False: it would be more than this session's share."""
+        """Hold ``size`` more bytes; return False if that is beyond the session's share."""
         held = self.size + size
         if held > self._taken and not self._take(held - self._taken):
             return False
@@ -81,7 +82,7 @@ class SessionBytes:
         return True
 
     def release(self) -> None:
-        """Hold nothing any more."""
+        """Hold nothing from now on."""
         for place in self._places:
             place.release()
         self._places = ()
@@ -97,7 +98,7 @@ class SessionBytes:
             losers |= dict.fromkeys(found)
         for forget in losers:
             forget()
-        # Not those of before: when the last that held something has gone, the home is small again.
+        # Asked for again: if the last session that held something was evicted, the home's shares are new ones.
         rooms = self._home.rooms()
         if self._places:
             for place in self._places:

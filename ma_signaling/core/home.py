@@ -13,43 +13,43 @@ from ma_signaling.core.outbox import Outbox
 from ma_signaling.core.peer import NEVER, ClientAddress, Timer
 
 ICE_SERVERS_BYTES = 8 * 1024
-"""The longest list of ICE servers that is kept: the longest in use has some 2 KiB, and every idle home keeps one."""
+"""The longest list of ICE servers that is kept: every idle home keeps one. The longest in use has some 2 KiB."""
 
 
 def kept(ice_servers: bytes | None) -> bytes | None:
-    """Return what is kept of a list of ICE servers (as JSON): a copy, None for one that is far too long."""
+    """Return a copy of a list of ICE servers (as JSON) to keep, None for one that is too long."""
     if ice_servers is None or len(ice_servers) > ICE_SERVERS_BYTES:
         return None
-    # A copy takes the space that it needs; what orjson writes holds 4 KiB, however short.
+    # A copy takes only the space that it needs; bytes from orjson hold 4 KiB, however short.
     return bytes(memoryview(ice_servers))
 
 
 NONE: Set[str] = frozenset()
-"""One for all homes: Python makes a new empty set each time that it is asked for one."""
+"""One object for all homes, to save memory."""
 
 
 class HomeState(Enum):
     """Where a home is."""
 
     LOOKED_UP = "looked up"
-    """No connection has held it, as far as this node knows: clients wait while other nodes are asked."""
+    """It is unknown to this node; its clients wait while other nodes are asked."""
     LOCAL = "local"
     """It is connected to this node."""
     REMOTE = "remote"
     """It is connected to another node."""
     AWAY_ELSEWHERE = "away elsewhere"
-    """No connection has held it, as far as this node knows, and another node expects it back."""
+    """It was looked up, and another node expects it back."""
     AWAY = "away"
     """Its connection is gone, and it is expected back: for the grace time, or while sessions are suspended."""
     GIVEN_UP = "given up"
-    """It is expected no longer, and unknown to whoever asks now; requests that are parked wait for it to their ends."""
+    """It is no longer expected, and new requests fail; parked requests still wait for it until their deadlines."""
 
 
 class Home:
-    """Who holds ``remote_id``: one connection at a time, or none while it is expected back.
+    """The holder of ``remote_id``: one connection at a time, or none while the home is expected back.
 
-    Its sessions outlive a connection: what clients send while it is away is buffered, and delivered in order when it
-    is back.
+    Its sessions outlive a connection: what clients send while the home is away is buffered, and delivered in order when
+    it is back.
     """
 
     __slots__ = (
@@ -70,42 +70,42 @@ class Home:
     )
 
     def __init__(self, remote_id: str, make_held: Callable[[], HomeBytes]) -> None:
-        """``make_held`` returns the room of a home for what its clients have sent."""
+        """``make_held`` makes the ``HomeBytes`` of a home."""
         self.remote_id = remote_id
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
-        """While it is local or remote."""
+        """Set while the state is LOCAL or REMOTE."""
         self.former = ""
-        """The ID of the connection that held it before: nodes that lose each other for a while know it again."""
+        """The ID of its last connection, by which it is recognised when nodes that lost each other meet again."""
         self.ice_servers: bytes | None = None
-        """The fallback that it registered, as JSON; none while it is away, when it would only take memory."""
+        """The fallback list that it registered, as JSON; None while it is away, to save memory."""
         self.askers: dict[str, ClientAddress] | None = None
-        """Who has asked for it while it is looked up, whether they still wait or not."""
+        """Who has asked for it while it is being looked up, by address key, whether they still wait or not."""
         self.timer: Timer | None = None
-        """While it is away: the end of the grace time. Given up: when the last request has ended that waits for it."""
+        """In AWAY: the end of the grace time. In GIVEN_UP: after the deadline of the last parked request."""
         self.crowd: Crowd | None = None
-        """Who talks to it; most homes are idle most of the time, and have none."""
+        """Its clients' shares; None until its first session, to save memory."""
         self.are_offers_held = False
-        """Newcomers are asked for proof of its Remote ID: it gets no offer, so that it can't answer in their place."""
+        """Offers wait while newcomers are asked for proof of its Remote ID, so that it can't answer in their place."""
         self.suspended: Set[str] = NONE
-        """Answered sessions that wait until its connection has proved itself: nothing is delivered in them."""
+        """IDs of answered sessions in which nothing is delivered until its connection has proved itself."""
         self.shared_told_at = NEVER
-        """When it was said last that another server has its certificate as well."""
+        """When ``CERTIFICATE_SHARED`` was last reported for it."""
         self._make_held = make_held
         self._held: HomeBytes | None = None
-        """None until its first session: most homes that are connected have none."""
+        """None until its first session, to save memory."""
         self._outbox: Outbox | None = None
-        """What waits for it; None until something does, and once all has gone out."""
+        """Messages that wait for it; None while there are none."""
 
     def connect(self, connection: Connection) -> None:
-        """Be held by this connection."""
+        """Make ``connection`` the holder."""
         self.stop_timer()
         self.connection = connection
         connection.remote_id = self.remote_id
         self.state = HomeState.REMOTE if connection.is_remote else HomeState.LOCAL
 
     def disconnect(self) -> Connection:
-        """Be away; returns the connection that held it."""
+        """Set the state AWAY; return the connection that was the holder."""
         assert self.connection is not None
         connection, self.connection = self.connection, None
         connection.remote_id = None
@@ -116,39 +116,39 @@ class Home:
 
     @property
     def is_awaited_first(self) -> bool:
-        """Whether it is expected back though no connection has held it since this server started."""
+        """Whether it is expected back though it has not connected since this server started."""
         return self.state is HomeState.AWAY and not self.former
 
     @property
     def is_disputed(self) -> bool:
-        """Whether its holder contends with another node's, which has more right to its Remote ID if both hold it."""
+        """Whether its holder contends with a holder on another node, which takes precedence."""
         return self.connection is not None and self.connection.claim == self.remote_id
 
     def its_crowd(self) -> Crowd:
-        """Return who talks to it, to count one more."""
+        """Return its clients' shares; they are made when first needed."""
         if self.crowd is None:
             self.crowd = Crowd()
         return self.crowd
 
     @property
     def held(self) -> HomeBytes:
-        """The room for what its clients have sent, and it has not got, or not answered."""
+        """The bytes held for it of what its clients have sent; made when first needed."""
         if self._held is None:
             self._held = self._make_held()
         return self._held
 
     def asked_by(self, address: ClientAddress) -> None:
-        """Remember who has asked for it while it is looked up."""
+        """Remember who asked for it while it is being looked up."""
         if self.askers is None:
             self.askers = {}
         self.askers[address.key] = address
 
     def keep_ice_servers(self, ice_servers: bytes | None) -> None:
-        """Keep a list (as JSON) as the fallback, unless it is far too long."""
+        """Keep a list (as JSON) as the fallback, unless it is too long."""
         self.ice_servers = kept(ice_servers)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
-        """Send the home what this server says, or has made room for, or buffer it while it must wait."""
+        """Send a message to the home, or buffer it while it must wait. No room is needed or charged."""
         if self.connection is None or self._must_wait(session_id, kind):
             self._its_outbox().add((session_id, kind, payload))
         else:
@@ -160,12 +160,12 @@ class Home:
 
     @property
     def is_congested(self) -> bool:
-        """Whether it reads too slowly for anything more."""
+        """Whether its send buffer is too full for more."""
         return self.connection is not None and self.connection.peer.congested
 
     @property
     def is_at_hand(self) -> bool:
-        """Whether it, or its node, gets what its clients send at once, whatever that is."""
+        """Whether any message of its clients can be sent to it, or to its node, immediately."""
         return not (
             self.connection is None
             or self._outbox is not None
@@ -175,12 +175,12 @@ class Home:
         )
 
     def take(self, session_id: str, kind: str, payload: bytes, key: str) -> bool:
-        """Send the home what a client with the address ``key`` has sent, or buffer it while it must wait.
+        """Send the home a message of a client at the address ``key``, or buffer it while it must wait.
 
-        False: it would be too much for the home, or more than the client's share of what may wait for it.
+        Returns False if the home is congested, or the message is beyond the client's share of the buffer.
         """
         connection = self.connection
-        # For speed: as a rule nothing waits for a home that is connected.
+        # The attributes are tested first for speed: as a rule nothing waits for a connected home.
         if connection is None or (
             (self._outbox is not None or self.suspended or self.are_offers_held)
             and self._must_wait(session_id, kind)
@@ -196,7 +196,7 @@ class Home:
         return True
 
     def flush(self) -> list[str]:
-        """Send what need not wait any more; returns the IDs of the sessions whose offers went out."""
+        """Send buffered messages that need not wait any more; return the IDs of the sessions whose offers were sent."""
         if self._outbox is None or self.connection is None or self.are_offers_held:
             return []
         sent = self._outbox.take(lambda session_id, _: session_id not in self.suspended)
@@ -210,7 +210,7 @@ class Home:
         return self._outbox is not None and self._outbox.holds(session_id)
 
     def session_ended(self, session_id: str) -> None:
-        """Forget what is buffered of a session, but its end."""
+        """Forget the buffered messages of a session, except the one that tells of its end."""
         if self._outbox is not None and self._outbox.holds(session_id):
             self._outbox.forget(session_id)
             self._drop_empty_outbox()
@@ -218,7 +218,7 @@ class Home:
             self._held.tidy()
 
     def forget_messages(self, of: Set[str] | None = None) -> None:
-        """Forget what is buffered, of these sessions or of all."""
+        """Forget the buffered messages of these sessions, or of all."""
         if self._outbox is not None:
             self._outbox.take(lambda session_id, _: of is None or session_id in of)
             self._drop_empty_outbox()
@@ -240,7 +240,7 @@ class Home:
         )
 
     def stop_timer(self) -> None:
-        """Cancel the end of the grace time."""
+        """Cancel ``timer``."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -1,4 +1,4 @@
-"""Who talks to one home: its sessions, and those that began lately, both by the addresses of the clients."""
+"""One home's sessions, and the starts of sessions within the last minute, shared between clients' addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ma_signaling.core.sliding_window import MINUTE
 
 
 class Crowd:
-    """Shares of one home between the addresses that want sessions with it."""
+    """The shares of the addresses that have sessions with one home."""
 
     __slots__ = ("_sessions", "_started")
 
@@ -20,19 +20,19 @@ class Crowd:
         self._started = SharedWindow(MINUTE)
 
     def start(self, key: str, now: float, per_minute: int) -> float:
-        """Count a new session of the address ``key``; otherwise return the seconds until one may begin.
+        """Count a new session of the address ``key`` and return 0; otherwise return the seconds until one may start.
 
-        Beyond ``per_minute`` (0: no limit) an address with fewer starts than its share is still admitted, up to twice
-        as many in all.
+        Beyond ``per_minute`` (0: no limit) an address with fewer starts than its share is still admitted, until there
+        are twice as many in all.
         """
         return self._started.admit(blocks_of(key), now, per_minute, 2 * per_minute)
 
     def is_full(self, max_open: int) -> bool:
-        """Return whether no session more may be open. ``max_open`` 0: no limit."""
+        """Return whether there are ``max_open`` sessions (0: no limit) or more."""
         return 0 < max_open <= self._sessions.used
 
     def make_way(self, key: str) -> Any | None:
-        """Return the session that ends for one of the address ``key``: the newest of the address with most; or None."""
+        """Return the session to evict for one of the address ``key``, the newest of the address with most, or None."""
         return self._sessions.make_way(blocks_of(key))
 
     def enter(self, session: Any, key: str) -> Place[Any]:

@@ -1,4 +1,4 @@
-"""The hub of this server: all that peers send arrives here. It knows no sockets.
+"""The hub of this server, where all messages of peers arrive. It knows nothing of sockets.
 
 A message's way: ``Hub.received`` hands it to ``Router``, which parses it, charges it to a budget and routes it to
 ``Registry`` (who is who) or ``Sessions`` (who talks to whom); these send to peers. One synchronous pass.
@@ -37,7 +37,7 @@ from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.token_bucket import Budget
 
 NO_LONGER_ALLOWED = closed(CloseCode.POLICY, NOT_ALLOWED.text, NOT_ALLOWED, meaning=Meaning.GOODBYE)
-"""How a connection ends that an access list names, or no longer names."""
+"""How a connection ends that the access lists no longer permit."""
 
 
 class Hub:
@@ -64,7 +64,7 @@ class Hub:
         self._connections: dict[Connection, None] = {}
         self._silent = SilentConnections()
         self.is_draining = False
-        """This server is going down: it accepts no connection, no registration and no session."""
+        """Whether this server is going down: it accepts no connection, no registration and no session."""
         self.prover: Prover = prover or Unavailable("off")
         self.access = access
         self.bans = Bans(clock, access)
@@ -97,14 +97,14 @@ class Hub:
             clock, report, self, self.registry, self.sessions, self.lookups, self._charges, elsewhere.relay
         )
         self.received = self._router.route
-        """Takes one message (UTF-8 JSON) from a connection, and answers whatever is wrong with it."""
+        """Handle one message (UTF-8 JSON) from a connection; an invalid one is answered with an error."""
         self.received_some = self._router.route_some
-        """Takes the first of several messages of a connection that came together, or more; returns how many."""
+        """Handle one or more of several messages that arrived together, from the first on; return how many."""
         self.not_taken = self._router.not_taken
-        """Tells a client that its home, on another node, had no room for what it has sent."""
+        """Tell a client that its home, on another node, had no room for its message."""
 
     def reconfigure(self) -> None:
-        """Apply changed settings; budgets that are in use stay as they are."""
+        """Apply changed settings; existing budgets stay as they are."""
         self._control = control_allowance(self._settings)
         self.sessions.reconfigure()
 
@@ -141,21 +141,23 @@ class Hub:
             self._end(connection, how)
 
     def cutting(self, connection: Connection, reason: str) -> None:
-        """Know why the transport is about to cut a connection; ``end`` follows."""
+        """Note why the transport is about to cut a connection; ``end`` follows."""
         if not connection.gone:
             connection.why = reason
-            told = self._has_line(connection)
-            self._report(Event.PEER_DROPPED, connection=connection.id, reason=reason, told=told)
+            is_told = self._has_line(connection)
+            self._report(Event.PEER_DROPPED, connection=connection.id, reason=reason, told=is_told)
 
     def _say_why(self, connection: Connection, how: Ending) -> None:
         connection.why = how.why or connection.why
         if how.code is not None:
-            told = how.is_told or self._has_line(connection)
+            is_told = how.is_told or self._has_line(connection)
             code = int(how.code)
-            self._report(Event.PEER_CLOSED, connection=connection.id, code=code, reason=how.reason, told=told)
+            self._report(
+                Event.PEER_CLOSED, connection=connection.id, code=code, reason=how.reason, told=is_told
+            )
 
     def _has_line(self, connection: Connection) -> bool:
-        """Return whether a home or an open session ends with a connection: its line in the log says why."""
+        """Return whether a home or an open session ends with a connection, whose log line then says why."""
         session = self.sessions.by_client.get(connection)
         is_open = session is not None and session.state is SessionState.OPEN
         return is_open or connection.remote_id is not None
@@ -184,7 +186,7 @@ class Hub:
             self.registry.connection_gone(connection, meaning)
 
     def pong(self, connection: Connection, payload: bytes) -> None:
-        """Take a WebSocket pong."""
+        """Handle a WebSocket pong: it may answer a probe."""
         if not connection.gone:
             contest = self._contests.get(connection.remote_id or "")
             if contest is not None:
@@ -195,7 +197,7 @@ class Hub:
         return list(self._connections)
 
     def enforce_access(self) -> Iterator[bool]:
-        """End what ``access`` doesn't allow any more, step by step; yields whether a connection was closed."""
+        """End what ``access`` no longer permits, step by step; each step yields whether it closed a connection."""
         for connection in self.connections():
             is_over = not connection.gone and not self._may_stay(connection)
             if is_over:
@@ -206,10 +208,10 @@ class Hub:
             yield False
 
     def drain(self, max_closed: int) -> bool:
-        """Close up to ``max_closed`` connections with 1012 for a restart; returns whether there are more.
+        """Close up to ``max_closed`` connections with 1012 for a restart; return whether there are more.
 
-        From the first call on this server accepts no connection, registration or session, and answers all clients that
-        wait. No peer is told that another one left, so calls live on.
+        The first call answers all clients that wait; from then on no connection, registration or session is accepted.
+        No peer is told that another one left, so calls live on.
         """
         first = () if self.is_draining else (self.sessions.drain, self.registry.drain)
         self.is_draining = True
@@ -218,7 +220,7 @@ class Hub:
         return bool(self._connections)
 
     def deliver(self, home: Connection, session_id: str, kind: str, payload: bytes, places: bytes) -> None:
-        """Send a client what a home on another node said. Raises ``Refused`` with the answer for the home."""
+        """Send a client a message of a home on another node. Raises ``Refused`` with the error for the home."""
         if not home.gone:
             self._router.deliver(home, session_id, kind, payload, places)
 
@@ -228,7 +230,7 @@ class Hub:
             self._router.deliver_all(home, session_id, candidates, places)
 
     def charge_control_frame(self, connection: Connection) -> bool:
-        """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
+        """Charge a connection for a WebSocket ping or pong; return False if the frame is to be ignored."""
         return not connection.gone and self._charges.charge_control_frame(connection)
 
     def connections_by_role(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""TURN and STUN servers of this server, added to the list that a home gives.
+"""The STUN and TURN servers of this server, which are added to the list that a home gives.
 
 The credentials are those of coturn's ``use-auth-secret``: they expire, and the TURN server keeps no users
 (https://datatracker.ietf.org/doc/html/draft-uberti-behave-turn-rest-00).
@@ -21,7 +21,7 @@ class IceServers:
     def __init__(self, settings: Settings, secret: bytes = b"") -> None:
         self._settings = settings
         self.secret = secret
-        """Shared with the TURN servers; it is set once its file was read, and may be replaced while the server runs."""
+        """Shared with the TURN servers; set once its file has been read, and may be replaced while the server runs."""
 
     @property
     def has_relay(self) -> bool:
@@ -29,7 +29,7 @@ class IceServers:
         return bool(self._settings.turn_urls and self.secret)
 
     def extend(self, ice_servers: bytes | None, wall: float, *, with_relay: bool) -> bytes | None:
-        """Return a home's own list (JSON, or None), then STUN if it names none, then TURN if wanted.
+        """Return a home's list (JSON or None) with our STUN servers added if it names none, and TURN if ``with_relay``.
 
         ``wall`` is the wall-clock time; the credentials expire ``turn_ttl`` seconds later.
         """
@@ -45,7 +45,7 @@ class IceServers:
         return b"[%b%b%b]" % (own, b"," if own else b"", orjson.dumps(added)[1:-1])
 
     def credentials(self, wall: float) -> tuple[str, str]:
-        """Return a name that tells nothing about session or person, and its password."""
+        """Return a user name, which identifies neither session nor person, and its password."""
         username = f"{int(wall) + self._settings.turn_ttl}:{token_hex(8)}"
         password = hmac.digest(self.secret, username.encode(), "sha1")
         return username, b64encode(password).decode()

@@ -30,10 +30,10 @@ from ma_signaling.core.sessions import Sessions
 from ma_signaling.core.start_grace import StartGrace
 
 BLOCKED_NOW = closed(CloseCode.BLOCKED, "Blocked for brute force", BLOCKED, is_told=True)
-"""How the connection ends whose guess begins a block."""
+"""How a connection ends whose guess begins a block."""
 
 _SESSION_ID = re.compile("[0-9a-f]{32}")
-"""The form of a session ID: other nodes aren't asked for anything else."""
+"""The form of session IDs: other nodes aren't asked for anything else."""
 
 
 class Lookups:
@@ -64,14 +64,14 @@ class Lookups:
         self._share_block = elsewhere.share_block
 
     def find(self, address: ClientAddress, remote_id: str) -> Home | None:
-        """Return the home with this Remote ID, connected or expected back, for a connect-request of ``address``.
+        """Return the home with this Remote ID, connected or expected back, for a connect-request from ``address``.
 
-        In a cluster a home may be returned that no node knows: ``not_found`` follows. Raises ``Refused`` with
+        In a cluster the home may turn out to be unknown to all nodes: ``not_found`` follows. Raises ``Refused`` with
         ``rate-limited``, with ``BLOCKED`` if this guess begins a block, or with ``NOT_ALLOWED`` for a banned address.
         """
         self._charge(address, self._limits.connect_request)
         if self._access.is_banned(remote_id):
-            # It looks unknown, but asking for it is no guess: clients of a banned home know its Remote ID.
+            # Answered as if unknown, but not counted as a guess: clients of a banned home know its Remote ID.
             return None
         home = self._registry.find(remote_id)
         if home is None and self._directory.is_clustered:
@@ -86,7 +86,7 @@ class Lookups:
         return home
 
     def _unknown(self, address: ClientAddress, remote_id: str) -> Home | None:
-        """Return a home that may be on its way back, as this server or a node has restarted; else count a guess."""
+        """Return a home that may be on its way back after a restart of this server or a node; else count a guess."""
         seconds = self._may_turn_up_for()
         if seconds <= 0:
             self.count_guess(address, remote_id)
@@ -96,7 +96,7 @@ class Lookups:
         return self._registry.await_first(remote_id, seconds)
 
     def change(self, address: ClientAddress) -> None:
-        """Charge a home's connection for another Remote ID: the answer tells whether somebody holds that.
+        """Charge a home's connection for registering another Remote ID: the answer reveals whether that is held.
 
         Raises ``Refused`` with ``rate-limited``.
         """
@@ -113,20 +113,20 @@ class Lookups:
             raise Refused(BLOCKED)
 
     def found(self, remote_id: str) -> None:
-        """Take it that another node holds a home: whoever was blocked since asking for it isn't told."""
+        """Note that another node holds a home: addresses that were blocked meanwhile aren't told."""
         home = self._registry.find(remote_id)
         if home is not None and home.state is HomeState.LOOKED_UP:
             self._turn_away_blocked(home)
 
     def found_away(self, remote_id: str) -> None:
-        """Let clients wait on for a home that another node expects back: asking for it was no guess."""
+        """Let clients go on waiting for a home that another node expects back: asking for it was no guess."""
         home = self._registry.find(remote_id)
         if home is not None and home.state is HomeState.LOOKED_UP:
             self._turn_away_blocked(home)
             self._registry.grace.await_elsewhere(home)
 
     def not_found(self, remote_id: str) -> None:
-        """Tell all who asked for a Remote ID that no node knows it, or let them wait where it may turn up."""
+        """Handle that no node knows a Remote ID: fail the requests for it, or let them wait if it may still turn up."""
         home, seconds = self._registry.find(remote_id), self._may_turn_up_for()
         if home is None:
             return
@@ -140,11 +140,11 @@ class Lookups:
             self._count_askers(home)
 
     def _may_turn_up_for(self) -> float:
-        """Return for how many seconds more a home that is unknown may be on its way back to this server or another."""
+        """Return for how many more seconds an unknown home may be on its way back to this server or another node."""
         return max(self._directory.unsure_for(), self.start_grace.ends_in())
 
     def _await(self, home: Home, seconds: float) -> None:
-        """Let those who have asked for a home wait for it; whoever would be one too many is told that it is unknown."""
+        """Let the sessions of a home wait for it; those beyond the limit fail as for an unknown home."""
         sessions = self._sessions.of(home)
         too_many = [session for session in sessions if not self.start_grace.may_wait(session.key)]
         for session in too_many:
@@ -155,7 +155,7 @@ class Lookups:
             self._registry.forget(home)
 
     def _count_askers(self, home: Home) -> None:
-        """Count a guess of all who have asked for a home, and tell them that it is unknown."""
+        """Count a guess for each address that has asked for a home, and fail its sessions as unknown."""
         self._turn_away_blocked(home)
         blocked = set()
         for asker in (home.askers or {}).values():
@@ -173,29 +173,29 @@ class Lookups:
         self._registry.forget(home)
 
     def _turn_away_blocked(self, home: Home) -> None:
-        """Tell nobody of a home who was blocked while other nodes were asked: many could be asked for at once."""
+        """Fail the sessions of addresses that were blocked during the lookup, or many lookups at once would pass."""
         for session in self._sessions.of(home):
             wait = self._blocked_for(session.client.address)
             if wait > 0:
                 self._sessions.fail(session, self._limited(wait), End.UNKNOWN_HOME)
 
     def _blocked_for(self, address: ClientAddress) -> float:
-        """Return the seconds until an address may look up again after guessing, 0 where it may now."""
+        """Return the seconds until an address that is blocked for guessing may look up again, 0 if it may now."""
         if address.is_exempt:
             return 0.0
         return self._limits.guessing.blocked_for(address.key, self._clock.seconds())
 
     def _limited(self, wait: float, limit: Limit = Limit.LOOKUPS) -> WireError:
-        """Return why one must wait, for what ``limit`` names."""
+        """Report that ``limit`` was hit, and return the error."""
         self._report(Event.LIMIT_HIT, limit=limit)
         return rate_limited(wait)
 
     def ask_online(
         self, address: ClientAddress, remote_id: str | None, told: Callable[[bool | WireError], None]
     ) -> None:
-        """Call ``told`` with whether that home is connected now, or with why it isn't told. Raises as ``find`` does.
+        """Call ``told`` with whether that home is connected now, or with an error. Raises as ``find`` does.
 
-        ``remote_id``: None for one that no home can have.
+        ``remote_id`` None stands for one that no home can have.
         """
         self._charge(address, self._limits.lookup)
         if remote_id is None:
@@ -203,7 +203,7 @@ class Lookups:
             return
         home = self._registry.find(remote_id)
         if home is not None and home.is_awaited_first and self._directory.is_clustered:
-            # No connection has held it here: it may be elsewhere by now.
+            # It hasn't connected to this node yet: it may be on another one by now.
             home = None
         if self._access.is_banned(remote_id):
             told(False)
@@ -215,7 +215,7 @@ class Lookups:
     def _online(self, address: ClientAddress, remote_id: str, found: bool | None) -> bool | WireError:
         wait = self._blocked_for(address)
         if wait > 0:
-            # Since it has asked.
+            # It was blocked while other nodes were asked.
             return self._limited(wait)
         if found is None:
             try:
@@ -244,7 +244,7 @@ class Lookups:
     def _charge(
         self, address: ClientAddress, count: Callable[[str, float], float], limit: Limit = Limit.LOOKUPS
     ) -> float:
-        """Charge ``address`` by ``count``, for what ``limit`` names, and return the time. Raises ``Refused``."""
+        """Charge ``address`` by ``count`` and return the time. Raises ``Refused``; reports ``limit`` if that is hit."""
         if not self._access.may_connect(address):
             raise Refused(NOT_ALLOWED)
         now = self._clock.seconds()

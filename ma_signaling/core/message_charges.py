@@ -1,4 +1,4 @@
-"""Counting and charging of what connections send: beyond a budget it is dropped; a flood closes the connection."""
+"""Counting and charging of received messages: beyond a budget they are dropped; a flood closes the connection."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MAX_DROPS = REMEMBERED_DROPS
 """Messages dropped within a minute after which a connection is closed."""
 
 MAX_PAUSE = 0.3
-"""Seconds for which nothing is read after a drop, at most: a flood would be drops too few within a minute otherwise."""
+"""The longest pause in reading after a drop, in seconds: with longer ones a flood would never reach ``MAX_DROPS``."""
 
 SPARE_OF_ONE = Allowance(20, 200, 64 * 1024, 512 * 1024)
-"""What a home may send beyond its sessions' budgets before it is read from more slowly, whatever others do."""
+"""What one home may send beyond its sessions' budgets, whatever others do, before its reading is paused."""
 
 SPARE_OF_ALL = Allowance(5000, 20_000, 4 * 2**20, 16 * 2**20)
-"""What all homes may send so besides: dropping as much takes 4 % of a processor, and what others need of it."""
+"""What all homes together may send beyond that: dropping so much takes 4 % of a processor."""
 
 
 class OverBudget(Exception):
@@ -47,7 +47,7 @@ class Tally:
 
 
 class Traffic:
-    """Received messages of one type, from homes and from all others."""
+    """Received messages of one type, from homes and from all other connections."""
 
     __slots__ = ("from_clients", "from_homes")
 
@@ -56,14 +56,14 @@ class Traffic:
         self.from_clients = Tally()
 
     def count(self, is_home: bool, size: int, number: int = 1) -> None:
-        """Count messages of ``size`` bytes in all."""
+        """Count ``number`` messages of ``size`` bytes in all."""
         tally = self.from_homes if is_home else self.from_clients
         tally.messages += number
         tally.bytes += size
 
 
 class Charges:
-    """Charges connections for what isn't charged to a session, and deals with messages beyond any budget."""
+    """Charges connections for what isn't charged to a session, and handles messages beyond a budget."""
 
     def __init__(self, clock: Clock, report: Report, closer: Closer) -> None:
         self._clock = clock
@@ -77,9 +77,9 @@ class Charges:
             raise OverBudget(connection.budget)
 
     def charge_late(self, connection: Connection, size: int) -> None:
-        """Charge a connection for the bytes of what is ignored, as its session has ended. Raises ``OverBudget``.
+        """Charge a connection for ``size`` bytes that come too late for their session. Raises ``OverBudget``.
 
-        A home is only read from more slowly: it may be answering what a guest sent before it left.
+        A home's reading is only paused: it may be answering what a guest sent before leaving.
         """
         now = self._clock.seconds()
         if connection.remote_id is not None:
@@ -90,7 +90,7 @@ class Charges:
             raise OverBudget(connection.budget)
 
     def charge_control_frame(self, connection: Connection) -> bool:
-        """Charge a connection for a WebSocket ping or pong; False: ignore the frame."""
+        """Charge a connection for a WebSocket ping or pong; return False if the frame is to be ignored."""
         try:
             self.charge(connection)
         except OverBudget as over:
@@ -99,30 +99,29 @@ class Charges:
         return True
 
     def unreadable(self, connection: Connection, error: WireError) -> None:
-        """Charge a connection for an unreadable message, or close it. Raises ``OverBudget``."""
+        """Charge a connection for an unreadable message, or close it after too many. Raises ``OverBudget``."""
         now = self._clock.seconds()
         if connection.bad_messages is None:
             connection.bad_messages = SlidingWindow()
         connection.bad_messages.add(now)
         if connection.bad_messages.wait(now, MAX_BAD_MESSAGES) > 0:
-            told = error if connection.hears_errors else None
-            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", told))
+            sent = error if connection.hears_errors else None
+            self._closer.end(connection, closed(CloseCode.POLICY, "Too many bad messages", sent))
         else:
             self.charge(connection)
 
     def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool) -> None:
-        """Tell a connection, at most once a second, that a message was dropped; close it after too many.
+        """Tell a connection, at most once a second, that a message of ``size`` bytes was dropped.
 
-        Nothing more of it is taken in for a while: parsing what is dropped costs time too.
-        Not so a home beyond the budget of a session, whose other sessions would wait for that one: it is read on, until
-        what it sends in vain costs too much in all (``size`` bytes more). ``is_silent``: tell it nothing, since an
-        ``error`` would do harm.
+        Reading is paused for a while, since parsing costs time too; after too many drops the connection is closed.
+        Neither holds for a home beyond a session's budget, since its other sessions would suffer: its reading is paused
+        only once all that it sends beyond budgets is too much. ``is_silent``: send no ``error``, which would do harm.
         """
         self._report(Event.LIMIT_HIT, limit=Limit.MESSAGES)
         now = self._clock.seconds()
         budget.dropped(now)
         error = rate_limited(budget.wait())
-        # One session may cost a home that session's messages, never its connection.
+        # A session beyond its budget costs a home that session's messages, never its connection.
         if connection.remote_id is not None and budget is not connection.budget:
             wait = self._wait_of_home(connection, now, size)
         elif budget.has_dropped(now, MAX_DROPS):
@@ -138,7 +137,7 @@ class Charges:
             connection.peer.send(messages.error(error))
 
     def _wait_of_home(self, home: Connection, now: float, size: int) -> float:
-        """Return how long not to read from a home that has sent a message in vain; 0: it may go on."""
+        """Return for how many seconds to pause the reading of a home whose message was dropped; 0: don't."""
         if home.spare is None:
             home.spare = Budget(SPARE_OF_ONE, now)
         if home.spare.spend(now, size) or self._spare.spend(now, size):
@@ -147,7 +146,7 @@ class Charges:
 
 
 def control_allowance(settings: Settings) -> Allowance:
-    """Return what a connection may send outside of sessions; bytes count in what comes late for one that has ended."""
+    """Return what a connection may send outside of sessions. Only messages for ended sessions are charged by bytes."""
     return Allowance(
         settings.control_rate,
         settings.control_burst,

@@ -1,4 +1,4 @@
-"""The answer to a client's request: ``connected`` when its home is ready, or some time later; else an error."""
+"""Answering a client's request: with ``connected`` once its home is ready or had its time, else with an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONNECTED_DEADLINE = 25.0
 
 
 class Opening:
-    """Opens the sessions that are pending, or lets them wait."""
+    """Opens pending sessions, or lets them wait."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Opening:
         self._open(session, extended, is_ready=True)
 
     def closed(self) -> None:
-        """A session that was open has ended."""
+        """Count an open session that has ended."""
         self.open -= 1
 
     def _open_unready(self, session: Session) -> None:

@@ -1,6 +1,6 @@
-"""What the core asks of the other nodes of a cluster, split by who asks; and the defaults for a server on its own.
+"""What the core asks and tells the other nodes of a cluster, one interface for each caller; defaults for a lone server.
 
-No method here calls back before it returns, except on a server on its own: there the answer is known at once.
+No method here calls back before it returns, except on a lone server, where the answer is known immediately.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ class Directory(Protocol):
 
     @property
     def is_clustered(self) -> bool:
-        """Whether there may be other nodes: a Remote ID that is unknown here may be known there."""
+        """Whether there are other nodes, which may know a Remote ID that is unknown here."""
 
     def look_up(self, remote_id: str) -> None:
         """Find out who holds a Remote ID.
 
-        ``Registry.grant``, ``Lookups.found_away`` or ``Lookups.not_found`` follows, or it is asked again.
+        ``Registry.grant``, ``Lookups.found_away`` or ``Lookups.not_found`` follows, or another ``look_up``.
         """
 
     def ask_online(self, remote_id: str, told: Callable[[bool | None], None]) -> None:
-        """Find out whether a home is connected: True; False: it isn't, or may turn up; None: no node knows it."""
+        """Call ``told`` with True if a home is connected, None if no node knows it, False if it is or may be away."""
 
     def unsure_for(self) -> float:
-        """Return for how many seconds more a home that no node knows may turn up, 0 if no node is missed."""
+        """Return for how many more seconds a home that no node knows may turn up, 0 if no node is missing."""
 
 
 class Announcements(Protocol):
-    """What other nodes are told about the homes of this one (for ``Registry``)."""
+    """What other nodes are told about this node's homes (for ``Registry``)."""
 
     def granted(self, home: Home, *, is_new: bool) -> None:
-        """``home.connection`` holds a Remote ID from now on; ``is_new``: no holder was known here."""
+        """Tell that ``home.connection`` now holds the Remote ID; ``is_new``: no holder was known here."""
 
     def confirmed(self, home: Home) -> None:
-        """``home.connection`` holds a Remote ID on, that another node's holder had more right to."""
+        """Tell that ``home.connection`` keeps the Remote ID, though another node's holder took precedence."""
 
     def refreshed(self, home: Home) -> None:
-        """A home has registered other ICE servers, or has proved itself."""
+        """Tell that a home has registered other ICE servers, or has proved itself."""
 
     def wait_for_proof(self, home: Home) -> None:
-        """Answered sessions here wait for the proof of a home on another node."""
+        """Ask the node of a remote home for its proof, for which answered sessions here wait."""
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        """``holder``, a connection of this node, no longer holds ``home``; with ``goodbye`` its sessions end."""
+        """Tell that ``holder``, a connection of this node, lost ``home``; with ``goodbye`` its sessions end."""
 
     def dropped(self, home: Home) -> None:
-        """This node has forgotten a home, or expects it no longer."""
+        """Tell that this node has forgotten a home, or expects it no longer."""
 
 
 class Claims(Protocol):
@@ -63,39 +63,39 @@ class Claims(Protocol):
         """Whether other nodes can be asked now."""
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer`` wants a Remote ID that no other connection here holds: a verdict follows."""
+        """Claim a Remote ID that no other connection here holds, for ``newcomer``; a verdict follows."""
 
     def withdraw(self, remote_id: str, newcomer: Connection) -> None:
-        """``newcomer``, which may have claimed a Remote ID, doesn't want it any more."""
+        """Withdraw the claim of ``newcomer``, if it has made one."""
 
 
 class Relay(Protocol):
-    """Messages of sessions that cross nodes (for ``Router`` and ``Sessions``)."""
+    """Sessions that cross nodes (for ``Router`` and ``Sessions``)."""
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
-        """Send what a home of this node said to the node of the session's client.
+        """Send a message of a home here to the node of the session's client.
 
-        ``kind`` is the message's type, ``places`` what ``candidate_counts.places`` found in it.
+        ``kind`` is its type, ``places`` what ``candidate_counts.places`` returns for it.
         """
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
-        """Send ICE candidates of a home of this node to the node of the session's client; ``places``: one for each."""
+        """Send ICE candidates of a home here to the node of the session's client; ``places`` has one byte for each."""
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
-        """A home of this node is ready for a session; ``ice_servers`` is the JSON list that it gave for it."""
+        """Tell the client's node that the home here is ready, and the ``ice_servers`` (JSON) that it gave."""
 
     def offered(self, session: RemoteSession) -> None:
-        """A home of this node has got the offer of a session, which has waited."""
+        """Tell the client's node that an offer, which had to wait, was delivered to the home here."""
 
     def ended(self, session: Session) -> None:
-        """A session of this node's client has ended, and the home may not be told."""
+        """Tell the home's node that a session of a client here has ended, without a message to the home."""
 
     def crowd_out(self, session: RemoteSession) -> None:
-        """A session of another node's client makes way for another session of the same home."""
+        """Tell the client's node that its session was evicted for another one of the same home."""
 
 
 class NoDirectory:
-    """The directory of a server on its own."""
+    """The directory of a lone server."""
 
     is_clustered = False
 
@@ -109,7 +109,7 @@ class NoDirectory:
 
 
 class NoAnnouncements:
-    """The announcements of a server on its own."""
+    """The announcements of a lone server."""
 
     def granted(self, home: Home, *, is_new: bool) -> None: ...
 
@@ -125,7 +125,7 @@ class NoAnnouncements:
 
 
 class NoClaims:
-    """The claims of a server on its own."""
+    """The claims of a lone server."""
 
     is_reachable = False
 
@@ -135,7 +135,7 @@ class NoClaims:
 
 
 class NoRelay:
-    """The relay of a server on its own."""
+    """The relay of a lone server."""
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None: ...
 
@@ -162,14 +162,14 @@ def _no_counts() -> dict[str, object]:
 
 
 class Elsewhere(NamedTuple):
-    """The other nodes. ``Elsewhere()`` is for a server on its own."""
+    """The other nodes. ``Elsewhere()`` is for a lone server."""
 
     directory: Directory = NoDirectory()
     announcements: Announcements = NoAnnouncements()
     claims: Claims = NoClaims()
     relay: Relay = NoRelay()
     find_trace: Callable[[str, Callable[[dict[str, Any] | None], None]], None] = _find_no_trace
-    """Find out what happened in a session that is unknown here; the callback hears None if no node knows it."""
+    """Find the trace of a session that is unknown here; the callback gets None if no node knows it."""
     share_block: Callable[[str, float], None] = _share_no_block
     """Tell other nodes that the lookups of an address are blocked: its key, and for how many seconds."""
     counts: Callable[[], dict[str, object]] = _no_counts

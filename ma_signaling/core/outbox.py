@@ -1,4 +1,4 @@
-"""What waits for a home: messages of its clients that can't be delivered yet, in the order in which they came."""
+"""Messages for a home that can't be delivered yet, in order of arrival."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ma_signaling.core.held_bytes import HomeBytes, SessionBytes
 _END = "client-disconnected"
 
 Message = tuple[str, str, bytes]
-"""The ID of its session, its type, and itself."""
+"""Session ID, type and payload."""
 
 
 class Outbox:
@@ -21,13 +21,13 @@ class Outbox:
     def __init__(self, home: HomeBytes) -> None:
         self._home = home
         self.messages: list[Message] = []
-        """What waits."""
+        """The messages that wait."""
         self._sessions: set[str] = set()
         self._held: dict[str, SessionBytes] = {}
-        """By session: how much waits of what its client has sent."""
+        """The bytes that wait of what each session's client has sent, by session ID."""
 
     def make_room(self, size: int, session_id: str, key: str) -> bool:
-        """Charge ``size`` bytes, which are to wait, to a session of the address ``key``; False: it has its share."""
+        """Charge ``size`` bytes to a session of the address ``key``; return False if that is beyond its share."""
         held = self._held.get(session_id)
         if held is None:
             held = SessionBytes(self._home, session_id, key, partial(self._evict, session_id))
@@ -37,7 +37,7 @@ class Outbox:
         return True
 
     def add(self, message: Message) -> None:
-        """Let a message wait, whether it fits or not: what this server says itself isn't charged."""
+        """Let a message wait, without a check for room: this server's own messages aren't charged."""
         self.messages.append(message)
         self._sessions.add(message[0])
 
@@ -46,15 +46,15 @@ class Outbox:
         self._home.evicted(session_id, was_waiting=True)
 
     def forget(self, session_id: str) -> None:
-        """Forget what waits of a session, but its end."""
+        """Drop the messages of a session, except the one that tells of its end."""
         self.take(lambda each, kind: each == session_id and kind != _END)
 
     def holds(self, session_id: str) -> bool:
-        """Return whether a message of this session waits, so that those after it must wait, too."""
+        """Return whether a message of this session waits; later ones must then wait, too."""
         return session_id in self._sessions
 
     def take(self, is_wanted: Callable[[str, str], bool]) -> list[Message]:
-        """Remove and return the messages of which ``is_wanted`` says so, given their sessions and their types."""
+        """Remove and return the messages for which ``is_wanted(session_id, type)`` is true."""
         if not self.messages:
             return []
         taken = [each for each in self.messages if is_wanted(each[0], each[1])]

@@ -1,4 +1,4 @@
-"""What the core is given: peers to talk to, and a clock."""
+"""Interfaces that the core is given: peers to talk to, and a clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf
 from typing import Protocol
 
 NEVER = -inf
-"""Before any time. One for all: Python makes a new number each time that it computes one."""
+"""Earlier than any time. One object for all uses, to save memory."""
 
 
 class Timer(Protocol):
@@ -27,12 +27,12 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClientAddress:
-    """Who a connection comes from, as far as this server can tell.
+    """Where a connection comes from, as far as this server can tell.
 
-    ``text`` is the address for a person to read; ``key`` is what limits count by (IPv6: the /64); ``shared`` means that
-    everybody looks the same from here, so that an equal key says nothing. ``is_exempt``: the operator has exempted it
-    from what is counted by address. ``named`` are the addresses of which one may be its own, where that can't be told,
-    and the IPv6 address that ``text`` is inside of: a ban of any holds.
+    ``text`` is the address as it is shown; ``key`` is what limits count by (IPv6: the /64). ``shared``: many clients
+    have this address here, so an equal key says nothing. ``is_exempt``: the operator has exempted it from limits by
+    address. ``named`` are other addresses of which a ban holds: those of which one may be the client's, if it isn't
+    certain, and the IPv6 address in which ``text`` is embedded.
     """
 
     text: str
@@ -42,7 +42,7 @@ class ClientAddress:
     named: tuple[str, ...] = field(default=(), compare=False)
 
     def is_surely(self, other: ClientAddress) -> bool:
-        """Return whether both are known to be the same place."""
+        """Return whether both are known to be the same address."""
         return self.key == other.key and not (self.shared or other.shared)
 
 
@@ -54,26 +54,26 @@ class Peer(Protocol):
         """Whether more than half of this peer's send buffer is used."""
 
     def send(self, message: bytes) -> None:
-        """Send one JSON message; while the connection is closing, do nothing."""
+        """Send one JSON message; does nothing while the connection is closing."""
 
     @property
     def keeps_up(self) -> bool:
-        """Whether nothing waits in this peer's send buffer."""
+        """Whether this peer's send buffer is empty."""
 
     def send_all(self, messages: list[bytes]) -> None:
-        """Send messages to a peer that ``keeps_up``, as ``send`` does, by one write."""
+        """Send messages as ``send`` does, but by one write, to a peer that ``keeps_up``."""
 
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping; until it is answered, later keep-alive pings carry this payload too."""
 
     def pause_reading(self, seconds: float) -> None:
-        """Take in nothing more for a while, for this peer has sent more than its budget allows."""
+        """Stop reading for a while, since this peer has sent more than its budget allows."""
 
     def after_reading(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once all that has arrived from this peer by now was taken in, never before this returns.
+        """Call ``call`` once everything that has arrived from this peer was read, never before this returns.
 
-        For a verdict that a timer proposes: on a loop that lags, a timer may be due before an answer is read that came
-        in time. Where the loop lagged, the call comes later by as much. It also comes if the connection ends meanwhile.
+        For verdicts at a timeout: on a lagging loop a timer may fire before an answer is read that came in time. The
+        call is delayed by the lag of the loop. It is made even if the connection ends meanwhile.
         """
 
     def close(self, code: int, reason: str) -> None:
@@ -87,4 +87,4 @@ class LocalPeer(Peer, Protocol):
     """The far end of a connection to this node."""
 
     def give_way(self) -> None:
-        """End the connection (``ending.MAKE_WAY``): another one needs its place."""
+        """End the connection (``ending.MAKE_WAY``), since another one needs its place."""

@@ -1,4 +1,4 @@
-"""A probe: whether the holder of a Remote ID gives a sign of life (docs/protocol.md, *Takeover*)."""
+"""Probing the holder of a Remote ID for a sign of life (docs/protocol.md, *Takeover*)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol
 from ma_signaling.core.peer import Clock, Timer
 
 PAUSE_SECONDS = 1.0
-"""Seconds between two probes of one holder."""
+"""The shortest time between two probes of one holder."""
 
 BUSY_SECONDS = 20.0
-"""Seconds that a holder has in all if one of its sessions waits for an answer: it handles one message at a time."""
+"""Seconds that a holder has if one of its sessions waits for an answer: homes handle one message at a time."""
 
 
 class Life(Enum):
@@ -33,19 +33,19 @@ class Probed(Protocol):
 
     @property
     def pause(self) -> float:
-        """Seconds until it may be probed: once a second, whoever comes."""
+        """Seconds until it may be probed again, however many newcomers come."""
 
     def ping(self, payload: bytes) -> None:
         """Send a WebSocket ping."""
 
     def after_reading(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once all that has arrived by now was taken in (``Peer.after_reading``)."""
+        """Call ``call`` once everything that has arrived was read (``Peer.after_reading``)."""
 
 
 class Probe:
     """One ping with a random payload; a pong with it, or any message since the probe began, is a sign of life.
 
-    The ping may have to wait for its turn, and isn't sent where a message comes first.
+    The ping waits for ``Probed.pause``, and isn't sent if a message comes first.
     """
 
     def __init__(self, holder: Probed, clock: Clock, seconds: float, decided: Callable[[], None]) -> None:
@@ -63,16 +63,16 @@ class Probe:
             self._ping()
 
     def pong(self, payload: bytes) -> None:
-        """A pong came: the holder lives, if it answers this probe."""
+        """Handle a pong: if it answers this probe, the holder lives."""
         if payload == self._payload:
             self.message()
 
     def message(self) -> None:
-        """A message came: the holder lives."""
+        """Handle any message: the holder lives."""
         self._decide(Life.ALIVE)
 
     def cancel(self) -> None:
-        """Decide nothing any more."""
+        """End the probe without calling ``decided``."""
         self._decided = _nothing
         self._decide(Life.UNKNOWN)
 

@@ -1,6 +1,6 @@
-"""Proofs of possession that this node asks its connections for, and how many (docs/protocol.md, *Takeover*).
+"""Asking this node's connections for proofs of possession, within budgets (docs/protocol.md, *Takeover*).
 
-The budgets are shared by address. There is none for a Remote ID, or strangers would spend its owner's.
+The budgets are shared between addresses. None is for a Remote ID, or strangers would spend its owner's.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from ma_signaling.core.sliding_window import MINUTE
 from ma_signaling.core.token_bucket import Allowance
 
 ALLOWANCE = Allowance(20, 200, 64 * 1024, 512 * 1024)
-"""What a connection may send in the session that asks it for proof."""
+"""What a connection may send in a session that asks it for proof."""
 
 CEILING = 10
-"""Times as many proofs a minute as usual are asked for, where as many addresses have had none yet.
+"""Addresses below their share may together exceed the proofs per minute by this factor.
 
-Hundreds of strangers keep no owner from being asked so, and few of them cost little."""
+So hundreds of strangers can't keep an owner from being asked, and a few of them cost little."""
 
 
 class _Budget:
-    """What is asked for, shared by address."""
+    """A budget of proofs, shared between addresses."""
 
     def __init__(self) -> None:
         self._begun = SharedWindow(MINUTE)
         self.under_way: Shares[Asking] = Shares(MAX_AT_ONCE)
 
-    def admit(self, payer: str, clock: Clock, most: int) -> bool:
-        """Count a proof on account of an address, for which another one may make way; False: it may ask for none."""
+    def admit(self, payer: str, clock: Clock, per_minute: int) -> bool:
+        """Charge a proof to the address ``payer``, for which another's may be evicted; return False to refuse it."""
         blocks, now = blocks_of(payer), clock.seconds()
-        # First, so that nobody makes way for one who is refused.
-        if self._begun.wait(blocks, now, most, CEILING * most) > 0:
+        # Checked first, so that nothing is evicted for one that is refused.
+        if self._begun.wait(blocks, now, per_minute, CEILING * per_minute) > 0:
             return False
         if not self.under_way.has_room():
             other = self.under_way.make_way(network_blocks_of(payer))
             if other is None:
                 return False
-            # Later: its contest may be the one that asks.
+            # Not now: its contest may be the caller.
             clock.callLater(0, other.fail, "it made way for a proof of another address")
         self._begun.add(blocks, now)
         return True
 
 
 class Proofs:
-    """Asks connections for proof, one at a time of each.
+    """Asks connections for proof, each for one at a time.
 
-    Holders are asked on account of newcomers; that takes nothing of what these may be asked themselves.
+    Asking a holder is charged to the newcomer's address, but from another budget than asking the newcomer.
     """
 
     def __init__(self, settings: Settings, clock: Clock, report: Report, prover: Prover) -> None:
@@ -67,7 +67,7 @@ class Proofs:
         self.of_holders = _Budget()
 
     def can_be_had(self, remote_id: str) -> bool:
-        """Return whether a Remote ID can be proved, here and now."""
+        """Return whether this node can now ask for proof of a Remote ID."""
         return is_fingerprint(remote_id) and self._prover.obstacle is None
 
     def ask(
@@ -78,9 +78,9 @@ class Proofs:
         seconds: float,
         ended: Callable[[str | None], None],
     ) -> Asking | None:
-        """Ask for proof of a Remote ID, on account of the address ``payer``; return None if it can't be asked now.
+        """Ask for proof of a Remote ID, charged to the address ``payer``; return None if that can't be done now.
 
-        ``ended`` is called as ``Asking`` has it. A connection that is being asked for another one has failed there.
+        ``ended`` is called as in ``Asking``. If the connection is being asked for another Remote ID, that proof fails.
         """
         if not self.can_be_had(remote_id):
             return None
@@ -98,5 +98,5 @@ class Proofs:
 
     @staticmethod
     def is_asking(connection: Connection) -> bool:
-        """Return whether a connection is being asked."""
+        """Return whether a connection is being asked for proof."""
         return connection.asking is not None and connection.asking.stage is not Stage.ENDED

@@ -1,4 +1,4 @@
-"""The prover: what finds out whether a contender holds the key of the certificate that a Remote ID stands for.
+"""The prover, which finds out whether a contender holds the key of the certificate that a Remote ID stands for.
 
 The rules are in docs/protocol.md, *Takeover*. ``core`` decides whom to ask and when; a ``Prover`` opens the session
 with the contender, as a client would, and reports what DTLS showed. Every proof ends with ``proved``, ``failed`` or
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 MAX_AT_ONCE = 256
-"""Newcomers that are asked for proof at once, and as many holders. One takes some 3 ms of a processor, and 60 KiB."""
+"""How many newcomers, and as many holders, are asked at the same time. Each takes some 3 ms of CPU and 60 KiB."""
 
 
 class Asked(Protocol):
@@ -33,7 +33,7 @@ class Asked(Protocol):
 
 
 class ProofSession(Protocol):
-    """A proof under way: takes what the contender sends. What makes no sense in it fails the proof, or is ignored."""
+    """A proof under way, which takes what the contender sends. Invalid input fails the proof, or is ignored."""
 
     def answer(self, data: object) -> None:
         """Take the ``data`` of the contender's ``answer``; the first one counts."""
@@ -42,7 +42,7 @@ class ProofSession(Protocol):
         """Take the ``data`` of an ``ice-candidate`` of the contender."""
 
     def cancel(self) -> None:
-        """Give up the proof: nothing is called on its ``Asked`` any more. Does nothing once it has ended."""
+        """Give up the proof: nothing is called on its ``Asked`` from now on. Does nothing once it has ended."""
 
 
 class Prover(Protocol):
@@ -55,20 +55,20 @@ class Prover(Protocol):
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof for a Remote ID that can be proved (``remote_id.is_fingerprint``).
 
-        Where no proof can be had, or too many are under way, ``asked.failed`` is called soon.
+        If no proof can be had, or too many are under way, ``asked.failed`` is called soon.
         """
 
 
 def availability(obstacle: str | None) -> str:
-    """Return ``available``, or ``unavailable`` and why, as ``/health`` and ``--check-config`` say it."""
+    """Return ``available``, or ``unavailable`` and why, for ``/health`` and ``--check-config``."""
     return "available" if obstacle is None else f"unavailable: {obstacle}"
 
 
 class Unavailable(NamedTuple):
-    """A ``Prover`` where no proof can be had; nobody asks it."""
+    """A ``Prover`` for where no proof can be had; it must not be asked."""
 
     obstacle: str
 
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
-        """Raise RuntimeError: ``obstacle`` says that no proof can be had."""
+        """Raise RuntimeError."""
         raise RuntimeError(f"no proof can be had: {self.obstacle}")

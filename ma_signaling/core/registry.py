@@ -1,4 +1,4 @@
-"""Who holds which Remote ID; ``takeover`` has those who want what another one holds.
+"""Who holds which Remote ID; contests between holders and newcomers are in ``takeover``.
 
 Never two holders, and never a newcomer without an answer. The rules are those of *Takeover* in docs/protocol.md.
 """
@@ -75,7 +75,7 @@ class Registry:
         return self._homes.get(remote_id)
 
     def homes(self) -> list[Home]:
-        """Return all homes: here, elsewhere, and away."""
+        """Return all homes: connected here or elsewhere, and away."""
         return list(self._homes.values())
 
     def held_by(self, connection: Connection) -> Home | None:
@@ -83,9 +83,9 @@ class Registry:
         return None if connection.remote_id is None else self._homes[connection.remote_id]
 
     def register(self, connection: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Make ``connection`` the holder of ``remote_id``, at once or when a contest gives it that; it is answered.
+        """Make ``connection`` the holder of ``remote_id``, immediately or if a contest decides so, and answer it.
 
-        It waits for one verdict at a time: asking for another Remote ID withdraws what it asked for before.
+        A connection waits for one verdict at a time: registering another Remote ID withdraws the earlier claim.
         """
         if self._closer.is_draining:
             self._closer.end(connection, RESTART)
@@ -103,7 +103,7 @@ class Registry:
             self.contests.withdraw(connection)
         connection.take_role(Role.HOME)
         has_list = ice_servers is not None
-        # A newcomer may wait for long, and there may be many.
+        # Bounded, since many newcomers may wait for long.
         ice_servers = kept(ice_servers)
         home = self._homes.get(remote_id)
         if home is not None and home.connection is connection:
@@ -120,7 +120,7 @@ class Registry:
             self.contend(connection, remote_id, ice_servers)
 
     def contend(self, newcomer: Connection, remote_id: str, ice_servers: bytes | None) -> None:
-        """Give ``newcomer`` what nobody or another one holds here, if it may have it."""
+        """Grant ``newcomer`` a Remote ID that nobody holds here, or let it contend with the holder."""
         home = self._homes.get(remote_id)
         if home is None or home.connection is None:
             self.grant(newcomer, remote_id, ice_servers)
@@ -130,18 +130,18 @@ class Registry:
     # What other nodes say
 
     def expect(self, remote_id: str) -> Home:
-        """Return a new home, unknown here until now: its clients wait until the other nodes have been asked."""
+        """Add and return a home that was unknown here: its clients wait while other nodes are asked."""
         home = self._homes[remote_id] = Home(remote_id, self._make_held)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:
-        """Wait so many seconds for a home that has not come since this server started, or from a node that is gone."""
+        """Wait ``seconds`` for a home that hasn't come since this server started, or whose node is missing."""
         home = self._homes.get(remote_id) or self.expect(remote_id)
         self.grace.await_first(home, seconds)
         return home
 
     def award(self, newcomer: Connection, how: How | None) -> None:
-        """Give ``newcomer`` what it has claimed; ``how`` it got that from another one, None if nobody had it."""
+        """Give ``newcomer`` what it has claimed; ``how`` it won that from another holder, None if there was none."""
         assert newcomer.claim is not None
         home = self._homes.get(newcomer.claim)
         if home is not None and home.state is HomeState.LOCAL and home.connection is not newcomer:
@@ -152,7 +152,7 @@ class Registry:
             self.grant(newcomer, newcomer.claim, self.contests.release(newcomer))
 
     def forget(self, home: Home) -> None:
-        """Know nothing of a home that is elsewhere or away, and has no session here."""
+        """Forget a home that is elsewhere or away, and has no session here."""
         if home.connection is not None:
             self.dispossess(home)
         self.grace.cancel(home)
@@ -161,7 +161,7 @@ class Registry:
     # What connections do
 
     def connection_gone(self, connection: Connection, meaning: Meaning) -> None:
-        """A connection has ended: withdraw its claim, and vacate the home that it held."""
+        """Withdraw the claim of a connection that has ended, and vacate the home that it held."""
         try:
             self.contests.withdraw(connection)
         finally:
@@ -170,15 +170,15 @@ class Registry:
                 self._vacate(home, meaning)
 
     def enforce_access(self, home: Home) -> None:
-        """Forget a home that is away and may not come back; who is connected is closed by the hub."""
+        """Forget a home that is away and may no longer register; the hub closes those that are connected."""
         is_away = home.connection is None and self._homes.get(home.remote_id) is home
         if is_away and not self._access.may_register(home.remote_id):
             self.grace.cut_short(home)
 
     def drain(self) -> None:
-        """This server is going down: nobody registers any more, nor loses a Remote ID.
+        """Freeze all homes, since this server is going down: none is registered, and none loses its Remote ID.
 
-        Whoever is away can't come back to this server, so no grace time ends; no contest comes to a verdict.
+        No grace time ends, since no home can come back to this server, and no contest reaches a verdict.
         """
         for home in self._homes.values():
             self.grace.cancel(home)
@@ -191,7 +191,7 @@ class Registry:
     ) -> Home:
         """Make ``connection``, here or elsewhere, the holder of a Remote ID that no other connection here holds.
 
-        ``how`` it got that from another one, None if nobody had it.
+        ``how`` it won that from another holder, None if there was none.
         """
         held, has_proved = self.held_by(connection), how is How.PROOF
         if held is not None and held.remote_id == remote_id:
@@ -220,17 +220,17 @@ class Registry:
         return home
 
     def _confirm(self, home: Home, has_proved: bool) -> None:
-        """Let a holder stay that another node's holder had more right to be."""
+        """Let a holder keep its Remote ID, though another node's holder took precedence."""
         assert home.connection is not None
         if not has_proved:
-            # Before they met, the other one may have answered in its place.
+            # Before the nodes met, the other holder may have given that proof in its place.
             home.connection.proof = None
         self._announcements.confirmed(home)
         if has_proved:
             self.resume(home.connection)
 
     def resume(self, connection: Connection) -> None:
-        """Let the sessions go on that waited for this holder's proof."""
+        """Resume the sessions that waited for this holder's proof."""
         home = self.held_by(connection)
         assert home is not None
         self.grace.proved(home, connection)
@@ -240,7 +240,7 @@ class Registry:
     # Loss
 
     def _vacate(self, home: Home, meaning: Meaning) -> None:
-        """The holder is gone, or holds another Remote ID now."""
+        """Take the Remote ID from a holder that is gone, or holds another one now."""
         holder = self.dispossess(home)
         self.contests.review_offers(home)
         if meaning is Meaning.RESTART:
@@ -253,7 +253,7 @@ class Registry:
                 self.contests.vacated(home.remote_id)
 
     def _leave(self, home: Home, holder: Connection, meaning: Meaning) -> None:
-        """Say that a home has lost its holder, and let its sessions wait or end."""
+        """Report that a home has lost its holder, and let its sessions wait or end."""
         over = meaning is Meaning.GOODBYE or self._settings.grace == 0
         try:
             if not holder.is_remote:
@@ -277,7 +277,7 @@ class Registry:
                     self._expect_back(home.remote_id, holder.address.key)
 
     def _expect_back(self, remote_id: str, key: str) -> None:
-        """Expect a home back; beyond the bound, the grace of one of the address with most is over at once."""
+        """Expect a home back; if there are too many, end the grace time of one of the address with most."""
         loser = self.expected.add(remote_id, key)
         if loser is not None:
             self._report(Event.LIMIT_HIT, limit=Limit.HOMES_AWAY)
@@ -289,7 +289,7 @@ class Registry:
         self._announcements.dropped(home)
 
     def dispossess(self, home: Home) -> Connection:
-        """Take a Remote ID from its holder, which is returned."""
+        """Take a Remote ID from its holder, and return the holder."""
         holder = home.disconnect()
         if not holder.is_remote:
             self.online -= 1

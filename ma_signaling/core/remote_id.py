@@ -1,4 +1,4 @@
-"""Remote IDs: how they are written.
+"""The forms of Remote IDs.
 
 A Remote ID today is 26 characters: unpadded base32 of the first 16 bytes of the SHA-256 of the home's DTLS certificate,
 with every ``2`` written as ``9``. Older homes use ``MA-X7K9-P2M4``. Any short token of letters, digits, ``-`` and ``_``
@@ -32,9 +32,9 @@ def normalise(value: object) -> str:
 
 
 def canonical(name: str) -> str:
-    """Return the one form of a normalised Remote ID by which its home is known, whoever writes it in which way.
+    """Return the canonical form of a normalised Remote ID, by which its home is known.
 
-    Music Assistant's settings page shows today's form with hyphens, which the home's own does not have.
+    Music Assistant's settings page shows today's form with hyphens, which the home itself doesn't register.
     """
     if "-" not in name:
         return name
@@ -43,12 +43,12 @@ def canonical(name: str) -> str:
 
 
 def wanted(value: object) -> str:
-    """Return the Remote ID that ``value`` means, in its one form. Raises ``Refused`` as ``normalise`` does."""
+    """Return the canonical form of the Remote ID in ``value``. Raises ``Refused`` as ``normalise`` does."""
     return canonical(normalise(value))
 
 
 def named(text: str) -> str:
-    """Return the Remote ID that an operator means by a text, which may as well be the name of something else."""
+    """Return the canonical Remote ID in an operator's ``text``; if it is none, the text in upper case."""
     try:
         return wanted(text)
     except Refused:
@@ -56,7 +56,7 @@ def named(text: str) -> str:
 
 
 def is_fingerprint(name: str) -> bool:
-    """Return whether a normalised Remote ID has the form of today's, which can be checked against a certificate."""
+    """Return whether a normalised Remote ID has today's form, which can be checked against a certificate."""
     return _FINGERPRINT.fullmatch(name) is not None
 
 

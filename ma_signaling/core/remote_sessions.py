@@ -1,4 +1,4 @@
-"""Sessions of homes of this node with clients of other nodes, which lead them."""
+"""Sessions of this node's homes with clients of other nodes, which lead those sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ma_signaling.core.token_bucket import Budget
 
 
 class RemoteSessions(SessionTable[RemoteSession]):
-    """What this node knows of them, while their homes are connected to it."""
+    """The sessions with clients of other nodes, while their homes are connected to this node."""
 
     def __init__(self, settings: Settings, clock: Clock, ended: EndedSessions, relay: Relay) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class RemoteSessions(SessionTable[RemoteSession]):
         self._relay = relay
 
     def attach(self, home: Home, session_id: str, node: str, key: str) -> RemoteSession:
-        """Begin to know of a session of ``home`` with a client of ``node``, with the address ``key``."""
+        """Add a session of ``home`` with a client of ``node`` at the address ``key``, and return it."""
         self._ended.discard(session_id)
         known = self.get(session_id)
         if known is not None:
@@ -34,7 +34,7 @@ class RemoteSessions(SessionTable[RemoteSession]):
         return session
 
     def detach(self, home: Home, session_id: str) -> None:
-        """A session has ended, if it was known; its home may have been told."""
+        """Remove a session that has ended, if it is known, without a message to its home."""
         session = self.get(session_id)
         if session is not None and session.home is home:
             self.remove(session)
@@ -42,19 +42,19 @@ class RemoteSessions(SessionTable[RemoteSession]):
             self._ended.add(session_id, home.remote_id)
 
     def crowd_out(self, session: RemoteSession) -> None:
-        """End a session that makes way for another one of its home; a call that is probably up goes on."""
+        """Evict a session for another one of its home; a call that is probably up goes on."""
         self._relay.crowd_out(session)
         if session.negotiation is not Negotiation.ANSWERED:
             session.home.client_left(session.id)
         self.detach(session.home, session.id)
 
     def client_lost(self, session: RemoteSession) -> None:
-        """The node of a session's client is gone: do as if the client's connection had broken."""
+        """End a session whose client's node is gone, as if the client's connection had broken."""
         self.detach(session.home, session.id)
         if session.negotiation is not Negotiation.ANSWERED:
             session.home.client_left(session.id)
 
     def forget(self, home: Home) -> None:
-        """Forget the sessions of a home: it isn't connected to this node any more."""
+        """Forget the sessions of a home that is no longer connected to this node."""
         for session in self.of(home):
             self.remove(session)

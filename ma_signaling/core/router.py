@@ -1,7 +1,7 @@
-"""What becomes of a message: each type has a handler, which charges a budget, then acts or refuses.
+"""Routing of messages to the handler of their type, which charges a budget, then acts or refuses.
 
-The handlers of a session's messages are in ``forwarding``, all others here. To add a message type: a handler, and its
-answer in ``messages``.
+The handlers of messages within sessions are in ``forwarding``, all others here. A new message type needs a handler, and
+its answer in ``messages``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Router:
         self._other: tuple[_Handler, Traffic] = (self._unknown, Traffic())
 
     def route_some(self, connection: Connection, payloads: list[bytes]) -> int:
-        """Take messages from the start of ``payloads``; returns how many: one, or more that go the same way."""
+        """Handle messages from the start of ``payloads``; return how many: one, or a run of candidates."""
         taken, message = self._take_run(connection, payloads) if len(payloads) > 1 else (0, None)
         if taken and message is None:
             return taken
@@ -86,9 +86,9 @@ class Router:
         return taken + 1
 
     def route(self, connection: Connection, payload: bytes, message: Message | None = None) -> None:
-        """Take one message (UTF-8 JSON) from a connection, and answer whatever is wrong with it.
+        """Handle one message (UTF-8 JSON) from a connection; an invalid one is answered with an error.
 
-        ``message`` is what is in it, where that is known.
+        ``message`` is the parsed ``payload``, if it was parsed already.
         """
         if connection.gone:
             return
@@ -105,7 +105,7 @@ class Router:
                 raise
             kind = message["type"]
             handle, traffic = self._routes.get(kind, self._other)
-            # For speed, as in ``Traffic.count``.
+            # ``Traffic.count`` inlined, for speed.
             tally = traffic.from_clients if connection.remote_id is None else traffic.from_homes
             tally.messages += 1
             tally.bytes += len(payload)
@@ -120,7 +120,7 @@ class Router:
             self._charges.exceeded(connection, over.budget, len(payload), is_silent=is_silent)
 
     def deliver_all(self, home: Connection, session_id: str, candidates: list[bytes], places: bytes) -> None:
-        """Send a client candidates of a home on another node; ``places`` has one for each."""
+        """Send a client candidates of a home on another node; ``places`` has one byte for each."""
         if self._deliver_run(home, session_id, candidates, places):
             return
         for candidate, place in zip(candidates, places, strict=True):
@@ -128,7 +128,7 @@ class Router:
                 self.deliver(home, session_id, "ice-candidate", candidate, bytes((place,)))
 
     def traffic(self) -> Iterator[tuple[str, Traffic]]:
-        """Yield the traffic by message type; "other": unknown types, and what isn't a message."""
+        """Yield the traffic by message type; "other" has unknown types and unreadable messages."""
         for type, (_, traffic) in self._routes.items():
             yield type, traffic
         yield "other", self._other[1]

@@ -1,4 +1,4 @@
-"""Make many calls, none of which keeps the others from being made."""
+"""Making several calls, each even if others fail."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 
 def run_all(calls: Iterable[Callable[[], object]]) -> None:
-    """Make every call, even if one before it fails; raises the first exception in the end, for one log line.
+    """Make every call, even if an earlier one fails; finally raise the first exception, for one log line.
 
-    ``calls`` may be a generator that decides what is next by what the calls before it have done.
+    ``calls`` may be a generator that chooses the next call by what the earlier ones have done.
     """
     failure: Exception | None = None
     for call in calls:

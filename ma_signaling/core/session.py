@@ -17,19 +17,19 @@ from ma_signaling.core.token_bucket import Allowance, Budget
 
 
 class SessionState(Enum):
-    """How far a session has got; it never goes back. Until it is open it is pending: its client waits for an answer."""
+    """The progress of a session; it never goes back. Before OPEN it is pending: the client waits for an answer."""
 
     PARKED = "parked"
     """The home has yet to be told of it."""
     ANNOUNCED = "announced"
-    """The home has been told of it, on whichever connection."""
+    """The home has been told of it, on its present connection or an earlier one."""
     OPEN = "open"
     """The client was told ``connected``."""
     ENDED = "ended"
 
 
 class Negotiation(Enum):
-    """What client and home have exchanged in a session; it never goes back."""
+    """What client and home have exchanged in a session; never goes back."""
 
     NOTHING = "nothing"
     OFFERED = "offered"
@@ -42,24 +42,24 @@ _ANSWERED = Negotiation.ANSWERED
 
 
 class Negotiating:
-    """What a session of a client here and one of a client elsewhere have in common."""
+    """The part that ``Session`` and ``RemoteSession`` have in common."""
 
     __slots__ = ("answered_by", "negotiation", "place")
 
     def __init__(self) -> None:
         self.negotiation = Negotiation.NOTHING
         self.answered_by: ClientAddress | None = None
-        """Where the home is that answered it, or goes on with it."""
+        """The address of the home that answered it, or goes on with it."""
         self.place: Place[Session | RemoteSession] | None = None
-        """Its share of the home."""
+        """Its place among the home's sessions."""
 
     def offered(self) -> None:
-        """The client has sent an offer."""
+        """Note that the client has sent an offer."""
         if self.negotiation is Negotiation.NOTHING:
             self.negotiation = Negotiation.OFFERED
 
     def answered(self, home: ClientAddress) -> None:
-        """The home has sent an answer, from this address."""
+        """Note that the home has sent an answer from the address ``home``."""
         self.negotiation, self.answered_by = Negotiation.ANSWERED, home
 
 
@@ -99,19 +99,19 @@ class Session(Negotiating):
         self.from_client = Budget(allowance, now)
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
-        """While pending: the deadline of ``connected``. Once the offer was delivered: that of the home's answer."""
+        """While pending: the deadline of ``connected``. Once the offer is delivered: that of the home's answer."""
         self._kept = Kept(id, client.address.key, home.held)
-        """Until it is answered: what the client has sent, since it begins anew with the home's next connection."""
+        """Until it is answered: what the client has sent, to begin anew with the home's next connection."""
         self.gives_role = False
-        """The client took its role by this request; it loses it if the answer is an error."""
+        """Whether the client took its role by this request, and loses the role if the answer is an error."""
 
     @property
     def key(self) -> str:
-        """The key by which its client's address is counted."""
+        """The key of its client's address."""
         return self.client.address.key
 
     def client_sends(self, kind: str, payload: bytes) -> bool:
-        """Deliver what the client has sent, or let it wait for the home; False: there is no room for it."""
+        """Deliver a message of the client, or let it wait for the home; return False if there is no room for it."""
         is_answered = self.negotiation is _ANSWERED
         if not is_answered and self.home.connection is None:
             is_taken = self._kept.add((payload,), len(payload))
@@ -124,7 +124,7 @@ class Session(Negotiating):
         return is_taken
 
     def client_sends_all(self, candidates: list[bytes]) -> None:
-        """Deliver ICE candidates that the client has sent, to a home that is at hand."""
+        """Deliver ICE candidates of the client to a home that ``is_at_hand``."""
         assert self.home.connection is not None
         self.home.connection.forward_all(self.id, candidates)
         if self.negotiation is not _ANSWERED and not self._kept.add(candidates, sum(map(len, candidates))):
@@ -132,11 +132,11 @@ class Session(Negotiating):
 
     @property
     def can_begin_anew(self) -> bool:
-        """Whether all is kept that the client has sent."""
+        """Whether everything that the client has sent is kept."""
         return self._kept.is_whole
 
     def begin_anew(self) -> None:
-        """Deliver what was kept, in order, to a home that has just been told of the session."""
+        """Deliver the kept messages, in order, to a home that has just been told of the session."""
         if self.home.is_waiting(self.id):
             self.home.forget_messages({self.id})
         for payload in self._kept:
@@ -149,12 +149,12 @@ class Session(Negotiating):
         self.client.hears_errors = False
 
     def forget(self) -> None:
-        """End: no deadline is due any more, and nothing is kept."""
+        """Cancel the deadline and drop the kept messages, since the session has ended."""
         self.cancel_timer()
         self._kept.forget()
 
     def set_timer(self, clock: Clock, seconds: float, expired: Callable[[Session], None]) -> None:
-        """Set its deadline, after so many seconds, in place of the one before; ``expired`` is called then."""
+        """Set the deadline, in place of an earlier one: ``expired`` is called after ``seconds``."""
         self.cancel_timer()
         self.timer = clock.callLater(max(0.0, seconds), self._time_is_up, expired)
 
@@ -181,10 +181,10 @@ class RemoteSession(Negotiating):
         self.node = node
         """The client's node."""
         self.key = key
-        """The key by which its client's address is counted."""
+        """The key of its client's address."""
         self.from_home = from_home
         self.renewed_at = now
-        """When the client's node has said last that it goes on."""
+        """When the client's node last said that the session goes on."""
 
 
 def session_allowance(settings: Settings) -> Allowance:

@@ -1,4 +1,4 @@
-"""Tables of sessions: those under way, and those that ended lately."""
+"""Tables of sessions: those under way, and those that ended recently."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class SessionTable(Generic[AnySession]):
     def __init__(self) -> None:
         self._by_id: dict[str, AnySession] = {}
         self._by_home: dict[Home, dict[str, AnySession]] = {}
-        # For speed, the dict's own: every message of a home asks for its session.
+        # The dict's own method, for speed: every message of a home looks up its session.
         self.get: Callable[[str], AnySession | None] = self._by_id.get
-        """Return the session with this ID, None where there is none."""
+        """Return the session with this ID, None if there is none."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -55,11 +55,11 @@ class SessionTable(Generic[AnySession]):
 
 
 class EndedSessions:
-    """Sessions that ended lately, with their homes: what still arrives for one of them is ignored."""
+    """Sessions that ended within the last minute, with their homes: what still arrives for them is ignored."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # An OrderedDict finds its oldest item at once; a dict passes over all that were deleted.
+        # No dict, which passes over all deleted items to find its oldest one.
         self._ended: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def add(self, session_id: str, remote_id: str) -> None:
@@ -68,7 +68,7 @@ class EndedSessions:
         self._ended[session_id] = (remote_id, self._clock.seconds())
 
     def discard(self, session_id: str) -> None:
-        """Forget that a session has ended: it goes on."""
+        """Forget that a session has ended, since it goes on."""
         self._ended.pop(session_id, None)
 
     def lately(self, session_id: str | None, remote_id: str | None = None) -> bool:

@@ -33,7 +33,7 @@ class End(StrEnum):
 
 
 class Side:
-    """What the client or the home sent."""
+    """What one side, the client or the home, has sent."""
 
     __slots__ = ("described_at", "first_candidate_at", "in_sdp", "last_candidate_at", "trickled")
 
@@ -46,23 +46,23 @@ class Side:
         self.in_sdp = bytearray(PLACES)
 
     def sent(self, kind: str, places: bytes, now: float) -> None:
-        """Note an offer, an answer, or candidates (``kind``) that were forwarded.
+        """Note that an offer, an answer, or one or more candidates (``kind``) were forwarded.
 
-        ``places`` is what ``candidate_counts.places`` found in it, or in them, one after the other.
+        ``places`` has a byte for each candidate, as ``candidate_counts.places`` returns them.
         """
         if kind == "ice-candidate":
             if self.first_candidate_at is None:
                 self.first_candidate_at = now
             self.last_candidate_at = now
             trickled = self.trickled
-            # As ``count``, for speed: most come singly.
+            # ``count`` inlined, for speed.
             for place in places:
                 if trickled[place] < MAX_COUNT:
                     trickled[place] += 1
             return
         if self.described_at is None:
             self.described_at = now
-        # The latest description lists all candidates that are known by then.
+        # Not added up: the latest description lists all candidates that are known by then.
         self.in_sdp = bytearray(PLACES)
         count(self.in_sdp, places)
 
@@ -71,7 +71,7 @@ class Side:
         return any(name.startswith(f"{type}/") for name in (*named(self.trickled), *named(self.in_sdp)))
 
     def has_any(self) -> bool:
-        """Return whether it sent any candidate that a connection could be made with."""
+        """Return whether it sent any candidate, other than the empty one that ends them."""
         return any(self.trickled[:-1]) or any(self.in_sdp[:-1])
 
 
@@ -96,7 +96,7 @@ class SessionTrace:
         self.announced_at: float | None = None
         self.connected_at: float | None = None
         self.is_ready = False
-        """The home said ``session-ready`` before the client was told ``connected``."""
+        """Whether the home said ``session-ready`` before the client was told ``connected``."""
         self.home_lost_at: float | None = None
         """When the home's connection broke; ``home_returned_at`` is None until it is back."""
         self.home_returned_at: float | None = None
@@ -134,11 +134,11 @@ class SessionTrace:
 
 
 class SessionTraces:
-    """The latest traces by session ID, at most ``max_traces`` of them, also of sessions that ended lately."""
+    """Traces by session ID, of current and recently ended sessions: the latest ``max_traces``."""
 
     def __init__(self, max_traces: int) -> None:
         self._max_traces = max_traces
-        # An OrderedDict finds its oldest item at once; a dict passes over all that were deleted.
+        # No dicts, which pass over all deleted items to find their oldest one.
         self._under_way: OrderedDict[str, SessionTrace] = OrderedDict()
         self._ended: OrderedDict[str, SessionTrace] = OrderedDict()
 
@@ -146,12 +146,12 @@ class SessionTraces:
         return len(self._under_way) + len(self._ended)
 
     def begin(self, session_id: str, now: float) -> SessionTrace | None:
-        """Return a trace for a new session; None where traces are off."""
+        """Return a trace for a new session, None if traces are off."""
         if not self._max_traces:
             return None
         self._forget(now)
         while len(self) >= self._max_traces:
-            # The first to go are those that ended first, then those that began first.
+            # Those that ended first go first, then those that began first.
             (self._ended or self._under_way).popitem(last=False)
         trace = self._under_way[session_id] = SessionTrace(now)
         return trace

@@ -1,4 +1,4 @@
-"""What a session's trace comes down to, and how it is told."""
+"""The verdict on a session's trace, and the trace in JSON."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ VERDICTS = {
     "networks use a NAT that changes ports.",
     "negotiated": "Both sides have exchanged all they need, a relay included; the rest happens between them.",
 }
-"""By code, which is for programs and stays: the sentence for people."""
+"""The sentence for people, by the code for programs. Codes never change."""
 
 
 def verdict(trace: SessionTrace) -> tuple[str, str]:
-    """Return the code and the sentence for a session, as far as this server can see: it never sees the call itself."""
+    """Return the code and the sentence for a session, as far as this server can tell: it never sees the call itself."""
     code = _before_answer(trace) if trace.home.described_at is None else _after_answer(trace)
     return code, VERDICTS[code]
 
@@ -71,7 +71,7 @@ def _after_answer(trace: SessionTrace) -> str:
 
 
 def describe(trace: SessionTrace, now: float) -> dict[str, Any]:
-    """Return a trace in JSON's types, as docs/protocol.md has it: times in whole milliseconds since the request."""
+    """Return a trace in JSON's types, as in docs/protocol.md; times are whole milliseconds since the request."""
 
     def since(at: float | None) -> int | None:
         return None if at is None else round(1000 * (at - trace.requested_at))

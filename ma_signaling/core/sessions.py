@@ -1,6 +1,7 @@
-"""Every session: how one begins and ends, and who is told; ``announcing`` tells the home of it, ``opening`` opens it.
+"""The sessions of this node's clients: how they begin and end, and who is told.
 
-The rules are those of *Messages* and *Loss and grace* in docs/protocol.md.
+``announcing`` tells homes of them, ``opening`` opens them. The rules are those of *Messages* and *Loss and grace* in
+docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ma_signaling.core.session_trace import End, SessionTraces
 
 
 class Sessions(SessionTable[Session]):
-    """The sessions of this node's clients, and all that changes one."""
+    """The sessions of this node's clients, and every change of one."""
 
     def __init__(
         self,
@@ -56,17 +57,17 @@ class Sessions(SessionTable[Session]):
         self.remote = RemoteSessions(settings, clock, self.ended, relay)
         self._admission = Admission(settings, report)
         self.traces = SessionTraces(settings.session_traces)
-        self.answering = Answering(clock, partial(self._let_go, end=End.UNANSWERED))
+        self.answering = Answering(clock, partial(self._end_unanswered, end=End.UNANSWERED))
         self.opening = Opening(settings, clock, report, limits, ice_servers, wall, self._not_found)
-        let_go = partial(self._let_go, end=End.HOME_LOST)
-        self.announcing = Announcing(clock, report, self.opening, self.answering, let_go)
+        end_unanswered = partial(self._end_unanswered, end=End.HOME_LOST)
+        self.announcing = Announcing(clock, report, self.opening, self.answering, end_unanswered)
 
     def reconfigure(self) -> None:
-        """The settings have changed; sessions that have begun keep their budgets."""
+        """Apply changed settings; sessions that have begun keep their budgets."""
         self._allowance = session_allowance(self._settings)
 
     def request(self, client: Connection, home: Home) -> None:
-        """Begin a session of ``client`` with ``home``; the answer follows. Raises ``Refused`` with ``home_busy``."""
+        """Begin a session of ``client`` with ``home``, and answer it later. Raises ``Refused`` with ``home_busy``."""
         now = self._clock.seconds()
         self._admit(home, client.address.key, now)
         session_id = token_hex(16)
@@ -80,7 +81,7 @@ class Sessions(SessionTable[Session]):
         self.announcing.begin(session)
 
     def admit_remote(self, home: Home, session_id: str, node: str, key: str) -> None:
-        """Count a session with ``home``, which is here, of a client of another node, with the address ``key``.
+        """Add a session with ``home``, which is connected here, of a client of ``node`` at the address ``key``.
 
         Raises ``Refused`` with ``home_busy``.
         """
@@ -94,13 +95,13 @@ class Sessions(SessionTable[Session]):
             for session in chain(self.of(home), self.remote.of(home))
         )
 
-    def _let_go(self, session: Session, end: End) -> None:
+    def _end_unanswered(self, session: Session, end: End) -> None:
         """End an unanswered session; its client may ask again."""
         session.client.peer.send(messages.PEER_DISCONNECTED)
         self.leave(session, end)
 
     def offers_delivered(self, session_ids: list[str]) -> None:
-        """Give a home its time to answer the offers of these sessions, which have waited."""
+        """Set the deadlines for answers to the offers of these sessions, which had waited and are now delivered."""
         for session_id in session_ids:
             session = self.get(session_id)
             if session is not None:
@@ -111,7 +112,7 @@ class Sessions(SessionTable[Session]):
     def client_gone(self, session: Session, meaning: Meaning) -> None:
         """End a session whose client's connection has ended.
 
-        The home isn't told where a call is probably up, nor when this server is going down.
+        The home isn't told if a call is probably up, or if this server is going down.
         """
         if meaning is Meaning.RESTART:
             self._end(session, End.SERVER_STOPPED)
@@ -123,9 +124,9 @@ class Sessions(SessionTable[Session]):
             self.leave(session, End.CLIENT_LOST)
 
     def leave(self, session: Session, end: End) -> None:
-        """End a session for its client, and tell the home."""
+        """End a session on the client's side, and tell the home."""
         self._tell_of_end(session)
-        self._end(session, end, home_knows=False)
+        self._end(session, end, tell_node=False)
 
     def home_left(self, session: Session, end: End) -> None:
         """End a session whose home is gone for good, and tell the client."""
@@ -136,24 +137,24 @@ class Sessions(SessionTable[Session]):
             self._fail(session, SERVER_DISCONNECTED, end)
 
     def drain(self) -> None:
-        """This server is going down: answer all clients that wait for a session."""
+        """Answer all clients that wait for a session, since this server is going down."""
         pending = [session for session in self.all() if session.state is not SessionState.OPEN]
         run_all(partial(self.home_left, session, End.SERVER_STOPPED) for session in pending)
 
     def expire(self, session: Session) -> None:
-        """End an answered session in silence: nobody came who could go on with it, and the call may well be up."""
+        """End an answered session in silence: its home didn't come to go on with it, and the call may well be up."""
         self._end(session, End.HOME_LOST)
 
     def fail(self, session: Session, error: WireError, end: End) -> None:
-        """End a session with an error for its client; the home is told that the client is gone."""
+        """End a session with an error for its client, and tell the home that the client is gone."""
         self._tell_of_end(session)
-        self._fail(session, error, end, home_knows=False)
+        self._fail(session, error, end, tell_node=False)
 
     def _tell_of_end(self, session: Session) -> None:
         if session.state is not SessionState.PARKED:
             session.home.client_left(session.id)
 
-    def _fail(self, session: Session, error: WireError, end: End, *, home_knows: bool = True) -> None:
+    def _fail(self, session: Session, error: WireError, end: End, *, tell_node: bool = True) -> None:
         if session.state is not SessionState.OPEN and session.home.state is not HomeState.LOOKED_UP:
             self._report(
                 Event.SESSION_FAILED,
@@ -163,13 +164,13 @@ class Sessions(SessionTable[Session]):
                 lasted=self._clock.seconds() - session.requested_at,
             )
         session.client.peer.send(messages.error(error))
-        self._end(session, end, home_knows=home_knows)
+        self._end(session, end, tell_node=tell_node)
 
     def _not_found(self, session: Session) -> None:
         self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
-    def _end(self, session: Session, end: End, *, home_knows: bool = True) -> None:
-        """End a session; ``home_knows``: its home may know it, and hasn't been told of its end."""
+    def _end(self, session: Session, end: End, *, tell_node: bool = True) -> None:
+        """End a session; ``tell_node``: tell the home's node, which may know it, if that is another one."""
         now = self._clock.seconds()
         before, session.state = session.state, SessionState.ENDED
         session.forget()
@@ -196,7 +197,7 @@ class Sessions(SessionTable[Session]):
                 self.traces.forget(session.id)
             else:
                 self.traces.ended(session.id, now)
-        if home_knows and before is not SessionState.PARKED:
+        if tell_node and before is not SessionState.PARKED:
             self._relay.ended(session)
 
     def _admit(self, home: Home, key: str, now: float) -> None:
@@ -207,10 +208,10 @@ class Sessions(SessionTable[Session]):
             self.remote.crowd_out(crowded_out)
 
     def evicted(self, session_id: str, /, *, was_waiting: bool) -> None:
-        """Somebody who holds less needed the room for what a client has sent (``held_bytes.Evicted``).
+        """Handle that the held messages of a session were dropped for another one's (``held_bytes.Evicted``).
 
-        Nothing is lost in silence: an unanswered session ends if its home has yet to get what is gone. One that was
-        answered goes on, for the call is probably up.
+        Nothing is lost in silence: an unanswered session ends if its home has yet to get those messages. An answered
+        one goes on, since the call is probably up.
         """
         session = self.get(session_id) or self.remote.get(session_id)
         if session is None or not (was_waiting or session.home.connection is None):
@@ -223,15 +224,15 @@ class Sessions(SessionTable[Session]):
             self.remote.crowd_out(session)
 
     def crowd_out(self, session: Session) -> None:
-        """End a session that makes way for another one of its home; a call that is probably up goes on."""
+        """Evict a session for another one of its home; a call that is probably up goes on."""
         if session.negotiation is Negotiation.ANSWERED:
             self._end(session, End.CROWDED_OUT)
         else:
             self.fail(session, home_busy(1), End.CROWDED_OUT)
 
     def turn_away(self, session: Session, wait: float) -> None:
-        """End a session of which the home's node says that it has no room; a call that is probably up goes on."""
+        """End a session for which the home's node has no room; a call that is probably up goes on."""
         if session.negotiation is Negotiation.ANSWERED:
-            self._end(session, End.CROWDED_OUT, home_knows=False)
+            self._end(session, End.CROWDED_OUT, tell_node=False)
         else:
-            self._fail(session, home_busy(wait), End.CROWDED_OUT, home_knows=False)
+            self._fail(session, home_busy(wait), End.CROWDED_OUT, tell_node=False)

@@ -1,7 +1,7 @@
-"""Fair shares of what was started within the last minute or hour, by address: it can't be taken back.
+"""Fair shares, by address, of events within the last minute or hour, which can't be taken back.
 
-The idea and the paths are those of ``shares``: while there is room, a party may have what nobody else needs; beyond
-that, only who has had less than its share.
+The rule and the paths are those of ``shares``: while there is room, a party may have what nobody else needs; beyond
+that, only parties that have had less than their share are admitted.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class _Count:
 
 
 class SharedWindow:
-    """Lets events come within any ``seconds``, shared fairly between those from whom they come.
+    """Limits events within any ``seconds``, and shares them fairly between parties.
 
-    What has begun can't be taken back. So beyond the capacity those are still let in who have had less than their fair
-    share, until ``ceiling`` events have come in all.
+    Since events can't be taken back, parties that have had less than their fair share are still admitted beyond the
+    capacity, until there are ``ceiling`` events in all.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -62,12 +62,12 @@ class SharedWindow:
             block.events += 1
 
     def is_idle(self, now: float) -> bool:
-        """Return whether it can be forgotten."""
+        """Return whether the window is empty and can be forgotten."""
         self.forget(now)
         return not self._events
 
     def forget(self, now: float) -> None:
-        """Forget what came too long ago."""
+        """Forget events that are older than the window."""
         while self._events and now - self._events[0][0] >= self._seconds:
             _, path = self._events.popleft()
             block = self._root
@@ -78,7 +78,7 @@ class SharedWindow:
                     del parent.blocks[key]
 
     def _is_below_share(self, path: Path, capacity: int) -> bool:
-        """Return whether a party, and each block that it lies in, has had less than its share."""
+        """Return whether a party, and each block that contains it, has had less than its share."""
         block, share = self._root, float(capacity)
         for key in path:
             own = block.blocks.get(key)

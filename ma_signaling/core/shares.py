@@ -1,11 +1,11 @@
-"""Fair shares of what is scarce, by address (docs/protocol.md, *Limits*).
+"""Fair shares of a scarce resource, by address (docs/protocol.md, *Limits*).
 
-One idea, max-min fairness: while there is room, a party may use what nobody else needs. When there is none, the party
-that has most makes way for one that would still have less than it. A party is an address block; its *path* names the
-blocks that it lies in, the widest first: ``("203.0.113.7",)``, or ``("2001:db8:1::/48", "2001:db8:1:2::/64")``. Shares
-are divided between the widest blocks, then within each of them, so that one customer's whole block is no crowd.
+The rule is max-min fairness: while there is room, a party may use what nobody else needs. When there is none, the party
+that has most gives way to one that would still have less. A party is an address block; its *path* names the blocks that
+contain it, the widest first, and itself: ``("203.0.113.7",)``, or ``("2001:db8:1::/48", "2001:db8:1:2::/64")``. Shares
+are divided between the widest blocks, then within each of them, so that one customer's block counts as one party.
 
-This is for what can be taken back: connections, sessions, bytes that wait. ``shared_window`` counts what can't.
+This is for what can be taken back: connections, sessions, held bytes. ``shared_window`` is for what can't.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 class Place(Generic[Item]):
-    """What one item takes of a ``Shares``; the places of a block and a rank are linked, by age."""
+    """One item's part of a ``Shares``. The places of a block and a rank are linked by age."""
 
     __slots__ = ("_block", "item", "newer", "older", "rank", "size")
 
@@ -38,32 +38,32 @@ class Place(Generic[Item]):
         block.link(self)
 
     def resize(self, size: int) -> None:
-        """Take ``size`` from now on."""
+        """Change the size."""
         if self._block is not None:
             self._block.grow(size - self.size)
             self.size = size
 
     def promote(self, rank: int) -> None:
-        """Give way only after the places of a lower rank, and after older ones of this rank."""
+        """Move to ``rank``, as its newest place: it gives way after lower ranks, and before older places of its own."""
         if self._block is not None:
             self._block.unlink(self)
             self.rank = rank
             self._block.link(self)
 
     def release(self) -> None:
-        """Give the place up; a second call does nothing."""
+        """Release the place; a second call does nothing."""
         block, self._block = self._block, None
         if block is not None:
             block.unlink(self)
             block.grow(-self.size)
-            # The item may refer to its place: without this, both would wait for the garbage collector.
+            # The item may refer to its place: don't leave the cycle to the garbage collector.
             del self.item
 
 
 class _Block(Generic[Item]):
-    """What a block of addresses takes: in its own places, and in the blocks within it.
+    """What an address block takes, in its own places and in the blocks within it.
 
-    There may be one for each idle home: what only wide blocks need, and only narrow ones, is made when it is needed.
+    There may be one for each idle home: to save memory, attributes are set only when they are needed.
     """
 
     __slots__ = ("_key", "_parent", "blocks", "newest", "queued", "size", "sorted")
@@ -75,16 +75,16 @@ class _Block(Generic[Item]):
         self.newest: list[Place[Item] | None] | None = None
         self.blocks: dict[Hashable, _Block[Item]] | None = None
         self.sorted: _Sorted[Item] | None = None
-        """The blocks within it by size; None while nobody has had to make way for long."""
+        """``blocks`` by size; None until the largest is asked for, and again once most of them have grown."""
         self.queued = 0
         """For ``_Sorted`` only."""
 
     def find(self, key: Hashable) -> _Block[Item] | None:
-        """Return the block ``key`` within this one, None where it takes nothing."""
+        """Return the block ``key`` within this one, None if it takes nothing."""
         return None if self.blocks is None else self.blocks.get(key)
 
     def within(self, key: Hashable) -> _Block[Item]:
-        """Return the block ``key`` within this one, a new one if it takes nothing yet."""
+        """Return the block ``key`` within this one; it is made if necessary."""
         if self.blocks is None:
             self.blocks = {}
         block = self.blocks.get(key)
@@ -113,7 +113,7 @@ class _Block(Generic[Item]):
         place.older = place.newer = None
 
     def grow(self, size: int) -> None:
-        """Take ``size`` more, or less where it is negative; a block that takes nothing is forgotten."""
+        """Take ``size`` more, or less if it is negative; a block that takes nothing is forgotten."""
         block = self
         while True:
             block.size += size
@@ -122,21 +122,21 @@ class _Block(Generic[Item]):
                 return
             if block.size == 0 and not block.blocks and not any(block.newest or ()):
                 parent.forget(block._key)
-                # What sorts the parent's blocks may refer to it still: each would keep the other in memory.
+                # ``parent.sorted`` may still refer to the block: don't leave a cycle.
                 block._parent = None
             elif parent.sorted is not None and not parent.sorted.has_grown(block):
                 parent.sorted = None
             block = parent
 
     def forget(self, key: Hashable) -> None:
-        """Know the block ``key`` no longer."""
+        """Forget the block ``key`` within this one."""
         assert self.blocks is not None
         block = self.blocks.pop(key)
         if self.sorted is not None:
             self.sorted.forget(block)
 
     def largest(self) -> _Block[Item] | None:
-        """Return the block within this one that takes most, None where there is none."""
+        """Return the largest block within this one, None if there is none."""
         if not self.blocks:
             return None
         if self.sorted is None:
@@ -144,7 +144,7 @@ class _Block(Generic[Item]):
         return self.sorted.largest()
 
     def giver(self) -> Place[Item]:
-        """Return the place that gives way first: of the lowest rank, the newest that takes anything."""
+        """Return the place that gives way first: in the largest block, of the lowest rank, the newest with a size."""
         block = self
         while (largest := block.largest()) is not None:
             block = largest
@@ -159,26 +159,26 @@ class _Block(Generic[Item]):
 
 
 class _Sorted(Generic[Item]):
-    """Blocks by size, sorted when the largest is asked for: that is far more seldom than blocks grow."""
+    """Blocks by size. They are sorted when the largest is asked for, which is far rarer than growth."""
 
     __slots__ = ("_blocks", "_grown", "_heap", "_order")
 
     def __init__(self, blocks: dict[Hashable, _Block[Item]]) -> None:
-        """``blocks`` are those there are, now and later."""
+        """``blocks`` is the parent's dict, which goes on changing."""
         self._blocks = blocks
         self._heap: list[tuple[int, int, _Block[Item]]] = []
-        """The largest first; ``queued`` is the size of a block in here. An entry of any other size is out of date."""
+        """The largest first. ``_Block.queued`` is a block's size in here; an entry with another size is out of date."""
         self._grown: dict[_Block[Item], None] = {}
-        """Those to be queued anew; their ``queued`` is -1."""
+        """Blocks to be queued again; their ``queued`` is -1."""
         self._order = count()
         for block in blocks.values():
             block.queued = block.size
         self._queue_all()
 
     def has_grown(self, block: _Block[Item]) -> bool:
-        """Note a new size, unless it is less: one that has shrunk is looked at when its turn comes.
+        """Note that a block may have grown; one that has shrunk is noticed when it comes to the top.
 
-        False: most have grown since the largest was asked for, and to sort all of them is as cheap.
+        Returns False if most have grown since the largest was asked for: then it is as cheap to sort all again.
         """
         if block.size > block.queued >= 0:
             block.queued = -1
@@ -186,12 +186,12 @@ class _Sorted(Generic[Item]):
         return len(self._grown) <= len(self._blocks) // 2
 
     def forget(self, block: _Block[Item]) -> None:
-        """Know a block no longer."""
+        """Forget a block."""
         self._grown.pop(block, None)
         block.queued = 0
 
     def largest(self) -> _Block[Item] | None:
-        """Return the one that takes most, None where none takes anything."""
+        """Return the largest block, None if none takes anything."""
         grown, self._grown = self._grown, {}
         for block in grown:
             self._queue(block)
@@ -219,7 +219,7 @@ class _Sorted(Generic[Item]):
 
 
 class Shares(Generic[Item]):
-    """Places for items, ``capacity`` in all, shared fairly between those who want them."""
+    """Places for items, of ``capacity`` in all, shared fairly between parties."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -231,18 +231,18 @@ class Shares(Generic[Item]):
         return self._root.size
 
     def has_room(self, size: int = 1) -> bool:
-        """Return whether ``size`` more fit without anybody making way."""
+        """Return whether ``size`` more fit without any place giving way."""
         return self._root.size + size <= self.capacity
 
     def taken(self, *path: Hashable) -> int:
-        """Return how much a block takes, given the blocks that it lies in."""
+        """Return how much the block with this path takes."""
         block: _Block[Item] | None = self._root
         for key in path:
             block = None if block is None else block.find(key)
         return 0 if block is None else block.size
 
     def take(self, path: Path, item: Item, size: int = 1, rank: int = 0) -> Place[Item]:
-        """Give ``item`` a place, whether there is room or not; the lowest ``rank`` gives way first."""
+        """Give ``item`` a place, even if there is no room; the lowest ``rank`` gives way first."""
         block = self._root
         for key in path:
             block = block.within(key)
@@ -251,10 +251,10 @@ class Shares(Generic[Item]):
         return place
 
     def giver_for(self, path: Path, size: int = 1) -> Place[Item] | None:
-        """Return the place that must be released for one who wants ``size`` more, None where nobody must make way.
+        """Return the place that gives way to a party that wants ``size`` more, None if none has to.
 
-        The one who makes way has more than the other one would have, so nobody loses what is within a fair share: the
-        capacity divided by those who share it.
+        Its party has more than the other one would have, so nobody loses what is within a fair share: the capacity
+        divided by the number of parties.
         """
         block = self._root
         for key in path:
@@ -268,9 +268,9 @@ class Shares(Generic[Item]):
         return None
 
     def all_givers_for(self, path: Path, size: int) -> list[Item] | None:
-        """Return what must be released, one after the other, before ``size`` more fit; None: that is never so.
+        """Return the items whose places must be released, in order, before ``size`` more fit; None if they never do.
 
-        Nothing is released yet: nobody makes way for one who is then refused.
+        Nothing is released yet, so that nothing is lost to a party that is then refused.
         """
         givers: list[tuple[Place[Item], int]] = []
         while not self.has_room(size) and (giver := self.giver_for(path, size)) is not None:
@@ -282,7 +282,7 @@ class Shares(Generic[Item]):
         return [giver.item for giver, _ in givers] if is_enough else None
 
     def make_way(self, path: Path, size: int = 1) -> Item | None:
-        """Release the place of ``giver_for``; returns what had it."""
+        """Release the place that ``giver_for`` returns; return its item, or None."""
         giver = self.giver_for(path, size)
         if giver is None:
             return None

@@ -1,4 +1,4 @@
-"""Sliding windows: never more than so many events within any so many seconds (docs/protocol.md, *Limits*)."""
+"""Sliding windows, which limit the events within any minute or hour (docs/protocol.md, *Limits*)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ HOUR = 3600.0
 
 
 class SlidingWindow(list[float]):
-    """The times of the latest events: never more than so many within any ``SECONDS`` (not twice that at an edge).
+    """The times of the latest events, to limit those within any ``SECONDS`` (never twice the limit at an edge).
 
-    A list itself, as there may be two for each idle home.
+    A subclass of list to save memory, since there may be two for each idle home.
     """
 
     __slots__ = ()
     SECONDS = MINUTE
 
     def wait(self, now: float, max_events: int) -> float:
-        """Return the seconds until another event fits, 0 where it does now. ``max_events`` 0: no limit."""
+        """Return the seconds until another event fits, 0 if it does now. ``max_events`` 0: no limit."""
         del self[: bisect_right(self, now - self.SECONDS)]
         return self.SECONDS - (now - self[-max_events]) if 0 < max_events <= len(self) else 0.0
 
@@ -39,7 +39,7 @@ class SlidingWindow(list[float]):
 
 
 class HourlyWindow(SlidingWindow):
-    """Those of an hour."""
+    """A window of an hour."""
 
     __slots__ = ()
     SECONDS = HOUR

@@ -1,6 +1,6 @@
 """The time after a start of this server, when homes are still on their way back (protocol.md, *Loss and grace*).
 
-So are those of a node that is missed, for a while: whoever waits for them counts here as well.
+Homes of a missing node are on their way as well, for a while: clients that wait for them are counted here, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.shared_window import SharedWindow
 
 MAX_WAITING = 5000
-"""Clients that may wait at once for homes that have not come yet; as many again for addresses below their share."""
+"""How many clients may wait at the same time for such homes, and as many again of addresses below their share."""
 
 
 class StartGrace:
@@ -24,7 +24,7 @@ class StartGrace:
         self._waiting = SharedWindow(settings.park)
 
     def ends_in(self) -> float:
-        """Return how many seconds are left of it."""
+        """Return how many seconds of the start grace are left."""
         return self._started_at + self._settings.start_grace - self._clock.seconds()
 
     def is_on(self) -> bool:
@@ -32,6 +32,6 @@ class StartGrace:
         return self.ends_in() > 0
 
     def may_wait(self, key: str) -> bool:
-        """Count a client of the address ``key`` that is to wait; False: too many wait already."""
+        """Count a client of the address ``key`` that is to wait; return False if too many wait already."""
         now = self._clock.seconds()
         return self._waiting.admit(blocks_of(key), now, MAX_WAITING, 2 * MAX_WAITING) == 0

@@ -1,6 +1,6 @@
-"""Answered sessions of a home that another connection holds now: they wait until it has proved itself.
+"""Answered sessions of a home that has a new connection: they wait until that has proved itself.
 
-Nothing is delivered in them meanwhile. The call may well be up, so they end in silence where nobody proves it in time.
+Nothing is delivered in them meanwhile. The call may well be up, so they end in silence if no proof comes in time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WAIT_SECONDS = 600.0
 """How long they wait: a home that lost its Remote ID comes back after 10, 30, 70 s … of absence."""
 
 ASK_SECONDS = 60.0
-"""How often a holder is asked for its proof that has given none."""
+"""How often a holder that has given no proof is asked for one."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Wait:
 
 
 class Suspension:
-    """All homes with sessions that wait."""
+    """All homes with suspended sessions."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Suspension:
         ask: Callable[[Home], None],
         over: Callable[[Home], None],
     ) -> None:
-        """``ask`` asks a home's holder for proof, if there is one; ``over`` hears that nothing waits any more."""
+        """``ask`` asks a home's holder, if any, for proof; ``over`` is called once its suspended sessions ended."""
         self._clock = clock
         self._sessions = sessions
         self._ask = ask
@@ -48,7 +48,7 @@ class Suspension:
         return len(self._waits)
 
     def suspend(self, home: Home, session_ids: Iterable[str]) -> None:
-        """Let these sessions of a home wait, and no others; what waits for others can be flushed."""
+        """Suspend these sessions of a home, and no others; messages of the others can then be flushed."""
         suspended = frozenset(session_ids)
         if not suspended:
             self.forget(home)
@@ -61,18 +61,18 @@ class Suspension:
             self._waits[home] = _Wait(until, self._clock.callLater(ASK_SECONDS, self._tick, home))
 
     def forget(self, home: Home) -> None:
-        """Nothing of a home waits any more."""
+        """Let no session of a home be suspended any more."""
         home.suspended = NONE
         self.stop(home)
 
     def stop(self, home: Home) -> None:
-        """Let the sessions of a home wait on, to no end: nobody is asked any more."""
+        """Leave the sessions of a home suspended for good, and ask nobody for proof any more."""
         wait = self._waits.pop(home, None)
         if wait is not None:
             wait.timer.cancel()
 
     def expire(self, home: Home) -> None:
-        """End the sessions of a home that wait."""
+        """End the suspended sessions of a home in silence."""
         suspended = [each for each in self._sessions.of(home) if each.id in home.suspended]
         home.forget_messages(home.suspended)
         self.forget(home)

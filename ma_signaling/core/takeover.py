@@ -1,4 +1,4 @@
-"""All contests of this node: who wants which Remote ID, and what becomes of them (docs/protocol.md, *Takeover*)."""
+"""All contests of this node: who wants which Remote ID, and with what outcome (docs/protocol.md, *Takeover*)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions
 
 DAY = 24 * 3600.0
-"""How often it is said that two homes have one certificate."""
+"""The shortest time between two reports that two homes share a certificate."""
 
 
 class Registrar(Protocol):
-    """Who knows what is held by whom."""
+    """What contests need of ``Registry``."""
 
     def grant(
         self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: How | None = None
@@ -36,10 +36,10 @@ class Registrar(Protocol):
         """Make a connection the holder of a Remote ID that no other connection here holds."""
 
     def dispossess(self, home: Home) -> Connection:
-        """Take a Remote ID from its holder, which is returned, for another one that gets it at once."""
+        """Take a Remote ID from its holder, and return the holder; another connection gets it immediately."""
 
     def resume(self, connection: Connection) -> None:
-        """Let the sessions go on that waited for this holder's proof."""
+        """Resume the sessions that waited for this holder's proof."""
 
 
 class Contests:
@@ -65,7 +65,7 @@ class Contests:
         self.claims = claims
         self.by_remote_id: dict[str, Contest] = {}
         self.newcomers: dict[Connection, Newcomer] = {}
-        """Those that wait for a verdict, of this node or of others."""
+        """Connections that wait for a verdict, of this node or of others."""
         failed_proofs = FailedProofs(settings.remembered_addresses)
         self._terms = Terms(clock, failed_proofs, lambda: settings.takeover_timeout, proofs.can_be_had)
         self._vacated: deque[str] = deque()
@@ -81,7 +81,7 @@ class Contests:
         newcomer.contest.join(newcomer)
 
     def contest_of(self, home: Home, holder: Connection) -> Contest:
-        """Return the contest for what ``holder`` holds, for a newcomer to join it at once."""
+        """Return the contest for what ``holder`` holds; the caller lets a newcomer join it immediately."""
         remote_id = home.remote_id
         if remote_id not in self.by_remote_id:
             over = partial(self.by_remote_id.__delitem__, remote_id)
@@ -99,14 +99,14 @@ class Contests:
         return newcomer
 
     def release(self, connection: Connection) -> bytes | None:
-        """Let one that waits wait no longer; returns the ICE servers that it registered."""
+        """Remove a waiting connection; return the ICE servers that it registered."""
         connection.claim = None
         newcomer = self.newcomers.pop(connection)
         newcomer.stop_asking()
         return newcomer.ice_servers
 
     def withdraw(self, connection: Connection) -> None:
-        """A connection is gone, or wants something else; does nothing if it waits for no verdict."""
+        """Withdraw a connection that is gone or wants another Remote ID, if it waits for a verdict."""
         if newcomer := self.newcomers.get(connection):
             self.release(connection)
             if newcomer.contest is not None:
@@ -115,7 +115,7 @@ class Contests:
             self.claims.withdraw(newcomer.remote_id, connection)
 
     def drain(self) -> None:
-        """This server is going down: close the newcomers' connections."""
+        """End all contests and close the newcomers' connections, since this server is going down."""
         over = (partial(contest.resolve, None, None) for contest in list(self.by_remote_id.values()))
         ended = (partial(self.closer.end, connection, RESTART) for connection in list(self.newcomers))
         run_all(chain(over, ended))
@@ -123,33 +123,37 @@ class Contests:
     # Holders
 
     def dispute(self, home: Home, holder: Connection) -> None:
-        """Let a holder contend with another node's, which has more right to the Remote ID if both hold it."""
+        """Let a holder contend with another node's holder, which takes precedence."""
         if holder.claim is None:
             self.claim(holder, home.remote_id, home.ice_servers)
             self.review_offers(home)
 
     def begin_anew(self, home: Home, holder: Connection) -> None:
-        """Another node's connection turns out to hold the same: it may have answered in place of who was asked here."""
+        """Discard proofs and verdicts to come, since another node's connection turns out to hold the same Remote ID.
+
+        That one may have answered in place of the connection that was asked here.
+        """
         holder.proof = None
         if holder.asking is not None and holder.asking.remote_id == home.remote_id:
-            # Even where sessions wait for it: it is asked anew for them as well.
+            # Even if suspended sessions wait for that proof: it is asked for again.
             holder.asking.cancel()
         if home.remote_id in self.by_remote_id:
             self.by_remote_id[home.remote_id].resolve(None, None)
 
     def review_offers(self, home: Home) -> None:
-        """Let offers to a home wait, while somebody else may have more right to its Remote ID, or let them through.
+        """Hold back offers to a home while another connection may have more right to its Remote ID; else deliver them.
 
-        Nobody can have the home answer in the place of newcomers that are asked here, or of a holder on another node.
+        So nobody can have the home answer in the place of newcomers that are asked here, or of another node's holder.
         """
         contest = self.by_remote_id.get(home.remote_id)
         home.are_offers_held = home.is_disputed or (contest is not None and contest.is_asking)
         self.sessions.offers_delivered(home.flush())
 
     def vacated(self, remote_id: str) -> None:
-        """The holder of a Remote ID is gone, or holds another one.
+        """Let a contest go on whose holder is gone, or holds another Remote ID.
 
-        That a newcomer gets it may vacate another one in turn: one after the other, for a chain may outgrow the stack.
+        The newcomer that gets the Remote ID may vacate another one in turn. This is a loop, since such a chain may
+        outgrow the stack.
         """
         if remote_id in self.by_remote_id:
             self._vacated.append(remote_id)
@@ -163,9 +167,9 @@ class Contests:
             self._vacated.popleft()
 
     def ask_holder(self, connection: Connection, payer: str) -> Asking | None:
-        """Ask the holder of a Remote ID for proof, on account of the address ``payer``; returns the asking.
+        """Ask the holder of a Remote ID for proof, charged to the address ``payer``.
 
-        None where it is being asked already, or the budget is spent.
+        Returns None if it is being asked already, or the budget is spent.
         """
         if self.proofs.is_asking(connection):
             return None
@@ -183,7 +187,7 @@ class Contests:
 
 
 class Newcomer:
-    """A connection that wants a Remote ID."""
+    """A connection of this node that wants a Remote ID. Implements ``contest.Contender``."""
 
     is_here = True
 
@@ -194,7 +198,7 @@ class Newcomer:
         self.key = connection.address.key
         self.remote_id = remote_id
         self.ice_servers = ice_servers
-        """Those that it registers with, as JSON."""
+        """The list that it registers with, as JSON."""
         self.since = contests.clock.seconds()
         self.contest: Contest | None = None
         self.reason = ""
@@ -230,7 +234,7 @@ class Newcomer:
         self._contests.closer.end(self.connection, REFUSED)
 
     def tell(self, outcome: str) -> None:
-        """Report what has become of it."""
+        """Report its outcome."""
         self._contests.report(
             Event.TAKEOVER,
             connection=self.connection.id,
@@ -248,7 +252,7 @@ class Newcomer:
 
 
 class Holder:
-    """A connection that holds a Remote ID."""
+    """A connection of this node that holds a Remote ID. Implements ``contest.Holder``."""
 
     def __init__(self, contests: Contests, home: Home, connection: Connection) -> None:
         self._contests = contests
@@ -283,7 +287,7 @@ class Holder:
             self._asking = self._contests.ask_holder(self._connection, newcomer.key)
 
     def stop_asking(self) -> None:
-        # Sessions that wait for its proof need it still.
+        # Suspended sessions still need its proof.
         if self._asking is not None and not self._home.suspended:
             self._asking.cancel()
 

@@ -1,4 +1,4 @@
-"""Token buckets: how many messages and bytes may come. The time is passed in as ``now``, in seconds."""
+"""Token buckets for messages and bytes. The time is passed in as ``now``, in seconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ma_signaling.core.peer import NEVER
 from ma_signaling.core.sliding_window import MINUTE
 
 REMEMBERED_DROPS = 100
-"""The latest messages beyond a budget that are remembered."""
+"""How many of the latest drops are remembered."""
 
 
 class Allowance:
-    """How much may come: ``burst`` messages at once and ``rate`` a second after, and the same in bytes. 0: no limit."""
+    """How much may come: a burst of ``burst`` messages, then ``rate`` a second; likewise for bytes. 0: no limit."""
 
     __slots__ = ("burst", "byte_burst", "byte_rate", "rate")
 
@@ -36,10 +36,10 @@ class Budget:
         self._at = now
         self._told_at = NEVER
         self._drops: deque[float] | None = None
-        """When the latest came; None while there was none."""
+        """The times of the latest drops; None if there was none."""
 
     def spend(self, now: float, size: int, count: int = 1) -> bool:
-        """Charge ``count`` messages of ``size`` bytes in all; False: they are beyond the budget, and weren't charged.
+        """Charge ``count`` messages of ``size`` bytes in all; return False, and charge nothing, if that is too much.
 
         ``count`` 0: charge the bytes alone.
         """
@@ -69,17 +69,17 @@ class Budget:
             self._drops = deque(maxlen=REMEMBERED_DROPS)
         self._drops.append(now)
 
-    def has_dropped(self, now: float, most: int) -> bool:
-        """Return whether ``most`` messages (``REMEMBERED_DROPS`` at most) were dropped within the last minute."""
+    def has_dropped(self, now: float, number: int) -> bool:
+        """Return whether ``number`` messages (at most ``REMEMBERED_DROPS``) were dropped within the last minute."""
         drops = self._drops
-        return drops is not None and len(drops) >= most and now - drops[-most] < MINUTE
+        return drops is not None and len(drops) >= number and now - drops[-number] < MINUTE
 
     def wait(self) -> float:
         """Return the seconds from the last ``spend`` until another message may come."""
         return (1 - self._messages) / self._allowance.rate if self._messages < 1 else 1.0
 
     def may_tell(self, now: float) -> bool:
-        """Return whether to tell the sender of a drop now: once a second is enough."""
+        """Return whether to tell the sender of a drop now, which is done at most once a second."""
         if 0 <= now - self._told_at < 1:
             return False
         self._told_at = now
