@@ -2,5 +2,5 @@
 
 import os
 
-# Autobahn's native code comes with a parser of C, which is a fourteenth of the start. ``payloads`` does without.
+# Autobahn's native code imports a C parser, which takes a fourteenth of the start. ``payloads`` does without it.
 os.environ.setdefault("AUTOBAHN_USE_NVX", "0")

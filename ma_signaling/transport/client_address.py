@@ -1,4 +1,4 @@
-"""Who the client is: the peer address of the socket, or what a trusted proxy reports. Decided here and nowhere else."""
+"""The address of a client: the socket's peer, or what a trusted proxy reports. Decided here and nowhere else."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ma_signaling.core.events import Event, Report
 from ma_signaling.core.peer import ClientAddress
 
 LOCAL = "127.0.0.1"
-"""What the peer on a Unix socket counts as."""
+"""The address that stands for the peer on a Unix socket."""
 
 MAX_ADDRESS_CHARACTERS = 100
-"""Longer text is no address, and not worth the memory for remembering that."""
+"""Longer text is no address, and isn't worth an entry in the cache."""
 
 IPAddress = IPv4Address | IPv6Address
 Header = Callable[[bytes], Sequence[bytes]]
 """Returns every value of a request header, given its lower-case name."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""Well-known prefix of translated IPv4 addresses (RFC 6052 section 2.1)."""
+"""The well-known prefix of translated IPv4 addresses (RFC 6052 section 2.1)."""
 
 _LISTS = (b"x-forwarded-for", b"forwarded")
 
@@ -35,27 +35,27 @@ _FORWARDED_TOO = tuple(
     b" x-client-ip x-cluster-client-ip x-original-forwarded-for x-envoy-external-address x-azure-clientip"
     b" fastly-client-ip fly-client-ip".split()
 )
-"""What else proxies add: a trusted one that adds it speaks for somebody, too."""
+"""Other headers that proxies add: a trusted proxy that sends one is forwarding, too."""
 
 MAX_HOPS = 32
-"""In one line of a header; and at most ``MAX_LINES`` lines, with ``MAX_FORWARDED`` characters of Forwarded in all."""
+"""The most in one line of a header. ``MAX_LINES`` lines are read, and ``MAX_FORWARDED`` characters of Forwarded."""
 
 MAX_LINES = 8
 
 MAX_FORWARDED = 2048
 
-# No possessive quantifier of a group: before Python 3.11.5, as in Debian 12, one that fails counts as found.
+# No possessive quantifier on a group: before Python 3.11.5 (Debian 12 has 3.11.2), one that fails counts as a match.
 _PAIR = r"([!#$%&'*+.^_`|~0-9A-Za-z-]++)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]++)|\"([^\"\\]*+(?:\\.[^\"\\]*+)*)\")"
 """A parameter of Forwarded: name, and the value as a token or a quoted string (RFC 7239 section 4)."""
 
 _PART = re.compile(rf"[ \t]*+(?:{_PAIR})?[ \t]*+([,;]|\Z)")
-"""A parameter, or none, and what ends it."""
+"""A parameter, or none, and its delimiter."""
 
 _NAMED = re.compile(r"[0-9A-Fa-f.:]{2,}")
-"""What may be an address, in whatever surrounds it."""
+"""Text that may be an address, inside any other text."""
 
 _TAIL = 512
-"""Characters at the end of a header, where a proxy adds what it says; the last ``_MAX_NAMED`` addresses there count."""
+"""Characters at the end of a header, where proxies append; the last ``_MAX_NAMED`` addresses there count."""
 
 _MAX_NAMED = 16
 
@@ -63,9 +63,9 @@ _MAX_NAMED = 16
 class ClientAddresses:
     """Finds the client of each request.
 
-    A forwarding header of a trusted proxy is read as a whole or not at all. Where it can't be read, or two of them
-    disagree, one may be the client's own: the client then counts under the proxy's address, like everybody else whose
-    address isn't known. It has no exemption that is the proxy's, and each ban of an address that the headers name.
+    A forwarding header of a trusted proxy is read as a whole or not at all. If it can't be read, or two headers
+    disagree, one may be forged by the client: the client is then counted under the proxy's address, like all others
+    whose address isn't known. It doesn't get the proxy's exemption, and a ban of any address in the headers holds.
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
@@ -74,8 +74,8 @@ class ClientAddresses:
         self.reconfigure()
 
     def reconfigure(self) -> None:
-        """Take over changed settings."""
-        self._look_up = lru_cache(maxsize=1024)(self._look_up_anew)
+        """Apply changed settings."""
+        self._look_up = lru_cache(maxsize=1024)(self._look_up_uncached)
         named = self._settings.client_ip_header.lower().encode()
         self._trusted: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
         for network in self._settings.trusted_proxies:
@@ -103,18 +103,18 @@ class ClientAddresses:
         return client
 
     def report_unnamed(self, peer_address: str | None, header: Header) -> None:
-        """Report once if the peer is a trusted proxy and names no client: then all its clients are one."""
+        """Report once if the peer is a trusted proxy and names no client: all its clients then count as one."""
         if self._peer(peer_address)[1] and not self._believed(header):
             self._report_once(Event.CLIENT_NOT_NAMED)
 
     def is_own(self, peer_address: str | None, header: Header) -> bool:
-        """Return whether a request is this operator's own: a trusted address's, with no sign that it is forwarded."""
+        """Return whether a request is the operator's own: from a trusted address, with no sign of forwarding."""
         return self._peer(peer_address)[1] and not (
             self._claims_to_forward(header) or self._has_signs(header)
         )
 
     def socket_key(self, peer_address: str | None) -> str | None:
-        """Return what a new socket is counted by; None for one of a trusted proxy, which speaks for many, or exempt."""
+        """Return the key that a new socket is counted by; None for an exempt address, or a trusted proxy's."""
         address, is_trusted = self._peer(peer_address)
         return None if is_trusted or address.is_exempt else address.key
 
@@ -122,14 +122,14 @@ class ClientAddresses:
         return self._look_up(peer_address or LOCAL) or self._local
 
     def _believed(self, header: Header) -> list[bytes]:
-        """Return the forwarding headers of a request that are believed if a trusted proxy sends them."""
+        """Return the names of a request's forwarding headers that a trusted proxy is believed in."""
         return [name for name in self._believable if header(name)]
 
     def _behind(self, name: bytes, values: Sequence[bytes]) -> ClientAddress | None:
-        """Return the client that a trusted proxy reports, None where it can't be told.
+        """Return the client that a trusted proxy reports in the header ``name``, None if that can't be told.
 
-        A list is read from the right, past trusted proxies: what stands left of the first other address may be
-        anybody's invention. The leftmost address is the client where all are trusted.
+        A list is read from the right, past trusted proxies: what is left of the first other address may be forged. If
+        all addresses are trusted, the leftmost one is the client.
         """
         client = None
         for hop in _hops(name, values):
@@ -148,7 +148,7 @@ class ClientAddresses:
         return any(header(name) for name in _FORWARDED_TOO)
 
     def _named(self, header: Header) -> tuple[str, ...]:
-        """Return the addresses at the ends of the forwarding headers; a proxy that names the client does it there."""
+        """Return the addresses at the ends of the forwarding headers, where a proxy appends the client's."""
         ends = (b",".join(header(name))[-_TAIL:].decode("latin-1") for name in self._forwarding)
         texts = (text for end in ends for text in _NAMED.findall(end)[-_MAX_NAMED:])
         found = (self._look_up(text) for text in texts if len(text) <= MAX_ADDRESS_CHARACTERS)
@@ -161,8 +161,8 @@ class ClientAddresses:
             self._reported.add(event)
             self._report(event)
 
-    def _look_up_anew(self, text: str) -> tuple[ClientAddress, bool] | None:
-        """Return the address in ``text``, and whether it is a trusted proxy's; None where there is none."""
+    def _look_up_uncached(self, text: str) -> tuple[ClientAddress, bool] | None:
+        """Return the address in ``text``, and whether it is a trusted proxy's; None if there is none."""
         address = parse(text)
         if address is None:
             return None
@@ -177,10 +177,10 @@ class ClientAddresses:
 
 
 def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
-    """Yield whom a header reports, the nearest first; an empty text for one who isn't named, or can't be read."""
+    """Yield the hops that a header reports, the nearest first; "" for one without an address, or that can't be read."""
     lines = [value.decode("latin-1") for value in values]
     if name not in _LISTS:
-        # One address. A second, different one is a forgery, and nothing says which.
+        # One address. If there are two different ones, one is forged, and nothing says which.
         yield lines[0] if len(set(lines)) == 1 else ""
         return
     left = MAX_FORWARDED
@@ -189,7 +189,7 @@ def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
             left -= len(line)
             yield from reversed(parse_forwarded(line)) if left >= 0 else [""]
         else:
-            # What is left of so many is no address.
+            # The first item, if there are too many, is no address.
             yield from reversed(line.rsplit(",", MAX_HOPS))
     if len(lines) > MAX_LINES:
         yield ""
@@ -197,10 +197,10 @@ def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
 
 @lru_cache(maxsize=16)
 def parse_forwarded(line: str) -> Sequence[str]:
-    """Return the ``for`` of each element of a Forwarded header, empty where there is none.
+    """Return the ``for`` of each element of a Forwarded header, "" where an element has none.
 
-    One empty text where there are too many, or the line breaks the grammar of RFC 7239 section 4 anywhere: a client's
-    open quote may have swallowed what a proxy appended.
+    Returns a single "" if there are too many elements, or the line violates the grammar of RFC 7239 section 4 anywhere:
+    a client's open quote may have swallowed what a proxy appended.
     """
     elements: list[dict[str, str]] = [{}]
     place = 0
@@ -221,15 +221,15 @@ def parse_forwarded(line: str) -> Sequence[str]:
 
 
 def _unknown(proxy: ClientAddress, named: tuple[str, ...] = ()) -> ClientAddress:
-    """Return what a client counts as that can't be told from others behind ``proxy``."""
+    """Return the address of a client that can't be told from others behind ``proxy``."""
     return replace(proxy, shared=True, is_exempt=False, named=(*proxy.named, *named))
 
 
 def parse(text: str) -> IPAddress | None:
-    """Return the IP address in ``text``, which may have a port, brackets and a zone; None where there is none."""
+    """Return the IP address in ``text``, which may have a port, brackets and a zone; None if there is none."""
     text = text.strip(" \t")
     try:
-        # As a rule it is one; ``ip_address`` takes five times as long.
+        # The usual case, tried first since ``ip_address`` takes five times as long.
         return IPv4Address(inet_pton(AF_INET, text))
     except (OSError, ValueError):
         pass
@@ -255,20 +255,20 @@ def _is_port(text: str) -> bool:
 
 
 def describe(address: IPAddress) -> ClientAddress:
-    """Return what an address counts as: IPv6 by the /64, which is the least that a customer gets."""
+    """Return the ``ClientAddress`` of an address: IPv6 is counted by the /64, the least that a customer gets."""
     inside = _inside(address)
     if isinstance(inside, IPv4Address):
-        # As ``str`` does, which takes six times as long.
+        # The same as ``str``, which takes six times as long.
         text = inet_ntop(AF_INET, inside.packed)
-        # A ban may name it as it came.
+        # A ban may name the IPv6 form.
         return ClientAddress(text, text, named=() if inside is address else (str(address),))
     return ClientAddress(str(address), f"{IPv6Address(int(address) >> 64 << 64)}/64")
 
 
 def _inside(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address that an IPv6 address was made of: by NAT64, 6to4 or Teredo.
+    """Return the IPv4 address inside a NAT64, 6to4 or Teredo address, or ``address`` itself.
 
-    Only a public one: what looks like this machine, or one of its networks, is somebody's invention.
+    Only a public one counts: one that looks like this machine, or its networks, is forged.
     """
     if isinstance(address, IPv4Address):
         return address

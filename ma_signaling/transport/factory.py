@@ -1,4 +1,4 @@
-"""What all connections share: one hub, one site, one keep-alive, and the bounds on all of them together."""
+"""The factory of all connections, and what they share: hub, site, keep-alive, and bounds on all of them together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ma_signaling.transport.unfinished import UnfinishedMessages
 
 
 class HttpServer(Protocol):
-    """What answers a request that asks for no WebSocket."""
+    """Answers requests that don't ask for a WebSocket."""
 
     def buildProtocol(self, addr: IAddress | None) -> Any: ...
 
@@ -37,7 +37,7 @@ class HttpServer(Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class SignalingFactory(WebSocketServerFactory):
-    """Makes a reader of the first request for each connection, and a protocol for each WebSocket."""
+    """Makes a ``FirstRequest`` for each connection, and a ``SignalingProtocol`` for each WebSocket."""
 
     noisy = False
 
@@ -67,12 +67,12 @@ class SignalingFactory(WebSocketServerFactory):
         self.reconfigure()
 
     def reconfigure(self) -> None:
-        """The settings have changed; open connections keep theirs."""
-        most = self.settings.max_message_bytes
-        # All of them at once: Autobahn takes some back to their defaults where they aren't named.
+        """Apply changed settings; open connections keep the old ones."""
+        max_bytes = self.settings.max_message_bytes
+        # In one call: Autobahn resets some options to their defaults if they aren't named.
         self.setProtocolOptions(
-            maxFramePayloadSize=most,
-            maxMessagePayloadSize=most,
+            maxFramePayloadSize=max_bytes,
+            maxMessagePayloadSize=max_bytes,
             failByDrop=False,
             openHandshakeTimeout=0,
             closeHandshakeTimeout=0,
@@ -84,15 +84,15 @@ class SignalingFactory(WebSocketServerFactory):
         )
 
     def acceptableProtocols(self) -> list[bytes]:
-        """Return what may be negotiated by ALPN (RFC 7301): without it, Twisted turns those away who offer it."""
+        """Return the protocols for ALPN (RFC 7301): without any, Twisted rejects clients that offer ALPN."""
         return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> FirstRequest:
-        """Return what reads the first request of a new connection."""
+        """Return the protocol that reads the first request of a new connection."""
         return FirstRequest(self)
 
     def build_websocket(self, address: ClientAddress, place: SocketPlace | None) -> SignalingProtocol:
-        """Return what goes on with a connection of ``address`` whose request for a WebSocket was admitted."""
+        """Return the protocol for a connection of ``address`` whose request for a WebSocket was admitted."""
         protocol: Any = self.protocol()
         protocol.factory = self
         protocol.address, protocol.place = address, place
@@ -101,12 +101,12 @@ class SignalingFactory(WebSocketServerFactory):
         return cast("SignalingProtocol", protocol)
 
     def opened(self, protocol: SignalingProtocol) -> None:
-        """A WebSocket is open."""
+        """Count a WebSocket that has opened, and keep it alive."""
         self.open += 1
         self.keepalive.add(protocol)
 
     def closed(self, protocol: SignalingProtocol) -> None:
-        """A WebSocket, and its transport, are gone."""
+        """Stop counting a WebSocket whose transport is gone."""
         self.open -= 1
         self.keepalive.remove(protocol)
         if self.open == 0 and self._all_closed is not None:
@@ -114,7 +114,7 @@ class SignalingFactory(WebSocketServerFactory):
             self._all_closed = None
 
     def all_closed(self) -> Deferred[None]:
-        """Fires when no WebSocket is left."""
+        """Return a Deferred that fires when no WebSocket is left."""
         waiting: Deferred[None] = Deferred()
         if self.open:
             self._all_closed = waiting

@@ -1,19 +1,19 @@
-"""The fast path: what nearly every connection does, nearly all the time, handled without Autobahn.
+"""The fast path: the common cases of nearly every connection, handled without Autobahn.
 
 What it skips, and why that is safe:
 
-- **A new connection**: Autobahn gives each some 70 attributes, options copied from the factory among them, and formats
-  them for a debug line. Here they belong to the class, as Autobahn itself sets them on a connection made for that
-  purpose; those that could change in place have a stand-in (``_STAND_INS``).
-- **A frame**: text, ping, pong or close, masked, unfragmented and whole, on an open connection that is inside no other
-  frame or message, goes at once to the method that Autobahn would call for it, or, where more text follows, with that
-  to ``onMessages``. Text must be UTF-8 (section 8.1); of a close frame, Autobahn's ``onCloseFrame`` judges code and
-  reason, but for the usual goodbye, which has no fault.
-- **Sending**, on either path: a text frame is a header and the payload. What Autobahn does besides is formatting debug
-  lines.
+- **A new connection**: Autobahn gives each some 70 attributes, including options copied from the factory, and formats
+  them for a debug line. Here they are class attributes, with the values that Autobahn sets on a connection made for
+  that purpose; stand-ins (``_STAND_INS``) replace mutable ones.
+- **A frame**: a text, ping, pong or close frame, masked, unfragmented and whole, on an open connection that is inside
+  no other frame or message, goes straight to the method that Autobahn would call for it; if more text frames follow,
+  all of them to ``onMessages``. Text must be UTF-8 (RFC 6455 section 8.1). Autobahn's ``onCloseFrame`` checks code and
+  reason of a close frame, except for the usual goodbye, which has nothing to check.
+- **Sending**, on either path: a text frame is a header and the payload. All that Autobahn does beyond that is to format
+  debug lines.
 
-Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and bad lengths, bad UTF-8,
-halves of frames, what comes after a close. A test compares the two paths.
+Everything else is left to Autobahn: fragments, binary frames, reserved bits, long and invalid lengths, invalid UTF-8,
+incomplete frames, frames after a close. A test compares the two paths.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 
 FIN_TEXT = FIN | TEXT
 LONGER = MASKED | 126
-"""The length is in the two bytes that follow."""
+"""The second byte of a masked frame whose length is in the next two bytes."""
 
 _HEAD = Struct("!BBH").unpack_from
 
-# Names of this module: a look-up in the classes of either costs several times as much, for every frame.
+# Module globals, for speed: a lookup in a class costs several times as much, for every frame.
 OPEN = WebSocketServerProtocol.STATE_OPEN
 CLOSED = WebSocketServerProtocol.STATE_CLOSED
 
@@ -54,13 +54,13 @@ _CLOSE_REPLY = b"\x88\x02\x03\xe8"
 """A close frame with 1000."""
 
 GOODBYES = (None, 1000, 1001)
-"""The codes by which a peer says that it is leaving; any other end of a connection is a break (docs/protocol.md)."""
+"""The close codes of a goodbye; any other end of a connection is a break (docs/protocol.md)."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class _Unheard:
-    """Stands for the futures of a connection's opening and closing: nobody waits for them here."""
+    """Replaces Autobahn's futures for opening and closing, which nobody waits for here."""
 
     def callback(self, result: object) -> None: ...
 
@@ -68,19 +68,19 @@ class _Unheard:
 _STAND_INS: dict[str, object] = {
     "is_open": _Unheard(),
     "is_closed": _Unheard(),
-    "send_queue": (),  # for writes in pieces, which nobody asks for
+    "send_queue": (),  # for chopped writes, which aren't used
     "trafficStats": TrafficStats(),  # counts that nobody reads
     "utf8validator": cached_property(lambda _: Utf8Validation()),
-    "_transport_details": TransportDetails(),  # never said to be secure: nobody asks for a TLS channel ID
+    "_transport_details": TransportDetails(),  # without a TLS channel ID, which nobody asks for
     "_valid_events": None,
     "_results": None,
 }
 
 
 class AutobahnPath(PacedReading):
-    """Frames and messages as Autobahn handles them."""
+    """Frames and messages handled by Autobahn."""
 
-    # What Autobahn sets when it shakes hands.
+    # Set by Autobahn's own handshake, which isn't used here.
     websocket_version = 13
     inside_message = False
     current_frame: Any = None
@@ -98,15 +98,15 @@ class AutobahnPath(PacedReading):
         super().onFrameBegin()
 
     def onMessages(self, payloads: list[bytes]) -> int:
-        """Take the first of several messages that were read together, or more; returns how many.
+        """Handle one or more of several messages that were read together, from the first on; return how many.
 
-        One by one, unless a class knows what to do with several.
+        This default handles one; a subclass may handle more.
         """
         self.onMessage(payloads[0], False)
         return 1
 
     def begin(self, reply: bytes, rest: bytes) -> None:
-        """Send the reply that opens the WebSocket, and go on with what followed the request."""
+        """Send the reply that opens the WebSocket, then handle ``rest``, the bytes after the request."""
         self.transport.write(reply)
         self.state = self.STATE_OPEN
         self.onOpen()
@@ -115,21 +115,21 @@ class AutobahnPath(PacedReading):
 
 
 class FastPath(AutobahnPath):
-    """The usual cases without Autobahn; all others go to it. ``with_fast_path`` gives this class its attributes."""
+    """Handles the common cases; Autobahn gets all others. ``with_fast_path`` adds the class attributes."""
 
     max_fast_bytes = 0
     """Longer messages go to Autobahn."""
-    most_at_once = MAX_STEPS
-    """At most so many messages are unmasked before the first of them is taken."""
+    max_ahead = MAX_STEPS
+    """How many messages are unmasked, at most, before the first of them is handled."""
 
     def __init__(self) -> None:
-        """Leave out Autobahn's own: what it sets are attributes of the class here."""
+        """Skip Autobahn's, whose attributes belong to the class here."""
 
     def connectionMade(self) -> None:
-        """Leave out Autobahn's TCP_NODELAY: a listening socket hands its own on (``prepare``)."""
+        """Skip Autobahn's, which sets TCP_NODELAY: it is inherited from the listening socket (``sockets.prepare``)."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave out Autobahn's own, which looks for timers that there are none of."""
+        """Skip Autobahn's, which cancels timers that aren't used here."""
         self.state = CLOSED
         self.onClose(self.wasClean, self.remoteCloseCode if self.wasClean else _ABNORMAL, None)
 
@@ -147,8 +147,8 @@ class FastPath(AutobahnPath):
 
     def pause_reading(self, seconds: float) -> None:
         super().pause_reading(seconds)
-        # Until a read passes without a pause: what is unmasked ahead of one would be unmasked again after it.
-        self.most_at_once = 1
+        # Until a read passes without a pause: messages that are unmasked ahead must be unmasked again after a pause.
+        self.max_ahead = 1
 
     def _take_share(self, data: bytes) -> bytes:
         if self.state == OPEN and not self.data and self.current_frame is None and not self.inside_message:
@@ -157,14 +157,14 @@ class FastPath(AutobahnPath):
             finally:
                 if cork.is_in:
                     cork.pull()
-            if self.most_at_once == 1 and self._steps_left > 0:
-                self.most_at_once = MAX_STEPS
+            if self.max_ahead == 1 and self._steps_left > 0:
+                self.max_ahead = MAX_STEPS
             if not data or self._steps_left <= 0:
                 return data
         return super()._take_share(data)
 
     def _take_frames(self, data: bytes) -> bytes:
-        """Take the usual frames at the start of ``data``; returns what follows them."""
+        """Handle the common frames at the start of ``data``; return what follows them."""
         start, size, max_bytes = 0, len(data), self.max_fast_bytes
         while self._steps_left > 0 and self.state == OPEN and (found := whole_frame(data, start, max_bytes)):
             opcode, payload, end = found
@@ -186,13 +186,13 @@ class FastPath(AutobahnPath):
         return data[start:] if start else data
 
     def _take_messages(self, payload: bytes, data: bytes, end: int) -> int:
-        """Take ``payload`` and the messages after it, from ``end`` on in ``data``; returns where the last taken ends.
+        """Handle the text ``payload``, and text frames that follow in ``data`` from ``end`` on.
 
-        That isn't the last there is if one of them has ended or paused this connection.
+        Returns where the last frame that was handled ends. Frames remain if one ended or paused this connection.
         """
         payloads, ends = [payload], [end]
-        most = min(self._steps_left, self.most_at_once)
-        while len(ends) < most and (found := whole_frame(data, end, self.max_fast_bytes)):
+        max_count = min(self._steps_left, self.max_ahead)
+        while len(ends) < max_count and (found := whole_frame(data, end, self.max_fast_bytes)):
             opcode, payload, end = found
             if opcode != TEXT or not (payload.isascii() or is_utf8(payload)):
                 break
@@ -213,7 +213,7 @@ class FastPath(AutobahnPath):
         elif opcode == CLOSE and len(payload) != 1:
             code: Any = int.from_bytes(payload[:2]) if payload else None
             reason: Any = payload[2:] or None
-            # The reply, and with TLS its end, go by one write.
+            # So that the reply, with TLS the ``close_notify`` as well, goes by one write.
             cork.put_in()
             self.onCloseFrame(code, reason)
         else:
@@ -227,10 +227,11 @@ class FastPath(AutobahnPath):
             self.transport.write(data)
 
 
-def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, int] | None:
-    """Return the frame that starts in ``data`` at ``start``: opcode, payload unmasked, and where it ends.
+def whole_frame(data: bytes, start: int, max_bytes: int) -> tuple[int, bytes, int] | None:
+    """Return opcode, unmasked payload and end of the frame that begins in ``data`` at ``start``.
 
-    None unless all of it is there, final, masked, without reserved bits, and short (RFC 6455 section 5.2).
+    None unless it is complete, final, masked, without reserved bits, and its payload has at most ``max_bytes``
+    (RFC 6455 section 5.2).
     """
     if len(data) < start + 6:
         return None
@@ -244,13 +245,13 @@ def whole_frame(data: bytes, start: int, most_bytes: int) -> tuple[int, bytes, i
     else:
         return None
     payload_at = mask_at + 4
-    if end > len(data) or end - payload_at > most_bytes:
+    if end > len(data) or end - payload_at > max_bytes:
         return None
     return first - FIN, apply_mask(data[payload_at:end], data[mask_at:payload_at]), end
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Return a server's frame for a message (RFC 6455 section 5.2)."""
+    """Return the unmasked text frame for ``payload`` (RFC 6455 section 5.2)."""
     size = len(payload)
     if size < 126:
         return b"\x81%c" % size + payload
@@ -260,18 +261,18 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def ping_frames(payload: bytes) -> bytes:
-    """Return a server's WebSocket ping with ``payload``, and after it a JSON ping."""
+    """Return an unmasked WebSocket ping with ``payload``, followed by a JSON ping."""
     return b"%c%c" % (FIN | PING, len(payload)) + payload + text_frame(messages.PING)
 
 
 def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnPath]:
-    """Return a class like ``protocol``, with the fast path, for connections of ``factory`` and with its options.
+    """Return ``protocol`` with the fast path added, for connections of ``factory`` and with its options.
 
-    ``protocol`` itself where this Autobahn keeps something in a connection that is unknown here.
+    Returns ``protocol`` itself if this version of Autobahn has a connection attribute that is unknown here.
     """
     blank = WebSocketServerProtocol()
     blank.factory = factory
-    blank._connectionMade()  # noqa: SLF001 - what it sets is what this is about
+    blank._connectionMade()  # noqa: SLF001 - sets the attributes that are copied below
     attributes: dict[str, Any] = {}
     for name, value in vars(blank).items():
         if name in _STAND_INS:

@@ -1,4 +1,4 @@
-"""A connection's first request: read its head in time and in bounds, then go on with WebSocket or with HTTP."""
+"""A connection's first request: its head is read within bounds of time and size, then WebSocket or HTTP goes on."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from ma_signaling.transport.protocol import SignalingProtocol
 
 HEAD_SECONDS = 10.0
-"""What a connection has for its first request line and headers."""
+"""Time for a connection's first request line and headers."""
 
 LINGER_SECONDS = 2.0
-"""What a client that was refused has to read the reply."""
+"""Time for a refused client to read the reply."""
 
 
 @implementer(IHalfCloseableProtocol)
 class FirstRequest(Protocol):
-    """Reads the head of the first request; its successor on the same transport reads all else."""
+    """Reads the head of the first request; its successor on the same transport reads everything else."""
 
     transport: Any
     deadline: dict[Waiting, float] | None = None
@@ -75,7 +75,7 @@ class FirstRequest(Protocol):
             self._go_on(head)
 
     def readConnectionLost(self) -> None:
-        """Close too, as no request can follow; what is being sent is sent first."""
+        """Close, since no request can follow, after what is being sent."""
         self._close()
 
     def writeConnectionLost(self) -> None: ...
@@ -85,12 +85,12 @@ class FirstRequest(Protocol):
         self._factory.hub.capacity.closed(self._place)
 
     def give_way(self) -> None:
-        """Close without an answer: somebody else needs the place, or its address opens too many."""
+        """Close without an answer: another socket needs the place, or this one's address opens too many."""
         self._is_done = True
         self.transport.abortConnection()
 
     def deadline_passed(self) -> None:
-        """Cut a client that is too slow with its request, or does not read its refusal."""
+        """Cut a client that is too slow to send its request, or to read its refusal."""
         self.transport.abortConnection()
 
     def _go_on(self, head: RequestHead) -> None:
@@ -128,7 +128,7 @@ class FirstRequest(Protocol):
 def admit(
     factory: SignalingFactory, peer: str | None, head: RequestHead, place: SocketPlace | None
 ) -> ClientAddress | Refusal:
-    """Return whose the WebSocket will be that ``head`` asks for, or why it can't be had; ``peer`` has the socket."""
+    """Return the client of the WebSocket that ``head`` asks for, or the refusal; ``peer`` is the socket's address."""
     refused = websocket_handshake.refusal(head)
     if refused is not None:
         return refused._replace(uncharged=head)
@@ -149,9 +149,9 @@ def begin_websocket(
     head: RequestHead,
     rest: bytes,
 ) -> SignalingProtocol:
-    """Return a WebSocket that goes on with ``predecessor``'s transport, as ``head`` asks; ``rest`` followed it.
+    """Open the WebSocket that ``head`` asks for, on ``predecessor``'s transport, and return it.
 
-    The socket's ``place`` goes over to it.
+    It takes over the socket's ``place``, and handles ``rest``, the bytes after ``head``.
     """
     protocol = factory.build_websocket(client, place)
     hand_over(predecessor, protocol)

@@ -1,4 +1,4 @@
-"""Methods whose exceptions end the connection that they happen on, and nothing else."""
+"""Guarded methods: an exception in one ends its connection, and affects no other."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Guarded(Protocol):
 
 
 def guarded(method: Method) -> Method:
-    """Let an exception in ``method`` end its connection.
+    """Decorate ``method`` so that an exception in it ends its connection.
 
-    Whoever calls it, Autobahn, Twisted or a timer, would leave the connection open, or others without their turn.
+    Otherwise its caller (Autobahn, Twisted or a timer) would leave the connection open, or not serve others.
     """
 
     @wraps(method)

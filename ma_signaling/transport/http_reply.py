@@ -27,17 +27,17 @@ _TEXT = {"rate-limited": "Rate limited"}
 
 
 class Refusal(NamedTuple):
-    """What a request is answered that is turned away: status, JSON body and headers."""
+    """The reply to a request that is refused: status, JSON body and headers."""
 
     status: int
     body: dict[str, object]
     headers: dict[bytes, bytes]
     uncharged: RequestHead | None = None
-    """The request, where it was understood and nobody was charged for it."""
+    """The request, if it was parsed and nobody has been charged for it."""
 
 
 def refusal(error: WireError) -> Refusal:
-    """``error`` as HTTP says it."""
+    """Return ``error`` as an HTTP reply."""
     reply = Refusal(_STATUS.get(error.code, 429), {"error": _TEXT.get(error.code, error.text)}, {})
     if error.retry_after is not None:
         reply.body["retryAfter"] = error.retry_after
@@ -46,7 +46,7 @@ def refusal(error: WireError) -> Refusal:
 
 
 def raw_reply(refused: Refusal, more_headers: Mapping[bytes, bytes], *, is_head: bool) -> bytes:
-    """Return a whole reply that ends its connection; the reply to a HEAD has no content (RFC 9110 section 9.3.2)."""
+    """Return a complete reply that closes the connection; to a HEAD it has no content (RFC 9110 section 9.3.2)."""
     content = orjson.dumps(refused.body)
     fields = {
         **COMMON_HEADERS,

@@ -1,4 +1,4 @@
-"""Pings and pongs of one connection: whether its peer is still there."""
+"""Pings and pongs of one connection, which show whether its peer is still there."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ma_signaling.transport.guarded import guarded
 
 
 class Liveness(AutobahnPath):
-    """Answers the keep-alive's questions, and those of a contest for a Remote ID (a probe)."""
+    """Pings the peer for the keep-alive, and for the probe of a contest for a Remote ID."""
 
     factory: Any
     _send_buffer: Any = None
-    """What waits for a peer that reads slowly; None where nothing does."""
+    """The send buffer of a peer that reads slowly; None while nothing waits."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Set at once, for all connections to share one table of these names (``DirectServer``).
+        # Set here, so that all connections share one table of these names (``DirectServer.__init__``).
         self._is_silent = False
-        """It has not answered the latest ping of the keep-alive yet."""
+        """Whether the latest ping of the keep-alive is still unanswered."""
         self._keep_alive_payload = b""
-        """That of the latest ping of the keep-alive."""
+        """The payload of the latest ping of the keep-alive."""
         self._ping_payload = b""
-        """That of the latest ping; empty once it was answered."""
+        """The payload of the latest ping of any kind; empty once it was answered."""
         self._pongs_due = 0
 
     def send(self, message: bytes) -> None:
@@ -48,7 +48,7 @@ class Liveness(AutobahnPath):
 
     @guarded
     def keep_alive(self, payload: bytes, frames: bytes) -> None:
-        """Send the keep-alive's pings (``timers.KeepAlive``), or cut a peer that did not answer the ones before."""
+        """Send the keep-alive's pings (``timers.KeepAlive``), or cut a peer that didn't answer the previous ones."""
         if self._is_silent:
             self.after_reading(self._cut_if_silent)
         elif self.state != self.STATE_OPEN:
@@ -66,7 +66,7 @@ class Liveness(AutobahnPath):
             self.transport.write(frames)
 
     def onPong(self, payload: bytes) -> None:
-        # Strangers decide how often a home is probed, so the keep-alive's own ping counts however many follow it.
+        # The keep-alive's own ping counts even if probes followed it: strangers decide how often a home is probed.
         if payload == self._keep_alive_payload:
             self._is_silent = False
         if payload == self._ping_payload:
@@ -74,7 +74,7 @@ class Liveness(AutobahnPath):
             self._ping_payload = b""
         if self.connection is None:
             return
-        # A pong that this server has asked for costs nothing: strangers decide how many probes a home must answer.
+        # A pong that was asked for isn't charged: strangers decide how many probes a home must answer.
         if self._pongs_due > 0:
             self._pongs_due -= 1
         elif not self.factory.hub.charge_control_frame(self.connection):

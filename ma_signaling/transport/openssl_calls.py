@@ -1,10 +1,10 @@
-"""What every message over TLS takes of OpenSSL, without what pyOpenSSL does around each call.
+"""The OpenSSL calls that every message over TLS needs, without pyOpenSSL's overhead.
 
-pyOpenSSL makes a buffer of the largest size for each call, asks for errors after it, and raises an exception where
-there is nothing to be read. For a short record, this takes more time than OpenSSL does. ``DirectCalls`` have one buffer
-for all. They use names that are private to pyOpenSSL: where it has them no more, ``PublicCalls`` take their place.
+For each call pyOpenSSL allocates a buffer of the largest size, asks for errors afterwards, and raises an exception if
+there is nothing to read. For a short record this takes more time than OpenSSL itself. ``DirectCalls`` use one buffer
+for all calls. They depend on private names of pyOpenSSL; ``PublicCalls`` replace them where those are missing.
 """
-# ruff: noqa: SLF001 - what pyOpenSSL keeps within is what this is about
+# ruff: noqa: SLF001 - pyOpenSSL's internals are the point of this module
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 
 RECORD_BYTES = 1 << 14
-"""What a record contains at most (RFC 8446 section 5.1)."""
+"""The most that a record contains (RFC 8446 section 5.1)."""
 
 BUFFER_BYTES = 1 << 16
 
 LARGE_BYTES = 1 << 12
-"""Buffers through which more has passed at once are released right after."""
+"""Buffers that held more than this are released right after."""
 
 RELEASE_SECONDS = 0.25
-"""How long any others are kept at most. A session's next message mostly comes before, a home's doesn't."""
+"""How long any others are kept, at most. The next message usually comes earlier in a session, but not from a home."""
 
 OPENSSL_4 = 0x40000000
 
@@ -34,28 +34,28 @@ _log = Logger(namespace="ma_signaling")
 class End(Enum):
     """How TLS ends.
 
-    No exception: with its traceback, one that is returned refers to those who return it, and keeps what they hold.
+    Not an exception: a returned exception refers by its traceback to the frames it passed, and keeps their objects.
     """
 
     GOODBYE = auto()
-    """The peer says that it will send no more (``close_notify``)."""
+    """The peer will send no more (``close_notify``)."""
     FAULT = auto()
 
 
 class PublicCalls:
-    """By the calls that pyOpenSSL offers; each connection works in memory, and has shaken hands."""
+    """The calls, by pyOpenSSL's public API. Connections use memory BIOs, and their handshake is done."""
 
     messages = 0
-    """How often connections that are watched have dealt with a message of TLS's own, all together.
+    """How many TLS protocol messages, such as key updates, all watched connections have handled.
 
-    One that is answered counts twice: for what is read, and what is written. Of pyOpenSSL's calls none can tell.
+    One that is answered counts twice, for reading and writing. Stays 0 here: pyOpenSSL's API can't tell.
     """
 
     def watch(self, tls: SSL.Connection) -> None:
-        """Count the messages of a connection from now on."""
+        """Count the TLS protocol messages of a connection from now on."""
 
     def decrypt(self, tls: SSL.Connection, received: bytes) -> tuple[bytes, End | None]:
-        """Return all that ``received`` has completed, and how TLS has ended after it, if it has."""
+        """Return the data of all records that ``received`` completes, and how TLS has ended after it, if it has."""
         if received:
             tls.bio_write(received)
         decrypted = b""
@@ -70,23 +70,23 @@ class PublicCalls:
             return decrypted, End.FAULT
 
     def encrypt(self, tls: SSL.Connection, data: bytes) -> bytes:
-        """Return the records for ``data``, after whatever OpenSSL has to say itself.
+        """Return the records for ``data``, after any of OpenSSL's own.
 
-        Raises ``SSL.Error`` where nothing can be said any more.
+        Raises ``SSL.Error`` if nothing can be sent any more.
         """
         self._write(tls, data)
         return self.take(tls)
 
     def say_goodbye(self, tls: SSL.Connection, last: bytes) -> bytes:
-        """Return the records for ``last`` and for ``close_notify``, none for what can't be said any more."""
-        # TLS may have come to an end before.
+        """Return the records for ``last`` and ``close_notify``, without those that can't be sent any more."""
+        # TLS may have ended already.
         with suppress(SSL.Error):
             self._write(tls, last)
             tls.shutdown()
         return self.take(tls)
 
     def take(self, tls: SSL.Connection) -> bytes:
-        """Return what is to be sent: handshakes, alerts, new keys."""
+        """Return OpenSSL's pending output: handshakes, alerts, new keys."""
         taken = []
         try:
             while True:
@@ -95,41 +95,41 @@ class PublicCalls:
             return b"".join(taken)
 
     def release_buffers(self, tls: SSL.Connection) -> None:
-        """Let go of the memory through which bytes pass, unless some are still in it; pyOpenSSL can't.
+        """Free the memory of the BIOs, unless bytes are in them. Does nothing here: pyOpenSSL's API can't.
 
-        OpenSSL keeps as much as the most bytes took that were there at once, for as long as the connection lasts. From
-        now on, only these calls may be used for the connection.
+        Otherwise a BIO keeps its largest size as long as the connection lasts. From now on, only these calls may be
+        used for the connection.
         """
 
     def renew_buffers(self, tls: SSL.Connection) -> None:
-        """Do the same for a connection that others use as well."""
+        """Free the memory of the BIOs likewise, for a connection that is used by other calls as well."""
 
     def release_all(self) -> None:
-        """Release the buffers of all connections; call it every ``RELEASE_SECONDS``.
+        """Release the buffers of all connections; call this every ``RELEASE_SECONDS``.
 
-        One that is busy gets new ones, for a tenth of what a message costs.
+        A busy connection gets new ones, at a tenth of the cost of a message.
         """
 
     def forget(self, tls: SSL.Connection) -> None:
-        """Know a connection no longer that has ended."""
+        """Forget a connection that has ended."""
 
     def _write(self, tls: SSL.Connection, data: bytes) -> None:
         at = 0
-        # It takes a record at most, and less for a peer that has asked for shorter ones (RFC 6066 section 4).
+        # ``send`` takes one record, or less if the peer has asked for shorter records (RFC 6066 section 4).
         while at < len(data):
             at += tls.send(data[at : at + RECORD_BYTES])
 
 
 class DirectCalls(PublicCalls):
-    """By the calls that OpenSSL has.
+    """The calls, by OpenSSL's C API.
 
-    pyOpenSSL also raises here what its callbacks have raised. Here they are called during the handshake alone, which
-    isn't done by these calls: nobody may renegotiate, and no client is asked for a certificate. That of ``watch`` is
-    none of pyOpenSSL's, and raises nothing.
+    Unlike pyOpenSSL's calls they don't raise what its callbacks raised. Those run only in the handshake, which isn't
+    done by these calls: renegotiation is off, and no client is asked for a certificate. The callback of ``watch`` isn't
+    pyOpenSSL's, and raises nothing.
     """
 
     def __init__(self) -> None:
-        """Prepare them. Raises AttributeError where this pyOpenSSL lacks a name."""
+        """Look up the functions. Raises AttributeError if this pyOpenSSL lacks a name."""
         module: Any = SSL
         lib, ffi = module._lib, module._ffi
         self._bio_write, self._ssl_read = lib.BIO_write, lib.SSL_read
@@ -138,28 +138,28 @@ class DirectCalls(PublicCalls):
         self._bio_new, self._in_memory = lib.BIO_new, lib.BIO_s_mem
         self._ssl_set_bio, self._null = lib.SSL_set_bio, ffi.NULL
         self._clear_errors = lib.ERR_clear_error
-        # Before OpenSSL 4, what another call has left of its failure is taken for this one's (SSL_get_error(3)).
+        # Before OpenSSL 4, an error that another call has left is taken for this one's (SSL_get_error(3)).
         self._must_clear = SSL.OPENSSL_VERSION_NUMBER < OPENSSL_4
         self._ssl_get_error = lib.SSL_get_error
         self._want_read, self._zero_return = lib.SSL_ERROR_WANT_READ, lib.SSL_ERROR_ZERO_RETURN
         self._set_info_callback = lib.SSL_set_info_callback
         self._noted = ffi.callback("void (*)(const SSL *, int, int)", self._note)
         self._with_buffers: dict[SSL.Connection, None] = {}
-        """Connections that were given buffers, and have not released them."""
+        """Connections that have buffers to release."""
         self._buffer = ffi.new("char[]", BUFFER_BYTES)
         self._bytes = ffi.buffer(self._buffer)
         probe: Any = SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD))
-        # They must be there, and take other values.
+        # These names must exist and be writable.
         probe._into_ssl, probe._from_ssl = probe._into_ssl, probe._from_ssl
         _ = probe._ssl, probe._raise_ssl_error
 
     def watch(self, tls: Any) -> None:
-        # Nothing is called for data.
+        # The callback isn't called for application data.
         self._set_info_callback(tls._ssl, self._noted)
 
     def decrypt(self, tls: Any, received: bytes) -> tuple[bytes, End | None]:
         unread = tls._into_ssl or self._give_buffers(tls)
-        # In memory, writing fails only where there is no memory, which pyOpenSSL says.
+        # Writing to a memory BIO fails only without memory; pyOpenSSL then raises the right error.
         if received and self._bio_write(unread, received, len(received)) <= 0:
             tls.bio_write(received)
         ssl, decrypted = tls._ssl, b""
@@ -170,7 +170,7 @@ class DirectCalls(PublicCalls):
             if count <= 0:
                 return decrypted, self._end(tls, count)
             decrypted += self._bytes[:count]
-            # A record is read as a whole. Seeing that none follows costs less than trying to read it.
+            # Each call reads a whole record. To see that none follows costs less than another read.
             if not self._unread(unread, self._where):
                 return decrypted, None
 
@@ -184,7 +184,7 @@ class DirectCalls(PublicCalls):
     def take(self, tls: Any) -> bytes:
         if tls._from_ssl is None:
             return b""
-        # In memory, reading fails only where there is nothing.
+        # Reading from a memory BIO fails only if it is empty.
         count = self._bio_read(tls._from_ssl, self._buffer, BUFFER_BYTES)
         if count <= 0:
             return b""
@@ -201,7 +201,7 @@ class DirectCalls(PublicCalls):
             self._unread(bio, self._where) for bio in (tls._into_ssl, tls._from_ssl)
         ):
             return
-        # OpenSSL frees those that it had.
+        # This frees the BIOs.
         self._ssl_set_bio(tls._ssl, self._null, self._null)
         tls._into_ssl = tls._from_ssl = None
         self.forget(tls)
@@ -210,7 +210,7 @@ class DirectCalls(PublicCalls):
         self.release_buffers(tls)
         if tls._into_ssl is None:
             self._give_buffers(tls)
-        # They are not to be taken away.
+        # So that ``release_all`` leaves them.
         self.forget(tls)
 
     def release_all(self) -> None:
@@ -238,7 +238,7 @@ class DirectCalls(PublicCalls):
             self.messages += 1
 
     def _give_buffers(self, tls: Any) -> Any:
-        """Give a connection its buffers (back); returns that for what is received."""
+        """Give a connection new buffers; return the one for received bytes."""
         into, out = self._bio_new(self._in_memory()), self._bio_new(self._in_memory())
         if not into or not out:
             raise MemoryError
@@ -248,11 +248,11 @@ class DirectCalls(PublicCalls):
         return into
 
     def _end(self, tls: Any, count: int) -> End | None:
-        """Return why reading has returned ``count``; None: there is no whole record yet."""
+        """Return how TLS has ended, given that ``SSL_read`` returned ``count``; None: no record is complete yet."""
         error = self._ssl_get_error(tls._ssl, count)
         if error == self._want_read:
             return None
-        # What it says of its failure is nobody else's; and what follows, nobody will read.
+        # Leave the error to no other call, and discard bytes that nobody will read.
         self._clear_errors()
         while self._bio_read(tls._into_ssl, self._buffer, BUFFER_BYTES) > 0:
             pass
@@ -260,7 +260,7 @@ class DirectCalls(PublicCalls):
 
 
 def fastest_calls() -> PublicCalls:
-    """Return direct calls, or public ones where this pyOpenSSL has no direct ones."""
+    """Return ``DirectCalls``, or ``PublicCalls`` if this pyOpenSSL lacks a private name."""
     try:
         return DirectCalls()
     except AttributeError as missing:
@@ -272,4 +272,4 @@ def fastest_calls() -> PublicCalls:
 
 
 calls = fastest_calls()
-"""Those of this process, whose reactor has one thread."""
+"""One for the process, whose reactor has one thread."""

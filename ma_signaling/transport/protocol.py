@@ -1,6 +1,6 @@
 """One WebSocket connection.
 
-Autobahn speaks RFC 6455. This class adds what it leaves to its user: bounds on what waits to be sent, close codes,
+Autobahn implements RFC 6455. This class adds what Autobahn leaves to its users: a bounded send buffer, close codes,
 keep-alive (``liveness``), and the translation between a socket and the core (a ``Peer``).
 """
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from ma_signaling.transport.factory import SignalingFactory
 
 LINGER_SECONDS = 2.0
-"""How long a closing handshake may take before TCP goes."""
+"""How long a closing handshake may take before the TCP connection is cut."""
 
-MOST_FRAMES_AFTER_CLOSE = 50
-"""Frames that are read after a close frame was sent, to find the reply."""
+MAX_FRAMES_AFTER_CLOSE = 50
+"""How many frames are read after a close frame was sent, to find the reply."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 @implementer(IHalfCloseableProtocol)
 class SignalingProtocol(CountedMessages):
-    """A peer, as the core sees it, on a transport, as Twisted sees it."""
+    """A WebSocket connection: to the core a ``Peer``, to Twisted a protocol."""
 
     log = SILENCE
     factory: SignalingFactory
@@ -48,19 +48,19 @@ class SignalingProtocol(CountedMessages):
     transport: Any
     slot = 0
     place: SocketPlace | None = None
-    """Its share of all sockets, until it is open; then ``connection`` has it."""
+    """Its place among all sockets. Once the WebSocket is open, ``connection`` has it as well."""
     deadline: dict[Waiting, float] | None = None
     _in_close_frame = False
     _frames_after_close = 0
     _send_buffer: SendBuffer | None = None
 
-    _take = guarded(AutobahnPath._take)  # noqa: SLF001 - its own, from the class above
+    _take = guarded(AutobahnPath._take)  # noqa: SLF001 - a method of its own, inherited
 
     # From Twisted
 
     @guarded
     def readConnectionLost(self) -> None:
-        """Treat the end of what the peer sends as the end of the connection, but let what is being sent go out."""
+        """End the connection once the peer has ended its side, but finish sending."""
         if self.connection is not None:
             self.factory.hub.end(self.connection, HALF_CLOSED)
         self._set_deadline(LINGER_SECONDS)
@@ -76,7 +76,7 @@ class SignalingProtocol(CountedMessages):
             self.factory.hub.capacity.closed(self.place)
         finally:
             super().connectionLost(reason)
-            # Each has the other: without this, both would wait for the garbage collector.
+            # They refer to each other: don't leave the cycle to the garbage collector.
             self.connection = None
 
     @guarded
@@ -105,7 +105,7 @@ class SignalingProtocol(CountedMessages):
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         assert self.connection is not None
-        # ``_take`` guards all of a read.
+        # Not guarded itself: ``_take`` guards a whole read.
         self.factory.hub.received(self.connection, payload)
 
     def onMessages(self, payloads: list[bytes]) -> int:
@@ -115,11 +115,11 @@ class SignalingProtocol(CountedMessages):
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         if self.current_frame.opcode == CONTINUATION and self.connection is not None:
-            # The message is charged as one; but each frame costs as much time, however little is in it.
+            # The message is charged only once, but each frame takes as much time, however short it is.
             self.factory.hub.charge_control_frame(self.connection)
 
     def processData(self) -> bool:
-        if self._frames_after_close > MOST_FRAMES_AFTER_CLOSE:
+        if self._frames_after_close > MAX_FRAMES_AFTER_CLOSE:
             self.data = b""
             return False
         more: bool = super().processData()
@@ -146,17 +146,17 @@ class SignalingProtocol(CountedMessages):
         return stop
 
     def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
-        # Autobahn drops TCP at a second fault; the first has been answered, and the linger bounds what follows.
+        # Autobahn drops TCP at a second fault. The first has been answered, and LINGER_SECONDS bound what follows.
         if self.state != self.STATE_CLOSING:
             super()._fail_connection(code, reason)
 
     def _closeConnection(self, abort: bool = False) -> None:
-        # Autobahn resets TCP once both sides have said close, and the reset may overtake our own close frame.
+        # Autobahn resets TCP once both close frames were sent, and the reset may overtake ours.
         super()._closeConnection(abort and not self._in_close_frame)
 
     def dropConnection(self, abort: bool = False) -> None:
         if self.state == self.STATE_CLOSED:
-            # Autobahn thinks that TCP is gone too; it isn't while something is still to be sent.
+            # Autobahn assumes that TCP is closed too; it isn't while something is still to be sent.
             self._closeConnection(abort)
         else:
             super().dropConnection(abort)
@@ -229,7 +229,7 @@ class SignalingProtocol(CountedMessages):
     def cut_slow(self) -> None:
         self.cut("it does not read what it is sent")
 
-    # Within
+    # Internals
 
     def fail(self, where: str) -> None:
         """End the connection for a fault of this server, while the exception is being handled."""
@@ -256,11 +256,11 @@ class SignalingProtocol(CountedMessages):
 
     @guarded
     def deadline_passed(self) -> None:
-        """Cut a peer that takes too long for its closing handshake, or to read what waits for it."""
+        """Cut a peer that takes too long for the closing handshake, or to read its send buffer."""
         if self.state != self.STATE_OPEN:
             self._closeConnection(abort=True)
         elif self._send_buffer is not None and (self.is_home or self._send_buffer.has_taken()):
-            # A home handles one message at a time: only an unanswered ping says that it is too slow.
+            # A home handles one message at a time: only an unanswered ping shows that it is too slow.
             self._set_deadline(STALL_SECONDS)
         else:
             self.cut_slow()

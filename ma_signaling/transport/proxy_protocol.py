@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: a load balancer's first bytes on a connection say for whom it speaks.
+"""The PROXY protocol, versions 1 and 2: the first bytes of a load balancer's connection name the client.
 
 https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
 """
@@ -19,24 +19,24 @@ from ma_signaling.transport.sockets import hand_over
 from ma_signaling.transport.timers import Deadlines, Waiting
 
 HEADER_SECONDS = 10.0
-"""What a connection has for its header."""
+"""Time for a connection to send its header."""
 
 _V1_BYTES = 107
-"""The longest header of version 1, its CRLF included."""
+"""The length of the longest header of version 1, CRLF included."""
 
 PROXY_V1_START = b"PROXY "
 _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP([46]) ([^ %]+) ([^ %]+) (\d{1,5}) (\d{1,5}))\r\n")
 PROXY_V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_BYTES = 16
-"""A header of version 2 up to its addresses, whose length is in its last two bytes."""
+"""The length of a header of version 2 without its addresses, whose length is in the last two bytes."""
 
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
 _V2_ADDRESS_BYTES = {0x00: 0, 0x11: 12, 0x21: 36, 0x31: 216}
-"""By family and transport: unspecified, TCP over IPv4, TCP over IPv6, a Unix stream."""
+"""Address lengths by family and transport: unspecified, TCP over IPv4, TCP over IPv6, Unix stream."""
 
 
 class MalformedHeader(Exception):
-    """The bytes are no PROXY header."""
+    """Raised for bytes that are no PROXY header."""
 
 
 class ProxyHeader(NamedTuple):
@@ -45,13 +45,13 @@ class ProxyHeader(NamedTuple):
     size: int
     """In bytes."""
     client: IPv4Address | IPv6Address | None
-    """For whom the load balancer speaks; None: for itself, as for a health check, or it doesn't know."""
+    """The client; None if the load balancer speaks for itself, as in a health check, or doesn't know."""
 
 
 def parse(received: bytes | bytearray) -> ProxyHeader | None:
-    """Return the header at the start of a connection, None while more of it must come.
+    """Return the header at the start of ``received``, None if it is incomplete.
 
-    Raises ``MalformedHeader`` as soon as what was received can't begin one.
+    Raises ``MalformedHeader`` as soon as ``received`` can't begin a header.
     """
     if received.startswith(PROXY_V1_START):
         return _parse_v1(received)
@@ -112,7 +112,7 @@ def _client(text: str, port: int, *, is_ipv6: bool) -> IPv4Address | IPv6Address
 
 
 class ProxyFactory(Factory):
-    """Reads a PROXY header from each connection, then lets ``factory`` go on with it as its client's."""
+    """Reads a PROXY header from each connection, then hands it to ``factory`` as the client's connection."""
 
     noisy = False
 
@@ -134,7 +134,7 @@ class ProxyFactory(Factory):
 
 
 class _HeaderReader(Protocol):
-    """Reads the header; its successor on the same transport reads all else."""
+    """Reads the header; its successor on the same transport reads everything else."""
 
     transport: Any
     deadline: dict[Waiting, Any] | None = None
@@ -163,7 +163,7 @@ class _HeaderReader(Protocol):
             return
         self._proxies.deadlines.clear(self)
         if header.client is not None:
-            # From here on the connection is its client's, for whatever asks the transport.
+            # From here on the transport reports the client as its peer.
             client = header.client
             self.transport.getPeer = lambda: client
         successor: Any = self._proxies.factory.buildProtocol(self.transport.getPeer())
@@ -175,5 +175,5 @@ class _HeaderReader(Protocol):
         self._proxies.deadlines.clear(self)
 
     def deadline_passed(self) -> None:
-        """Cut one whose header has not come."""
+        """Cut the connection: its header has not come in time."""
         self.transport.abortConnection()

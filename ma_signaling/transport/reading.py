@@ -1,4 +1,4 @@
-"""How much is taken of what a WebSocket receives: a share in each turn of the loop, and nothing while it is paused."""
+"""Paced reading of WebSockets: a bounded share of received bytes in each turn of the loop, none while paused."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from twisted.internet.interfaces import IReactorTime
 from ma_signaling.core.run_all import run_all
 
 MAX_STEPS = 128
-"""Frames of one connection that are taken in one turn; Autobahn takes one in two steps, its header and its payload."""
+"""Steps for one connection in one turn. A frame is one step; in Autobahn two, for header and payload."""
 
 MAX_GOING_ON = 32
-"""Connections that go on in one turn with what was put off, beside those that are read then."""
+"""How many connections go on with put-off bytes in one turn, beside those that are read in it."""
 
 MAX_PAUSE_SECONDS = 5.0
-"""How long a connection beyond its budget is not read from, at most: its answer to a ping may be among the rest."""
+"""The longest pause of a connection beyond its budget: its answer to a ping may be in the unread bytes."""
 
 
 class PutOff:
-    """All connections with something that is put off: a bounded number goes on in one turn, in the order of time."""
+    """The connections with put-off bytes: a bounded number of them goes on in each turn, in order."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
@@ -43,7 +43,7 @@ class PutOff:
         try:
             run_all(now)
         finally:
-            # Not before, so that who is put off again waits for its turn.
+            # Not earlier: ``add`` must not schedule another call for connections that are put off again.
             for _ in now:
                 self._due.popleft()
             if self._due:
@@ -51,33 +51,33 @@ class PutOff:
 
 
 class PacedReading(WebSocketServerProtocol):
-    """Takes a bounded share of what was received, and the rest in later turns, with other connections in between.
+    """Handles a bounded share of the received bytes, and puts off the rest to later turns, after other connections.
 
-    While something is put off, the socket isn't read: what the peer sends on stays with it.
+    While bytes are put off, the socket isn't read, so that TCP holds the peer back.
     """
 
     transport: Any
     factory: Any
     is_put_off = False
-    """Whether received bytes wait to be taken."""
+    """Whether received bytes wait to be handled."""
     _steps_left = 0
     _rest = b""
     _pause_seconds = 0.0
 
     def dataReceived(self, data: bytes) -> None:
         if self.is_put_off:
-            # TLS hands over all that one read has brought.
+            # TLS hands over everything that one read has brought, even after ``pauseProducing``.
             self._rest += data
         else:
             self._take(data)
 
     def pause_reading(self, seconds: float) -> None:
-        """Take nothing more for ``seconds``; to be called for what is being taken."""
+        """Handle nothing more for ``seconds``; to be called while a message is being handled."""
         self._steps_left = 0
         self._pause_seconds = min(max(self._pause_seconds, seconds), MAX_PAUSE_SECONDS)
 
     def processData(self) -> bool:
-        """Take one step, as Autobahn does; returns whether to go on. What is left stays in ``data``."""
+        """Take one of Autobahn's steps; return whether to go on. The rest stays in ``self.data``."""
         self._steps_left -= 1
         more: bool = super().processData()
         return more and self._steps_left > 0
@@ -89,7 +89,7 @@ class PacedReading(WebSocketServerProtocol):
             self._put_off(rest)
 
     def _take_share(self, data: bytes) -> bytes:
-        """Take ``data`` while there are steps left; returns what follows then, but for what Autobahn keeps itself."""
+        """Handle ``data`` while there are steps left; return the rest, without what Autobahn keeps in ``self.data``."""
         super().dataReceived(data)
         return b""
 
@@ -101,7 +101,7 @@ class PacedReading(WebSocketServerProtocol):
         self.factory.put_off.add(seconds, self._go_on)
 
     def _go_on(self) -> None:
-        # Before all else: nothing of this connection is judged while something is put off.
+        # First of all: while it is set, no verdict about this connection is given.
         self.is_put_off = False
         rest, self._rest = self._rest, b""
         if self.state == self.STATE_CLOSED:

@@ -1,4 +1,4 @@
-"""HTTP request heads: found in a stream however it is cut, and judged before anything acts on them (RFC 9112)."""
+"""HTTP request heads: found in a stream of bytes, and validated before anything acts on them (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/(\d)\.(\d)" % _TOKEN)
 _FIELDS = re.compile(rb"(?:\r\n%b:[^\r\n\0]*)*" % _TOKEN)
 _FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
-"""One of these, once all are known to be without fault."""
+"""One field, once ``_FIELDS`` has matched all of them."""
 
 _STRAY = re.compile(rb"\0|(?<!\r)\n|\r[^\n]")
-"""What no head may have: NUL, and CR or LF without the other (RFC 9112 section 2.2, RFC 9110 section 5.5)."""
+"""Invalid in any head: NUL, and CR or LF without the other (RFC 9112 section 2.2, RFC 9110 section 5.5)."""
 
 _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]+)")
-"""How a target in absolute form begins (RFC 9112 section 3.2.2)."""
+"""The start of a target in absolute form (RFC 9112 section 3.2.2)."""
 
 _HOST = re.compile(
     rb"(?:\[[0-9A-Za-z:.%~_!$&'()*+,;=-]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?"
@@ -37,7 +37,7 @@ _TLS_HANDSHAKE = b"\x16"
 
 
 class WrongProtocol(NamedTuple):
-    """What the client speaks is no HTTP; ``mistake`` says to an operator what was probably meant."""
+    """The client doesn't speak HTTP; ``mistake`` tells operators what is probably wrong."""
 
     mistake: str
 
@@ -47,13 +47,13 @@ _PROXY = WrongProtocol("the PROXY protocol at a port whose endpoint doesn't begi
 
 
 class RequestHead(NamedTuple):
-    """A request line and header fields, in order and without fault."""
+    """A valid request line with its header fields."""
 
     method: bytes
     target: bytes
     """In origin form: a path, and a query after a question mark; ``*`` for the server as a whole."""
     minor_version: int
-    """0 for HTTP/1.0, 1 for HTTP/1.1 and all that is compatible with it."""
+    """0 for HTTP/1.0, 1 for HTTP/1.1 and later 1.x."""
     fields: Mapping[bytes, Sequence[bytes]]
     """Every value of each field, by the field's lower-case name."""
 
@@ -62,21 +62,21 @@ class RequestHead(NamedTuple):
         return self.fields.get(name, ())
 
     def lists(self, name: bytes, token: bytes) -> bool:
-        """Return whether a field that is a list of tokens has this one (in lower case)."""
+        """Return whether a field that is a list of tokens contains this one (in lower case)."""
         values = self.header(name)
-        # As most write it; or else as a list.
+        # For speed, the usual case first: a value that is just this token.
         return token in values or any(
             token == each.strip().lower() for value in values for each in value.split(b",")
         )
 
     @property
     def is_for_websocket(self) -> bool:
-        """Whether this is a GET where WebSockets are; whether it asks for one is another question."""
+        """Whether this is a GET of a WebSocket path, with or without an upgrade."""
         return self.method == b"GET" and self.target.partition(b"?")[0] in WEBSOCKET_PATHS
 
 
 class HeadReader:
-    """Finds one request head after the other in what ``feed`` is given; the outcome is the same however it was cut."""
+    """Finds one request head after another in the bytes given to ``feed``, however they are split."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -87,21 +87,21 @@ class HeadReader:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take what was received."""
+        """Add received bytes."""
         self._buffer += data
 
     @property
     def is_head(self) -> bool:
-        """Whether what ``next`` refused is a HEAD, whose reply has no content."""
+        """Whether the request that ``next`` refused is a HEAD, whose reply has no content."""
         return self._buffer.startswith(b"HEAD ")
 
     def take_rest(self) -> bytes:
-        """Return what follows the last head, for whoever goes on with the connection."""
+        """Return the bytes after the last head, for the protocol that goes on with the connection."""
         rest, self._buffer = bytes(self._buffer), bytearray()
         return rest
 
     def next(self) -> RequestHead | Refusal | WrongProtocol | None:
-        """Return the next head, None if more must come first, or what is wrong with it: then there is no next."""
+        """Return the next head, None if it is incomplete, or what is wrong with it, after which there is no next."""
         buffer = self._buffer
         if not self._checked:
             if PROXY_V2_SIGNATURE.startswith(buffer[: len(PROXY_V2_SIGNATURE)]):
@@ -123,7 +123,7 @@ class HeadReader:
         return self._early_fault()
 
     def _early_fault(self) -> Refusal | None:
-        """Return what can be told to be wrong before all of a head is there."""
+        """Return a fault that shows before the head is complete."""
         buffer, start = self._buffer, max(0, self._checked - 1)
         self._checked = len(buffer)
         if _STRAY.search(buffer, start, HEAD_BYTES):
@@ -161,7 +161,7 @@ def _parse(head: bytes) -> RequestHead | Refusal:
 
 
 def _refuse_content(fields: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
-    """Nothing here takes content, and whoever announces some must not have it taken for the next request or frame."""
+    """Refuse a request that announces content, which must not be taken for the next request or frame."""
     lengths = fields.get(b"content-length", ())
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
         return _BAD_REQUEST

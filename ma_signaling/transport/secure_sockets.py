@@ -1,13 +1,13 @@
-"""TLS by the transport itself: accepted connections that decrypt what they read, and encrypt what they send.
+"""TLS in the transport: accepted connections that decrypt what they read, and encrypt what they send.
 
-Twisted's TLS is a protocol between the socket and all others. It hands over each record by itself, so that what one
-read has brought can't be answered by one write; it finds out by two exceptions that a read is over; and it keeps some
-ten objects for each connection. A ``SecureServer`` is a ``DirectServer`` that decrypts and encrypts: one read is
-decrypted as a whole and handed over at once, what is corked becomes one record, and all else (queues, back-pressure,
-closing, half-closed peers) is the one code for both.
+Twisted's TLS is a protocol between the socket and all others. It hands over each record separately, so that one read
+can't be answered by one write; it learns by two exceptions that a read is over; and it keeps some ten objects for each
+connection. A ``SecureServer`` is a ``DirectServer`` that decrypts and encrypts: the records of one read are handed over
+together, corked output becomes one record, and everything else (queues, back-pressure, closing, half-closed peers) is
+the same code for both.
 
-OpenSSL works in memory, as it does in Twisted. On the socket itself it would read each record by two system calls, and
-reading could wait for writing and the other way round; here it waits for nothing but the peer's bytes.
+OpenSSL uses memory BIOs, as in Twisted. On the socket itself it would read each record by two system calls, and a read
+could have to wait until the socket is writable; here it waits for nothing but the peer's bytes.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from ma_signaling.transport.openssl_calls import LARGE_BYTES, End, calls
 from ma_signaling.transport.sockets import DirectServer, DirectUnixServer
 
 USUAL_READ = range(100, LARGE_BYTES + 1)
-"""The sizes of reads after which Twisted's TLS keeps its buffers as they are.
+"""The sizes of reads after which ``ReleasingTLS`` keeps its buffers.
 
-A smaller one is most likely the answer to a ping, so that this is the time to release what was used before it. A
-candidate takes twice as many bytes. Where it is something else, the buffers are made anew.
+A smaller read is most likely the answer to a ping, which is a good time to release the buffers of earlier messages. A
+candidate takes twice as many bytes. If more follows all the same, new buffers are made.
 """
 
 ANSWER_BYTES = 4096
-"""What TLS says by itself to one peer after the handshake.
+"""How many bytes TLS may send by itself to one peer after the handshake.
 
-Each demand for new keys (TLS 1.3), or for another handshake (TLS 1.2), is answered by some 30 bytes, whether the peer
-reads or not. Honest peers demand new keys once in millions of records, if ever. Tickets count as well.
+Each request for new keys (TLS 1.3), or for another handshake (TLS 1.2), is answered by some 30 bytes, whether the peer
+reads or not. Honest peers request new keys once in millions of records, if ever. Tickets count as well.
 """
 
-MOST_MESSAGES = 200
-"""How often TLS deals with a message of its own after the handshake (``calls.messages``): a new key takes as much time
-as eight records, also where the peer demands none in return.
+MAX_MESSAGES = 200
+"""How many messages of its own TLS may handle after the handshake (``calls.messages``): new keys take as much time as
+eight records, even if the peer requests none in return.
 """
 
 
-class Unshaken:
-    """What is to happen once the handshake is done."""
+class Handshake:
+    """What is to be done once the handshake is complete."""
 
     def __init__(self) -> None:
         self.data = b""
-        """What is to be sent."""
+        """The output to be sent."""
         self.is_closing = False
 
 
@@ -58,19 +58,19 @@ class Unshaken:
 class SecureServer(DirectServer):
     """An accepted connection that speaks TLS; ``received``, ``unread`` and ``unsent`` count bytes on the wire.
 
-    How the peer ends what it sends, by ``close_notify`` or without, makes no difference, as HTTP and WebSocket say
-    themselves where they end; and what is to be sent to it then is sent.
+    Whether the peer ends its side by ``close_notify`` or without makes no difference, since HTTP and WebSocket mark
+    their ends themselves. Pending output to it is still sent.
     """
 
-    _unshaken: Unshaken | None
+    _handshake: Handshake | None
     _answered = 0
-    """How many bytes TLS has said by itself since the handshake."""
+    """How many bytes TLS has sent by itself since the handshake."""
     _messages = 0
 
     def __init__(self, tls: IOpenSSLServerConnectionCreator, *arguments: Any) -> None:
         self._tls: SSL.Connection = tls.serverConnectionForTLS(self)  # type: ignore[arg-type]
         self._tls.set_accept_state()
-        self._unshaken = Unshaken()
+        self._handshake = Handshake()
         super().__init__(*arguments)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -85,46 +85,46 @@ class SecureServer(DirectServer):
         self.write(b"".join(iovec))
 
     def loseConnection(self) -> None:
-        if self._unshaken is None:
+        if self._handshake is None:
             if self.connected and not self.disconnecting:
                 super()._send(calls.say_goodbye(self._tls, self.take_collected()))
             super().loseConnection()
             return
         self.send_collected()
-        if self._unshaken.data:
-            self._unshaken.is_closing = True
+        if self._handshake.data:
+            self._handshake.is_closing = True
         else:
             self.abortConnection()
 
     def _dataReceived(self, data: bytes | None) -> Any:
         if not data:
-            return CONNECTION_DONE if self._unshaken is None else CONNECTION_LOST
+            return CONNECTION_DONE if self._handshake is None else CONNECTION_LOST
         self.received += len(data)
-        unshaken = self._unshaken
-        if unshaken is None:
+        handshake = self._handshake
+        if handshake is None:
             before = calls.messages
             decrypted, end = calls.decrypt(self._tls, data)
             answers = calls.take(self._tls)
             if answers or calls.messages != before:
                 self._answer(answers, calls.messages - before)
         else:
-            decrypted, end = self._shake_hands(unshaken, data)
+            decrypted, end = self._shake_hands(handshake, data)
         try:
             if decrypted and not (self.disconnecting or self._aborting):
                 self.protocol.dataReceived(decrypted)
         finally:
-            # Handshakes and tickets, if what the protocol has sent hasn't taken them along.
-            if unshaken is not None and (records := calls.take(self._tls)):
+            # Handshake messages and tickets, unless the protocol's output has carried them.
+            if handshake is not None and (records := calls.take(self._tls)):
                 super()._send(records)
-        if self._unshaken is None and (unshaken is not None or len(data) > LARGE_BYTES):
+        if self._handshake is None and (handshake is not None or len(data) > LARGE_BYTES):
             calls.release_buffers(self._tls)
         # The protocol may have ended the connection itself.
         if end is None or self.disconnecting or self._aborting:
             return None
         return CONNECTION_DONE if end is End.GOODBYE else CONNECTION_LOST
 
-    def _shake_hands(self, unshaken: Unshaken, data: bytes) -> tuple[bytes, End | None]:
-        """Go on with the handshake; returns what ``calls.decrypt`` does."""
+    def _shake_hands(self, handshake: Handshake, data: bytes) -> tuple[bytes, End | None]:
+        """Go on with the handshake; return the same as ``calls.decrypt``."""
         self._tls.bio_write(data)
         try:
             self._tls.do_handshake()
@@ -132,26 +132,26 @@ class SecureServer(DirectServer):
             return b"", None
         except SSL.Error:
             return b"", End.FAULT
-        self._unshaken = None
+        self._handshake = None
         calls.watch(self._tls)
-        if unshaken.data:
-            self.write(unshaken.data)
-        if unshaken.is_closing:
+        if handshake.data:
+            self.write(handshake.data)
+        if handshake.is_closing:
             self.loseConnection()
         return calls.decrypt(self._tls, b"")
 
     def _answer(self, records: bytes, messages: int) -> None:
-        """Send what TLS says by itself to so many messages, or end the connection where it is too much."""
+        """Send TLS's own answers to so many of its messages, or cut the connection if there are too many."""
         self._answered += len(records)
         self._messages += messages
-        if self._answered > ANSWER_BYTES or self._messages > MOST_MESSAGES:
+        if self._answered > ANSWER_BYTES or self._messages > MAX_MESSAGES:
             self.abortConnection()
         else:
             super()._send(records)
 
     def _send(self, data: bytes) -> None:
-        if self._unshaken is not None:
-            self._unshaken.data += data
+        if self._handshake is not None:
+            self._handshake.data += data
         elif data and self.connected and not self.disconnecting:
             try:
                 records = calls.encrypt(self._tls, data)
@@ -162,7 +162,7 @@ class SecureServer(DirectServer):
 
 
 class ReleasingTLS(BufferingTLSTransport):
-    """Twisted's TLS, where it stays; it releases its buffers too, and answers no more than ``SecureServer``."""
+    """Twisted's TLS, where it is still used, with the released buffers and the bounds of ``SecureServer``."""
 
     transport: Any
     _handshakeDone: bool
@@ -178,7 +178,7 @@ class ReleasingTLS(BufferingTLSTransport):
             calls.watch(self._tlsConnection)
         elif calls.messages != before:
             self._messages += calls.messages - before
-            if self._messages > MOST_MESSAGES:
+            if self._messages > MAX_MESSAGES:
                 self.abortConnection()
         if self._handshakeDone and len(data) not in USUAL_READ:
             self._release()
@@ -201,22 +201,22 @@ class ReleasingTLS(BufferingTLSTransport):
             self.transport.write(records)
 
     def _release(self) -> None:
-        # Twisted lets go of the TLS connection when the other one is lost.
+        # Twisted deletes the TLS connection when the TCP connection is lost.
         if self.connected:
             calls.renew_buffers(self._tlsConnection)
 
 
 class SecureUnixServer(SecureServer, DirectUnixServer):
-    """One that came by a Unix socket."""
+    """A TLS connection accepted by a Unix socket."""
 
 
 SECURE: dict[Any, type[SecureServer]] = {DirectServer: SecureServer, DirectUnixServer: SecureUnixServer}
 
 
 def secure(port: IListeningPort, factory: TLSMemoryBIOFactory, tls: IOpenSSLServerConnectionCreator) -> None:
-    """Let the connections that ``port`` accepts for ``factory``, Twisted's own TLS, speak TLS themselves instead.
+    """Let the connections that ``port`` accepts for ``factory`` (Twisted's TLS) speak TLS themselves instead.
 
-    Where they aren't direct ones, or something else stands before TLS (the PROXY protocol), Twisted's stays.
+    Twisted's TLS stays if they aren't direct ones, or if something else comes before TLS (the PROXY protocol).
     """
     kept: Any = port
     server = SECURE.get(getattr(port, "transport", None))
@@ -226,7 +226,7 @@ def secure(port: IListeningPort, factory: TLSMemoryBIOFactory, tls: IOpenSSLServ
 
 
 def bound(port: IListeningPort) -> None:
-    """Let the connections of ``port`` have the bounds of ``ReleasingTLS`` where its endpoint speaks TLS by itself."""
+    """Give the connections of ``port`` the bounds of ``ReleasingTLS``, if its endpoint uses Twisted's TLS."""
     factory: Any = getattr(port, "factory", None)
     if isinstance(factory, TLSMemoryBIOFactory):
         factory.protocol = ReleasingTLS

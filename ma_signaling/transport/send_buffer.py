@@ -1,4 +1,4 @@
-"""What waits for peers that read too slowly, from when Twisted says so until nothing waits any more."""
+"""Send buffers of peers that read too slowly: from when Twisted reports one until nothing waits for it any more."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from ma_signaling.core.capacity import Capacity
 from ma_signaling.transport.sockets import unsent
 
 STALLED_BYTES = 64 * 1024
-"""What waits when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""
+"""How many bytes wait when Twisted reports that a peer is slow (FileDescriptor.bufferSize)."""
 
 STALL_SECONDS = 10.0
-"""How long a client may take nothing of it."""
+"""How long a client may read none of them."""
 
 UNSENT_BYTES = 64 * 1024 * 1024
-"""What may wait for all peers together."""
+"""How many bytes may wait for all peers together."""
 
 
 class SlowPeer(Protocol):
-    """A connection that bytes wait for."""
+    """A connection with a send buffer."""
 
     transport: object
 
     @property
     def is_home(self) -> bool:
-        """Whether its pings alone decide whether it reads too slowly."""
+        """Whether it is a home, which is cut only for unanswered pings, not for slow reading."""
 
     def cut_slow(self) -> None:
-        """Cut it, for it reads too slowly."""
+        """Cut it, because it reads too slowly."""
 
 
 class SendBuffers:
@@ -39,7 +39,7 @@ class SendBuffers:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether half of what may wait for all together does: from then on, slow homes get nothing from clients."""
+        """Whether more than half of ``UNSENT_BYTES`` wait: from then on, slow homes get nothing from clients."""
         return self.capacity.unsent > UNSENT_BYTES // 2
 
     def open(self, peer: SlowPeer) -> SendBuffer:
@@ -53,7 +53,7 @@ class SendBuffers:
         self._buffers.pop(buffer, None)
 
     def make_room(self) -> None:
-        """Cut the peers with most unsent bytes, homes last, until all unsent bytes are within their bound."""
+        """Cut the peers with most unsent bytes, homes last, until no more than ``UNSENT_BYTES`` wait."""
         while self.capacity.unsent > UNSENT_BYTES:
             for buffer in self._buffers:
                 buffer.look()
@@ -64,7 +64,7 @@ class SendBuffers:
 
 
 class SendBuffer:
-    """Bytes that wait for one peer. What is sent is added up, and what the peer has taken is seen when it matters."""
+    """The bytes that wait for one peer. Output is added up; what the peer has taken is looked up when it matters."""
 
     def __init__(self, all_buffers: SendBuffers, peer: SlowPeer) -> None:
         self.peer = peer
@@ -74,7 +74,7 @@ class SendBuffer:
         self._set(unsent(peer.transport, STALLED_BYTES))
 
     def takes(self, size: int, max_size: int) -> bool:
-        """Add ``size`` bytes; returns whether no more than ``max_size`` wait now."""
+        """Add ``size`` bytes; return whether no more than ``max_size`` wait now."""
         if self.size + size > max_size:
             self.look()
         self._set(self.size + size)
@@ -82,7 +82,7 @@ class SendBuffer:
         return self.size <= max_size
 
     def is_beyond(self, max_size: int) -> bool:
-        """Return whether more than ``max_size`` bytes wait; for a home, also whether too many wait for all peers."""
+        """Return whether more than ``max_size`` bytes wait; for a home, also if ``SendBuffers.is_crowded``."""
         if self.size > max_size:
             self.look()
         return self.size > max_size or (self.peer.is_home and self._all.is_crowded)
@@ -94,13 +94,13 @@ class SendBuffer:
         return has_taken
 
     def look(self) -> None:
-        """See what the peer has taken meanwhile."""
+        """Look up what the peer has taken meanwhile."""
         waiting = unsent(self.peer.transport, self.size)
         self._has_taken = self._has_taken or waiting < self.size
         self._set(waiting)
 
     def close(self) -> None:
-        """Nothing waits any more, or nobody to read it."""
+        """Stop counting: nothing waits any more, or the connection has ended."""
         self._set(0)
         self._all.discard(self)
 

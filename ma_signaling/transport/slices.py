@@ -1,4 +1,4 @@
-"""Work for many connections, in slices, so that nobody waits for it."""
+"""Work on many connections, done in slices so that no connection waits for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 SLICE_SECONDS = 0.005
-"""What is done of it in one turn of the loop."""
+"""How long a slice takes, of which each turn of the loop does one."""
 
 STEP = 20
-"""Steps between two looks at the clock."""
+"""How many steps are taken between two looks at the clock."""
 
 
 def in_slices(steps: Iterator[bool], reactor: IReactorTime) -> Deferred[int]:
-    """Take all ``steps``, the first slice at once; fires with how many of them were true, or with what one raised."""
+    """Take all ``steps``, the first slice immediately; fires with how many were true, or with what one raised."""
     done: Deferred[int] = Deferred()
     _slice(steps, reactor, 0, done)
     return done

@@ -1,9 +1,9 @@
-"""What connections do with their sockets and transports beyond what Twisted offers.
+"""Sockets and transports, beyond what Twisted offers.
 
-Twisted's ``write`` queues, asks epoll to be told when the socket takes data, sends in the next turn, and asks no more:
-two system calls and a turn for each message, although the socket nearly always has room. A ``DirectServer`` sends at
-once what fits. A busy peer's messages come several at a time, and mostly go to one other: what one read brings is sent
-by one system call for each peer (``Cork``).
+Twisted's ``write`` queues the data, registers the socket with epoll, sends in the next turn, and unregisters it: two
+system calls and a turn for each message, although the socket nearly always has room. A ``DirectServer`` sends what fits
+immediately. A busy peer's messages arrive several at a time, and mostly go to one other peer: the output that follows
+from one read is sent by one system call for each peer (``Cork``).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 KERNEL_BYTES = 64 * 1024
-"""What the kernel takes for a peer beyond what is under way to it."""
+"""How many bytes the kernel takes for a peer beyond those in flight (TCP_NOTSENT_LOWAT)."""
 
 UNREAD_BYTES = 128 * 1024
-"""What the kernel keeps of what a peer has sent and was not read; it doubles this, for its own use."""
+"""How many unread bytes of a peer the kernel keeps (SO_RCVBUF); it doubles this, for its own use."""
 
 
 class Cork:
-    """While the cork is in, connections collect what they are to send."""
+    """While the cork is in, connections collect their output."""
 
     def __init__(self) -> None:
         self.is_in = False
         self.collecting: list[DirectServer] = []
 
     def put_in(self) -> None:
-        """Let connections collect; ``pull`` must follow before the reactor goes on."""
+        """Let connections collect output; ``pull`` must follow before control returns to the reactor."""
         self.is_in = True
 
     def pull(self) -> None:
@@ -48,11 +48,11 @@ class Cork:
 
 
 cork = Cork()
-"""The process's own: it has one reactor, in one thread."""
+"""One for the process, which has one reactor, in one thread."""
 
 
 class _Ignored:
-    """What Twisted writes into each connection for its own log lines; nobody here reads it."""
+    """An attribute that Twisted sets in each connection for its own log lines, which aren't used here."""
 
     def __get__(self, connection: DirectServer | None, owner: type[DirectServer]) -> str:
         return "a connection"
@@ -61,19 +61,19 @@ class _Ignored:
 
 
 class DirectServer(tcp.Server):
-    """One accepted connection: it sends at once what fits, and counts what it receives."""
+    """An accepted connection, which sends what fits immediately, and counts what it receives."""
 
     logstr: Any = _Ignored()
     repstr: Any = _Ignored()
     sessionno: Any = _Ignored()
     _collected: list[bytes] | None = None
     is_read = True
-    """Whether the reactor reads its socket: not while its protocol has paused it, nor once it is to be closed."""
+    """Whether the reactor reads its socket: not while the protocol pauses it, nor once it is to be closed."""
 
     def __init__(self, *arguments: Any) -> None:
-        # All that every connection sets sooner or later is set at once. CPython has one table of names for all objects
-        # of a class, and adds none to it once some thirty of them were made. An object that needs one more gets a table
-        # of its own, as large as the rest of it.
+        # All attributes that a connection ever sets are set here. CPython has one table of names for all objects of a
+        # class, to which it adds no name once some thirty objects were made. An object that needs another name gets a
+        # table of its own, as large as the rest of the object.
         self.received = 0
         """How many bytes were read."""
         self._is_reading = False
@@ -84,7 +84,7 @@ class DirectServer(tcp.Server):
 
     @cached_property
     def _tempDataBuffer(self) -> list[bytes]:  # type: ignore[override]
-        """What Twisted has queued last: an empty list for each idle home would take as much as a message."""
+        """Twisted's queue of recent writes; made when needed, since each idle home would hold an empty list."""
         return []
 
     def write(self, data: bytes) -> None:
@@ -106,15 +106,15 @@ class DirectServer(tcp.Server):
         super().startReading()
 
     def unread(self) -> int:
-        """Return how many bytes its socket holds that were not read yet."""
+        """Return how many unread bytes its socket holds."""
         return self._ask_kernel(FIONREAD)
 
     def unsent(self) -> int:
-        """Return how many bytes wait to be sent, here or in the kernel, or for the peer's kernel to confirm them."""
+        """Return how many bytes are queued here or in the kernel, or not yet acknowledged by the peer's kernel."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen + self._ask_kernel(TIOCOUTQ)
 
     def doRead(self) -> Any:
-        # As Twisted's own, in fewer calls: every event passes here.
+        # Twisted's, in fewer calls: every event passes here.
         try:
             data = self.socket.recv(self.bufferSize)
         except (BlockingIOError, InterruptedError):
@@ -140,7 +140,7 @@ class DirectServer(tcp.Server):
 
     def readConnectionLost(self, reason: Failure) -> None:
         if self.disconnecting and not self._is_waiting():
-            # What ``doRead`` ended, not the peer: protocols that outlive their peer's last byte needn't hear of it.
+            # ``doRead`` has ended it, not the peer: protocols for half-closed peers needn't hear of it.
             self.connectionLost(reason)
         else:
             super().readConnectionLost(reason)
@@ -148,18 +148,18 @@ class DirectServer(tcp.Server):
     def loseConnection(self) -> None:
         self.send_collected()
         if self._is_reading and self.connected and not self._is_waiting():
-            # The reactor need not come back for it: it closes what a read ends with CONNECTION_DONE.
+            # No further turn is needed: ``doRead`` returns CONNECTION_DONE, and the reactor closes the socket.
             self.disconnecting = 1
         else:
             super().loseConnection()
 
     def send_collected(self) -> None:
-        """Send what was collected, if there is anything."""
+        """Send the collected output, if there is any."""
         if self._collected is not None:
             self._send(self.take_collected())
 
     def take_collected(self) -> bytes:
-        """Return what was collected, which the caller is to send."""
+        """Return the collected output, which the caller must send."""
         if self._collected is None:
             return b""
         data = b"".join(self._collected)
@@ -170,7 +170,7 @@ class DirectServer(tcp.Server):
         return int.from_bytes(ioctl(self.fileno(), request, bytes(4)), byteorder) if self.connected else 0
 
     def _is_waiting(self) -> bool:
-        """Return whether something waits to be sent first, or is done of which this class knows little."""
+        """Return whether output is queued, or the connection is in a state that only Twisted's own code handles."""
         return bool(
             self.dataBuffer
             or self._tempDataLen
@@ -180,25 +180,25 @@ class DirectServer(tcp.Server):
         )
 
     def _send(self, data: bytes) -> None:
-        """Send what fits at once, and queue the rest."""
+        """Send what fits immediately, and queue the rest."""
         try:
             sent = self.socket.send(data) if self.connected and not self._is_waiting() else 0
         except OSError:
-            # Full, or broken; what is queued makes the reactor find out by itself, and not within this call.
+            # Full or broken: with data queued the reactor finds out by itself, and not within this call.
             sent = 0
         if sent < len(data):
             super().write(data[sent:])
 
 
 class DirectUnixServer(DirectServer, unix.Server):
-    """One that came by a Unix socket: from a proxy on this machine."""
+    """A connection accepted by a Unix socket, from a proxy on this machine."""
 
 
 def prepare(port: IListeningPort, silence_seconds: float) -> None:
-    """Make the connections that ``port`` accepts from now on direct ones, if it is a port of Twisted's own.
+    """Make the connections that ``port`` accepts from now on direct ones, if it is one of Twisted's own ports.
 
-    The kernel gives them options of the listening socket: to keep only so much for a peer that doesn't read, so that
-    the rest is seen here, and to give up a peer that confirms nothing for ``silence_seconds``.
+    They inherit options of the listening socket: the kernel keeps only so much for a peer that doesn't read, so that
+    the rest is seen here, and gives up a peer that acknowledges nothing for ``silence_seconds``.
     """
     kept: Any = port
     if isinstance(port, tcp.Port) and kept.transport is tcp.Server:
@@ -221,18 +221,18 @@ def peer_address(transport: Any) -> str | None:
 
 
 def unsent(transport: Any, estimate: int) -> int:
-    """Return how many bytes wait to be sent, ``estimate`` where a transport doesn't know.
+    """Return how many bytes wait to be sent, or ``estimate`` if a transport doesn't know.
 
-    Twisted says when more than 64 KiB wait and when none do, and nothing in between.
+    Twisted reports when more than 64 KiB wait and when none do, and nothing in between.
     """
     count = getattr(_socket_of(transport), "unsent", None)
     return estimate if count is None else int(count())
 
 
 def received_and_unread(transport: Any) -> int | None:
-    """Return how many bytes a transport will have received once all is read that its socket holds now.
+    """Return how many bytes a transport will have received once everything that its socket holds now is read.
 
-    None where the socket holds nothing, or that can't be known.
+    None if the socket holds nothing, or that is unknown.
     """
     server = _socket_of(transport)
     unread = server.unread() if isinstance(server, DirectServer) else 0
@@ -240,7 +240,7 @@ def received_and_unread(transport: Any) -> int | None:
 
 
 def has_received(transport: Any, count: int) -> bool:
-    """Return whether a transport has received so many bytes, or will not as it is: its socket isn't read."""
+    """Return whether a transport has received ``count`` bytes, or can't, since its socket isn't read."""
     server = _socket_of(transport)
     if not isinstance(server, DirectServer) or not server.connected:
         return True
@@ -248,17 +248,17 @@ def has_received(transport: Any, count: int) -> bool:
 
 
 def _socket_of(transport: Any) -> Any:
-    """Return what reads and writes the socket, below TLS and the PROXY protocol."""
+    """Return the transport of the socket itself, below TLS and the PROXY protocol."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return transport
 
 
 def hand_over(protocol: Any, successor: IProtocol) -> None:
-    """Let ``successor`` go on with a protocol's transport; what was received already is for the caller to pass on."""
+    """Let ``successor`` go on with a protocol's transport; the caller passes on what was received already."""
     transport = protocol.transport
     if isinstance(transport, ProtocolWrapper):
-        # TLS, or the PROXY protocol, stands between the protocol and the socket.
+        # TLS or the PROXY protocol is between the protocol and the socket.
         transport.wrappedProtocol = successor
     else:
         transport.protocol = successor

@@ -1,4 +1,4 @@
-"""Timers that many share: periodic jobs, deadlines of connections, and the pings that keep connections alive."""
+"""Shared timers: periodic jobs, deadlines of connections, and the pings that keep connections alive."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ma_signaling.core.run_all import run_all
 from ma_signaling.transport.sockets import has_received, received_and_unread
 
 TICK_SECONDS = 0.5
-"""How late a deadline may be noticed."""
+"""How often deadlines are checked, and so how late one may be noticed."""
 
 RECENT_SECONDS = 20.0
-"""How long ago a lag may matter for a verdict: a holder of a Remote ID has so long to answer a probe, at most."""
+"""For how long a lag matters to verdicts: the longest time that a holder of a Remote ID has to answer a probe."""
 
 SLOTS = 30
-"""Parts of the ping interval, over which connections are spread."""
+"""The number of parts of the ping interval over which connections are spread."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class Periodic(Service):
-    """Calls a function at a fixed interval, for the first time after one, or ``now``. An exception in it is logged.
+    """Calls a function at a fixed interval, first after one interval or ``now``, and goes on after an exception.
 
-    A ``LoopingCall`` alone stops for good at the first exception. Of several in a row only the first is logged.
+    A ``LoopingCall`` alone stops for good at the first exception. Of several in a row, only the first is logged.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Waiting(Protocol):
     """Something with a deadline."""
 
     deadline: dict[Waiting, Any] | None
-    """The queue that it is in: for ``Deadlines`` only."""
+    """The queue that it is in. Only for use by ``Deadlines``."""
     transport: Any
 
     @property
@@ -89,10 +89,10 @@ class Waiting(Protocol):
 
 
 class Deadlines(Periodic):
-    """One timer for all deadlines: a queue for each length of time, in which those who came first are due first.
+    """One timer for all deadlines, with a queue for each duration, in order of time.
 
-    Ticks are counted, not seconds: while the loop stands still, none passes. And none passes before all was taken in
-    that its socket held when it was due: on a loop that lags, what is late may be this server.
+    Ticks are counted, not seconds, so that no deadline passes while the loop stands still. A deadline that is due
+    passes only after everything that its socket held by then was handled: on a lagging loop, this server may be late.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -100,30 +100,30 @@ class Deadlines(Periodic):
         self._reactor = reactor
         self._queues: dict[float, dict[Waiting, float]] = {}
         self._reading: dict[Waiting, int] = {}
-        """Those whose time is over, with how much they must have read."""
+        """Those whose deadline is due, with the number of bytes that must be received before it passes."""
         self._now = 0.0
         self._ticked_at = reactor.seconds()
         self._lags: deque[tuple[float, float]] = deque()
-        """How late ticks were, with when they were."""
+        """Late ticks: their time, and by how many seconds they were late."""
 
     def set(self, waiting: Waiting, seconds: float) -> None:
-        """Call ``deadline_passed`` after ``seconds``, in place of a deadline that was set before."""
+        """Call ``deadline_passed`` after ``seconds``, in place of an earlier deadline."""
         self.clear(waiting)
         queue = self._queues.setdefault(seconds, {})
-        # A part of the current tick is over already.
+        # One tick more, since part of the current one is over.
         queue[waiting] = self._now + TICK_SECONDS + seconds
         waiting.deadline = queue
 
     def clear(self, waiting: Waiting) -> None:
-        """Forget its deadline, if it has one."""
+        """Clear the deadline, if there is one."""
         if waiting.deadline is not None:
             del waiting.deadline[waiting]
             waiting.deadline = None
 
     def after_reading(self, reader: Reader, call: Callable[[], None]) -> None:
-        """Call ``call`` once ``reader`` has taken in all that has arrived by now, and never before this returns.
+        """Call ``call`` once ``reader`` has handled everything that has arrived, never before this returns.
 
-        By as much as the loop has lagged of late, it comes later.
+        The call is delayed by the recent lag of the loop.
         """
         verdict = _Verdict(reader, call)
         lag = self._recent_lag()
@@ -138,7 +138,7 @@ class Deadlines(Periodic):
         self._ticked_at = self._reactor.seconds()
         self._now += TICK_SECONDS
         for waiting, count in list(self._reading.items()):
-            # Another one may have given it a new deadline since.
+            # An earlier call in this loop may have given it a new deadline.
             if (
                 waiting.deadline is self._reading
                 and has_received(waiting.transport, count)
@@ -171,7 +171,7 @@ class Deadlines(Periodic):
             _log.failure("a deadline: failed")
 
     def _recent_lag(self) -> float:
-        """Return by how many seconds the loop has lagged of late, in whole ticks; less than one is no lag."""
+        """Return the recent lag of the loop in seconds, in whole ticks; ticks late by less than a tick don't count."""
         now, late = self._reactor.seconds(), self._late()
         while self._lags and self._lags[0][0] < now - RECENT_SECONDS:
             self._lags.popleft()
@@ -184,7 +184,7 @@ class Deadlines(Periodic):
 
 
 class Reader(Protocol):
-    """A connection that is judged."""
+    """A connection about which a verdict is given."""
 
     transport: Any
 
@@ -194,7 +194,7 @@ class Reader(Protocol):
 
 
 class _Verdict:
-    """A verdict that waits for what its connection has received."""
+    """A verdict that waits until its connection has handled what it received."""
 
     deadline: dict[Waiting, Any] | None = None
 
@@ -209,7 +209,7 @@ class _Verdict:
 
 
 class Pinged(Protocol):
-    """A connection that wants to be pinged."""
+    """A connection that is pinged."""
 
     slot: int
 
@@ -218,10 +218,10 @@ class Pinged(Protocol):
 
 
 class KeepAlive(Periodic):
-    """A wheel: connections are spread over slots, and each tick visits one slot.
+    """A timer wheel: connections are spread over slots, and each tick visits one slot.
 
-    A turn takes the ping interval. Turns are counted, not seconds: a loop that stands still kills nobody. ``frames_of``
-    returns what is sent for a payload, the same to all of a slot.
+    A turn of the wheel takes the ping interval. Turns are counted, not seconds, so that nobody is cut because the loop
+    stood still. ``frames_of`` returns the bytes to send for a payload, the same for all connections of a slot.
     """
 
     def __init__(self, reactor: IReactorTime, interval: float, frames_of: Callable[[bytes], bytes]) -> None:
@@ -231,17 +231,17 @@ class KeepAlive(Periodic):
         self._current = 0
 
     def add(self, connection: Pinged) -> None:
-        """Visit ``connection`` once a turn, for the first time after a whole one."""
+        """Visit ``connection`` once per turn, the first time after a whole turn."""
         connection.slot = self._current
         self._slots[self._current][connection] = None
 
     def remove(self, connection: Pinged) -> None:
-        """Visit it no more."""
+        """Stop visiting ``connection``."""
         self._slots[connection.slot].pop(connection, None)
 
     def _tick(self) -> None:
         self._current = (self._current + 1) % SLOTS
-        # Random: only a peer that reads can answer it.
+        # Random, so that only a peer that reads can answer it.
         payload = token_bytes(4)
         frames = self._frames_of(payload)
         run_all(partial(each.keep_alive, payload, frames) for each in list(self._slots[self._current]))

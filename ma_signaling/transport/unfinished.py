@@ -1,7 +1,7 @@
-"""What has come of messages that aren't whole yet: bounded for all connections together, and shared by address.
+"""A bound on the incomplete messages of all connections together, shared between addresses.
 
-Nobody is made to finish a message: the pings between its fragments are answered. So one address with thousands of
-connections could have this server keep most of a message for each of them, for as long as it likes.
+Nothing forces a peer to finish a message: it answers the pings between its fragments. Without the bound, one address
+with thousands of connections could have this server keep most of a message for each, as long as it likes.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from ma_signaling.transport.guarded import guarded
 from ma_signaling.transport.liveness import Liveness
 
 UNFINISHED_BYTES = 32 * 1024 * 1024
-"""What is kept of the unfinished messages of all connections together."""
+"""The most that is kept of the incomplete messages of all connections together."""
 
 FREE_BYTES = 4 * 1024
-"""What is kept of each without being counted: a connection takes about as much by itself."""
+"""How much of each message isn't counted: a connection takes about as much anyway."""
 
 PIECE_BYTES = 64
-"""What each piece takes besides, however short it is."""
+"""The overhead of each piece, however short it is."""
 
 Cut = Callable[[], None]
-"""Cut a connection; it must not raise."""
+"""Cuts a connection; must not raise."""
 
 
 class UnfinishedMessages:
-    """The unfinished messages of all connections, as far as they are counted."""
+    """The counted bytes of the incomplete messages of all connections."""
 
     def __init__(self) -> None:
         self._shares: Shares[Cut] = Shares(UNFINISHED_BYTES)
@@ -42,9 +42,9 @@ class UnfinishedMessages:
     def grow(
         self, place: Place[Cut] | None, size: int, key: str, connection: str, cut: Cut
     ) -> Place[Cut] | None:
-        """Give the message of a connection of the address ``key`` a place of ``size`` bytes, or let its ``place`` grow.
+        """Let the message of a connection at the address ``key`` take ``size`` bytes in all; ``place`` is what it had.
 
-        Those who have most are cut for it. None: it would be more than its own share.
+        Connections of parties that have most are cut for it. Returns its place, None if that exceeds its share.
         """
         path = (*blocks_of(key), connection)
         losers = self._shares.all_givers_for(path, size - (0 if place is None else place.size))
@@ -59,12 +59,12 @@ class UnfinishedMessages:
 
 
 class CountedMessages(Liveness):
-    """Counts what is kept of a message that doesn't come whole, and cuts a connection for whose there is no room."""
+    """Counts the bytes of an incomplete message, and cuts the connection if there is no room for them."""
 
     address: ClientAddress
     _kept_bytes = 0
     _kept: Place[Cut] | None = None
-    """Its share of what is kept of all; None while it keeps little."""
+    """Its place in ``UnfinishedMessages``; None up to ``FREE_BYTES``."""
 
     def onMessageFrameData(self, payload: bytes) -> None:
         super().onMessageFrameData(payload)
@@ -78,7 +78,7 @@ class CountedMessages(Liveness):
             return
         self._kept = place
         if self.state != OPEN:
-            # One that was cut for it has taken it along.
+            # Cutting another connection has ended this one as well.
             self._keep_nothing()
 
     def onMessageEnd(self) -> None:
@@ -86,7 +86,7 @@ class CountedMessages(Liveness):
         super().onMessageEnd()
 
     def _keep_nothing(self) -> None:
-        """Stop counting: the message is whole, or nobody will see its end."""
+        """Stop counting: the message is complete, or never will be."""
         self._kept_bytes = 0
         if self._kept is not None:
             self._kept.release()

@@ -1,6 +1,6 @@
 """The opening handshake of a WebSocket (RFC 6455 section 4.2).
 
-Offers of extensions and subprotocols are not looked at: this server takes none, and an offer is no reason to refuse
+Offers of extensions and subprotocols are ignored: this server accepts none, and an offer is no reason to refuse
 (RFC 6455 sections 9.1 and 11.3.2, RFC 7692 section 5.1).
 """
 
@@ -32,7 +32,7 @@ _HTTP_1_0 = (
 
 
 def refusal(head: RequestHead) -> Refusal | None:
-    """Return why a request where WebSockets are doesn't open one; None: it does."""
+    """Return the refusal of a request for a WebSocket path, None if it is a valid handshake."""
     if head.minor_version == 0:
         # Upgrade must be ignored in HTTP/1.0 (RFC 9110 section 7.8).
         return _upgrade_required(_HTTP_1_0)
@@ -52,7 +52,7 @@ def refusal(head: RequestHead) -> Refusal | None:
 
 
 def acceptance(head: RequestHead) -> bytes:
-    """Return the reply that opens the WebSocket which ``head`` asks for without fault."""
+    """Return the reply to the valid handshake in ``head``, which opens the WebSocket."""
     key = head.header(b"sec-websocket-key")[0]
     return _ACCEPTED % b64encode(sha1(key + _KEY_SUFFIX).digest())  # noqa: S324 - RFC 6455 wants SHA-1
 

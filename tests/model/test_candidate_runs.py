@@ -223,7 +223,7 @@ class SameTest(SynchronousTestCase):
         with mock.patch.object(fast_path, "whole_frame", wraps=fast_path.whole_frame) as unmasked:
             play.send(play.client, [b'{"type":"ping"}'] * 40, together=True)
         self.assertLess(unmasked.call_count, 3 * 40)
-        self.assertEqual(play.client.protocol.most_at_once, MAX_STEPS)
+        self.assertEqual(play.client.protocol.max_ahead, MAX_STEPS)
 
     def test_whatever_the_situation(self) -> None:
         candidates = [_candidate(HOST, ID.decode(), False, {})] * 4

@@ -10,7 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from ma_signaling.transport.secure_sockets import ANSWER_BYTES, MOST_MESSAGES, bound
+from ma_signaling.transport.secure_sockets import ANSWER_BYTES, MAX_MESSAGES, bound
 from tests.support.memory_server import Transport
 from tests.support.new_keys import DATA, NewKeys
 from tests.support.secure_case import SecureTestCase
@@ -110,6 +110,6 @@ class TwistedsTlsTest(SecureTestCase):
 
     def test_flood_that_wants_no_answer(self) -> None:
         server, keys = self.server(self.certificates.wrap(Factory.forProtocol(Heard)))
-        for count, is_cut in ((HONEST, False), (MOST_MESSAGES, True)):
+        for count, is_cut in ((HONEST, False), (MAX_MESSAGES, True)):
             server.dataReceived(b"".join(keys.announce() for _ in range(count)))
             assert server.transport.aborted == is_cut
