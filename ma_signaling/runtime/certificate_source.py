@@ -1,4 +1,4 @@
-"""Where the certificate comes from: two files of the operator's, or a CA that is asked by ACME."""
+"""The source of the TLS certificate: two files of the operator, or a CA that is asked by ACME."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ma_signaling.transport.timers import Periodic
 
 
 class CertificateSource:
-    """``certificates`` for TLS; ``acme`` has them issued, None where they are the operator's files."""
+    """``certificates`` for TLS, and ``acme``, which has them issued; None if they are the operator's files."""
 
     certificates: Certificates
     acme: Acme | None = None
@@ -48,7 +48,7 @@ class CertificateSource:
             self.certificates = Certificates(Path(settings.tls_cert), Path(settings.tls_key), reactor)
 
     def make_redirect(self, main: SignalingFactory) -> RedirectSite | None:
-        """Return what listens beside TLS for the CA; None: nothing."""
+        """Return the site for the unencrypted port that the CA asks, None if there is none."""
         if self.acme is None or not self._settings.acme_http_port:
             return None
         names = self._settings.acme_domain
@@ -64,7 +64,7 @@ class CertificateSource:
 
 
 def check_acme(settings: Settings) -> None:
-    """Raise ``CannotStart`` where the library isn't there that talks with a CA, or the file with that one's own CA."""
+    """Raise ``CannotStart`` if the library for ACME, or the certificate in ``acme_ca``, can't be used."""
     if find_spec("acme") is None:
         raise CannotStart("--acme-domain needs the extra acme: pip install 'ma-signaling[acme]'")
     if settings.acme_ca:

@@ -1,6 +1,6 @@
 """TLS for the ports: one certificate for all of them, read again when it is renewed.
 
-New connections are shown the new certificate; those that are open keep the keys that they have agreed on.
+New connections get the new certificate; open ones keep their keys.
 """
 
 from __future__ import annotations
@@ -29,30 +29,29 @@ from ma_signaling.transport.secure_sockets import ReleasingTLS, secure
 from ma_signaling.transport.timers import Periodic
 
 POLL_SECONDS = 10.0
-"""How often the files are looked at."""
+"""How often the files are checked for changes."""
 
 DAY = 86400.0
 
 WARN_SECONDS = 14 * DAY
-"""How long before it expires the log warns of a certificate; at most a quarter of its lifetime."""
+"""How long before a certificate expires the log warns of it; at most a quarter of its lifetime."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificates(Periodic):
-    """The certificate for new connections: read at the start, when its files change, and on ``reload``.
+    """The certificate for new connections, read at the start, when its files change, and on ``reload``.
 
-    A pair that can't be used changes nothing, nor does one that is not valid now in the place of one that is. Files are
-    looked at through symbolic links: those are what certbot and Kubernetes replace. Starting raises ``CannotStart``
-    without a good pair.
+    A pair that can't be used changes nothing, nor does one that isn't valid now if the current one is. Symbolic links
+    are followed: certbot and Kubernetes replace those. Starting raises ``CannotStart`` without a usable pair.
     """
 
     not_after = 0.0
-    """When the certificate that is shown expires, as a Unix timestamp."""
+    """When the current certificate expires, as a Unix timestamp."""
 
     warns_from = 0.0
-    """From when on the log warns of that, once a day."""
+    """From when on the log warns of that, once a day; a Unix timestamp."""
 
     _context: SSL.Context
     _pair: KeyPair | None = None
@@ -67,9 +66,9 @@ class Certificates(Periodic):
         find_challenge: FindContext = lambda _: None,
         stands_in: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``find_challenge`` returns what a CA is shown that examines whether this server has a name.
+        """``find_challenge`` returns the context for a CA that validates one of this server's names.
 
-        ``stands_in`` returns whether the certificate is none that a client accepts: then the log says nothing about it.
+        ``stands_in`` returns whether the certificate is a self-signed placeholder, of which the log says nothing.
         """
         super().__init__("TLS certificate", POLL_SECONDS, self._look, reactor)
         self._paths = (certificate.absolute(), key.absolute())
@@ -89,13 +88,13 @@ class Certificates(Periodic):
             raise CannotStart(f"no TLS: {problem}") from None
 
     def wrap(self, factory: IProtocolFactory) -> TLSMemoryBIOFactory:
-        """Return a factory for TLS connections that carry those of ``factory``."""
+        """Return a factory that puts TLS below the connections of ``factory``."""
         wrapping = TLSMemoryBIOFactory(self, isClient=False, wrappedFactory=factory, clock=self._reactor)
         wrapping.protocol = ReleasingTLS
         return wrapping
 
     def secure(self, port: IListeningPort, factory: TLSMemoryBIOFactory) -> None:
-        """Let connections of ``port``, which listens with what ``wrap`` has returned, speak TLS themselves."""
+        """Let the connections of ``port`` speak TLS themselves; ``factory`` is its factory, made by ``wrap``."""
         secure(port, factory, self)
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
@@ -108,7 +107,7 @@ class Certificates(Periodic):
         self._read(stamp_of(*self._paths))
 
     def renewed(self, content: bytes) -> None:
-        """Show what was issued just now, as the log has said; the files may not hold it yet."""
+        """Use what was just issued, and logged; the files may not hold it yet."""
         self._problem = None
         self._read(stamp_of(*self._paths), content)
 
@@ -118,15 +117,15 @@ class Certificates(Periodic):
             self._problem = None
             self._read(stamp)
         elif self._problem is not None:
-            # It may have been of our own, such as no descriptor left.
+            # The problem may have been this process's, such as no free descriptor.
             self._read(stamp)
         if self._pair is not None and self._reactor.seconds() >= self._daily_at:
             self._use(self._pair)
             self._warn()
 
     def _read(self, stamp: Stamp, issued: bytes | None = None) -> None:
-        """Accept what the files hold, or was issued; what is wrong with it is logged, but not twice in a row."""
-        # Noted before the files are read: what changes meanwhile is read the next time.
+        """Accept the content of the files, or of ``issued``. A problem is logged, but not twice in a row."""
+        # Noted before the files are read, so that a change meanwhile is noticed the next time.
         self._seen = stamp
         try:
             if issued is None:
@@ -150,7 +149,7 @@ class Certificates(Periodic):
         self._warn()
 
     def _use(self, pair: KeyPair) -> None:
-        """Show a pair to new connections; once a day the same again, for a new key of session tickets."""
+        """Use a pair for new connections; the same one once a day, for a new session ticket key."""
         self._context = make_context(pair, self._find_challenge)
         self._pair = pair
         self.not_after = pair.chain[0].not_valid_after_utc.timestamp()
@@ -159,7 +158,7 @@ class Certificates(Periodic):
         self._daily_at = self._reactor.seconds() + DAY
 
     def metrics(self) -> Iterator[Metric]:
-        """Return what an operator wants to see of it."""
+        """Yield the metrics of the certificate."""
         yield gauge(
             "certificate_expiry_timestamp_seconds", "When the certificate ends, in Unix time", self.not_after
         )
@@ -170,7 +169,7 @@ class Certificates(Periodic):
         )
 
     def _is_good(self) -> bool:
-        """Return whether clients can be expected to accept what is shown: not what it has signed itself, say."""
+        """Return whether clients can be expected to accept the current certificate: valid now, and not self-signed."""
         if self._pair is None or self._pair.invalidity(self._wall()) is not None:
             return False
         certificate = self._pair.chain[0]

@@ -1,4 +1,4 @@
-"""``--check-config``: every setting, what holds and where it comes from, and whether a server could start with it."""
+"""``--check-config``: every setting with its value and source, and whether a server could start with them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from ma_signaling.runtime.state_directory import state_path
 from ma_signaling.runtime.tls_context import make_context
 
 MAX_SOCKET_PATH_BYTES = 107
-"""Of ``sun_path``, less a NUL (unix(7))."""
+"""The size of ``sun_path``, less a NUL (unix(7))."""
 
 
 def describe(configuration: Configuration) -> str:
-    """Return the configuration as a file of settings, with the source of each as a comment."""
+    """Return the configuration as a settings file, with the source of each value as a comment."""
     note = configuration.note()
     lines = [f"# {note}"] if note else []
     for setting in declarations():
@@ -49,7 +49,7 @@ def describe(configuration: Configuration) -> str:
 
 
 def describe_more(settings: Settings, reactor: IReactorSocket) -> str:
-    """Return what depends on this machine too, as comments in such a file: certificate, proofs, web app."""
+    """Return comments for that file about what depends on this machine: certificate, proofs, web app."""
     lines = []
     if settings.tls_cert:
         pair = read_pair(Path(settings.tls_cert), Path(settings.tls_key))
@@ -66,7 +66,7 @@ def describe_more(settings: Settings, reactor: IReactorSocket) -> str:
 
 
 def check(settings: Settings, reactor: IReactorSocket) -> None:
-    """Raise ``CannotStart`` for what can be known to fail without listening."""
+    """Raise ``CannotStart`` for anything that would fail at a start, as far as that shows without listening."""
     raise_descriptor_limit()
     if settings.acme_domain:
         check_acme(settings)
@@ -76,13 +76,13 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         _check_writable(state, "--state-directory")
     for text in settings.endpoints():
         endpoint = parse_endpoint(text)
-        # What systemd hands over is there when it starts the server, not now.
+        # Sockets of systemd exist only when it starts the server.
         if not text.isdigit() and endpoint.kind != "systemd":
             make_endpoint(text, reactor)
             if endpoint.kind in ("tcp", "ssl"):
                 _check_address(text, endpoint)
         if endpoint.path is not None:
-            # The admin socket's is made absolute.
+            # ``Ports`` makes the admin socket's path absolute.
             path = (
                 Path(settings.admin_socket).absolute()
                 if endpoint.path == settings.admin_socket
@@ -100,9 +100,9 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
 
 
 def _check_address(text: str, endpoint: Endpoint) -> None:
-    """Raise ``CannotStart`` for a port or an address that this machine doesn't have.
+    """Raise ``CannotStart`` for an invalid port, or an address that this machine doesn't have.
 
-    A socket is bound as Twisted would bind it, but nobody listens: that disturbs no server, running or about to start.
+    A socket is bound as by Twisted, but doesn't listen, which disturbs no server that runs or is about to start.
     """
     family = socket.AF_INET6 if isIPv6Address(endpoint.interface) else socket.AF_INET
     with socket.socket(family) as probe:
@@ -112,7 +112,7 @@ def _check_address(text: str, endpoint: Endpoint) -> None:
         except (OverflowError, ValueError):
             raise CannotStart(f"cannot listen on {text}: a port is a number from 0 to 65535") from None
         except OSError as problem:
-            # A running server may have it, and one that is started may have more rights.
+            # A running server may have the port, and the service may have more rights than this process.
             if problem.errno not in (EADDRINUSE, EACCES, EPERM):
                 raise CannotStart(f"cannot listen on {text}: {problem.strerror}") from None
 
@@ -125,7 +125,7 @@ def _check_socket(path: Path, state: Path | None) -> None:
         raise CannotStart(f"{what} something else than a socket is there")
     folder = path.parent
     _check_directory(folder, what)
-    # The directory for the state is made first.
+    # At a start, the state directory is made before the sockets.
     if state is not None and folder.absolute() in (state.absolute(), *state.absolute().parents):
         return
     if not folder.exists():
@@ -134,10 +134,10 @@ def _check_socket(path: Path, state: Path | None) -> None:
 
 
 def _check_writable(path: Path, what: str) -> None:
-    """Raise ``CannotStart`` where nothing can be made in a directory, or in the nearest that is there."""
+    """Raise ``CannotStart`` unless files can be made in a directory, or in its nearest existing parent."""
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     try:
-        # As a rule it never has a name there.
+        # Usually it never has a name in the directory.
         with TemporaryFile(dir=there):
             pass
     except OSError as problem:
@@ -145,7 +145,7 @@ def _check_writable(path: Path, what: str) -> None:
 
 
 def _check_directory(path: Path, what: str) -> None:
-    """Raise ``CannotStart`` where something else is in its place; one that isn't there yet may still be made."""
+    """Raise ``CannotStart`` if ``path`` or a parent is no directory; ``path`` itself may not exist yet."""
     for each in (path, *path.parents):
         if each.exists():
             if not each.is_dir():
@@ -154,7 +154,7 @@ def _check_directory(path: Path, what: str) -> None:
 
 
 def _load_files(settings: Settings, reactor: IReactorSocket) -> Hub:
-    """Return a hub in which the operator's files are in force. Raises ``CannotStart`` where one won't do."""
+    """Return a hub with the operator's files loaded. Raises ``CannotStart`` if one is invalid."""
     clock: Any = reactor
     hub = Hub(settings, clock, each_of(), Access())
     OperatorFiles(settings, hub).load()

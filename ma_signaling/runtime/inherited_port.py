@@ -1,4 +1,4 @@
-"""Unix sockets that systemd has opened, and hands to the next server: they stay as they are."""
+"""Unix sockets that systemd has opened, and hands to the next server: they are left unchanged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 
 class InheritedUnixPort(unix.Port):
-    """A Unix socket of somebody else's."""
+    """A listening Unix socket that belongs to systemd."""
 
-    # As Twisted has it for other sockets that it takes over.
+    # The value that Twisted sets for other adopted sockets.
     _shouldShutdown = False
 
     @classmethod
@@ -20,14 +20,14 @@ class InheritedUnixPort(unix.Port):
         """Listen on ``fd``."""
         port: InheritedUnixPort = cls._fromListeningDescriptor(reactor, fd, factory)
         port.backlog = backlog
-        # Twisted would change the mode of a path, and remove it at the end; a name without a path begins so.
+        # Twisted would change the mode of a path, and finally remove it; an abstract name, with a NUL, it leaves.
         port._bindPath = b"\0" + port._bindPath
         port.startListening()
         return port
 
 
 class InheritingReactor:
-    """The reactor, for ``systemd:`` endpoints: but for that Unix sockets are each an ``InheritedUnixPort``."""
+    """The reactor for ``systemd:`` endpoints, which adopts Unix sockets as ``InheritedUnixPort``."""
 
     def __init__(self, reactor: Any, backlog: int) -> None:
         self._reactor = reactor

@@ -1,4 +1,4 @@
-"""A certificate and its private key in two files: read, and refused where no client could use them."""
+"""A certificate and its private key, read from two files, and refused if no client could use them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ma_signaling.config.files import read_regular
 
 
 class BadPair(Exception):
-    """Why a certificate and a key can't be used, in one line."""
+    """Raised for a certificate and a key that can't be used; the text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate with its chain, itself first, and its private key; ``content`` is what the files hold."""
+    """A certificate chain, the certificate itself first, and its private key; ``content`` is that of both files."""
 
     chain: Sequence[x509.Certificate]
     key: PrivateKeyTypes
     content: bytes = field(repr=False)
 
     def invalidity(self, now: float) -> str | None:
-        """Return what is wrong with the certificate at this Unix time; None: it is valid."""
+        """Return why the certificate is invalid at this Unix time, None if it is valid."""
         certificate = self.chain[0]
         if certificate.not_valid_before_utc.timestamp() > now:
             begin = readable(certificate.not_valid_before_utc)
@@ -39,7 +39,7 @@ class KeyPair:
 
 
 def readable(moment: datetime) -> str:
-    """Return a time in UTC, as the log says it."""
+    """Return a UTC time as text for the log."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
@@ -49,7 +49,7 @@ def read_pair(certificate_path: Path, key_path: Path) -> KeyPair:
 
 
 def parse_pair(certificate_pem: bytes, key_pem: bytes, certificate_path: Path, key_path: Path) -> KeyPair:
-    """Return what two PEM files hold, or should. Raises ``BadPair``."""
+    """Return the pair in the content of two PEM files; the paths are for errors. Raises ``BadPair``."""
     try:
         chain = x509.load_pem_x509_certificates(certificate_pem)
         certified = chain[0].public_key()
@@ -76,7 +76,7 @@ def _read(path: Path) -> bytes:
 
 
 Stamp = Sequence[tuple[int, ...] | None]
-"""What tells one content of files from another without reading them; None for a file that isn't there."""
+"""Identifies the content of files without reading them; None for a file that doesn't exist."""
 
 
 def stamp_of(*paths: Path) -> Stamp:

@@ -1,4 +1,4 @@
-"""Where this server listens: numbers and Twisted endpoints, for TLS and for plain text."""
+"""Listening on port numbers and Twisted endpoints, with and without TLS."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
     from ma_signaling.runtime.certificates import Certificates
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted: after a restart everybody comes back at once."""
+"""How many connections may wait to be accepted: after a restart all clients come back at the same time."""
 
 BEFORE_BACKLOG = {"tcp": 2, "tcp6": 1, "tls": 2, "ssl": 5, "unix": 2}
-"""How many arguments of each of Twisted's endpoints come before that of its queue, which has 50 places by default."""
+"""How many arguments of each kind of Twisted endpoint come before the backlog, which is 50 by default."""
 
 MIN_SILENCE_SECONDS = 90.0
-"""Seconds after which the kernel gives up a peer that confirms nothing; pings find an open one before."""
+"""Least time after which the kernel gives up a peer that acknowledges nothing; on open WebSockets, pings are faster."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class Reactor(IReactorSocket, IReactorTime):
-    """What is needed of a reactor."""
+    """The interfaces of the reactor that are used here."""
 
 
 class Ports(Service):
-    """Listens wherever the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
+    """Listens as the settings say; with ``certificates``, every ``port`` speaks TLS, and no ``http_port`` does.
 
-    What systemd has opened, and hands to the next server, is left to ``inherited``, what other processes share to
-    ``shared``: services of their own, which stop earlier. Starting raises ``CannotStart`` where a port can't be had.
+    Sockets that systemd hands to the next server belong to ``inherited``, and ports that other processes share to
+    ``shared``; these are services of their own, which stop earlier. Starting raises ``CannotStart`` if a port fails.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Ports(Service):
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
         if text := self._settings.metrics_port:
-            # The first, as this process's alone: while another has it, nobody is to wait at a shared port in vain.
+            # Opened first, since it isn't shared: if that fails, nobody has begun to wait at a shared port.
             local = f"tcp:{text}:interface=127.0.0.1" if text.isdigit() else text
             self._open(local, self._metrics, " for metrics", is_shared=False)
         if self._admin is not None:
@@ -91,7 +91,7 @@ class Ports(Service):
                 " for ma-signaling admin",
             )
         for text in self._settings.port:
-            # An ssl endpoint speaks TLS by itself, with a certificate of its own.
+            # An ssl endpoint has TLS and a certificate of its own.
             if self._certificates is None or parse_endpoint(text).kind == "ssl":
                 self._open(text, self._factory, "")
             else:
@@ -127,7 +127,7 @@ class Ports(Service):
         return port
 
     def _owner(self, text: str, port: IListeningPort) -> list[IListeningPort]:
-        """Return the list that keeps a port; each list is closed at another time."""
+        """Return the list to keep a port in; each list is closed at a different time."""
         if _is_inherited(text):
             return self.inherited.ports
         return self.shared.ports if isinstance(port, SharedPort) else self._ports
@@ -150,7 +150,7 @@ class Ports(Service):
         return results[0]
 
     def _listen_everywhere(self, text: str, factory: IProtocolFactory) -> IListeningPort:
-        """Listen on every address of this machine, IPv6 and IPv4 alike where it has both."""
+        """Listen on every address of this machine, both IPv6 and IPv4 if it has both."""
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
         serving: Any = factory  # Twisted's own wrapping factories are no ServerFactory
@@ -158,7 +158,7 @@ class Ports(Service):
             with socket.create_server(("", int(text)), family=family, dualstack_ipv6=both) as listener:
                 listener.setblocking(False)
                 adopted: IListeningPort = self._reactor.adoptStreamPort(listener.fileno(), family, serving)
-                # An adopted socket gets Twisted's default of 50; the queue is the socket's, whoever holds it.
+                # Twisted gives an adopted socket its default backlog of 50. Both descriptors are for the same queue.
                 listener.listen(BACKLOG)
         except OSError as problem:
             raise _cannot_listen(text, problem) from None
@@ -174,9 +174,9 @@ class Ports(Service):
 
 
 def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
-    """Return what Twisted makes of an endpoint's description, before anybody listens. Raises ``CannotStart``.
+    """Return the Twisted endpoint for a description, without listening. Raises ``CannotStart``.
 
-    Of ``haproxy:…``, of what comes after it: ``ProxyFactory`` takes its place.
+    The prefix ``haproxy:`` is left out, since ``ProxyFactory`` replaces it.
     """
     description = _with_backlog(text.removeprefix("haproxy:"))
     try:
@@ -192,31 +192,31 @@ def make_endpoint(text: str, reactor: IReactorSocket) -> IStreamServerEndpoint:
 
 
 def _with_backlog(text: str) -> str:
-    """Return an endpoint's description with a queue as long as that of a port number, unless it says how long."""
+    """Return an endpoint's description with ``BACKLOG`` added, unless it has a backlog."""
     endpoint = parse_endpoint(text)
     if len(endpoint.arguments) > BEFORE_BACKLOG.get(endpoint.kind, -1):
         return text
-    # In front, where a backlog=… that comes after it holds instead, and a lone backslash at the end takes nothing in.
+    # In front, so that a later backlog=… overrides it, and a lone backslash at the end doesn't escape it.
     kind, colon, rest = text.partition(":")
     return f"{kind}:backlog={BACKLOG}{colon}{rest}"
 
 
 def _is_inherited(text: str) -> bool:
-    """Return whether an endpoint takes over a socket that systemd has opened."""
+    """Return whether an endpoint adopts a socket that systemd has opened."""
     return parse_endpoint(text).kind == "systemd"
 
 
 def _remove_stale_socket(path: str) -> None:
-    """Remove a Unix socket and its lock where nobody listens, but nothing else that is there.
+    """Remove a Unix socket on which nobody listens, and its lock, but nothing else at that path.
 
-    The lock names the process that made it, by a number that may be another process's now, in a container this very
-    one's; Twisted takes it for held then. Without a lock (``lockfile=0``), it takes the socket for somebody's.
+    The lock has the PID of the process that made it. Twisted takes it for held if that PID now belongs to another
+    process, or in a container to this one; without a lock (``lockfile=0``) it takes the socket for in use.
     """
     place, lock = Path(path), Path(f"{path}.lock")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
-            # A file that is no socket refuses a connection, too.
+            # Checked first, since a file that is no socket refuses a connection, too.
             if not (place.is_socket() or (lock.is_symlink() and not place.exists())):
                 return
             probe.connect(path)
@@ -226,12 +226,12 @@ def _remove_stale_socket(path: str) -> None:
             if lock.is_symlink():
                 lock.unlink(missing_ok=True)
         except OSError:
-            # Such as a full queue: somebody has it.
+            # Such as a full queue: somebody listens.
             pass
 
 
 def _cannot_listen(text: str, problem: object) -> CannotStart:
-    """Return the reason alone: the libraries' own words name the place once more."""
+    """Return the error with the bare reason: the libraries' texts repeat the address."""
     if isinstance(problem, CannotListenError):
         problem = problem.socketError
     if isinstance(problem, OSError):

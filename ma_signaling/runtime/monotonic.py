@@ -1,4 +1,4 @@
-"""A reactor on a time of its own: neither a step of the calendar clock nor a standstill moves its timers."""
+"""Monotonic time for the reactor: neither a step of the calendar clock nor a standstill moves its timers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from twisted.internet.base import DelayedCall, ReactorBase
 
 MAX_STEP = 1.0
-"""Of a time in which nothing ran, at most so many seconds count; the reactor looks twice as often at least."""
+"""The most seconds that count of a time in which nothing ran; the reactor reads the clock at least twice as often."""
 
 
 def running_time(clock: Callable[[], float]) -> Callable[[], float]:
-    """Return a clock of the seconds in which this process has run, by ``clock``.
+    """Return a clock that counts only the seconds, by ``clock``, in which this process has run.
 
-    While it is suspended, or one turn takes long, peers can neither be heard nor answered: whatever they have a time
-    for, such as coming back, they get as much more.
+    While the process is suspended, or one turn takes long, peers can neither be heard nor answered. So all their
+    deadlines, such as that for coming back, are extended by that time.
     """
     looked_at, stood_still = clock(), 0.0
 
-    # Read several times in each turn of the loop: variables of a function cost half of what an object's do.
+    # A closure, for speed: it is called several times in each turn, and attributes would take twice as long.
     def seconds() -> float:
         nonlocal looked_at, stood_still
         now = clock()
@@ -33,10 +33,10 @@ def running_time(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def use_monotonic_time(reactor: ReactorBase, clock: Callable[[], float] = time.monotonic) -> None:
-    """Let ``reactor``, and with it every timer in this process, go by ``running_time(clock)``.
+    """Let ``reactor``, and so every timer in this process, use ``running_time(clock)``.
 
-    Twisted's reactors go by ``time.time``. All of them read their own ``seconds``, so that replacing it suffices,
-    whichever of them twistd has installed. Timers that are set already keep the time that is left to them.
+    Twisted's reactors use ``time.time``. All of them call their own ``seconds``, so it suffices to replace that,
+    whichever reactor twistd has installed. Timers that are already set keep their remaining time.
     """
     left: list[tuple[Any, float]] = [
         (call, call.getTime() - reactor.seconds())

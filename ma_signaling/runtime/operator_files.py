@@ -1,4 +1,4 @@
-"""Files that an operator may change while the server runs: access lists, and the secret that its relays share."""
+"""Files that an operator may change while the server runs: access lists, and the secret of the TURN servers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _log = Logger(namespace="ma_signaling")
 
 
 class OperatorFile(NamedTuple):
-    """One file. ``use`` puts its content in force and returns how many entries it has, or raises ValueError."""
+    """One file. ``use`` applies its content and returns the number of entries, or raises ValueError."""
 
     option: str
     path: Path
     use: Callable[[bytes], int]
 
     def load(self) -> None:
-        """Put in force what the file says. Raises ``CannotStart``, and changes nothing, where it won't do."""
+        """Apply the file. Raises ``CannotStart``, and changes nothing, if it is unreadable or invalid."""
         try:
             count = self.use(read_regular(self.path))
         except UnicodeDecodeError:
@@ -45,23 +45,23 @@ class OperatorFile(NamedTuple):
 
 
 class OperatorFiles:
-    """All files that ``settings`` name, in force in ``hub`` once they are loaded."""
+    """All files that ``settings`` name; loading applies them to ``hub``."""
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
         self._settings = settings
         self._hub = hub
-        # Relative paths are relative to where the server was started; twistd may change the directory.
+        # Relative paths refer to the directory at the start, which twistd may change.
         self._directory = Path.cwd()
 
     def load(self) -> None:
-        """Read all of them. Raises ``CannotStart`` for the first that won't do; it names the file and the line."""
+        """Apply all files. Raises ``CannotStart``, with file and line, for the first invalid one."""
         for file in self._files():
             file.load()
 
     def reload(self, reactor: IReactorTime) -> None:
-        """Read all of them again, and close whoever is no longer allowed; a file that won't do changes nothing.
+        """Apply all files again, and close connections that are no longer allowed; an invalid file changes nothing.
 
-        A list whose file is no longer named is in force no longer.
+        A list whose file is no longer named is dropped.
         """
         if not self._settings.allow_remote_ids:
             self._hub.access.allowed = None

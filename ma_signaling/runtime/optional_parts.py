@@ -1,6 +1,6 @@
-"""Parts of a server that may be off, imported only where they are on: each takes time at every start, and memory."""
+"""Parts of a server that are imported only if they are on: each takes time at every start, and memory."""
 
-# ruff: noqa: PLC0415 - what this module is for
+# ruff: noqa: PLC0415 - late imports are the purpose of this module
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = Logger(namespace="ma_signaling")
 
 
 def cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:
-    """Return what makes this server a node."""
+    """Return the service that makes this server a node of a cluster, None if it is none."""
     if not settings.nats_url:
         return None
     from ma_signaling.cluster.service import ClusterService
@@ -33,7 +33,7 @@ def cluster(settings: Settings, reactor: IReactorTime) -> ClusterService | None:
 def certificate_source(
     settings: Settings, state: StateDirectory | None, reactor: Reactor
 ) -> CertificateSource | None:
-    """Return where the certificate for TLS comes from."""
+    """Return the source of the TLS certificate, None without TLS."""
     if not settings.is_secure:
         return None
     from ma_signaling.runtime.certificate_source import CertificateSource
@@ -42,7 +42,7 @@ def certificate_source(
 
 
 def web_app(settings: Settings) -> IResource | None:
-    """Return the web app's pages; the server starts without them where something is wrong with them."""
+    """Return the web app's pages, None if it is off or can't be served."""
     if not settings.web_app:
         return None
     from ma_signaling.http import web_app

@@ -1,7 +1,7 @@
-"""The child process that asks for proofs, as the server sees it: lines of JSON over pipes.
+"""The server's side of the child process that asks for proofs, over pipes with lines of JSON.
 
-It parses what strangers send by UDP, so it is not trusted further than that it says whether a proof was given: what it
-writes is bounded, and it is killed where it breaks the rules, takes too long or is not needed any more.
+The child parses what strangers send by UDP, so nothing it says is trusted but the outcome of proofs. Its output is
+bounded, and it is killed if it breaks the protocol, takes too long or isn't needed any more.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from ma_signaling.webrtc.means import SECONDS, Means
 MODULE = "ma_signaling.webrtc.child"
 
 MAX_PROOFS = 3 * MAX_AT_ONCE
-"""Proofs of newcomers and holders that the core waits for, and those that are being closed; no more at once."""
+"""The most proofs at a time: those of newcomers and holders that the core waits for, and those being closed."""
 
 HANG_SECONDS = SECONDS + 15.0
-"""Seconds after which a proof must have ended, with all that it has opened; otherwise the process hangs."""
+"""Seconds after which a proof must have ended and released everything; otherwise the process hangs."""
 
 RETIRE_SECONDS = 5.0
 """Seconds that it may take to end after its standard input was closed."""
 
 MAX_LINE = 2 * MAX_BYTES
-"""Bytes that the process may write without an end of line."""
+"""How many bytes the process may write without an end of line."""
 
 MAX_CANDIDATE = 512
-"""Characters of a candidate; usual ones have some hundred."""
+"""The most characters of a candidate; usual ones have some hundred."""
 
 MAX_REASON = 64
-"""Characters of why there is no proof."""
+"""The most characters of a reason for having no proof."""
 
 MAX_ERROR = 200
-"""Characters of what it has last said on standard error that go into the log."""
+"""How many characters of the last line of standard error are logged."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class _Proof:
-    """A proof under way; the ``ProofSession`` that core holds."""
+    """A proof under way. Implements ``prover.ProofSession``."""
 
     def __init__(self, process: ProofProcess, number: int, asked: Asked) -> None:
         self._process = process
         self.number = number
         self.asked: Asked | None = asked
-        """Who waits for the outcome; None: nobody does any more."""
+        """Waits for the outcome; None once nobody does."""
         self.deadline: IDelayedCall | None = None
         self._has_offer = False
         self._has_answer = False
@@ -72,7 +72,7 @@ class _Proof:
             self._process.give_up(self, "the answer makes no sense")
 
     def candidate(self, data: object) -> None:
-        """Pass a candidate on; the process counts those in the answer as well."""
+        """Pass a candidate on. The process also counts those in the answer."""
         text = data.get("candidate") if isinstance(data, dict) else None
         if self.asked is None or self._candidates >= MAX_CANDIDATES:
             return
@@ -81,31 +81,31 @@ class _Proof:
             self._process.say(candidate=self.number, text=text)
 
     def cancel(self) -> None:
-        """Say that nobody waits for it."""
+        """Cancel the proof: nobody waits for it any more."""
         if self.asked is not None:
             self.asked = None
             self._process.say(cancel=self.number)
 
     def offer(self, sdp: str) -> None:
-        """Hand our offer on."""
+        """Pass our offer on to the core."""
         if self.asked is not None and not self._has_offer:
             self._has_offer = True
             self.asked.offer({"type": "offer", "sdp": sdp})
 
     def succeed(self) -> None:
-        """Say that the proof was given, to whoever waits for it."""
+        """Report that the proof was given, if somebody waits for it."""
         asked, self.asked = self.asked, None
         if asked is not None:
             asked.proved()
 
     def fail(self, reason: str) -> None:
-        """Say that there is no proof, to whoever waits for it."""
+        """Report that there is no proof, if somebody waits for it."""
         asked, self.asked = self.asked, None
         if asked is not None:
             asked.failed(reason)
 
     def end(self, reason: str) -> None:
-        """Say that nothing is left of it; where it had no outcome, it failed for this ``reason``."""
+        """Clear the deadline, since the child has ended the proof; without an outcome it fails for ``reason``."""
         if self.deadline is not None and self.deadline.active():
             self.deadline.cancel()
         self.fail(reason)
@@ -115,10 +115,10 @@ class ProofProcess(ChildProcess):
     """One process, from its start to its end."""
 
     def __init__(self, reactor: Reactor, idle_seconds: float) -> None:
-        """Start it; it ends by itself when nothing was asked for ``idle_seconds``."""
+        """Start the process; it ends once no proof has been asked for ``idle_seconds``."""
         self._idle_seconds = idle_seconds
         self._timer: IDelayedCall | None = None
-        """Until it is asked to end, and then until it is killed."""
+        """While idle: until it is told to end. After that: until it is killed."""
         self._proofs: dict[int, _Proof] = {}
         self._numbers = count(1)
         self.ended: Deferred[None] = Deferred()
@@ -157,7 +157,7 @@ class ProofProcess(ChildProcess):
     # From the process
 
     def outReceived(self, data: bytes) -> None:
-        """Take what the process says, within bounds."""
+        """Handle messages of the process, and bound the length of a line."""
         super().outReceived(data)
         if self.is_in_use and len(self._line) > MAX_LINE:
             self.break_off("its line has no end")
@@ -178,7 +178,7 @@ class ProofProcess(ChildProcess):
                 raise ValueError("no such message")
 
     def processEnded(self, reason: Failure) -> None:
-        """Fail what it was asked for."""
+        """Fail the proofs that are under way."""
         is_expected = not self.is_in_use
         self.is_in_use = False
         self._stop_timer()
@@ -195,7 +195,7 @@ class ProofProcess(ChildProcess):
         finally:
             self.ended.callback(None)
 
-    # Within
+    # Internals
 
     def _retire(self) -> None:
         self.is_in_use = False
@@ -207,5 +207,5 @@ class ProofProcess(ChildProcess):
             self._timer.cancel()
 
     def _fail_soon(self, proof: _Proof, reason: str) -> None:
-        """Fail a proof, but not before whoever asks has its session."""
+        """Fail a proof in a later turn, when ``ask`` has returned."""
         self._reactor.callLater(0, proof.fail, reason)

@@ -1,4 +1,4 @@
-"""Asks for proofs of possession: the settings, and the child process that does it (``webrtc/child.py``)."""
+"""Asking for proofs of possession, by a child process (``webrtc/child.py``) and as the settings say."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ IDLE_SECONDS = 60.0
 """Seconds without a proof after which the child process ends."""
 
 FRESH_SECONDS = 5.0
-"""How long an obstacle is known without looking again: anybody may ask ``/health`` for it, as often as they like."""
+"""How long an obstacle is cached: anybody may ask ``/health`` for it, as often as they like."""
 
 
 def obstacle(settings: Settings, ice_servers: IceServers) -> str | None:
-    """Return why no proof can be had with these settings, on this machine; None: it can."""
+    """Return why no proof can be had with these settings on this machine, None if it can."""
     if settings.proof == "off":
         return "off"
     if find_spec("aiortc") is None:
@@ -51,7 +51,7 @@ def obstacle(settings: Settings, ice_servers: IceServers) -> str | None:
 
 
 class ChildProver(Service):
-    """The ``Prover`` of a server. Its child process starts at the first proof, and again after it has died."""
+    """The ``Prover`` of a server. Its child process starts with the first proof, and again after it has ended."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ChildProver(Service):
         reactor: Reactor,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare it; ``wall`` is the time by the calendar, which a relay's credentials depend on."""
+        """``wall`` returns the calendar time, on which a relay's credentials depend."""
         self._settings = settings
         self._ice_servers = ice_servers
         self._reactor = reactor
@@ -71,7 +71,7 @@ class ChildProver(Service):
 
     @property
     def obstacle(self) -> str | None:
-        """Why no proof can be had."""
+        """Why no proof can be had, None if it can."""
         now = self._reactor.seconds()
         if now >= self._fresh_until:
             self._obstacle = obstacle(self._settings, self._ice_servers())
@@ -87,15 +87,15 @@ class ChildProver(Service):
         return self._process.ask(remote_id, self._means(), asked)
 
     def startService(self) -> None:
-        """Say whether proofs can be had."""
+        """Log whether proofs can be had."""
         super().startService()
         _log.info("Proof of possession: {proof}", proof=availability(self.obstacle))
         if self.obstacle is None:
-            # Not at the first proof: by then, there may be no descriptor left, or another version in the files.
+            # Imported now: at the first proof there may be no free descriptor, or another version in the files.
             from ma_signaling.runtime import proof_process  # noqa: F401, PLC0415 - many never need it
 
     def stopService(self) -> Deferred[None] | None:
-        """End the child process; no proof comes to a verdict any more."""
+        """Kill the child process; no proof reaches a verdict any more."""
         super().stopService()
         process, self._process = self._process, None
         if process is None:

@@ -1,4 +1,4 @@
-"""SIGHUP: the server reads again what an operator has changed, the settings above all."""
+"""SIGHUP: the server reads settings and files again that an operator has changed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _log = Logger(namespace="ma_signaling")
 
 
 class Reactor(IReactorCore, IReactorFromThreads):
-    """What is needed of a reactor."""
+    """The interfaces of the reactor that are used here."""
 
 
 class Reload(Service):
-    """Runs, on SIGHUP, what others have added, in that order; a failure of one is logged and stops no other."""
+    """Calls the added callbacks on SIGHUP, in order; a failure of one is logged and doesn't stop the others."""
 
     def __init__(self, reactor: Reactor, notifier: Notifier) -> None:
         self._reactor = reactor
@@ -37,7 +37,7 @@ class Reload(Service):
         self._has_terminal = False
 
     def add(self, name: str, callback: Callable[[], object]) -> None:
-        """Call ``callback`` whenever things are read again; ``name`` says in the log what it is about."""
+        """Call ``callback`` at each reload; ``name`` is for the log."""
         self._callbacks.append((name, callback))
 
     def startService(self) -> None:
@@ -56,12 +56,12 @@ class Reload(Service):
                     _log.failure("reload of {name} failed", name=name)
 
     def _signalled(self, *_: object) -> None:
-        # Python calls this between any two instructions of whatever runs.
+        # Python may call this between any two instructions.
         self._reactor.callFromThread(self._act)
 
     def _act(self) -> None:
         if not self.running:
-            # The handler outlives the service: the signal must not end a server that is saying goodbye.
+            # The handler stays after the service has stopped, so that SIGHUP can't kill a server that is stopping.
             return
         if self._has_terminal and not _has_terminal():
             _log.info("The terminal was closed")
@@ -72,9 +72,9 @@ class Reload(Service):
 
 
 class LiveSettings:
-    """Lets other settings take effect in a running server, as far as they can, and logs what has changed.
+    """Lets new settings take effect in a running server, as far as they can, and logs what has changed.
 
-    What looks into ``settings`` whenever it needs a value is served by that alone; what keeps a copy is told here.
+    Code that reads ``settings`` whenever it needs a value needs nothing more; code that keeps a copy is told here.
     """
 
     def __init__(self, settings: Settings, hub: Hub, factory: SignalingFactory) -> None:
@@ -83,7 +83,7 @@ class LiveSettings:
         self._factory = factory
 
     def reread(self, read: Callable[[], Settings]) -> None:
-        """Adopt what ``read`` returns, or nothing where it raises ``SettingError``."""
+        """Adopt the settings that ``read`` returns; if it raises ``SettingError``, log that instead."""
         try:
             newer = read()
         except SettingError as problem:
@@ -92,7 +92,7 @@ class LiveSettings:
             self.adopt(newer)
 
     def adopt(self, newer: Settings) -> None:
-        """Go on with ``newer``, but for what takes a restart."""
+        """Take over ``newer``, except for settings that need a restart."""
         before = replace(self._settings)
         changed = self._settings.adopt(newer)
         self._pass_on()
@@ -114,5 +114,5 @@ class LiveSettings:
 
 
 def _has_terminal() -> bool:
-    """Return whether a person started this process in a terminal that is still there: its end sends SIGHUP too."""
+    """Return whether standard input is a terminal: closing one sends SIGHUP too."""
     return os.isatty(0)

@@ -1,4 +1,4 @@
-"""Settings in, a running service out."""
+"""Assembles the server from its settings."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ if TYPE_CHECKING:
     from ma_signaling.transport.child_process import Reactor as ProcessReactor
 
     class Reactor(ListeningReactor, ReloadReactor, ProcessReactor, SignalsReactor):
-        """What is needed of a reactor: every one on Linux provides it."""
+        """The interfaces of the reactor that are used: every reactor on Linux has them."""
 
 
 PRUNE_SECONDS = 5.0
-"""How often limits forget what no longer matters."""
+"""How often idle entries of limits are dropped."""
 
 
 def make_service(
     settings: Settings, reactor: Reactor, reread: Callable[[], Settings] | None = None
 ) -> MultiService:
-    """Return everything that runs, as services; starting it listens, stopping it closes every connection.
+    """Return the server as a service: starting it listens, stopping it closes every connection.
 
-    ``reread`` returns the settings as they are said now, or raises ``SettingError``; it is called on SIGHUP. Raises
-    ``CannotStart`` where a file of the operator's won't do; starting does where a port or a certificate won't.
+    ``reread`` is called on SIGHUP; it returns the new settings, or raises ``SettingError``. Raises ``CannotStart`` for
+    an invalid file of the operator's; starting raises it for a port or a certificate that can't be used.
     """
     raise_descriptor_limit()
     metrics, readiness = Metrics(), Readiness()
@@ -90,7 +90,7 @@ def make_service(
     bans.load()
     admin = None
     if settings.admin_socket:
-        from ma_signaling.admin.site import make_admin_site  # noqa: PLC0415 - as what ``optional_parts`` has
+        from ma_signaling.admin.site import make_admin_site  # noqa: PLC0415 - see ``optional_parts``
 
         admin = make_admin_site(factory, readiness, lag, followers, bans, lambda: stop(reactor))
     ports = Ports(factory, certificates, metrics_site, redirect, admin)
@@ -136,12 +136,12 @@ def make_service(
             "tls-buffers": None if source is None else source.buffers,
             "cluster": cluster,
         },
-        # A load balancer may ask /ready until then.
+        # Stopped after the connections: a load balancer may ask /ready until then.
         {"ports": ports},
         {"connections": Connections(hub, factory, settings, reactor)},
-        # Nothing is read again while connections are closed.
+        # Stopped before the connections: no reload while they are being closed.
         {"reload": reload},
-        # Whoever connects from now on reaches another process, or waits for the next.
+        # Once stopped, newcomers reach another process, or wait for the next.
         {"inherited-ports": ports.inherited, "shared-ports": ports.shared},
         {"status": Status(notifier, reactor), "where-to-look": WhereToLook(settings, reactor)},
     )
@@ -156,7 +156,7 @@ def make_factory(
     readiness: Readiness,
     web_app: IResource | None = None,
 ) -> SignalingFactory:
-    """Return what every port needs: WebSocket and HTTP around one hub."""
+    """Return the factory for all ports: WebSocket and HTTP around one hub."""
     addresses = ClientAddresses(settings, report)
     root, entry = make_root(hub, addresses, metrics, readiness, settings, web_app)
     readiness.add("draining", lambda: not hub.is_draining)

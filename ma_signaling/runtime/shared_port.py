@@ -1,4 +1,4 @@
-"""Ports that several processes on one machine share (SO_REUSEPORT): the kernel deals connections out among them."""
+"""Ports that several processes on one machine share (SO_REUSEPORT): the kernel distributes connections."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from twisted.internet.tcp import Port
 from twisted.python.failure import Failure
 
 LAST_COMERS_SECONDS = 1.0
-"""How long those who came to a port just before it closed have to say what they want: a few round trips."""
+"""How long connections that were accepted just before a port closed have for their request: a few round trips."""
 
 
 class SharedPort(Port):
-    """A port where other processes of the same user may listen as well, if they all share it."""
+    """A port on which other processes of the same user may listen as well."""
 
     is_dual = False
-    """Whether IPv4 comes to it too, being one for IPv6, whatever the machine's default is."""
+    """Whether an IPv6 port accepts IPv4 as well, whatever the machine's default is."""
 
     def createInternetSocket(self) -> socket.socket:
         listener: socket.socket = super().createInternetSocket()
@@ -30,15 +30,15 @@ class SharedPort(Port):
         return listener
 
     def connectionLost(self, reason: Failure) -> None:
-        # Who stands in the queue would be reset with it, unless the kernel is told to pass them on (tcp_migrate_req).
-        # The queue holds one more than the backlog, at most.
+        # Closing resets connections that wait to be accepted, unless the kernel migrates them (tcp_migrate_req). So
+        # they are accepted first; the queue holds at most one more than the backlog.
         self.numberAccepts = self.backlog + 1
         self.doRead()
         super().connectionLost(reason)
 
 
 class SharingReactor:
-    """The reactor, for endpoints; each port that they open by TCP is a ``SharedPort``."""
+    """The reactor for endpoints, which opens each TCP port as a ``SharedPort``."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -61,12 +61,12 @@ class SharingReactor:
         backlog: int = 50,
         interface: str = "",
     ) -> SharedPort:
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - as what ``optional_parts`` has
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - see ``optional_parts``
 
         return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), backlog, interface)
 
     def listen_everywhere(self, port: int, factory: IProtocolFactory, backlog: int) -> SharedPort:
-        """Listen on every address of this machine, IPv6 and IPv4 alike where it has both."""
+        """Listen on every address of this machine, both IPv6 and IPv4 if it has both."""
         is_dual = socket.has_dualstack_ipv6()
         opened = SharedPort(port, factory, backlog, "::" if is_dual else "", self._reactor)
         opened.is_dual = is_dual
@@ -75,9 +75,9 @@ class SharingReactor:
 
 
 class SharedPorts(Service):
-    """Closes them before anybody is turned away: who comes then goes to another process, or waits for the next.
+    """Ports that are closed before any connection is: newcomers go to another process, or wait for the next.
 
-    And waits for those who came to this one last, so that they are served, and told to come back like everybody else.
+    Stopping also waits for the last accepted connections, so that they are served, and closed like all others.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -94,7 +94,7 @@ class SharedPorts(Service):
 
 
 def close(ports: list[IListeningPort]) -> Deferred[Any]:
-    """Stop listening on all of them, and forget them."""
+    """Stop listening on all ``ports``, and empty the list."""
     stopping = [maybeDeferred(port.stopListening) for port in ports]
     ports.clear()
     return DeferredList(stopping)

@@ -15,19 +15,19 @@ from ma_signaling.transport.factory import SignalingFactory
 from ma_signaling.transport.timers import Periodic
 
 CLOSING_SECONDS = 3.0
-"""How long a restart waits for its close frames to be answered."""
+"""How long a restart waits for answers to its close frames."""
 
 BATCH_SECONDS = 0.1
 MIN_BATCH = 50
-"""At least so many connections are closed each ``BATCH_SECONDS`` when this server stops."""
+"""How many connections are closed each ``BATCH_SECONDS``, at least, when this server stops."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 def one_by_one(*stages: Mapping[str, Service | None]) -> MultiService:
-    """Return a service of these, by name: they start in this order and stop in the opposite one.
+    """Return a service of ``stages``, which start in this order and stop in the opposite one, one after another.
 
-    Each stops when the one after it has. ``stages`` have services by name; None stands for one that is not wanted.
+    Each stage has services by name; None stands for one that isn't wanted.
     """
     services = OneByOne()
     for stage in stages:
@@ -39,7 +39,7 @@ def one_by_one(*stages: Mapping[str, Service | None]) -> MultiService:
 
 
 class OneByOne(MultiService):
-    """Services that stop one after the other, the last first."""
+    """Services that stop one after another, the last first."""
 
     def stopService(self) -> Deferred[None]:
         Service.stopService(self)
@@ -57,8 +57,8 @@ class OneByOne(MultiService):
 class Connections(Service):
     """Closes all connections when this server stops, and waits until their peers have answered.
 
-    Homes come back ten seconds after they were closed, so thousands are closed over a while, to come back in that
-    rhythm; a handful at once.
+    Homes come back ten seconds after they were closed. So thousands are closed over a while, to come back at the same
+    pace; a handful is closed together.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT: the first stops this server politely, with exit status 0; the second ends it at once.
+"""SIGTERM and SIGINT: the first stops this server gracefully, with exit status 0; the second ends it immediately.
 
-Twisted's own handlers stop it politely too, but end the process by the very signal that it was sent, which supervisors
-may take for a crash, and do nothing at the second.
+Twisted's own handlers stop it gracefully too, but then kill the process by the signal that it got, which supervisors
+may take for a crash, and ignore a second signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 
 SAME_SECONDS = 1.0
-"""A signal that comes so soon after the first is the same one: ``timeout`` sends it to the process and to its group."""
+"""A signal within this time of the first counts as the same: ``timeout`` signals the process and its group."""
 
 Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
@@ -26,32 +26,32 @@ _log = Logger(namespace="ma_signaling")
 
 
 class Reactor(IReactorCore, IReactorFromThreads):
-    """What is needed of a reactor: every one provides it."""
+    """The interfaces of the reactor that are used here: every reactor has them."""
 
 
 def handle(reactor: Reactor) -> None:
-    """Take the signals that stop this server over from ``reactor`` as soon as it runs; ignore those without a use."""
+    """Replace the stop handlers of ``reactor`` as soon as it runs; ignore SIGUSR1 and SIGUSR2 if unused."""
 
     def first(number: int, frame: FrameType | None) -> None:
         _set(_make_second(time.monotonic()))
         reactor.callFromThread(stop, reactor, signal.Signals(number).name)
 
     reactor.callWhenRunning(_set, first)
-    # As Python ends, it puts the default back for whatever has a handler: the same signal's second delivery would kill.
+    # At its exit Python restores the default for handled signals, so that a repeated signal would kill the process.
     reactor.addSystemEventTrigger("after", "shutdown", _set, signal.SIG_IGN)
     for each in (signal.SIGUSR1, signal.SIGUSR2):
-        # A log file may have taken SIGUSR1 already, or take it yet.
+        # A log file may have taken SIGUSR1 already, or do so later.
         if signal.getsignal(each) is signal.SIG_DFL:
             signal.signal(each, signal.SIG_IGN)
 
 
 def _set(handler: Handler) -> None:
-    # One that comes just before it is ignored would be a traceback in the log ("ignored due to race condition"). They
-    # are blocked for this thread alone, which is the only one left by then.
+    # A signal just before it is ignored would log a traceback ("ignored due to race condition"). They are blocked in
+    # this thread only, which is the last one by then.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:
         for each in (signal.SIGTERM, signal.SIGINT):
-            # What is ignored stays so: a shell does that for what it runs in the background.
+            # Ignored signals stay ignored: a shell sets that for background jobs.
             if signal.getsignal(each) is not signal.SIG_IGN:
                 signal.signal(each, handler)
     finally:
@@ -59,7 +59,7 @@ def _set(handler: Handler) -> None:
 
 
 def stop(reactor: Reactor, name: str = "drain") -> None:
-    """Stop this server politely; ``name`` says in the log what it was told by."""
+    """Stop this server gracefully; ``name`` of the cause is for the log."""
     _log.info("{signal}: closing all connections; a second signal ends this process at once", signal=name)
     with suppress(ReactorNotRunning):
         reactor.stop()
@@ -68,7 +68,7 @@ def stop(reactor: Reactor, name: str = "drain") -> None:
 def _make_second(first_at: float) -> Handler:
     def second(number: int, frame: FrameType | None) -> None:
         if time.monotonic() - first_at >= SAME_SECONDS:
-            # The status by which a shell knows a death by signal. A real one is not to be had for PID 1 in a container.
+            # The status that shells use for a death by signal. PID 1 in a container can't die by a signal of its own.
             os._exit(128 + number)
 
     return second

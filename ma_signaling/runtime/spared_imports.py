@@ -1,6 +1,6 @@
-"""Modules that libraries import by themselves, and this server can do without.
+"""Skips modules that libraries import, but this server doesn't need.
 
-Without TLS, they are a fifth of the time of a start, and a fourth of the memory before the first connection.
+Without TLS they take a fifth of the start time, and a quarter of the memory before the first connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 
 KINDS_WITHOUT_TLS = {"tcp", "tcp6", "unix", "systemd"}
-"""The usual endpoints that never speak TLS."""
+"""Common kinds of endpoints that never speak TLS."""
 
 NEEDLESS: dict[str, dict[str, Any]] = {
     "autobahn.twisted.wamp": {"ApplicationSession": type("ApplicationSession", (), {})},
@@ -24,15 +24,15 @@ NEEDLESS: dict[str, dict[str, Any]] = {
     "twisted.web.util": {},
     "websockets.version": {"version": ""},
 }
-"""Modules that libraries always import, and what they take of each at once; this server uses none of it."""
+"""Modules that libraries always import, with the names that they take of each; this server uses none of them."""
 
 
 class StandIn(ModuleType):
-    """A module of a few names; another name is that of the real module, which is imported then."""
+    """A module with a few names. For any other name, the real module is imported."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            # The import system asks for some that a module may lack.
+            # The import system asks for optional attributes.
             raise AttributeError(name)
         _remove(self.__name__, self)
         return getattr(import_module(self.__name__), name)
@@ -40,11 +40,11 @@ class StandIn(ModuleType):
 
 @contextmanager
 def spared_imports(settings: Settings) -> Iterator[None]:
-    """Let libraries be imported without what a server with these ``settings`` can do without.
+    """Let libraries be imported without modules that a server with these ``settings`` doesn't need.
 
-    What was imported before stays, and whoever imports one of the modules afterwards gets the real one.
+    Modules that were imported before stay, and later imports get the real ones.
     """
-    # What libraries use if it is installed. None lets its import fail (Python's reference, section 5.3.1).
+    # Optional dependencies of libraries. None makes their import fail (Python's reference, section 5.3.1).
     spared: dict[str, ModuleType | None] = {"click": None}
     if not _may_speak_tls(settings):
         spared["OpenSSL"] = None
@@ -52,7 +52,7 @@ def spared_imports(settings: Settings) -> Iterator[None]:
         spared[name] = stand_in = StandIn(name)
         vars(stand_in).update(attributes)
     spared = {name: module for name, module in spared.items() if name not in sys.modules}
-    sys.modules.update(spared)  # type: ignore[arg-type] # it says nothing of None
+    sys.modules.update(spared)  # type: ignore[arg-type] # its type doesn't allow None
     try:
         yield
     finally:
@@ -66,6 +66,6 @@ def _may_speak_tls(settings: Settings) -> bool:
 
 
 def _remove(name: str, module: ModuleType | None) -> None:
-    """Forget ``module``, unless the real one has taken its place."""
+    """Remove ``module``, unless the real one has replaced it."""
     if sys.modules.get(name) is module:
         sys.modules.pop(name, None)

@@ -1,4 +1,4 @@
-"""The directory for what outlives a restart; one server at a time has it."""
+"""The directory for state that outlives a restart; one server at a time uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SYSTEM_WIDE = Path("/var/lib/ma-signaling")
 
 
 class StateDirectory(Service):
-    """Makes ``path`` if it isn't there, and locks it at once, until the service stops. Raises ``CannotStart``."""
+    """Makes ``path`` if necessary, and locks it until the service stops. Making one raises ``CannotStart``."""
 
     def __init__(self, path: Path) -> None:
         # Absolute, since twistd may change the directory after the start.
@@ -41,7 +41,7 @@ class StateDirectory(Service):
 
 
 def state_path(settings: Settings) -> Path | None:
-    """Return where the state is kept; None: nowhere. Raises ``CannotStart``."""
+    """Return the directory for the state, None if there is none. Raises ``CannotStart``."""
     if settings.state_directory:
         return Path(settings.state_directory)
     if not settings.acme_domain:

@@ -1,6 +1,6 @@
-"""Tells systemd how this server is: ready, reloading, stopping, and alive (sd_notify(3), ``Type=notify``).
+"""Notifies systemd of this server's state: ready, reloading, stopping, and alive (sd_notify(3), ``Type=notify``).
 
-Sockets that systemd holds need nothing of it: Twisted's endpoint ``systemd:domain=INET6:index=0`` takes them over.
+Sockets of systemd don't need this: Twisted's endpoint ``systemd:domain=INET6:index=0`` adopts them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ RETRY_SECONDS = 0.5
 """How long to wait while systemd's socket is full."""
 
 MAX_WAITING = 20
-"""Messages that wait for room in it."""
+"""How many messages may wait for room in it."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class Notifier:
-    """The way to systemd; without a ``path`` there is none, and what is told is lost.
+    """Sends messages to systemd; without a ``path`` they are dropped.
 
-    ``watchdog_seconds`` is after how long a silence systemd kills this process; 0: never.
+    ``watchdog_seconds`` is the silence after which systemd kills this process; 0: never.
     """
 
     def __init__(self, reactor: IReactorTime, path: str = "", watchdog_seconds: float = 0.0) -> None:
@@ -44,16 +44,16 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], reactor: IReactorTime) -> Notifier:
-        """As systemd describes it to this process; a watchdog may be meant for another one."""
+        """Return a notifier as systemd's environment variables say; a watchdog may be meant for another process."""
         microseconds = environment.get("WATCHDOG_USEC", "")
         is_watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         seconds = int(microseconds) / 1e6 if is_watched and microseconds.isdecimal() else 0.0
         return cls(reactor, environment.get("NOTIFY_SOCKET", ""), seconds)
 
     def tell(self, *assignments: str) -> None:
-        """Send ``NAME=value`` assignments, never waiting: while the socket is full they are kept, and tried again.
+        """Send ``NAME=value`` assignments without blocking: while the socket is full they are kept and retried.
 
-        What can't be sent is lost; the log says so once.
+        If sending fails otherwise they are lost, which is logged once.
         """
         if not self._address:
             return
@@ -84,7 +84,7 @@ class Notifier:
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """Around what SIGHUP causes: ``systemctl reload`` waits for its end."""
+        """Enclose a reload: ``systemctl reload`` waits for its end."""
         self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             yield
@@ -93,7 +93,7 @@ class Notifier:
 
 
 class Status(Service):
-    """Tells systemd and the log that all has started, and systemd that it stops: started last, and stopped first."""
+    """Tells systemd and the log when everything has started, and systemd when stopping begins: start it last."""
 
     def __init__(self, notifier: Notifier, reactor: IReactorTime) -> None:
         self._notifier = notifier
@@ -102,7 +102,7 @@ class Status(Service):
 
     def startService(self) -> None:
         super().startService()
-        # In the event loop's first turn: before it, SIGTERM would kill the process, whatever is to be saved.
+        # In the event loop's first turn: before that, SIGTERM would kill the process without a graceful stop.
         self._starting = self._reactor.callLater(0, self._started)
 
     def stopService(self) -> None:
@@ -117,6 +117,6 @@ class Status(Service):
 
 
 def make_watchdog(notifier: Notifier, reactor: IReactorTime) -> Periodic | None:
-    """Return what tells systemd that the event loop turns, twice as often as it asks; None where it doesn't ask."""
+    """Return a job that feeds systemd's watchdog, twice as often as needed; None if there is no watchdog."""
     seconds = notifier.watchdog_seconds / 2
     return Periodic("watchdog", seconds, lambda: notifier.tell("WATCHDOG=1"), reactor) if seconds else None

@@ -1,4 +1,4 @@
-"""What TLS connections share: protocol versions, ciphers, ALPN, and a certificate with which a handshake succeeds."""
+"""The TLS context that connections share: protocol versions, ciphers, ALPN, and a certificate that was tried."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from OpenSSL import SSL, crypto
 from ma_signaling.runtime.key_pair import BadPair, KeyPair
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
-"""What TLS 1.2 may use: ephemeral keys and authenticated encryption only. TLS 1.3 has no others."""
+"""Ciphers for TLS 1.2: only ephemeral keys and authenticated encryption. TLS 1.3 has no others."""
 
 HTTP = b"http/1.1"
 
 ACME = b"acme-tls/1"
-"""The protocol by which a CA examines whether this server has a name (RFC 8737)."""
+"""The ALPN protocol by which a CA validates that this server has a name (RFC 8737)."""
 
 FindContext = Callable[[bytes | None], SSL.Context | None]
-"""Returns the TLS context for a CA that examines this server name; None where no examination is due."""
+"""Returns the TLS context for a CA that validates this server name, None if no validation is due."""
 
 ROUND_TRIPS = 3
-"""More than a handshake takes."""
+"""More round trips than a handshake takes."""
 
 MAX_FLIGHT_BYTES = 1 << 20
-"""More than any chain of certificates has."""
+"""More bytes than any certificate chain has."""
 
 
 def make_context(pair: KeyPair, find_challenge: FindContext = lambda _: None) -> SSL.Context:
-    """Return what all connections share that are shown this certificate, a key for session tickets included.
+    """Return the context, with a new session ticket key, for connections that use this certificate.
 
-    It is much like Twisted's CertificateOptions, which can't answer a client that doesn't speak HTTP/1.1. Raises
-    ``BadPair`` where OpenSSL refuses the pair, or no client could complete a handshake with it.
+    It is much like Twisted's CertificateOptions, which can't answer clients that don't offer HTTP/1.1. Raises
+    ``BadPair`` if OpenSSL refuses the pair, or no client could complete a handshake with it.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
-    # Nearly all connections are idle, and those need no buffers.
+    # Nearly all connections are idle and need no buffers.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    # Sessions are kept by the clients, in tickets.
+    # Clients keep the sessions, in tickets.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_alpn_select_callback(partial(_select_protocol, find_challenge))
     try:
@@ -47,7 +47,7 @@ def make_context(pair: KeyPair, find_challenge: FindContext = lambda _: None) ->
         context.use_privatekey(pair.key)  # type: ignore[arg-type] # OpenSSL itself knows which keys will do
         for certificate in pair.chain[1:]:
             context.add_extra_chain_cert(certificate)
-        # Last, for pyOpenSSL tries it on a connection, and allows no changes after one.
+        # Last, because pyOpenSSL tests it on a connection, and allows no changes after that.
         context.set_cipher_list(CIPHERS)
     except (SSL.Error, crypto.Error) as problem:
         raise BadPair(f"OpenSSL refuses the certificate or its key: {_reasons(problem)}") from None
@@ -63,17 +63,17 @@ def _reasons(problem: SSL.Error | crypto.Error) -> str:
 
 
 def _select_protocol(find_challenge: FindContext, connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    """ALPN (RFC 7301 section 3.2): whoever offers protocols, but not HTTP/1.1, is told so by an alert."""
+    """Select HTTP/1.1 by ALPN (RFC 7301 section 3.2), or refuse with an alert if it isn't offered."""
     if HTTP in offered:
         return HTTP
-    # OpenSSL has chosen the certificate already in TLS 1.2, but not yet in 1.3, which every CA speaks.
+    # In TLS 1.2 OpenSSL has chosen the certificate already; in 1.3, which every CA speaks, not yet.
     if ACME in offered and connection.get_protocol_version() == SSL.TLS1_3_VERSION:
         context = find_challenge(connection.get_servername())
         if context is not None:
             connection.set_context(context)
             return ACME
-    # What a callback of pyOpenSSL raises ends the handshake with no_application_protocol, and then surfaces there,
-    # where Twisted expects this class and this shape.
+    # An exception in this callback ends the handshake with no_application_protocol, and is then raised by pyOpenSSL's
+    # call, where Twisted expects this class and shape.
     raise SSL.Error([("", "", "no application protocol")])
 
 
@@ -87,6 +87,6 @@ def _shake_hands(context: SSL.Context) -> None:
             sender.do_handshake()
         with suppress(SSL.WantReadError):
             receiver.bio_write(sender.bio_read(MAX_FLIGHT_BYTES))
-    # Both are done, or this says what is still missing.
+    # Both are done, or these raise what is missing.
     client.do_handshake()
     server.do_handshake()

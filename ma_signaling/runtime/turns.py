@@ -1,11 +1,10 @@
-"""One turn of the reactor: a bound on what it takes in, and no more work around each event than it needs.
+"""Turns of the reactor: a bound on the events of one, and less overhead for each.
 
-What one socket gets of a turn is bounded (``transport``). Where hundreds are flooded at once, each with all that it
-gets, timers and those who wait to be answered would wait for all of them. The kernel hands out those that are ready in
-turn, so nobody is passed over.
+What one socket gets of a turn is bounded in ``transport``. But if hundreds are flooded at the same time, timers and all
+other peers would have to wait for all of them. The kernel hands out ready sockets in rotation, so none is starved.
 
-Twisted keeps a log context around each event, for a prefix of log lines that the log here doesn't print. It costs as
-much as the system call that reads the socket.
+Twisted sets a log context around each event, for a prefix of log lines that isn't used here. That costs as much as the
+system call that reads the socket.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from twisted.internet.base import ReactorBase
 from twisted.logger import Logger
 
 MAX_EVENTS = 32
-"""Sockets that are read or written in one turn; one takes some milliseconds of it at most."""
+"""How many sockets are read or written in one turn; each takes some milliseconds at most."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 def bound_turns(reactor: ReactorBase) -> None:
-    """Let each turn of ``reactor`` take in ``MAX_EVENTS`` at most; any but Twisted's on epoll stays as it is."""
+    """Let each turn of ``reactor`` handle at most ``MAX_EVENTS``; only Twisted's epoll reactor is changed."""
     changed: Any = reactor
     if _is_epoll(reactor):
         changed.doIteration = _turn(changed)
@@ -43,13 +42,13 @@ def _is_epoll(reactor: ReactorBase) -> bool:
 
 
 def _turn(reactor: Any) -> Callable[[float | None], None]:
-    """Return what waits for events of an epoll reactor and handles them, in place of ``doPoll``."""
+    """Return a replacement for ``doPoll`` of an epoll reactor, which waits for events and handles them."""
     poll, selectables, read_or_write = reactor._poller.poll, reactor._selectables, reactor._doReadOrWrite  # noqa: SLF001
 
     def turn(timeout: float | None) -> None:
         for descriptor, event in poll(-1 if timeout is None else timeout, MAX_EVENTS):
             selectable = selectables.get(descriptor)
-            # An event before it may have closed it.
+            # An earlier event may have closed it.
             if selectable is not None:
                 try:
                     read_or_write(selectable, descriptor, event)

@@ -1,4 +1,4 @@
-"""For a person at a terminal: where to look at the server that has just started."""
+"""The line that tells a person at a terminal where the server that has just started can be seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = Logger(namespace="ma_signaling")
 
 
 class WhereToLook(Service):
-    """Says at which addresses this server answers, as the last line of a start; to be started last."""
+    """Logs this server's addresses as the last line of a start; to be started last."""
 
     def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
         self._settings = settings
@@ -24,7 +24,7 @@ class WhereToLook(Service):
 
     def startService(self) -> None:
         super().startService()
-        # Not sys.stdout, which Twisted replaces by its log.
+        # Not sys.stdout, which Twisted replaces with its log.
         if os.isatty(1):
             self._call = self._reactor.callLater(0, self._say)
 
@@ -39,7 +39,7 @@ class WhereToLook(Service):
 
 
 def where_to_look(settings: Settings) -> str | None:
-    """Return a line with the page for people and the address for homes; None where no port has a number."""
+    """Return a line with the URLs of the page and for homes, None if no port has a number."""
     for text in settings.port:
         endpoint = parse_endpoint(text)
         if not endpoint.port or endpoint.is_proxied:
