@@ -1,4 +1,4 @@
-"""``/api``: answers about a home or a session, for those who may ask; other nodes may have to be asked first."""
+"""``/api``: answers about a home or a session, within limits; other nodes may have to be asked first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ma_signaling.transport.http_reply import refusal
 
 
 class Named(Page):
-    """``…/NAME``: an answer about what is so named, for those who may ask."""
+    """``…/NAME``: an answer about the home or session NAME, within limits."""
 
     def __init__(self, hub: Hub, addresses: ClientAddresses, name: str | None = None) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class Named(Page):
             return refuse(request, refusal(refused.error))
 
     def answer(self, request: HttpRequest, name: str, client: ClientAddress) -> bytes | int:
-        """Return the reply. Raises ``Refused`` for one who has asked too often."""
+        """Return the reply. Raises ``Refused`` if the client has asked too often."""
         raise NotImplementedError
 
 
 class Answer:
-    """The reply to a question that is answered at once, or when other nodes have been asked."""
+    """A reply that is given immediately, or once other nodes have been asked."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -54,15 +54,15 @@ class Answer:
         self._is_late = self._is_gone = False
 
     def give(self, status: int, body: dict[str, object]) -> None:
-        """It is answered."""
+        """Reply with JSON."""
         self._send(reply(self._request, status, body))
 
     def refuse(self, error: WireError) -> None:
-        """It is refused."""
+        """Reply with an error."""
         self._send(refuse(self._request, refusal(error)))
 
     def now(self) -> bytes | int:
-        """Return what ``render`` is to return: the reply, or that it comes later."""
+        """Return the result for ``render``: the body, or NOT_DONE_YET if the reply comes later."""
         if self._body is not None:
             return self._body
         self._is_late = True

@@ -1,6 +1,6 @@
-"""HTTP as strangers may speak it: bounded heads, no bodies, JSON for what isn't understood, no version banner.
+"""HTTP for strangers: bounded heads, no bodies, JSON errors, no version banner.
 
-Twisted's channel and its requests send the replies. Heads are read by the same ``HeadReader`` as a connection's first.
+Twisted's channel and requests send the replies. All heads are read by a ``HeadReader``, as a connection's first.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from ma_signaling.transport.request_head import HEAD_BYTES, HeadReader, RequestH
 from ma_signaling.transport.timers import Deadlines, Waiting
 
 MAX_REQUESTS = 16
-"""Requests of one connection that are answered in one turn of the loop; each takes as long as some ten frames."""
+"""How many requests of one connection are answered in one turn; each takes as long as some ten frames."""
 
 IDLE_SECONDS = 30
-"""What a connection has between two requests, and for the head of the next."""
+"""Time from one request to the end of the next one's head."""
 
 UNLIMITED_PATHS = (b"/health", b"/ready")
-"""Paths that may be asked for at any rate: monitoring must not be told that a server is down that is busy."""
+"""Paths without a rate limit: monitoring must not take a busy server for a dead one."""
 
 
 class HttpRequest(Request):
@@ -47,7 +47,7 @@ class HttpRequest(Request):
         for name, value in {**COMMON_HEADERS, **self.channel.factory.hsts(self.channel.transport)}.items():
             self.setHeader(name, value)
         if self.path == b"*":
-            # Twisted would answer ``OPTIONS *`` by itself.
+            # Otherwise Twisted would answer ``OPTIONS *`` itself.
             self.path = b"/*"
         super().process()
 
@@ -58,19 +58,19 @@ class HttpRequest(Request):
 
 @implementer(IHalfCloseableProtocol)
 class HttpChannel(http.HTTPChannel):
-    """One connection, from its first request that isn't a WebSocket's to its last."""
+    """One HTTP connection, from its first request on."""
 
     factory: HttpSite
     timeOut: Any
     _log = SILENCE
     transport: Any
     place: SocketPlace | None = None
-    """Its share of all sockets; a trusted proxy's has none."""
+    """Its place among all sockets; a trusted proxy's has none."""
     deadline: dict[Waiting, Any] | None = None
     is_put_off = False
-    """Whether requests that were received wait for another turn."""
+    """Whether received requests wait for a later turn."""
     is_half_closed = False
-    """Whether nothing follows those that wait."""
+    """Whether the peer has ended its side while requests wait."""
     _is_refused = False
     _is_reading = False
     _is_lost = False
@@ -81,11 +81,11 @@ class HttpChannel(http.HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        # The first head of a connection that nobody has read from.
+        # For the first head, where no ``FirstRequest`` has read one.
         self.factory.deadlines.set(self, HEAD_SECONDS)
 
     def begin(self, head: RequestHead, rest: bytes) -> None:
-        """Answer a connection's first request, and go on with what followed it."""
+        """Answer a connection's first request, then handle ``rest``, the bytes after it."""
         self.reader.feed(rest)
         self._serve(head)
         self._serve_more()
@@ -96,15 +96,15 @@ class HttpChannel(http.HTTPChannel):
         self.reader.feed(data)
         self._serve_more()
         if self._handlingRequest and self.persistent and len(self.reader) > HEAD_BYTES:
-            # Until the reply is out; ``requestDone`` resumes.
+            # Until the reply is sent; ``requestDone`` resumes.
             self._networkProducer.pauseProducing()
 
     def setLineMode(self, extra: bytes = b"") -> None:
-        """Go on with the next request: Twisted calls this when one is done."""
+        """Go on with the next request; Twisted calls this when one is done."""
         self._serve_more()
 
     def _serve_more(self) -> None:
-        """Answer a turn's share of the requests, for as long as each is answered at once."""
+        """Answer a turn's share of the requests, as long as each is answered immediately."""
         if self._is_reading or self.is_put_off:
             return
         self._is_reading = True
@@ -129,7 +129,7 @@ class HttpChannel(http.HTTPChannel):
         self._is_reading = False
 
     def _put_off(self) -> None:
-        """Go on in the next turn, with other connections in between; until then, read nothing."""
+        """Go on in a later turn, after other connections; until then, read nothing."""
         self.is_put_off = True
         self._networkProducer.pauseProducing()
         self.factory.put_off.add(0, self._go_on)
@@ -157,7 +157,7 @@ class HttpChannel(http.HTTPChannel):
         self.requests.append(request)
         request.head = head
         request.requestHeaders = Headers(head.fields)
-        # What was pipelined while nobody reads the replies isn't answered; it ends the connection.
+        # A pipelined request isn't answered while the client doesn't read replies; it ends the connection.
         self.persistent = (
             head.minor_version > 0
             and not head.lists(b"connection", b"close")
@@ -169,7 +169,7 @@ class HttpChannel(http.HTTPChannel):
         request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor_version)
 
     def _exhausted(self, wait: float, *, is_head: bool) -> None:
-        """Close without an answer; the client of a trusted proxy gets one, for the proxy would be blamed."""
+        """Close without an answer; a trusted proxy gets one, or it would be blamed."""
         if self.place is None:
             self._refuse(refusal(rate_limited(wait)), is_head=is_head)
         else:
@@ -177,7 +177,7 @@ class HttpChannel(http.HTTPChannel):
             self.transport.abortConnection()
 
     def readConnectionLost(self) -> None:
-        """No more requests follow: close once what was asked is answered."""
+        """Close once all requests are answered, since no more can follow."""
         if self.is_put_off:
             self.is_half_closed = True
             return
@@ -193,11 +193,11 @@ class HttpChannel(http.HTTPChannel):
         super().connectionLost(reason)
 
     def give_way(self) -> None:
-        """Close: somebody else needs the place."""
+        """Close, because another socket needs the place."""
         self.forceAbortClient()
 
     def setTimeout(self, seconds: float | None) -> float | None:
-        """Set a deadline, which passes only after all was read that the socket holds; returns the previous one."""
+        """Set a deadline, which passes only after the socket's content was read; return the previous one."""
         previous: float | None = self.timeOut
         self.timeOut = seconds
         if seconds is None:
@@ -211,7 +211,7 @@ class HttpChannel(http.HTTPChannel):
         self.timeoutConnection()
 
     def resetTimeout(self) -> None:
-        """Bytes that trickle in buy no time: the deadline is for the whole head."""
+        """Do nothing: the deadline is for the whole head, however slowly bytes arrive."""
 
     def loseConnection(self) -> None:
         """Close, and abort if the client doesn't read its replies in time."""
@@ -220,7 +220,7 @@ class HttpChannel(http.HTTPChannel):
         super().loseConnection()
 
     def _refuse(self, refused: Refusal, *, is_head: bool) -> None:
-        """Answer at once, and listen no more."""
+        """Send a refusal immediately, and close."""
         self._is_refused = True
         hsts = self.factory.hsts(self.transport)
         self.transport.write(raw_reply(refused, hsts, is_head=is_head))
@@ -228,7 +228,7 @@ class HttpChannel(http.HTTPChannel):
 
 
 class HttpSite(Site):
-    """The HTTP server. Its connections take their places in ``capacity`` over from those who hand them to it."""
+    """The HTTP server. Its connections take over their places in ``capacity`` from ``FirstRequest``."""
 
     displayTracebacks = False
     noisy = False
@@ -244,30 +244,30 @@ class HttpSite(Site):
         reactor: IReactorTime,
         unlimited_paths: Collection[bytes] = (),
     ) -> None:
-        """``charge`` returns the seconds until a request may come, given its transport and head; 0: it may.
+        """``charge`` charges a request, given its transport and head; it returns 0, or the seconds until one may come.
 
-        It isn't asked about GET and HEAD for the ``unlimited_paths``.
+        It isn't called for GET and HEAD of ``unlimited_paths``.
         """
         super().__init__(root, timeout=IDLE_SECONDS, reactor=reactor)
         self.capacity = capacity
         self.report = report
         self.charge = charge
         self.deadlines = deadlines
-        # Not that of WebSockets, which would wait for pipelines.
+        # Not shared with WebSockets, which would have to wait for pipelines.
         self.put_off = PutOff(reactor)
         self._settings = settings
         self._unlimited_paths = unlimited_paths
 
     def wait_of(self, transport: object, head: RequestHead) -> float:
-        """Charge a request, unless its path is unlimited; return the seconds until it may come, 0 where it may now."""
+        """Charge a request, unless its path is unlimited; return 0, or the seconds until it may come."""
         if head.target.partition(b"?")[0] in self._unlimited_paths and head.method in (b"GET", b"HEAD"):
             return 0.0
         return self.charge(transport, head)
 
     def charged(self, refused: Refusal, transport: object, place: SocketPlace | None) -> Refusal:
-        """Charge a request that is ``refused``; return how to answer it: so, or that there were too many.
+        """Charge a request that is ``refused``; return that refusal, or another one if there were too many requests.
 
-        It is charged to whom a trusted proxy speaks for, whose socket has no ``place``; others have paid with theirs.
+        Only requests of a trusted proxy, whose socket has no ``place``, are charged, to the address that it reports.
         """
         if refused.uncharged is None or place is not None:
             return refused
@@ -275,7 +275,7 @@ class HttpSite(Site):
         return refused if wait <= 0 else refusal(rate_limited(wait))
 
     def hsts(self, transport: object) -> dict[bytes, bytes]:
-        """Return the header that binds browsers to TLS, for replies by TLS (RFC 6797 section 7), if there is one."""
+        """Return the HSTS header for replies by TLS (RFC 6797 section 7), if it is on."""
         if self._settings.hsts and ISSLTransport.providedBy(transport):
             return {b"Strict-Transport-Security": b"max-age=%d" % self._settings.hsts}
         return {}
@@ -288,8 +288,8 @@ class HttpSite(Site):
         return channel
 
     def new_channel(self) -> HttpChannel:
-        """Return what reads a new connection."""
+        """Return the protocol for a new connection."""
         return HttpChannel()
 
     def log(self, request: http.Request) -> None:
-        """No access log: who asked for which Remote ID is nobody's business."""
+        """Write no access log: who asked for which Remote ID is private."""

@@ -1,4 +1,4 @@
-"""``/health`` and ``/ready``: for whoever watches this server."""
+"""``/health`` and ``/ready``, for monitoring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ma_signaling.monitoring.readiness import Readiness
 
 
 class Health(Page):
-    """``/health``: never limited, whoever asks."""
+    """``/health``, without a rate limit."""
 
     def __init__(self, hub: Hub) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Health(Page):
 
 
 class Ready(Page):
-    """``/ready``: whether newcomers are welcome; never limited either."""
+    """``/ready``: whether newcomers are welcome. Without a rate limit."""
 
     def __init__(self, readiness: Readiness) -> None:
         super().__init__()

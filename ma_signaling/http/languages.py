@@ -1,4 +1,4 @@
-"""The languages of the pages: their texts, which one a browser wants, and how a page is filled with them."""
+"""The languages of the pages: loading texts, choosing a browser's language, and filling pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 TEXTS = "texts"
-"""The directory below ``pages/`` with one file per language, called by its code (``de.json``)."""
+"""The directory below ``pages/`` with one file per language, named by its code (``de.json``)."""
 
 DEFAULT = "en"
 
@@ -19,7 +19,7 @@ Texts = Mapping[str, Any]
 
 _PLACEHOLDER = re.compile(r"\{\{([a-z0-9. -]+)\}\}")
 _ACCEPTED = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?")
-"""A language range and its weight (RFC 9110 section 12.5.4), of which the primary subtag counts."""
+"""A language range, of which only the primary subtag counts, and its weight (RFC 9110 section 12.5.4)."""
 
 
 def load(files: Mapping[str, bytes]) -> dict[str, Texts]:
@@ -28,7 +28,7 @@ def load(files: Mapping[str, bytes]) -> dict[str, Texts]:
 
 
 def preferred(accept_language: str, languages: Mapping[str, object]) -> str:
-    """Return which of ``languages`` an ``Accept-Language`` header wants most: the first of equal weight."""
+    """Return the one of ``languages`` that an ``Accept-Language`` header prefers, of equal weights the first."""
     best, best_weight = DEFAULT, 0.0
     for item in accept_language.split(","):
         match = _ACCEPTED.fullmatch(item)
@@ -41,15 +41,15 @@ def preferred(accept_language: str, languages: Mapping[str, object]) -> str:
 
 
 def fill(page: str, texts: Texts, values: Mapping[str, str]) -> str:
-    """Return HTML with each ``{{name}}`` replaced by that value, each ``{{section.key}}`` by that text, as text.
+    """Return HTML with each ``{{name}}`` replaced by that value and each ``{{section.key}}`` by that text, escaped.
 
-    ``{{texts section section}}`` becomes JSON of these sections, for a script. Raises KeyError where there is none.
+    ``{{texts section section}}`` becomes JSON of these sections, for a script. Raises KeyError for an unknown name.
     """
 
     def find(name: str) -> str:
         first, *sections = name.split(" ")
         if first == "texts":
-            # In a script, HTML has no entities; "<" could end it.
+            # Entities don't work in a script, which "<" could end.
             return orjson.dumps({each: texts[each] for each in sections}).decode().replace("<", "\\u003c")
         section, dot, key = name.partition(".")
         return html.escape(str(texts[section][key]) if dot else values[name])

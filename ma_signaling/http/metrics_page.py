@@ -1,4 +1,4 @@
-"""``/metrics``: for Prometheus, on a port of its own or beside all else."""
+"""``/metrics`` for Prometheus, on a port of its own or on the common one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ma_signaling.transport.factory import SignalingFactory
 
 
 class MetricsPage(Page):
-    """``/metrics``: for those who may; nobody else learns that it is there."""
+    """``/metrics``, for those who may read it; it looks missing to all others."""
 
     def __init__(self, metrics: Metrics, may_read: Callable[[HttpRequest], bool]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class MetricsPage(Page):
 
 
 def make_metrics_site(metrics: Metrics, main: SignalingFactory) -> HttpSite:
-    """Return what a port of its own serves, beside those of ``main``: /metrics, to whoever reaches it."""
+    """Return the site for a port of its own, beside those of ``main``: /metrics, for everybody who reaches it."""
     root = NotFound()
     root.putChild(b"metrics", MetricsPage(metrics, lambda _: True))
     return operators_site(root, main)

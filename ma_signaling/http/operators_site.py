@@ -1,4 +1,4 @@
-"""Sites for the operator alone: the admin socket's, and that of a port for metrics."""
+"""Sites for the operator alone: the admin socket and the metrics port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ma_signaling.transport.factory import SignalingFactory
 def operators_site(root: IResource, main: SignalingFactory) -> HttpSite:
     """Return a site that serves ``root`` to the operator, beside the ports of ``main``.
 
-    It counts its sockets by itself, and charges nobody: the operator takes no place of a home's, and is let in when
+    It counts its sockets separately and has no limits: the operator takes no place from a home, and is let in when
     nobody else is.
     """
     capacity = Capacity(UNLIMITED)

@@ -1,4 +1,4 @@
-"""The port beside TLS: it answers a CA (RFC 8555 section 8.3), and sends everybody else on to https."""
+"""The unencrypted port beside TLS: it answers a CA (RFC 8555 section 8.3), and redirects everybody else to https."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Challenge(Page):
 
 
 class Redirect(Page):
-    """Any other path: the same by https, at a name that the certificate has."""
+    """Redirects any other path to https, at a name that is in the certificate."""
 
     isLeaf = True
 
@@ -54,7 +54,7 @@ class Redirect(Page):
 
 
 class Root(Redirect):
-    """The tree of this port."""
+    """The resource tree of this port."""
 
     isLeaf = False
 
@@ -70,7 +70,7 @@ class Root(Redirect):
 
 
 class CountedChannel(HttpChannel):
-    """A connection that takes its place of all sockets at its beginning."""
+    """A connection that takes its own place among all sockets, as no ``FirstRequest`` has."""
 
     factory: RedirectSite
 
@@ -88,7 +88,7 @@ class CountedChannel(HttpChannel):
 
 
 class RedirectSite(HttpSite):
-    """What listens there, beside the ports of ``main``; the limits of all ports count here too."""
+    """The site for this port, beside the ports of ``main``, with which it shares all limits."""
 
     def __init__(
         self, root: Root, main: SignalingFactory, charge: Callable[[Any, RequestHead], float]

@@ -1,4 +1,4 @@
-"""What every resource of the HTTP tree has in common: methods, JSON, errors, and who asks."""
+"""The common part of all HTTP resources: methods, JSON, errors, and the client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CORS_HEADERS = {
 
 
 class Page(Resource):
-    """A resource for GET and HEAD; OPTIONS is answered anywhere, any other method is not allowed."""
+    """A resource for GET and HEAD. OPTIONS is always answered, other methods aren't allowed. By default a 404."""
 
     def render(self, request: HttpRequest) -> bytes | int:
         if request.method == b"OPTIONS":
@@ -46,32 +46,32 @@ class Page(Resource):
 
 
 def without_content(request: HttpRequest) -> int:
-    """Send a reply whose status allows no content: Twisted adds a Content-Length to what is returned.
+    """Send a reply without content, and return NOT_DONE_YET: Twisted would add a Content-Length to a returned body.
 
-    A 204 must not have one, and a 304 no other than the 200 would have (RFC 9110 section 8.6).
+    A 204 must not have one, and a 304 none that differs from that of the 200 (RFC 9110 section 8.6).
     """
     request.finish()
     return NOT_DONE_YET
 
 
 class NotFound(Page):
-    """Nothing is here."""
+    """A path with nothing but its children."""
 
 
 def reply(request: HttpRequest, status: int, body: dict[str, object]) -> bytes:
-    """Answer with JSON."""
+    """Set the status and content type of a JSON reply; return its body."""
     request.setResponseCode(status, HTTPStatus(status).phrase.encode())
     request.setHeader(b"Content-Type", b"application/json")
     return orjson.dumps(body)
 
 
 def refuse(request: HttpRequest, refused: Refusal) -> bytes:
-    """Answer that it is refused."""
+    """Set the status and headers of a refusal; return its body."""
     for field, value in refused.headers.items():
         request.setHeader(field, value)
     return reply(request, refused.status, refused.body)
 
 
 def client_of(request: HttpRequest, addresses: ClientAddresses) -> ClientAddress:
-    """Return whom a request comes from."""
+    """Return the client that a request comes from."""
     return addresses.of(peer_address(request.transport), request.head.header)

@@ -1,4 +1,4 @@
-"""Files for browsers: read once, compressed once, and sent only to clients that don't have them yet."""
+"""Static files for browsers: read once, compressed once, and sent only to clients without the current version."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _POLICY = (
 )
 
 _HEADERS = {b"Content-Security-Policy": _POLICY, b"Cross-Origin-Opener-Policy": b"same-origin"}
-"""Nothing inline, nothing from elsewhere, in nobody's frame. ``connect-src 'self'`` includes the WebSocket."""
+"""Nothing inline, nothing from other origins, no framing. ``connect-src 'self'`` includes the WebSocket."""
 
 _TAG = re.compile(rb'"[!#-~\x80-\xff]*"')
-"""An entity tag, without the mark that says it is weak (RFC 9110 section 8.8.3)."""
+"""An entity tag, without the mark of a weak one (RFC 9110 section 8.8.3)."""
 
 _WEIGHT = re.compile(rb"[ \t]*q=(?:1(?:\.0*)?|0\.0*[1-9][0-9]*)[ \t]*")
 """A weight above 0, in lower case (RFC 9110 section 12.4.2)."""
@@ -40,14 +40,14 @@ PAGES = Path(__file__).parent / "pages"
 
 
 class Variant(NamedTuple):
-    """The bytes of a file in one encoding, and their tag."""
+    """The content of a file in one encoding, and its entity tag."""
 
     body: bytes
     etag: bytes
 
 
 class StaticFile:
-    """One file, ready to be sent. It is compressed when the first client wants it so."""
+    """One file, ready to be sent. It is compressed for the first client that accepts that."""
 
     def __init__(self, type: bytes, body: bytes) -> None:
         self.type = type
@@ -56,12 +56,12 @@ class StaticFile:
 
     @cached_property
     def gzipped(self) -> Variant:
-        """The same, compressed."""
+        """The compressed variant."""
         return Variant(gzip.compress(self.plain.body, mtime=0), b'"%b-gzip"' % self._digest)
 
 
 class File(Page):
-    """A file for browsers, which ask each time whether theirs is still the latest."""
+    """A file that browsers revalidate each time."""
 
     def __init__(self, file: StaticFile) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class File(Page):
 
 
 def send(request: HttpRequest, file: StaticFile, vary: bytes) -> bytes | int:
-    """Answer with a file. ``vary`` names the headers that it was chosen by."""
+    """Reply with a file. ``vary`` names the request headers by which it was chosen."""
     set_page_headers(request, file.type)
     request.setHeader(b"Cache-Control", b"no-cache")
     request.setHeader(b"Vary", vary)
@@ -88,7 +88,7 @@ def send(request: HttpRequest, file: StaticFile, vary: bytes) -> bytes | int:
 
 
 def takes_gzip(head: RequestHead) -> bool:
-    """Return whether a reply may be compressed; ``*`` is for what isn't named (RFC 9110 section 12.5.3)."""
+    """Return whether the client accepts gzip; ``*`` stands for codings that aren't named (RFC 9110 section 12.5.3)."""
     is_taken: dict[bytes, bool] = {}
     for each in b",".join(head.header(b"accept-encoding")).lower().split(b","):
         coding, _, weight = each.partition(b";")
@@ -98,20 +98,20 @@ def takes_gzip(head: RequestHead) -> bool:
 
 
 def is_known(head: RequestHead, etag: bytes) -> bool:
-    """Return whether If-None-Match names ``etag``: tags compare weakly there (RFC 9110 section 13.1.2)."""
+    """Return whether If-None-Match has ``etag``, by weak comparison (RFC 9110 section 13.1.2)."""
     tags = b",".join(head.header(b"if-none-match"))
     return tags == b"*" or etag in _TAG.findall(tags)
 
 
 def set_page_headers(request: HttpRequest, type: bytes) -> None:
-    """Set the headers of whatever a browser shows or runs."""
+    """Set the headers of anything that a browser shows or runs."""
     request.setHeader(b"Content-Type", type)
     for name, value in _HEADERS.items():
         request.setHeader(name, value)
 
 
 def folder(entries: Mapping[str, StaticFile | Mapping[str, StaticFile]]) -> Page:
-    """Return a resource with a child for each of these files, and for each directory of them."""
+    """Return a resource with a child for each file and each directory in ``entries``."""
     resource = NotFound()
     for name, entry in entries.items():
         resource.putChild(name.encode(), File(entry) if isinstance(entry, StaticFile) else folder(entry))
@@ -125,7 +125,7 @@ def read_tree(name: str) -> StaticFile | dict[str, StaticFile]:
 
 
 def make_file(name: str, body: bytes) -> StaticFile:
-    """Return a file of the type that its name tells."""
+    """Return a file whose type follows from the suffix of its name."""
     _, dot, suffix = name.rpartition(".")
     return StaticFile(_TYPES[dot + suffix], body)
 

@@ -1,8 +1,8 @@
-"""Music Assistant's web app, as its package has it, made to use the server that it comes from.
+"""Music Assistant's web app, from its package, changed to use the server that it comes from.
 
-Two places of its code change. The address of the official signaling server becomes that of ``/ws`` beside the page
-itself, whatever its host and scheme: so the files are the same for everybody, and can be cached. Its test for the
-official site becomes true, so that it asks for a Remote ID, since there is no Music Assistant at this host.
+Two places in its code are changed. The address of the official signaling server becomes that of ``/ws`` beside the
+page, relative to its own URL, so that the files are the same for everybody and can be cached. Its test for the official
+site becomes true, so that it asks for a Remote ID, since there is no Music Assistant at this host.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _HOSTED = re.compile(rb"window\.location\.hostname===([`\"'])app\.music-assistan
 _HOST = b"signaling.music-assistant.io"
 
 _PIECES = b"__chunk__"
-"""What homes call the pieces of a long message (``home.chunks``). Versions before 2.17.235 don't know them, and get
-stuck after the login."""
+"""The type of the pieces of a long message (``home.chunks``). Versions before 2.17.235 don't know it, and get stuck
+after the login."""
 
 _HASHED = re.compile(r"assets/[^/]+[-.][A-Za-z0-9_-]{8}\.[a-z0-9]+")
-"""The name of a file whose content never changes: it has a hash in it."""
+"""The name of a file whose content never changes, since the name contains a hash."""
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -62,7 +62,7 @@ _CODE = (".html", ".js")
 
 
 class WebAppError(Exception):
-    """The web app cannot be served; the text says why."""
+    """Raised if the web app can't be served; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class AppFile:
 
     body: bytes
     compressed: bytes | None
-    """The same by gzip, where that makes it smaller."""
+    """The body in gzip, None if that isn't smaller."""
     type: str
     etag: str
     """A hash, without quotation marks."""
     is_final: bool
-    """Whether its name says what is in it, so that nobody has to ask for it again."""
+    """Whether its name identifies its content, so that browsers need never ask for it again."""
 
 
 def load() -> Mapping[str, AppFile]:
@@ -89,7 +89,7 @@ def load() -> Mapping[str, AppFile]:
 
 
 def read(root: Path) -> dict[str, bytes]:
-    """Return every file below ``root`` that a browser knows what to do with."""
+    """Return all files below ``root`` of types that browsers use, by path."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
@@ -98,7 +98,7 @@ def read(root: Path) -> dict[str, bytes]:
 
 
 def prepare(files: Mapping[str, bytes]) -> Mapping[str, AppFile]:
-    """Return the files as they are served. Raises ``WebAppError`` where they are not what was expected."""
+    """Return the files as they are served. Raises ``WebAppError`` if they aren't as expected."""
     if "index.html" not in files:
         raise WebAppError("its package has no index.html")
     if sum(body.count(_HOST) for body in files.values()) != 1:
@@ -113,7 +113,7 @@ def prepare(files: Mapping[str, bytes]) -> Mapping[str, AppFile]:
 def _with(
     files: Mapping[str, bytes], pattern: re.Pattern[bytes], what: str, instead: Callable[[str], bytes]
 ) -> dict[str, bytes]:
-    """Return ``files`` with the one place replaced that has ``pattern``. Raises ``WebAppError`` for none or more."""
+    """Return ``files`` with the only match of ``pattern`` replaced. Raises ``WebAppError`` unless there is just one."""
     places = [path for path, body in files.items() if path.endswith(_CODE) for _ in pattern.finditer(body)]
     if len(places) != 1:
         raise WebAppError(f"this version of it has {what} in {len(places)} places, not in one")
@@ -122,7 +122,7 @@ def _with(
 
 
 def _own_address(path: str) -> bytes:
-    """Return an expression for the address of ``/ws`` beside ``/app/``, for the module at ``path``."""
+    """Return a JavaScript expression for the address of ``/ws`` beside ``/app/``, for the module at ``path``."""
     up = "../" * len(PurePosixPath(path).parts)
     return f'new URL("{up}ws",import.meta.url).href.replace("http","ws")'.encode()
 

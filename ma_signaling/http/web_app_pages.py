@@ -16,7 +16,7 @@ from ma_signaling.http.static_files import is_known, takes_gzip
 from ma_signaling.http.web_app import AppFile
 
 SEND_SECONDS = 120.0
-"""What a client may take for one file; then its connection is closed, for it may read nothing at all."""
+"""How long a client may take for one file before its connection is closed: it may not be reading at all."""
 
 PIECE = 65536
 
@@ -26,8 +26,8 @@ _POLICY = (
     b"media-src 'self' blob: data: https:; connect-src 'self' blob: data:; manifest-src 'self'; "
     b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""No code but the web app's own; pictures and sounds from the services that music comes from. Vuetify writes its styles
-into the page, and what records and draws begins as a blob."""
+"""Only the web app's own code; images and sounds also from music services. Vuetify writes inline styles, and workers
+for recording and drawing start from blobs."""
 
 _HEADERS = {
     b"Content-Security-Policy": _POLICY,
@@ -36,7 +36,7 @@ _HEADERS = {
 
 
 class WebApp(Page):
-    """Everything below ``/app``; the path itself leads to ``/app/``, since the page names its files relative to it."""
+    """Everything below ``/app``, which itself redirects to ``/app/``, since the page's URLs are relative to that."""
 
     isLeaf = True
 
@@ -66,7 +66,7 @@ def _send(request: HttpRequest, file: AppFile) -> bytes | int:
         request.setHeader(b"Vary", b"Accept-Encoding")
         if takes_gzip(request.head):
             request.setHeader(b"Content-Encoding", b"gzip")
-            # Another representation has another tag (RFC 9110 section 8.8.3).
+            # Each representation has a tag of its own (RFC 9110 section 8.8.3).
             body, etag = file.compressed, b'"%b-gzip"' % file.etag.encode()
     request.setHeader(b"Content-Type", file.type.encode())
     request.setHeader(b"ETag", etag)
@@ -86,7 +86,7 @@ def _send(request: HttpRequest, file: AppFile) -> bytes | int:
 
 
 def _stream(request: HttpRequest, body: bytes) -> int:
-    """Send ``body`` as fast as the client reads, so that little of it waits in a buffer."""
+    """Send ``body`` as fast as the client reads, so that little of it is buffered."""
     request.setHeader(b"Content-Length", b"%d" % len(body))
     channel: Any = request.channel
     deadline = channel.callLater(SEND_SECONDS, channel.forceAbortClient)
@@ -102,7 +102,7 @@ def _stream(request: HttpRequest, body: bytes) -> int:
 
 @implementer(IPushProducer)
 class _Sending:
-    """Writes a body piece by piece until the transport has enough, and goes on when it has sent that."""
+    """Writes a body in pieces until the transport pauses it, and goes on when the transport resumes it."""
 
     def __init__(self, request: HttpRequest, body: bytes) -> None:
         self._request = request

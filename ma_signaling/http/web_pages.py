@@ -1,4 +1,4 @@
-"""The pages for browsers, in the language that each asks for, and the files that they load."""
+"""The pages for browsers, in each browser's language, and the files that they load."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _ASSETS = (
     "icon.svg",
     "doctor",
 )
-"""What is served below ``/assets``: files, and directories of files."""
+"""Files, and directories of files, that are served below ``/assets``."""
 
 _TEXTS = languages.load({each.name: each.read_bytes() for each in PAGES.joinpath(languages.TEXTS).iterdir()})
 
 
 def _template(name: str) -> str:
-    """Return a page below ``pages/``, after what all heads begin with: HTML needs no tags around the two."""
+    """Return the page ``name`` below ``pages/``, preceded by the common head; HTML needs no tags around the two."""
     return PAGES.joinpath("head.html").read_text("utf-8") + PAGES.joinpath(name).read_text("utf-8")
 
 
@@ -50,7 +50,7 @@ def language_of(request: HttpRequest) -> str:
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Return whether a browser asks, and not a program."""
+    """Return whether a request is a browser's, not a program's."""
     return b"text/html" in (request.getHeader(b"accept") or b"")
 
 
@@ -59,7 +59,7 @@ def _no_header(name: bytes) -> list[bytes]:
 
 
 def _translated(name: str, app: str = "", why: str = "text") -> dict[str, StaticFile]:
-    """Return a page by language, with the web app's address in it, or why nothing is there (key of a text)."""
+    """Return a page by language, filled with the web app's path, and with the reason for a 404 (key of a text)."""
     page = _template(name)
 
     def in_language(language: str) -> StaticFile:
@@ -74,7 +74,7 @@ _MISSING = {why: _translated("missing.html", why=why) for why in ("text", "no-ap
 
 
 class TranslatedPage(Page):
-    """A page that is the same for everybody who reads a language; ``app`` is where this server has the web app."""
+    """A page that depends only on the language; ``app`` is the path of the web app, or empty."""
 
     def __init__(self, name: str, app: str = "") -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class TranslatedPage(Page):
 
 
 class SessionPages(Page):
-    """``/sessions/S``: what this server saw of the session S, which the page asks the API for."""
+    """``/sessions/S``: the page about the session S, for which it asks the API."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class SessionPages(Page):
 
 
 class MissingPage(Page):
-    """Any path without a resource (404): a browser gets a page with links, which says why, a program JSON."""
+    """Any path without a resource (404): browsers get a page with links and a reason, programs get JSON."""
 
     def __init__(self, why: str = "text") -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class MissingPage(Page):
 
 
 class Root(Page):
-    """``/``: what this is, and what it offers."""
+    """``/``: what this server is, and what it offers."""
 
     def __init__(self, hub: Hub, addresses: ClientAddresses, app: str) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class Root(Page):
         return languages.fill(self._page, texts, values)
 
     def _way(self, request: HttpRequest) -> tuple[str, str, str]:
-        """Return whether a proxy seems to be in between: a mark, the key of a text, an address."""
+        """Return how the request came, by a proxy or not: a mark, the key of a text, and the client's address."""
         client = client_of(request, self._addresses)
         if client.shared:
             return "warn", "proxy-unnamed", client.text
@@ -192,5 +192,5 @@ class Root(Page):
 
 
 def read_assets() -> dict[str, StaticFile | dict[str, StaticFile]]:
-    """Everything below ``/assets``, by name."""
+    """Return everything below ``/assets``, by name."""
     return {name: read_tree(name) for name in _ASSETS}

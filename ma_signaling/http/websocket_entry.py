@@ -1,4 +1,4 @@
-"""``/ws`` for requests that the HTTP server had to read: on a kept connection, or in a form like ``/%77s``."""
+"""``/ws`` for requests that reach the HTTP server: later ones of a connection, or in a form like ``/%77s``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ma_signaling.transport.sockets import peer_address
 
 
 class WebSocketEntry(Page):
-    """Lets a WebSocket go on with the connection of a request that asks for one."""
+    """Opens a WebSocket on the connection of a request that asks for one."""
 
     factory: SignalingFactory
 
@@ -36,6 +36,6 @@ class WebSocketEntry(Page):
         rest = channel.reader.take_rest()
         protocol = begin_websocket(self.factory, channel, client, channel.place, request.head, rest)
         if channel.is_half_closed:
-            # The transport has said so, and doesn't say it twice.
+            # The transport reports this only once, and has done so.
             protocol.readConnectionLost()
         return NOT_DONE_YET
