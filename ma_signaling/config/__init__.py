@@ -1,1 +1,1 @@
-"""Every setting, declared once, and where its value comes from. Pure Python."""
+"""Every setting, declared once, and the sources of its value. Pure Python."""

@@ -1,4 +1,4 @@
-"""What a setting declares: its option, its environment variables, its key in a file and its documentation follow."""
+"""The declaration of a setting, from which its option, environment variables, file key and documentation follow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 ENVIRONMENT_PREFIX = "MA_SIGNALING_"
 
 FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
-"""The environment variable that names the file of settings."""
+"""The environment variable that names the settings file."""
 
 STATE_VARIABLE = "STATE_DIRECTORY"
-"""The environment variable with the directory that systemd has made for a server."""
+"""The environment variable with the state directory that systemd has made."""
 
 CHECK_URL_VARIABLE = ENVIRONMENT_PREFIX + "URL"
-"""The environment variable with the server that ``ma-signaling check`` asks; no setting of a server."""
+"""The environment variable with the server for ``ma-signaling check``. Not a server's setting."""
 
 HOME_PREFIX = ENVIRONMENT_PREFIX + "HOME_"
 
@@ -23,15 +23,15 @@ HOME_VARIABLES = {
     name: HOME_PREFIX + name.upper().replace("-", "_")
     for name in ("signaling", "music-assistant", "state-directory", "stun", "address", "link", "max-sessions")
 }
-"""By its name an option of ``ma-signaling home``: its environment variable; no setting of a server."""
+"""The environment variables of ``ma-signaling home``, by option. Not a server's settings."""
 
 
 class SettingError(ValueError):
-    """A setting that can't be used; the text is one line that names it and says what is expected."""
+    """Raised for an invalid setting; the text is one line that names it and says what is expected."""
 
 
 class CannotStart(Exception):
-    """Why this server can't start, in one line. No SystemExit: twistd reports only exceptions to its parent."""
+    """Raised if this server can't start; the text is one line. Not a SystemExit: twistd reports only exceptions."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"ma-signaling: {problem}")
@@ -46,15 +46,15 @@ class Declaration(NamedTuple):
     unit: str
     help: str
     parse: Callable[[str], Any]
-    """Parse a text; raises ValueError that says what is expected."""
+    """Parses text; raises ValueError that says what is expected."""
     repeatable: bool
     """Whether it may be given several times; its value is then a tuple."""
     also: str | None
-    """Another environment variable for it."""
+    """A second environment variable."""
     is_list: bool
-    """Whether several times its values make one list."""
+    """Whether the values of repeated options make one list."""
     is_flag: bool
-    """Whether its option takes no value: it switches on."""
+    """Whether its option takes no value, but switches it on."""
     live: bool
     """Whether a reload changes it; otherwise a restart is needed."""
 
@@ -70,7 +70,7 @@ class Declaration(NamedTuple):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """All environment variables for it; the first that is set counts."""
+        """All its environment variables; the first that is set counts."""
         return (self.variable,) if self.also is None else (self.variable, self.also)
 
 
@@ -86,7 +86,7 @@ def setting(
     is_flag: bool = False,
     live: bool = False,
 ) -> Any:
-    """Return a dataclass field that holds a declaration, except for its name, as metadata."""
+    """Return a dataclass field whose metadata is the ``Declaration``, without ``name``."""
     if repeatable:
         value: object = (parse(default),) if default else ()
     else:

@@ -1,4 +1,4 @@
-"""Where to listen, as a setting says it: a port number, or the description of a Twisted endpoint."""
+"""Parsing where to listen: a port number, or the description of a Twisted endpoint."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody listens here
-"""What an endpoint says for all addresses of this machine, and one of these."""
+"""How an endpoint names all addresses of this machine, each with one such address."""
 
 
 class Endpoint(NamedTuple):
     """The parts of a description, such as ``haproxy:tcp:8787:interface=10.0.0.1``."""
 
     kind: str
-    """``tcp``, ``ssl``, ``unix``, ``systemd`` or another; of ``haproxy:…``, that of what is wrapped."""
+    """``tcp``, ``ssl``, ``unix``, ``systemd`` or another; for ``haproxy:…`` that of the wrapped endpoint."""
     is_proxied: bool
-    """Whether a PROXY header is expected of each connection."""
+    """Whether each connection must begin with a PROXY header."""
     arguments: Sequence[str]
     named: Mapping[str, str]
 
     @property
     def port(self) -> int | None:
-        """The TCP port, None where there is none."""
+        """The TCP port, None if there is none."""
         return int(self.number) if self.kind in ("tcp", "ssl") and self.number.isdecimal() else None
 
     @property
     def number(self) -> str:
-        """What is said for a TCP port, whether there is such a port or not."""
+        """The text for the TCP port, valid or not."""
         return self.named.get("port", self.arguments[0] if self.arguments else "")
 
     @property
     def interface(self) -> str:
-        """The address that a TCP port is opened on, empty for all."""
+        """The address that a TCP port listens on, empty for all."""
         return self.named.get(
             "interface", self.arguments[1] if self.kind == "tcp" and self.arguments[1:] else ""
         )
@@ -58,7 +58,7 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Return the parts of ``text``; whether Twisted can use it shows when it is listened on."""
+    """Return the parts of ``text``. Whether Twisted accepts them isn't checked."""
     if text.isdecimal():
         return Endpoint("tcp", False, [text], {})
     kind, *pieces = _split(text, ":")
@@ -76,7 +76,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Return the parts of ``text`` between separators that aren't escaped; what is escaped stays so."""
+    """Split ``text`` at separators that aren't escaped; escapes are kept."""
     parts, begun = [], 0
     for match in re.finditer(rf"\\.|{separator}", text, re.DOTALL):
         if match[0] == separator:
@@ -90,5 +90,5 @@ def _unescaped(text: str) -> str:
 
 
 def _absolute(path: str) -> str:
-    # Without a look at the file system.
+    # Unlike ``Path.resolve``, without access to the file system.
     return os.path.abspath(path)  # noqa: PTH100

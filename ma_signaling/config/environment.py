@@ -23,14 +23,14 @@ _SERVICE_LINK = re.compile(
 )
 """Variables, without the prefix, that Kubernetes sets for each Service whose name begins with ``ma-signaling``.
 
-Docker sets such ones, too, for a container of that name to which another one has a link (``--link``).
+Docker sets them as well, for a linked container of such a name (``--link``).
 """
 
 _OF_COMMANDS = {FILE_VARIABLE, CHECK_URL_VARIABLE, *HOME_VARIABLES.values()}
-"""Variables that are no setting of a server."""
+"""Variables that aren't a server's settings."""
 
 _SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
-"""What Kubernetes sets ``…_PORT`` to; no port or endpoint begins like that."""
+"""The value that Kubernetes gives ``…_PORT``; no port or endpoint begins like that."""
 
 
 def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -47,7 +47,7 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], li
             service_links.append(variable)
         elif variable in known:
             if variable == STATE_VARIABLE:
-                # systemd names all directories that a unit has (systemd.exec(5)).
+                # systemd lists all state directories of a unit (systemd.exec(5)).
                 text = text.partition(":")[0]
             if text:
                 texts[variable] = text
@@ -58,7 +58,7 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], li
 
 
 def check_home_environment(environment: Mapping[str, str]) -> None:
-    """Raise ``SettingError`` for a variable that is named like one of ``ma-signaling home``, and isn't one."""
+    """Raise ``SettingError`` for an unknown variable with the prefix of ``ma-signaling home``."""
     known = {variable for setting in declarations() for variable in setting.variables} | _OF_COMMANDS
     for variable, value in environment.items():
         if not variable.startswith(HOME_PREFIX) or variable in known:

@@ -1,4 +1,4 @@
-"""Reading files that an operator names, and writing those of this server's own."""
+"""Reading files that an operator names, and writing this server's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def read_regular(path: Path) -> bytes:
-    """Return what a regular file holds. Raises OSError, also for anything else: reading a pipe could wait for ever."""
+    """Return the content of a regular file. Raises OSError, for other files as well: a pipe could block for ever."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -23,11 +23,11 @@ def read_regular(path: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file at once by one that nobody else may read, and that survives a loss of power. Raises OSError.
+    """Replace a file atomically and durably by one that only its owner may read. Raises OSError.
 
-    Where it is a symbolic link, the link stays, and the file that it names is replaced.
+    If ``path`` is a symbolic link, the link stays, and its target is replaced.
     """
-    # ``Path.resolve`` raises RuntimeError for a link to itself, before Python 3.13; such a one is replaced.
+    # Not ``Path.resolve``: before Python 3.13 it raises RuntimeError for a link to itself, which is replaced here.
     path = Path(os.path.realpath(path))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

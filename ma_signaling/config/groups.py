@@ -21,7 +21,7 @@ _TITLES = {
     "drain_seconds": "Stopping",
     "max_connections": "Limits",
 }
-"""By the first setting of a group: its title."""
+"""The title of each group, by its first setting."""
 
 
 def groups() -> Iterator[tuple[str, list[Declaration]]]:

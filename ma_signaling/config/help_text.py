@@ -15,7 +15,7 @@ COMMANDS = {
     "admin COMMAND": "See what a running server does, and act: kick, ban, drain …",
     "home": "Give Music Assistant a Remote ID at a server of your own",
 }
-"""Each has a --help of its own."""
+"""The commands. Each has its own --help."""
 
 GENERAL = {
     "--config PATH": "File of settings, TOML; the command line and the environment override it",

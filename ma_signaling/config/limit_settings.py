@@ -10,7 +10,7 @@ from ma_signaling.config.declaration import setting
 
 @dataclass(kw_only=True)
 class LimitSettings:
-    """What all peers together, an address, a connection, a session and a home may do; 0 switches most off."""
+    """Limits per address, connection, session and home, and for all peers together; 0 switches most of them off."""
 
     max_connections: int = setting(
         "0",

@@ -1,4 +1,4 @@
-"""The settings of ports, and of the certificate that they show. See ``settings`` for all others."""
+"""The settings of ports and their certificate. See ``settings`` for all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ma_signaling.config.declaration import STATE_VARIABLE, setting
 
 @dataclass(kw_only=True)
 class ListenSettings:
-    """Where to listen, and with which certificate; what outlives a restart is kept for that, too."""
+    """Where to listen, with which certificate, and where to keep state."""
 
     port: tuple[str, ...] = setting(
         "8787",

@@ -246,9 +246,9 @@ class Settings(LimitSettings, ListenSettings):
         return changed
 
     def endpoints(self) -> list[str]:
-        """Return whatever a server listens on: ports and descriptions of endpoints."""
+        """Return everything that a server listens on: port numbers and descriptions of endpoints."""
         redirect = self.acme_http_port if self.acme_domain else ""
-        # As Twisted quotes it.
+        # The same as Twisted's ``quoteStringArgument``.
         admin = self.admin_socket and "unix:address=" + re.sub(r"([\\:])", r"\\\1", self.admin_socket)
         return [*self.port, *self.http_port, *filter(None, (self.metrics_port, redirect, admin))]
 

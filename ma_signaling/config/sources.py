@@ -1,4 +1,4 @@
-"""Where settings come from: the command line, else the environment, else a file, else the defaults."""
+"""The sources of settings: the command line, else the environment, else a file, else the defaults."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _NEEDED = {
         ("acme_agree_tos", "acme_email", "acme_ca"), ("acme_domain", "no certificate is asked for")
     ),
 }
-"""By the name of a setting: another one, without which it would do nothing, and what is lacking then."""
+"""Settings that do nothing without another one: that one, and what is missing without it."""
 
 
 class Configuration(NamedTuple):
-    """Settings, and where they come from."""
+    """Settings and their sources."""
 
     settings: Settings
     sources: Mapping[str, str]
-    """By the name of a setting: its option, its variable, the file, or ``default``."""
+    """The source of each setting, by name: its option, its variable, the file, or ``default``."""
     service_links: Sequence[str] = ()
-    """The ignored environment variables: those that Kubernetes has set for a Service."""
+    """Ignored environment variables, which Kubernetes has set for a Service."""
 
     def note(self) -> str | None:
-        """Return a line about ignored environment variables, None where there are none."""
+        """Return a line about ignored environment variables, None if there are none."""
         if not self.service_links:
             return None
         names = ", ".join(self.service_links)
@@ -69,7 +69,7 @@ def load(options: Texts, environment: Mapping[str, str], file: Path | None = Non
 def _find(
     setting: Declaration, options: Texts, variables: Mapping[str, str], in_file: Texts, file: str
 ) -> tuple[str, Sequence[str]]:
-    """Return where a setting's value comes from, and its texts there."""
+    """Return the source of a setting, and its texts there."""
     if options.get(setting.name):
         return f"--{setting.option}", options[setting.name]
     for variable in setting.variables:
@@ -83,7 +83,7 @@ def _find(
 
 def _parse(setting: Declaration, place: str, text: str) -> Any:
     if "\0" in text:
-        # Only a file can hold one; no path has any.
+        # Only a file can hold a NUL, and no path may.
         raise SettingError(f"{place}: {_without_password(text)!r} has a NUL")
     try:
         return setting.parse(text.strip())
@@ -92,7 +92,7 @@ def _parse(setting: Declaration, place: str, text: str) -> Any:
 
 
 def _without_password(text: str) -> str:
-    """Return a text without what may be a user and a password, in a URL: it is for the log."""
+    """Return a text for the log, without what may be user and password in a URL."""
     return re.sub(r"(://|^)\S*@", r"\1…@", text)
 
 

@@ -1,4 +1,4 @@
-"""The file that holds settings: TOML, a key for each setting, no tables."""
+"""The settings file: TOML, a key for each setting, no tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ma_signaling.config.settings import declarations
 from ma_signaling.config.unknown import explain_unknown
 
 Texts = Mapping[str, Sequence[str]]
-"""What the command line or a file holds, by the name of the setting, for the settings that it names."""
+"""The texts that the command line or a file has for settings, by name."""
 
 _TYPES: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
@@ -21,14 +21,14 @@ _TYPES: dict[type, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
     tuple: ((str,), "a string, or an array of strings"),
 }
-"""By the type of a setting's value: its types in a file, and their description."""
+"""The types allowed in a file, and their description, by the type of a setting's value."""
 
 _PORTS_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number, a string, or an array of these")
 _PORT_TYPES: tuple[tuple[type, ...], str] = ((int, str), "a number or a string")
 
 
 def read_file(path: Path) -> Texts:
-    """Return what a file holds, as texts like those of a command line. Raises ``SettingError``."""
+    """Return the settings in a file, as texts like those of a command line. Raises ``SettingError``."""
     import tomllib  # noqa: PLC0415 - most servers have no such file
 
     try:
@@ -54,7 +54,7 @@ def read_file(path: Path) -> Texts:
 
 
 def as_toml(value: object) -> str:
-    """Return the value of a setting as a file would hold it."""
+    """Return the value of a setting in TOML."""
     if isinstance(value, tuple):
         return f"[{', '.join(as_toml(each) for each in value)}]"
     if isinstance(value, bool):
@@ -65,7 +65,7 @@ def as_toml(value: object) -> str:
 
 
 def _texts(setting: Declaration, path: Path, value: object) -> Sequence[str]:
-    """Return a value as the command line would hold it: one text, or several where the setting is repeatable."""
+    """Return a value as texts of a command line: one, or several if the setting is repeatable."""
     kind = tuple if setting.repeatable else type(setting.parse(setting.default))
     types, description = _PORTS_TYPES if setting.repeatable else _TYPES[kind]
     if kind is str and setting.unit.startswith("port "):

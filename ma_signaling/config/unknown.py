@@ -1,4 +1,4 @@
-"""What to say of a setting that doesn't exist, wherever it is named."""
+"""The error for a setting that doesn't exist, wherever it is named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMOVED = {
 
 
 def explain_unknown(name: str, show: Callable[[str], str]) -> str:
-    """Return what to use instead of an unknown setting; ``show`` writes a name as it is written where it was found."""
+    """Return what to use instead of an unknown setting; ``show`` spells a name as in the source where it was found."""
     if name in REMOVED:
         return f"{show(name)} was removed: {REMOVED[name]}"
     (nearest,) = get_close_matches(name, [each.name for each in declarations()], 1, 0)

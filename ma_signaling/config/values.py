@@ -1,4 +1,4 @@
-"""Parsers of settings' values. Each takes text, and raises ValueError that says what is expected ("a number …")."""
+"""Parsers of settings' values. Each takes text; its ValueError says what is expected ("a number …")."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 Network = IPv4Network | IPv6Network
 
 MAX_DIGITS = 20
-"""More than any number here has; Python refuses to convert thousands, in its own words."""
+"""More than any number here has. Python itself refuses thousands of digits, with an error of its own."""
 
 MAX_WHOLE = 2**31 - 1
 MAX_NUMBER = 1e9
-"""More than makes sense anywhere; a setting with another bound says so."""
+"""More than makes sense for any setting; one with another bound says so."""
 
 INSIDE_IPV4 = tuple(
     IPv4Network(network)
@@ -31,10 +31,10 @@ INSIDE_IPV4 = tuple(
         "224.0.0.0/3",  # multicast, reserved, broadcast
     )
 )
-"""Networks whose addresses nobody has on the Internet."""
+"""Networks whose addresses aren't used on the Internet."""
 
 _SERVER = re.compile(r"(?:[\w.-]+|\[([\da-fA-F:.]+)\])(?::(\d{1,5}))?", re.ASCII)
-"""A host, by name or address, and a port or none."""
+"""A host, by name or address, with or without a port."""
 
 
 def _is_whole(text: str) -> bool:
@@ -72,7 +72,7 @@ class Number:
 
 
 def range_of(parse: Callable[[str], Any]) -> str:
-    """Return which numbers a parser takes, in words; nothing for all that make sense, and for what is no number."""
+    """Return the range of a number parser in words, "" for other parsers or if there is no special bound."""
     if not isinstance(parse, Whole | Number):
         return ""
     if parse.high not in (MAX_WHOLE, MAX_NUMBER):
@@ -92,7 +92,7 @@ def choice(*values: str) -> Callable[[str], str]:
 
 
 def switch(text: str) -> bool:
-    """Parse ``on`` or ``off``, or what a file says: ``true`` or ``false``."""
+    """Parse ``on`` or ``off``, or ``true`` or ``false`` as in a file."""
     if text.lower() in ("on", "true"):
         return True
     if text.lower() in ("off", "false"):
@@ -101,7 +101,7 @@ def switch(text: str) -> bool:
 
 
 def port(text: str) -> str:
-    """Parse a port number, or what may be a Twisted endpoint: Twisted checks that when it listens."""
+    """Parse a port number or a Twisted endpoint, which only Twisted checks, when it listens."""
     if _is_whole(text):
         if int(text) <= 65535:
             return text
@@ -154,7 +154,7 @@ def networks(text: str) -> tuple[Network, ...]:
 def parse_network(text: str) -> Network:
     """Parse a network or an address. Raises ValueError.
 
-    An IPv4-mapped one becomes that of IPv4, as a client with such an address is known by the IPv4 address.
+    An IPv4-mapped one becomes the IPv4 one, since clients with such addresses are known by the IPv4 address.
     """
     found = ip_network(text)
     mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
@@ -164,7 +164,7 @@ def parse_network(text: str) -> Network:
 
 
 def public_ipv4_or_none(text: str) -> str:
-    """Return an IPv4 address that a NAT may have on the Internet, or nothing. Raises ValueError."""
+    """Parse a public IPv4 address, or an empty text."""
     if not text:
         return ""
     with suppress(ValueError):
@@ -190,7 +190,7 @@ def origins(text: str) -> tuple[str, ...]:
 
 
 def nats_urls(text: str) -> tuple[str, ...]:
-    """Parse URLs of NATS servers, separated by commas; without a password, since settings are shown."""
+    """Parse URLs of NATS servers, separated by commas, without passwords, since settings are printed."""
     found = _parts(text)
     if all(url.startswith(("nats://", "tls://")) and _is_server(url.partition("://")[2]) for url in found):
         return found
@@ -202,7 +202,7 @@ def nats_urls(text: str) -> tuple[str, ...]:
 def ice_urls(*schemes: str, queries: Container[str] = ()) -> Callable[[str], tuple[str, ...]]:
     """Return a parser of URLs of ICE servers (RFC 7064, RFC 7065), separated by commas.
 
-    A browser that is given another makes no connection at all.
+    With any invalid URL, browsers make no connection at all.
     """
 
     def parse(text: str) -> tuple[str, ...]:
@@ -215,7 +215,7 @@ def ice_urls(*schemes: str, queries: Container[str] = ()) -> Callable[[str], tup
 
 
 def is_ice_url(text: str, *schemes: str, queries: Container[str] = ()) -> bool:
-    """Return whether this is a URL of one ICE server."""
+    """Return whether ``text`` is the URL of one ICE server."""
     scheme, _, rest = text.partition(":")
     server, mark, query = rest.partition("?")
     return scheme in schemes and _is_server(server) and (not mark or query.lower() in queries)
