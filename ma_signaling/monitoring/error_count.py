@@ -1,4 +1,4 @@
-"""Counts errors of any kind: every line of the log at the level error or above, whoever writes it."""
+"""Counts errors of any kind: every log event of level error or above, from any source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ma_signaling.monitoring.metric import Kind, Metric
 
 @implementer(ILogObserver)
 class ErrorCount(Service):
-    """Listens to the log while it runs, before any line of it is left out."""
+    """Counts log events while it runs, including those that ``LogWriter`` leaves out."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -27,10 +27,10 @@ class ErrorCount(Service):
         globalLogPublisher.removeObserver(self)
 
     def __call__(self, event: LogEvent) -> None:
-        """Take an event of the log."""
+        """Count a log event, if it is an error."""
         if event.get("log_level", LogLevel.info) >= LogLevel.error:
             self.count += 1
 
     def metrics(self) -> Iterator[Metric]:
-        """Yield the metric about it."""
+        """Yield the number of errors."""
         yield Metric(Kind.COUNTER, "errors", "Errors in the log, of any kind", samples={(): self.count})

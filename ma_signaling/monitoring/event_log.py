@@ -1,7 +1,7 @@
-"""Writes a line of the log for each event that matters to an operator.
+"""Writes a log line for each event that matters to an operator.
 
-Knowing a Remote ID is enough to ask for its home, and an address is personal data: the log shows the first four
-characters and a keyed hash of the one, and the network of the other.
+Whoever knows a Remote ID can ask for its home, and an address is personal data. So the log shows only the first four
+characters and a keyed hash of a Remote ID, and only the network of an address.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _LINES = {
 }
 
 MAX_FREQUENT_LINES = 1000
-"""Lines within a minute about each kind of coming and going of homes, and about ended sessions."""
+"""The most lines within a minute for each of the ``_FREQUENT`` events."""
 
 _FREQUENT = frozenset(
     {
@@ -90,7 +90,7 @@ _FREQUENT = frozenset(
 
 
 class EventLog:
-    """Writes reported events to Twisted's log; those that aren't in ``_LINES`` are only counted elsewhere."""
+    """Writes reported events to Twisted's log; those without a line in ``_LINES`` only for debugging."""
 
     def __init__(self, addresses: str, clock: Clock) -> None:
         self._addresses = AddressPolicy(addresses)
@@ -99,15 +99,15 @@ class EventLog:
         self._log = Logger(namespace="ma_signaling")
 
     def take(self, event: Event, details: Mapping[str, object]) -> None:
-        """Log one event; never raises, whatever the details are."""
+        """Log one event. Never raises."""
         try:
             self.write(event, details)
         except Exception as problem:  # noqa: BLE001 - a fault in the log must not change what the server does
-            # Not the exception's text, which may hold what must not be logged.
+            # Without the exception's text, which may contain private data.
             self._log.error("no line for {event}: {problem}", event=event, problem=type(problem).__name__)
 
     def write(self, event: Event, details: Mapping[str, object]) -> None:
-        """Log one event; raises whatever goes wrong."""
+        """Log one event. Raises any exception."""
         if event not in _LINES or details.get("told", False):
             if is_debugging() and self._budget.may_write(event, MAX_FREQUENT_LINES):
                 readable = self._readable(details)
@@ -133,7 +133,7 @@ class EventLog:
         self._write(level, line, event, {"count": count})
 
     def _write(self, level: Any, line: str, event: Event, details: Mapping[str, object]) -> None:
-        # What ``Logger.emit`` does, without looking for the level among all levels: homes wait for this.
+        # The same as ``Logger.emit`` without its lookup of the level, for speed: homes wait for this.
         self._log.observer(
             {
                 "log_logger": self._log,
@@ -149,7 +149,7 @@ class EventLog:
         )
 
     def _readable(self, details: Mapping[str, object]) -> dict[str, object]:
-        """Return what a person may read of ``details``."""
+        """Return ``details`` in the form that may be logged."""
         readable: dict[str, object] = {}
         for name, value in details.items():
             if name == "remote_id":
@@ -166,7 +166,7 @@ class EventLog:
 
 
 def duration(seconds: object) -> str:
-    """Return seconds as a person says them: ``0.4 s``, ``12 s``, ``5 min``, ``3 h 20 min``, ``9 d 4 h``."""
+    """Return seconds in a readable form: ``0.4 s``, ``12 s``, ``5 min``, ``3 h 20 min``, ``9 d 4 h``."""
     if not isinstance(seconds, (float, int)):
         return "-"
     if seconds < 10:

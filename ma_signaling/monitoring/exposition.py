@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' text format. Its library is imported here only, and this at the first scrape."""
+"""Metrics in Prometheus' text format. Only this module imports its library, and it is imported at the first scrape."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FAMILIES = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
 
 
 class _Collector:
-    """The metrics of some functions, as prometheus_client expects them."""
+    """A collector for prometheus_client of the metrics that some functions return."""
 
     def __init__(self, watched: Iterable[Callable[[], Iterable[Metric | Histogram]]]) -> None:
         self._watched = watched
 
     def collect(self) -> Iterator[Family]:
-        """Yield the metrics, with their values of now."""
+        """Yield the metrics with their current values."""
         for read in self._watched:
             yield from map(_family, read())
 
@@ -32,7 +32,7 @@ def text(watched: Iterable[Callable[[], Iterable[Metric | Histogram]]]) -> bytes
     """Return the metrics that these functions return, and those of the process."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    # Without asking it for names at once, as ``register`` would do.
+    # Not registered: ``register`` would collect all metrics just for their names.
     return generate_latest(registry) + generate_latest(_Collector(watched))
 
 

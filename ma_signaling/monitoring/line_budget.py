@@ -1,4 +1,4 @@
-"""How many lines of a kind the log gets, since strangers can cause some of them as often as they like."""
+"""A limit on log lines of one kind, since strangers can cause some as often as they like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ma_signaling.core.peer import Clock
 from ma_signaling.core.sliding_window import MINUTE
 
 MAX_LINES = 20
-"""Of a kind within a minute, where nothing else is said."""
+"""The default limit on lines of a kind within a minute."""
 
 
 class LineBudget:
@@ -21,7 +21,7 @@ class LineBudget:
         self._counts: Counter[str] = Counter()
 
     def may_write(self, kind: str, max_lines: int = MAX_LINES) -> bool:
-        """Count a line, and return whether it is within its budget."""
+        """Count a line; return whether it is within the limit."""
         if kind not in self._counts:
             self._clock.callLater(MINUTE, self._end_minute, kind, max_lines)
         self._counts[kind] += 1

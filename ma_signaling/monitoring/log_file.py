@@ -1,4 +1,4 @@
-"""A log file that is rotated: by itself at its size, or by others, who move or truncate it."""
+"""A log file that rotates itself at a certain size, and that others may rotate by moving or truncating it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from twisted.python.logfile import LogFile
 
 MAX_ROTATED = 10
-"""Files from before, of a megabyte each; older ones are removed."""
+"""How many rotated files are kept, of a megabyte each."""
 
 
 class RotatedLogFile(LogFile):
-    """Twisted's log file, which appends, and opens its path anew when that is another file."""
+    """Twisted's log file, but opened for appending, and reopened when its path leads to another file."""
 
     _file: Any
     path: str
@@ -24,14 +24,14 @@ class RotatedLogFile(LogFile):
 
     def _openFile(self) -> None:
         super()._openFile()
-        # Twisted writes at the place where it has been, which leaves a hole in a file that was truncated.
+        # Twisted doesn't append: it would go on at its old offset, with a hole in a file that was truncated.
         self._file.close()
         self._file = Path(self.path).open("ab", 0)  # noqa: SIM115 - the base class closes it
         status = os.fstat(self._file.fileno())
         self._opened = status.st_dev, status.st_ino
 
     def write(self, data: str) -> None:
-        """Write to the file that is at the path now."""
+        """Write to the file that is now at the path."""
         try:
             status = os.stat(self.path)  # noqa: PTH116 - for each line
             is_current = (status.st_dev, status.st_ino) == self._opened
@@ -48,7 +48,7 @@ class RotatedLogFile(LogFile):
         try:
             self._openFile()
         except OSError:
-            # Such as a directory that is gone: better the old file than none.
+            # The directory may be gone, for example: better the old file than none.
             self._file = old
         else:
             old.close()

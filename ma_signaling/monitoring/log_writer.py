@@ -1,7 +1,7 @@
-"""Writes the log: a line of text, or a JSON object, for each event of this server, and for warnings of libraries.
+"""Writes the log: a line of text, or a JSON object, for each log event of this server, and for warnings of libraries.
 
-Lines of libraries follow the rules for lines of this server: addresses appear as ``--log-addresses`` says, and what
-strangers can cause is limited.
+Lines of libraries follow the same rules as this server's: addresses appear as ``--log-addresses`` says, and the number
+of lines that strangers can cause is limited.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ma_signaling.monitoring.log_file import RotatedLogFile
 OWN_NAMESPACE = "ma_signaling"
 
 ACCEPT_NAMESPACE = "twisted.internet.tcp.Port"
-"""Where Twisted reports, as mere information, that it could not accept a connection."""
+"""The namespace in which Twisted logs, at level info, that it could not accept a connection."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -37,8 +37,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class LogWriter:
     """Writes log events to a file, a line each.
 
-    The event log's events bring their ``line`` and ``details``: Twisted's own formatting of an event takes as long as
-    the opening handshake of the home that it is about.
+    Events of ``EventLog`` bring their finished ``line``, since Twisted's formatting of an event takes as long as the
+    opening handshake of a home.
     """
 
     def __init__(self, file: Any, as_json: bool, addresses: str, clock: Clock) -> None:
@@ -110,7 +110,7 @@ def _level(event: LogEvent) -> str:
 
 
 class LibraryHandler(logging.Handler):
-    """Passes what libraries log by Python's ``logging`` on to Twisted's log."""
+    """Passes log records of Python's ``logging`` on to Twisted's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = LogLevel.levelWithName("warn" if record.levelno < logging.ERROR else "error")
@@ -118,7 +118,7 @@ class LibraryHandler(logging.Handler):
 
 
 class _Verbosity:
-    """From which level on lines are written; below it, those of libraries are written as well."""
+    """The lowest level that is written. At debug, lines of libraries below warn are written as well."""
 
     level = LogLevel.info
 
@@ -127,20 +127,20 @@ _verbosity = _Verbosity()
 
 
 def level() -> str:
-    """Return from which level on lines are written."""
+    """Return the lowest level that is written."""
     name: str = _verbosity.level.name
     return name
 
 
 def set_level(name: str) -> None:
-    """Write lines from this level on: ``debug``, ``info``, ``warn`` or ``error``. Raises ValueError for another."""
+    """Set the lowest level that is written: ``debug``, ``info``, ``warn`` or ``error``. Raises ValueError."""
     if name not in ("debug", "info", "warn", "error"):
         raise ValueError("the level is one of: debug, info, warn, error")
     _verbosity.level = LogLevel.levelWithName(name)
 
 
 def is_debugging() -> bool:
-    """Return whether every event is to be written."""
+    """Return whether every event is written."""
     return _verbosity.level is LogLevel.debug
 
 
@@ -151,7 +151,7 @@ _settings = Settings()
 def use(twistd: MutableMapping[str, Any], settings: Settings) -> None:
     """Make twistd write its log with ``LogWriter``, unless its own options choose another logger.
 
-    twistd takes only the name of a function without arguments, so this module keeps what the function needs.
+    twistd takes only the name of a function without arguments, so module globals hold what the function needs.
     """
     global _path, _settings
     path = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")

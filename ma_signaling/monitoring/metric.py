@@ -1,4 +1,4 @@
-"""What a metric is, before anybody asks for it: a name, a help text, and numbers."""
+"""Metrics in plain types, independent of Prometheus' library: a name, a help text, and numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Kind(Enum):
-    """What a metric does with time."""
+    """The kind of a metric."""
 
     COUNTER = "counter"
     """It only goes up."""
@@ -25,17 +25,17 @@ class Metric(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     samples: Mapping[Any, float] = MappingProxyType({})
-    """By the values of the labels: tuples of strings, in the order of the labels."""
+    """The numbers by label values, which are tuples of strings in the order of ``labels``."""
 
 
 class Histogram(NamedTuple):
-    """How many observations were at most each of some bounds."""
+    """The distribution of observations over buckets."""
 
     name: str
     help: str
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
-    """Between one bound and the next, and, last, beyond all."""
+    """Observations between each bound and the one before; finally those above all bounds. Not cumulative."""
     sum: float
 
 

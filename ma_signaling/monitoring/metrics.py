@@ -1,7 +1,7 @@
 """Metrics for Prometheus. No label names a Remote ID, a session or an address.
 
-Reported events are counted as they come, in plain numbers. All else is done at a scrape, the import of
-prometheus_client included.
+Reported events are counted as they come, in plain numbers. Everything else is done at a scrape, including the import
+of prometheus_client.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ma_signaling.monitoring.metric import Histogram, Kind, Metric, gauge
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 CONNECTED_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0)
-"""Bounds of the histogram: without session-ready a client waits 10 s, with a parked request 25 s at most."""
+"""Bounds of the histogram. Without session-ready a client waits 10 s, with a parked request at most 25 s."""
 
 _COUNTERS: dict[str, tuple[str, str | None]] = {
     "registrations": ("Granted registrations of Remote IDs", "kind"),
@@ -52,7 +52,7 @@ _COUNTERS: dict[str, tuple[str, str | None]] = {
     "dropped": ("Connections dropped by this server without a close frame, by reason", "reason"),
     "wrong_protocol": ("Sockets closed because their client spoke another protocol, by mistake", "mistake"),
 }
-"""By name: the help text, and the label."""
+"""Help text and label of each counter, by name."""
 
 _COUNTED: dict[Event, list[tuple[str, str | None]]] = {
     Event.HOME_REGISTERED: [("registrations", "new")],
@@ -80,7 +80,7 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
     Event.PEER_DROPPED: ("dropped", "reason"),
     Event.WRONG_PROTOCOL: ("wrong_protocol", "mistake"),
 }
-"""By event: the counter, and the detail whose value is its label."""
+"""By event: the counter, and the detail whose value is the label's."""
 
 _FROM_THE_START: dict[str, tuple[object, ...]] = {
     "takeovers": (
@@ -91,7 +91,7 @@ _FROM_THE_START: dict[str, tuple[object, ...]] = {
     "limits_hit": tuple(Limit),
     "closed": tuple(map(int, CloseCode)),
 }
-"""Values of labels that are there before their first event: Prometheus sees no increase where a series begins."""
+"""Label values that are exposed before their first event: Prometheus sees no increase when a series begins."""
 
 
 class Metrics:
@@ -101,7 +101,7 @@ class Metrics:
         self._events: Counter[Event] = Counter()
         self._details: Counter[tuple[Event, object]] = Counter()
         self._connected = [0] * (len(CONNECTED_SECONDS) + 1)
-        """Sessions, by the bounds between which their client waited."""
+        """Sessions by the time that their client waited, between ``CONNECTED_SECONDS``."""
         self._connected_sum = 0.0
         self._watched: list[Callable[[], Iterable[Metric | Histogram]]] = [self._counted, _build]
 
@@ -127,7 +127,7 @@ class Metrics:
         return exposition.text(self._watched)
 
     def _counted(self) -> Iterator[Metric | Histogram]:
-        """Yield what was reported."""
+        """Yield the metrics of reported events."""
         samples: dict[str, Counter[tuple[str, ...]]] = {
             name: Counter({(str(value),): 0 for value in _FROM_THE_START.get(name, ())}) for name in _COUNTERS
         }
@@ -173,7 +173,7 @@ def state_of(hub: Hub) -> Iterator[Metric]:
 
 
 def _build() -> Iterator[Metric]:
-    """Yield the versions of this server and of what it runs on."""
+    """Yield the versions of this server, its main libraries and Python."""
     from importlib.metadata import version  # noqa: PLC0415 - a hundredth of the start
 
     labels = {name: version(name) for name in ("twisted", "autobahn")}

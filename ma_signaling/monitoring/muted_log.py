@@ -12,4 +12,4 @@ class _Silence:
 
 
 SILENCE: Any = _Silence()
-"""The log of connections, in place of Autobahn's and Twisted's: what matters to an operator is an event."""
+"""Replaces Autobahn's and Twisted's logs of connections: what matters to operators is reported as an event."""

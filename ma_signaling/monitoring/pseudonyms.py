@@ -1,4 +1,4 @@
-"""Pseudonyms for what the log must not show in full: a keyed hash, for a Remote ID after its first four characters."""
+"""Pseudonyms for the log: a keyed hash, for Remote IDs preceded by their first four characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KEY_BYTES = 32
 
 
 class Pseudonyms:
-    """Hashes with a random key of their own: the same name has the same pseudonym until this process ends."""
+    """Hashes with a random key: a name keeps its pseudonym until this process ends."""
 
     def __init__(self) -> None:
         self._key = token_bytes(KEY_BYTES)

@@ -1,4 +1,4 @@
-"""Whether this server would serve a newcomer now, which a load balancer asks; and how late its event loop is."""
+"""Whether this server should get newcomers now, for load balancers; and the lag of its event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEASURE_SECONDS = 0.5
 """Time between two measurements of the event loop's lag."""
 
 WINDOW_SECONDS = 60.0
-"""For which the highest lag is known: no less than the time between two scrapes."""
+"""The time for which the highest lag is known: at least that between two scrapes."""
 
 MAX_LAG_SECONDS = 1.0
 """With more lag, this server should get no newcomers."""
@@ -27,23 +27,23 @@ class Readiness:
         self._checks: list[tuple[str, Callable[[], bool]]] = []
 
     def add(self, reason: str, holds: Callable[[], bool]) -> None:
-        """Be ready only while ``holds()`` is true; ``reason`` is a short fixed word that says why not."""
+        """Add a check: ready only while ``holds()`` is true. ``reason`` is a short fixed word that says why not."""
         self._checks.append((reason, holds))
 
     def metrics(self) -> Iterator[Metric]:
-        """Yield the metric about it."""
+        """Yield the readiness."""
         yield gauge("ready", "Whether newcomers are welcome: 1, or 0", float(self.obstacle() is None))
 
     def obstacle(self) -> str | None:
-        """Return the reason of the first check that fails, None where this server is ready."""
+        """Return the reason of the first failing check, None if this server is ready."""
         return next((reason for reason, holds in self._checks if not holds()), None)
 
 
 class LoopLag(Service):
-    """Measures by a timer how late the event loop calls its timers, and so how long every peer waits."""
+    """Measures how late the event loop calls a timer, and so how long every peer has to wait."""
 
     def __init__(self, reactor: IReactorTime, clock: Callable[[], float] | None = None) -> None:
-        """``clock`` is one that goes on while this process stands still, as the reactor's may not."""
+        """``clock`` must go on while this process stands still, unlike the reactor's."""
         self._reactor = reactor
         self._clock = clock or reactor.seconds
         self._call: IDelayedCall | None = None
@@ -54,16 +54,16 @@ class LoopLag(Service):
 
     @property
     def is_small(self) -> bool:
-        """Whether newcomers would be served in good time."""
+        """Whether the lag is small enough for newcomers."""
         return self.latest <= MAX_LAG_SECONDS
 
     @property
     def highest(self) -> float:
-        """The highest measurement of the last minute, in seconds, whoever asks and how often."""
+        """The highest measurement of the last minute, in seconds; reading it doesn't reset it."""
         return max(self._measured, default=0.0)
 
     def metrics(self) -> Iterator[Metric]:
-        """Yield the metrics about it."""
+        """Yield the highest lag."""
         yield gauge(
             "event_loop_lag_seconds",
             "Highest lag of the event loop within the last minute",
