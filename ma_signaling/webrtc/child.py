@@ -1,11 +1,11 @@
 """The process that asks for proofs, and the only one that parses what hostile peers send by UDP.
 
-It talks with the server in lines of JSON: what to do comes by standard input, and standard output says what came of it.
-Secrets come that way too: none are in its environment or arguments. Where input ends, so does the process.
+It talks to the server in lines of JSON: requests come by standard input, and results go to standard output. Secrets
+come by standard input, too, not by environment or arguments. The process ends when standard input does.
 
-To it: ``{"ask": N, "remoteId": R, "means": {…}}``, then for this proof ``{"answer": N, "sdp": S}``,
-``{"candidate": N, "text": S}`` and ``{"cancel": N}``. From it: ``{"offer": N, "sdp": S}``, then ``{"proved": N}`` or
-``{"failed": N, "reason": S}``, unless it was cancelled, and ``{"ended": N}`` when nothing of it is left.
+Input: ``{"ask": N, "remoteId": R, "means": {…}}``, then for this proof ``{"answer": N, "sdp": S}``,
+``{"candidate": N, "text": S}`` and ``{"cancel": N}``. Output: ``{"offer": N, "sdp": S}``, then ``{"proved": N}`` or
+``{"failed": N, "reason": S}``, unless the proof was cancelled, and ``{"ended": N}`` once it has released everything.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ma_signaling.webrtc.means import Means
 from ma_signaling.webrtc.proof import NotProved, Proof, gather_for_proofs
 
 MAX_LINE = 512 * 1024
-"""Bytes. The server bounds what peers send far below."""
+"""The longest line in bytes. The server's own bounds on what peers send are far lower."""
 
 MAX_DATA = 256 * 1024 * 1024
-"""Bytes of memory that can be written; aiortc takes 40 MiB for itself, and a proof 60 KiB, 300 more under attack."""
+"""The most writable memory in bytes; aiortc takes 40 MiB, and a proof 60 KiB, or 360 under attack."""
 
 MAX_FILES = 2048
-"""Open files, where as many are allowed; a proof takes one for each address that it sends from, and one for a relay."""
+"""The most open files, if the hard limit permits; a proof takes one for each source address, and one for a relay."""
 
 MAX_TURN = 5.0
-"""Seconds of processor time that the loop may stand before the kernel ends the process."""
+"""Seconds of processor time for which the loop may be blocked before the kernel kills the process."""
 
 
 class Child:
@@ -43,13 +43,13 @@ class Child:
         self._proofs: dict[int, tuple[Proof, asyncio.Task[None]]] = {}
 
     def take(self, line: bytes) -> None:
-        """Do what the server says in one line."""
+        """Handle one line of the server."""
         match orjson.loads(line):
             case {"ask": int(number), "remoteId": str(remote_id), "means": dict(means)}:
                 proof = Proof(remote_id, Means.from_json(means), lambda sdp: _say(offer=number, sdp=sdp))
                 task = asyncio.create_task(_prove(number, proof))
                 self._proofs[number] = proof, task
-                # Not at the end of the task, which may be cancelled before it begins.
+                # Not in the task itself, which may be cancelled before it begins.
                 task.add_done_callback(lambda _: self._ended(number))
             case {"cancel": int(number)} if number in self._proofs:
                 self._proofs[number][1].cancel()
@@ -83,9 +83,9 @@ def _say(**message: object) -> None:
 
 
 async def _serve() -> None:
-    """Do what the server says until it closes the pipe."""
+    """Handle the server's lines until it closes the pipe."""
     loop = asyncio.get_running_loop()
-    # What a packet breaks within aiortc fails its proof, and nothing else: nobody would read of it.
+    # A packet that causes an exception in aiortc's callbacks only fails its proof; nobody would read about it.
     loop.set_exception_handler(lambda *_: None)
     reader = asyncio.StreamReader(limit=MAX_LINE)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
@@ -97,7 +97,7 @@ async def _serve() -> None:
 
 
 async def _watch() -> None:
-    """Be ended by the kernel if the loop stands, busy with what some peer sent."""
+    """Let the kernel kill the process if input from a peer blocks the loop."""
     while True:
         signal.setitimer(signal.ITIMER_PROF, MAX_TURN)
         await asyncio.sleep(1)
@@ -110,7 +110,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gather_for_proofs()
-    # A terminal and systemd signal all processes of the server: when it stops, this one has to go on until it is told.
+    # A terminal and systemd signal all processes of the server, but this one must go on until the server ends it.
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=GuardedLoop) as runner:

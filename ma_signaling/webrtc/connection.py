@@ -20,18 +20,18 @@ from ma_signaling.webrtc.description import MID, Candidate, Description
 CLOSE_SECONDS = 5.0
 
 HANG_UP_SECONDS = 1.0
-"""Between the end of a channel and that of its connection, where the other side closes both."""
+"""The longest time between the end of a channel and that of its connection, if the peer closes both."""
 
 
 class ConnectionFailed(Exception):
-    """ICE, DTLS, SCTP or the data channel came to an end before what was waited for."""
+    """Raised if ICE, DTLS, SCTP or the data channel ended before the awaited event."""
 
 
 class HomeConnection:
-    """A connection with a certificate of its own, made for it alone, and one data channel.
+    """A connection with a certificate made for it alone, and one data channel.
 
-    Once the channel is open, the home has shown that it has the key of the certificate whose fingerprint its answer
-    names (DTLS), and has accepted ours (SCTP begins after both sides have compared).
+    Once the channel is open, the home has shown that it has the key of the certificate whose fingerprint is in its
+    answer (DTLS), and has accepted our certificate (SCTP begins after both sides have compared fingerprints).
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class HomeConnection:
         is_announced: bool = True,
         is_relay_only: bool = False,
     ) -> None:
-        """Prepare a connection; a home bridges each ``channel`` that is announced to its API."""
+        """Prepare a connection. A home bridges each ``channel`` that is announced to its API."""
         policy = RTCIceTransportPolicy.RELAY if is_relay_only else RTCIceTransportPolicy.ALL
         self._peer = RTCPeerConnection(RTCConfiguration(list(ice_servers), iceTransportPolicy=policy))
         self._gathering: asyncio.Task[None] | None = None
@@ -58,36 +58,36 @@ class HomeConnection:
 
     async def offer(self) -> str:
         """Gather our candidates, and return our offer (SDP) with all of them."""
-        # Gathering goes on where the caller gives up: cut off halfway, aioice leaves sockets behind.
+        # Gathering goes on if the caller is cancelled: aioice would leave sockets open.
         self._gathering = asyncio.create_task(self._gather())
         await asyncio.shield(self._gathering)
         return str(self._peer.localDescription.sdp)
 
     async def answer(self, description: Description) -> None:
-        """Take the home's answer, and begin to connect. Raises ValueError where it does not fit our offer."""
+        """Apply the home's answer, and begin to connect. Raises ValueError if it doesn't fit our offer."""
         await self._peer.setRemoteDescription(RTCSessionDescription(str(description), "answer"))
 
     async def candidate(self, candidate: Candidate) -> None:
-        """Take one more candidate of the home; only after ``answer``."""
+        """Add a candidate of the home; only after ``answer``."""
         await self._peer.addIceCandidate(as_ice_candidate(candidate, MID))
 
     async def opened(self) -> None:
-        """Wait until the data channel is open, for ever if the home is silent. Raises ``ConnectionFailed``."""
+        """Wait, without a timeout, until the data channel is open. Raises ``ConnectionFailed``."""
         await self._wait_for(self._opened)
 
     async def first_message(self) -> str | bytes:
-        """Wait for the first message, as long as the channel is open. Raises ``ConnectionFailed``."""
+        """Wait for the first message and return it. Raises ``ConnectionFailed`` if the channel closes."""
         await self._wait_for(self._heard)
         return self._first
 
     async def is_over(self) -> bool:
-        """Return whether a failure is that of the connection: False where only the channel was closed."""
+        """Return, after a failure, whether the connection has ended; False if only the channel was closed."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), HANG_UP_SECONDS)
         return self._over.is_set()
 
     async def close(self) -> None:
-        """Hang up, once our candidates are gathered: that takes some seconds at most."""
+        """Close the connection, once gathering has ended, which takes some seconds at most."""
         if self._gathering is not None:
             await asyncio.wait([self._gathering])
         with suppress(TimeoutError):
@@ -118,7 +118,7 @@ class HomeConnection:
 
 
 def as_ice_candidate(candidate: Candidate, mid: str) -> RTCIceCandidate:
-    """Return a candidate as aiortc takes it, for the section ``mid``."""
+    """Return a candidate in aiortc's type, for the section ``mid``."""
     return RTCIceCandidate(
         component=1,
         foundation=str(candidate.address),

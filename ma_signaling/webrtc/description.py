@@ -1,7 +1,7 @@
 """Session descriptions (SDP) of a connection with one data channel, reduced to what such a connection needs.
 
-A peer's description is never handed on as it came: the few values that count are taken from it, and a description is
-written anew. So nothing else that SDP can say has an effect.
+A peer's description is never passed on as it is: the few values that matter are taken from it, and a new description is
+written. So nothing else in SDP has an effect.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ma_signaling.core import remote_id
 from ma_signaling.webrtc.destinations import Address
 
 MAX_BYTES = 64 * 1024
-"""A description beyond it is refused; usual ones have less than 2 KiB."""
+"""The longest description that is accepted; usual ones have less than 2 KiB."""
 
 MAX_LINES = 500
-"""And so is one with more lines, each of which is looked at; usual ones have some fifty."""
+"""The most lines of a description that is accepted; usual ones have some fifty."""
 
 MAX_CANDIDATES = 16
-"""Of one peer, in its description and afterwards, all in all."""
+"""The most candidates of one peer, in its description and trickled together."""
 
 MID = "0"
-"""The name of the only section in our own descriptions, as in those of browsers."""
+"""The ``mid`` of the only section in our own descriptions, as in browsers'."""
 
 _CANDIDATE = re.compile(
     r"(?:a=)?candidate:[A-Za-z0-9+/]{1,32} 1 udp (\d{1,10}) ([0-9A-Fa-f.:]{2,45}) (\d{1,5}) typ (host|srflx|relay)\b.*",
     re.ASCII | re.IGNORECASE,
 )
-"""RFC 8839 section 5.1: foundation, component, transport, priority, address, port, type."""
+"""A candidate (RFC 8839 section 5.1): foundation, component, transport, priority, address, port, type."""
 
 _HIDDEN = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing is bound: RFC 8839 section 5.1 hides addresses so
 
@@ -50,7 +50,7 @@ _FINGERPRINT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An address of a peer: where it can perhaps be reached by UDP."""
+    """An ICE candidate for UDP."""
 
     address: Address
     port: int
@@ -60,7 +60,7 @@ class Candidate:
 
     @classmethod
     def parse(cls, text: str) -> Candidate | None:
-        """Return the candidate in a line of SDP or a trickled one; None for TCP, names, and what makes no sense."""
+        """Return the candidate in a line of SDP or a trickled message; None for TCP, host names, and invalid text."""
         match = _CANDIDATE.fullmatch(text.rstrip())
         if match is None:
             return None
@@ -71,7 +71,7 @@ class Candidate:
             return None
 
     def __str__(self) -> str:
-        """Return it as a line of SDP without ``a=``, and without the address behind it, which is nobody's business."""
+        """Return the candidate as in SDP, without ``a=``, and without the related address, which is private."""
         hidden = "" if self.type == "host" else f" raddr {_HIDDEN[self.address.version]} rport 9"
         foundation = format(crc32(f"{self.type} {self.address}".encode()), "x")
         return (
@@ -81,7 +81,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What counts in an offer or an answer. Only SHA-256 fingerprints do: every peer has one."""
+    """The values of an offer or an answer that matter. Only SHA-256 fingerprints do, which every peer has."""
 
     ufrag: str
     password: str
@@ -92,11 +92,11 @@ class Description:
     max_message_size: int
     candidates: tuple[Candidate, ...]
     mid: str = MID
-    """The name of its only section; an answer repeats that of the offer."""
+    """The ``mid`` of the only section; an answer repeats the offer's."""
 
     @classmethod
     def parse(cls, sdp: str) -> Description:
-        """Take what counts out of ``sdp``. Raises ValueError where something is missing, or said twice differently."""
+        """Return the values in ``sdp``. Raises ValueError if one is missing, or given twice and differently."""
         if len(sdp) > MAX_BYTES or sdp.count("\n") >= MAX_LINES:
             raise ValueError("the description is too long")
         lines = [line.rstrip() for line in re.split(r"\r?\n", sdp)]
@@ -117,18 +117,18 @@ class Description:
         )
 
     def of_home(self, name: str) -> Description:
-        """Return it with the fingerprint alone that the Remote ID ``name`` is made of. Raises ValueError if none is."""
+        """Return a copy with only the fingerprint that yields the Remote ID ``name``. Raises ValueError without one."""
         for fingerprint in self.fingerprints:
             if remote_id.from_fingerprint(fingerprint) == name:
                 return replace(self, fingerprints=(fingerprint,))
         raise ValueError("the certificate is not the one of the Remote ID")
 
     def with_candidates(self, candidates: Iterable[Candidate]) -> Description:
-        """Return it with these candidates instead of its own."""
+        """Return a copy with these candidates."""
         return replace(self, candidates=tuple(candidates))
 
     def __str__(self) -> str:
-        """Return it as SDP (RFC 8866, RFC 8841)."""
+        """Return the description as SDP (RFC 8866, RFC 8841)."""
         lines = [
             "v=0",
             "o=- 1 1 IN IP4 0.0.0.0",
@@ -150,7 +150,7 @@ class Description:
 
 
 def _only(lines: Iterable[str], name: str, default: str | None = None) -> str:
-    """Return the one value that ``lines`` have for ``name``."""
+    """Return the only value of ``name`` in ``lines``. Raises ValueError."""
     found = {match[1] for line in lines if (match := _PATTERNS[name].fullmatch(line))}
     if not found and default is not None:
         return default

@@ -1,7 +1,7 @@
-"""Where UDP packets may go: whoever is asked for a proof names the addresses, so they must not lead inside.
+"""Where UDP packets may go: the contender names the addresses, so they must not lead into internal networks.
 
-Global unicast addresses only, as the IANA's registries of special-purpose addresses have them (RFC 6890). Forms of IPv6
-that carry an IPv4 address count as special too: what becomes of such a packet is up to routers that we don't know.
+Only global unicast addresses are allowed, by IANA's registries of special-purpose addresses (RFC 6890). IPv6 addresses
+that embed an IPv4 address count as special, too: where such packets go is up to unknown routers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ma_signaling.config.values import INSIDE_IPV4, Network
 Address = IPv4Address | IPv6Address
 
 MIN_PORT = 1024
-"""Below are the ports of services such as DNS and NTP, which peers don't have; browsers refuse them too."""
+"""Lower ports are those of services such as DNS and NTP, which peers don't use; browsers refuse them, too."""
 
 _SPECIAL = (
     *INSIDE_IPV4,
@@ -32,7 +32,7 @@ _SPECIAL = (
     ),
 )
 _GLOBAL_UNICAST_6 = IPv6Network("2000::/3")
-"""All else is special: mapped IPv4 (``::ffff:0:0/96``), NAT64 (``64:ff9b::/96``), private, link-local, multicast."""
+"""All others are special: mapped IPv4 (``::ffff:0:0/96``), NAT64 (``64:ff9b::/96``), private, link-local, multicast."""
 _SPECIAL_6 = tuple(
     IPv6Network(network)
     for network in (
@@ -45,26 +45,26 @@ _SPECIAL_6 = tuple(
 
 
 def is_global_unicast(address: Address) -> bool:
-    """Return whether the Internet routes packets for ``address`` to one machine, and no part has another meaning."""
+    """Return whether ``address`` is one machine's on the Internet, without a special purpose."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL)
     return address in _GLOBAL_UNICAST_6 and not any(address in network for network in _SPECIAL_6)
 
 
 class Destinations(NamedTuple):
-    """The addresses that may be named as ours, and those that packets may be sent to."""
+    """Decides which addresses our offer may contain, and which ones packets may be sent to."""
 
     networks: tuple[Network, ...] = ()
-    """Others than global unicast that may be (``--proof-networks``)."""
+    """Networks that are allowed besides global unicast ones (``--proof-networks``)."""
     is_own: Callable[[Address], bool] = lambda _: False
-    """Whether an address is this machine's: no firewall stands between its services and itself."""
+    """Returns whether an address is this machine's, whose services no firewall protects from itself."""
 
     def may_show(self, address: Address) -> bool:
-        """Return whether our offer may name ``address`` as ours."""
+        """Return whether our offer may contain ``address``."""
         return self._is_named(address) or is_global_unicast(address)
 
     def may_reach(self, address: Address, port: int) -> bool:
-        """Return whether packets may be sent to ``address`` and ``port``, and taken from there."""
+        """Return whether packets may be sent to ``address`` and ``port``, and accepted from there."""
         if not MIN_PORT <= port <= 65535 or getattr(address, "scope_id", None) is not None:
             return False
         return self._is_named(address) or (is_global_unicast(address) and not self.is_own(address))

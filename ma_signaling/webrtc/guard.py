@@ -1,8 +1,7 @@
-"""The one door through which UDP leaves and enters the process that asks for proofs.
+"""The only way by which UDP leaves and enters the process that asks for proofs.
 
-``GuardedLoop`` opens no socket but for a proof, and each packet of a proof passes its ``Guard``, whoever sends it:
-checks of ICE, answers to checks that a peer provoked with a forged source, DTLS. So the rules hold whatever aiortc
-makes of what peers send.
+``GuardedLoop`` opens sockets only for proofs, and each packet of a proof passes its ``Guard``: ICE checks, answers to
+checks that a peer provoked with a forged source, DTLS. So the rules hold whatever peers make aiortc do.
 """
 
 from __future__ import annotations
@@ -17,29 +16,29 @@ from ma_signaling.webrtc.destinations import Destinations
 from ma_signaling.webrtc.means import Endpoint
 
 MAX_SENT = 300
-"""Packets of one proof; usual ones take some thirty."""
+"""The most packets that one proof sends; usual ones take some thirty."""
 
 MAX_RECEIVED = 200
-"""What comes beyond it is ignored, and the proof fails."""
+"""The most packets that one proof receives; further ones are ignored, and the proof fails."""
 
 MAX_PACKET = 1500
-"""Bytes of a packet that is looked at: many proofs share the memory of a process, and usual links carry no more."""
+"""The largest packet that is handled, in bytes: many proofs share a process's memory, and usual links carry no more."""
 
 
 class Guard:
     """The rules and the budget of one proof."""
 
     def __init__(self, destinations: Destinations, exhausted: Callable[[], None]) -> None:
-        """Begin with a full budget; ``exhausted`` is called when it is spent, once for each packet beyond it."""
+        """Begin with a full budget; ``exhausted`` is called for each packet beyond it."""
         self.destinations = destinations
         self.servers: set[Endpoint] = set()
-        """Our own STUN and TURN servers, which may be anywhere."""
+        """Our own STUN and TURN servers, which may have any address."""
         self.sent = 0
         self.received = 0
         self._exhausted = exhausted
 
     def sends(self, to: Endpoint) -> bool:
-        """Count a packet that is to go to an address; return whether it may."""
+        """Count a packet to ``to``; return whether it may be sent."""
         if not self._may_reach(to):
             return False
         self.sent += 1
@@ -49,7 +48,7 @@ class Guard:
         return True
 
     def takes(self, source: Endpoint, size: int) -> bool:
-        """Count a packet of so many bytes that came from an address; return whether it is looked at."""
+        """Count a packet of ``size`` bytes from ``source``; return whether it is to be handled."""
         if not self._may_reach(source):
             return False
         self.received += 1
@@ -63,11 +62,11 @@ class Guard:
 
 
 GUARD: ContextVar[Guard] = ContextVar("guard")
-"""The guard of the proof that the running task belongs to; its sockets keep it."""
+"""The guard of the current task's proof; the proof's sockets keep it."""
 
 
 class GuardedLoop(asyncio.SelectorEventLoop):
-    """An event loop in which a socket for UDP belongs to a proof, and there is none for TCP."""
+    """An event loop in which each UDP socket belongs to a proof, and there are no TCP sockets."""
 
     async def create_datagram_endpoint(  # type: ignore[override]
         self,
@@ -76,7 +75,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         remote_addr: Endpoint | None = None,
         **options: Any,
     ) -> tuple[asyncio.DatagramTransport, Any]:
-        """Open a guarded socket. Raises OSError for what no proof needs: multicast, somebody else's server."""
+        """Open a guarded socket. Raises OSError for sockets that no proof needs, such as multicast or other servers."""
         guard = GUARD.get(None)
         if guard is None or options or (remote_addr is not None and remote_addr not in guard.servers):
             raise OSError("a proof needs no such socket")
@@ -89,12 +88,12 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         return protocol.transport, inner
 
     async def create_connection(self, *_: Any, **__: Any) -> Any:
-        """Raise OSError: proofs go by UDP alone."""
+        """Raise OSError: proofs use only UDP."""
         raise OSError("a proof needs no such socket")
 
 
 class _GuardedProtocol(asyncio.DatagramProtocol):
-    """Stands between a socket and the protocol that uses it."""
+    """Guards what a protocol receives from its socket."""
 
     transport: _GuardedTransport
 
@@ -119,7 +118,7 @@ class _GuardedProtocol(asyncio.DatagramProtocol):
 
 
 class _GuardedTransport(asyncio.DatagramTransport):
-    """What the protocol sends with; ``server`` is where a connected socket leads."""
+    """Guards what a protocol sends by its socket; ``server`` is the peer of a connected socket."""
 
     def __init__(self, transport: Any, guard: Guard, server: Endpoint | None) -> None:
         super().__init__()

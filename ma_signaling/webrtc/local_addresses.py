@@ -1,4 +1,4 @@
-"""The addresses of this machine that UDP can leave from. No packet is sent to find them."""
+"""The source addresses of this machine for UDP, found without sending a packet."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ma_signaling.config.values import Network
 from ma_signaling.webrtc.destinations import Address, Destinations
 
 _INTERNET = (ip_address("198.41.0.4"), ip_address("2001:503:ba3e::2:30"))
-"""Any addresses that only the default route leads to: those of a root name server."""
+"""Arbitrary addresses to which only the default route leads: those of a root name server."""
 
 
 def source_towards(target: Address) -> Address | None:
-    """Return the address that this machine's packets to ``target`` come from; None where no route leads there."""
+    """Return this machine's source address for packets to ``target``, None if there is no route."""
     family = socket.AF_INET if target.version == 4 else socket.AF_INET6
-    # Connecting a socket for UDP looks the route up, and does nothing else.
+    # Connecting a UDP socket only looks up the route.
     with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((str(target), 9))
         return ip_address(probe.getsockname()[0])
@@ -25,14 +25,14 @@ def source_towards(target: Address) -> Address | None:
 
 
 def is_own(address: Address) -> bool:
-    """Return whether ``address`` is one of this machine's: then packets to it come from it."""
+    """Return whether ``address`` is this machine's: it is then its own source address."""
     return source_towards(address) == address
 
 
 def sources(networks: Iterable[Network]) -> list[Address]:
-    """Return where to send from: towards the Internet, and towards each network that proofs may go to besides.
+    """Return the source addresses for the Internet and for each of ``networks``.
 
-    IPv4 may stand behind a NAT. A private IPv6 address leads nowhere, and is left out.
+    Private IPv4 addresses are included, since they may be behind a NAT; private IPv6 addresses aren't.
     """
     destinations = Destinations(tuple(networks))
     found: dict[Address, None] = {}

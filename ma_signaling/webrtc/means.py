@@ -1,4 +1,4 @@
-"""What a proof may use of the network: as the server says it, and as it goes over the pipe to the child process."""
+"""What a proof may use of the network, and its form on the pipe to the child process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Endpoint = tuple[str, int]
 """A host, by name or address, and a port."""
 
 SECONDS = 15.0
-"""What a proof may take, from asking to SCTP."""
+"""The most time for a proof, from the request to SCTP."""
 
 DEFAULT_PORT = 3478
-"""Of STUN and TURN by UDP (RFC 7064, RFC 7065)."""
+"""The default port of STUN and TURN by UDP (RFC 7064, RFC 7065)."""
 
 _URL = re.compile(r"(?:stun|turn):([^?:\[\]]+)(?::(\d{1,5}))?(?:\?transport=udp)?", re.ASCII)
 
@@ -34,15 +34,15 @@ class Means(NamedTuple):
     """What one proof may use."""
 
     networks: tuple[Network, ...] = ()
-    """Where packets may go besides the Internet."""
+    """Networks that packets may go to, besides the Internet."""
     address: Address | None = None
-    """This machine's public address, where a NAT in between keeps the ports."""
+    """This machine's public address, if it is behind a NAT that keeps port numbers."""
     is_relay_only: bool = False
     stun: Endpoint | None = None
     turn: Turn | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as what ``from_json`` takes."""
+        """Return the means in JSON types, for ``from_json``."""
         turn = self.turn
         return {
             "networks": [str(network) for network in self.networks],
@@ -54,7 +54,7 @@ class Means(NamedTuple):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Means:
-        """Return what ``as_json`` has written."""
+        """Return the means that ``as_json`` returned as ``data``."""
         turn = data["turn"]
         return cls(
             networks=tuple(ip_network(network) for network in data["networks"]),
@@ -66,7 +66,7 @@ class Means(NamedTuple):
 
 
 def first_by_udp(urls: Iterable[str]) -> Endpoint | None:
-    """Return the first server that can be asked by UDP without TLS, from ``stun:`` or ``turn:`` URLs."""
+    """Return the first server that is reached by UDP without TLS, from ``stun:`` or ``turn:`` URLs, or None."""
     for url in urls:
         match = _URL.fullmatch(url)
         if match is not None:

@@ -1,7 +1,7 @@
 """One proof: whether a peer has the key of the certificate that a Remote ID stands for.
 
-The peer's answer must name that certificate, DTLS must show that the peer has its key, and SCTP must come up, for only
-then has the peer accepted the certificate that was made for this proof (docs/protocol.md, *Takeover*).
+The peer's answer must name that certificate, DTLS must show that the peer has its key, and SCTP must come up: only then
+has the peer accepted the certificate that was made for this proof (docs/protocol.md, *Takeover*).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from ma_signaling.webrtc.means import SECONDS, Endpoint, Means
 
 
 class NotProved(Exception):
-    """Why there is no proof, in a few words that quote no peer."""
+    """Raised if there is no proof; the text says why in a few words, and quotes no peer."""
 
 
 class Proof:
-    """A proof under way: ``run`` does it, ``answer`` and ``candidate`` take what the peer sends meanwhile."""
+    """A proof under way: ``run`` performs it; ``answer`` and ``candidate`` take what the peer sends meanwhile."""
 
     def __init__(self, remote_id: str, means: Means, offer: Callable[[str], None]) -> None:
-        """Prepare it; ``offer`` is called with our offer (SDP) when it is ready."""
+        """``offer`` is called with our offer (SDP) when it is ready."""
         self._remote_id = remote_id
         self._means = means
         self._offer = offer
@@ -44,7 +44,7 @@ class Proof:
         self._named = 0
         self._connection: HomeConnection | None = None
         self._exhausted: asyncio.Future[None] = loop.create_future()
-        # Asked for each packet.
+        # Cached, since it is called for each packet.
         is_ours = lru_cache(64)(lambda address: address == means.address or is_own(address))
         self._destinations = Destinations(means.networks, is_ours)
         self._guard = Guard(self._destinations, self._exhaust)
@@ -55,14 +55,14 @@ class Proof:
             self._answer.set_result(sdp)
 
     def candidate(self, text: str) -> None:
-        """Take a candidate that the peer trickles."""
+        """Take a trickled candidate of the peer."""
         candidate = Candidate.parse(text)
         if candidate is not None:
             for allowed in self._allowed([candidate]):
                 self._candidates.put_nowait(allowed)
 
     async def run(self) -> None:
-        """Return once the peer has proved itself. Raises ``NotProved``. In either case, ``close`` is due."""
+        """Return once the peer has proved itself. Raises ``NotProved``. Call ``close`` in either case."""
         GUARD.set(self._guard)
         step = "gathering candidates"
         try:
@@ -78,7 +78,7 @@ class Proof:
             raise NotProved(f"too slow: {step}") from None
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             await self._connection.close()
 
@@ -96,7 +96,7 @@ class Proof:
         )
 
     async def _server(self, server: Endpoint) -> str:
-        """Return the address of one of our own servers, which packets may go to from now on."""
+        """Return the address of one of our own servers, and allow packets to it. Raises ``NotProved``."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(*server, family=socket.AF_INET, type=socket.SOCK_DGRAM)
@@ -107,7 +107,7 @@ class Proof:
         return address
 
     def _hidden(self, ours: Description) -> Description:
-        """Return our offer without addresses that are nobody's business. Raises ``NotProved`` where none is left."""
+        """Return our offer without private addresses. Raises ``NotProved`` if no candidate is left."""
         candidates = list(shown(ours.candidates, self._destinations, self._means.address))
         if not candidates:
             raise NotProved("no public UDP address was found")
@@ -125,7 +125,7 @@ class Proof:
         return theirs.with_candidates(self._allowed(theirs.candidates))
 
     def _allowed(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Yield those that packets may go to, until the peer has named as many as one may."""
+        """Yield the candidates that packets may go to, of the first ``MAX_CANDIDATES`` of the peer."""
         for candidate in candidates:
             self._named += 1
             if self._named > MAX_CANDIDATES:
@@ -134,7 +134,7 @@ class Proof:
                 yield candidate
 
     async def _connect(self, connection: HomeConnection, theirs: Description) -> None:
-        """Return once the data channel is open, which is when SCTP is up."""
+        """Return once the data channel is open, and so SCTP is up. Raises ``NotProved``."""
         try:
             await connection.answer(theirs)
         except (ValueError, InvalidStateError):
@@ -155,7 +155,7 @@ class Proof:
     async def _trickle(self, connection: HomeConnection) -> None:
         while True:
             candidate = await self._candidates.get()
-            with suppress(ValueError):  # aiortc has been told that there would be no more
+            with suppress(ValueError):  # raised after the end of candidates
                 await connection.candidate(candidate)
 
     def _exhaust(self) -> None:
@@ -166,7 +166,7 @@ class Proof:
 def shown(
     candidates: Iterable[Candidate], destinations: Destinations, public: Address | None
 ) -> Iterator[Candidate]:
-    """Yield our candidates as our offer may name them: ``public`` in the place of a private address."""
+    """Yield our candidates that our offer may contain, with ``public`` in place of a private address."""
     for candidate in candidates:
         if destinations.may_show(candidate.address):
             yield candidate
@@ -175,13 +175,13 @@ def shown(
 
 
 def _host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    """Return where the running proof sends from."""
+    """Return the source addresses of the current task's proof."""
     wanted = {4: use_ipv4, 6: use_ipv6}
     found = sources(GUARD.get().destinations.networks)
     return [str(address) for address in found if wanted[address.version]]
 
 
 def gather_for_proofs() -> None:
-    """Have aiortc send from the addresses that lead out, and from no other; aioice has no setting for it."""
+    """Let aiortc use only the source addresses of ``local_addresses``; aioice has no setting for that."""
     patched: Any = aioice.ice
     patched.get_host_addresses = _host_addresses
