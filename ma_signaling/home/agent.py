@@ -1,4 +1,4 @@
-"""The home at the signaling server: it registers, comes back after every loss, and keeps a session for each client."""
+"""The home at the signaling server: it registers, reconnects after every loss, and has a session for each client."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SWEEP_SECONDS = 10.0
 FIRST_DELAY = 1.0
 MAX_DELAY = 60.0
 TAKEN_DELAY = 30.0
-"""At least, where another home has the Remote ID (1013), or took it (4000, of other servers)."""
+"""The least delay if another home has the Remote ID (1013), or took it (4000, of other servers)."""
 MAX_RETRY_AFTER = 3600.0
-"""The longest wait that a server can ask for."""
+"""The longest wait that a server may ask for."""
 _TAKEN = (1013, 4000)
 _STEADY_SECONDS = 60.0
-"""A connection that lasted this long was no failure."""
+"""After a connection that lasted this long, the delay starts over."""
 
 
 class Agent:
-    """Runs until it is cancelled. Calls outlive the connection to the signaling server."""
+    """The home. Calls outlive its connection to the signaling server."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Agent:
         limits: Limits,
         stun: Sequence[str],
     ) -> None:
-        """``url`` is the signaling server's WebSocket, ``stun`` are servers that tell both sides their addresses."""
+        """``url`` is the signaling server's WebSocket; ``stun`` are the STUN servers for both sides."""
         self._url = url
         self._identity = identity
         self._music_assistant = music_assistant
@@ -64,7 +64,7 @@ class Agent:
         self._shortest = 0.0
 
     async def run(self) -> None:
-        """Stay connected."""
+        """Stay connected until cancelled."""
         delay = FIRST_DELAY
         loop = asyncio.get_running_loop()
         try:
@@ -81,7 +81,7 @@ class Agent:
                         delay = FIRST_DELAY
                     if code in _TAKEN:
                         self._shortest = max(self._shortest, TAKEN_DELAY)
-                    # Homes that a restart has cut off must not all come back at the same moment.
+                    # Random, so that homes don't all come back at the same moment after a restart.
                     usual = delay * random.uniform(0.5, 1.0)  # noqa: S311
                     await asyncio.sleep(max(usual, self._shortest * random.uniform(1.0, 1.5)))  # noqa: S311
                     delay = min(2 * delay, MAX_DELAY)
@@ -89,7 +89,7 @@ class Agent:
             await self._close_sessions()
 
     async def _connection(self, http: aiohttp.ClientSession) -> int | None:
-        """Connect, and return the close code once the connection is over."""
+        """Connect, and return the close code once the connection has ended."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 socket = await http.ws_connect(
@@ -161,7 +161,7 @@ class Agent:
         self._say("session-ready", sessionId=number, **self._ice_servers())
 
     def _admits(self) -> bool:
-        """Return whether one more may use the API; make room for it if need be."""
+        """Return whether one more client may use the API; make room for it if necessary."""
         served = {number: session for number, session in self._sessions.items() if session.has_main}
         if len(served) < self._limits.sessions or self._make_room(served):
             return True
@@ -169,7 +169,7 @@ class Agent:
         return False
 
     def _make_room(self, sessions: Mapping[str, Session]) -> bool:
-        """End the oldest session of those who have not logged in: anybody can open some, and hold them for ever."""
+        """End the oldest session without a login, which anybody can open and hold for ever; return False if none is."""
         for number, session in sessions.items():
             if not session.is_logged_in:
                 self._end(number)
@@ -177,7 +177,7 @@ class Agent:
         return False
 
     def _end(self, number: str, only: Session | None = None) -> None:
-        """End a session, but if ``only`` is given no later one with the same number."""
+        """End a session; with ``only``, just that one, not a later one with the same number."""
         session = self._sessions.get(number)
         if session is None or only not in (None, session):
             return
@@ -187,12 +187,12 @@ class Agent:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._collect)
 
     def _collect(self) -> None:
-        """Free what sessions have left: aiortc's objects refer to each other, and Python looks for such seldom."""
+        """Free the memory of ended sessions: aiortc's objects are in reference cycles, which Python collects seldom."""
         self._sweep = None
         gc.collect()
 
     def _say(self, type: str, **fields: object) -> None:
-        """Send a message; what cannot be sent is lost, for the server begins such sessions anew."""
+        """Send a message. If it can't be sent it is lost, since the server begins such sessions anew."""
         if self._socket is not None and not self._socket.closed:
             text = orjson.dumps({"type": type, **fields}).decode()
             self._later(self._send(self._socket, text))
@@ -207,7 +207,7 @@ class Agent:
         task.add_done_callback(self._background.discard)
 
     def _ice_servers(self) -> dict[str, object]:
-        """Return what clients are to use; without a STUN server the signaling server may name its own."""
+        """Return the ICE servers for clients; if we have none, the signaling server may add its own."""
         return {"iceServers": [{"urls": list(self._stun)}]} if self._stun else {}
 
     async def _close_sessions(self) -> None:

@@ -1,4 +1,4 @@
-"""A data channel joined to a WebSocket of Music Assistant, for as long as both are open."""
+"""Bridges a data channel and a WebSocket of Music Assistant, as long as both are open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ma_signaling.home.local_socket import LocalSocket
 Message = str | bytes
 
 ALIVE_SECONDS = 20.0
-"""Music Assistant closes a WebSocket from which nothing has come for some 80."""
+"""How often a pong is sent; Music Assistant closes a WebSocket that is silent for some 80 s."""
 
 
 async def join(
@@ -24,10 +24,10 @@ async def join(
     to_home: Callable[[Message], Awaitable[Message | None]],
     to_client: Callable[[bytes], Iterator[Message]] | None = None,
 ) -> None:
-    """Carry messages both ways until one side is closed; then close the other.
+    """Pass messages both ways until one side is closed; then close the other.
 
-    ``to_home`` returns what Music Assistant gets of a client's message, if anything; ``to_client`` what the client gets
-    of a text of Music Assistant's, in UTF-8, if it is not to get it as it is.
+    ``to_home`` converts a client's message for Music Assistant; None: it gets nothing. ``to_client`` converts a text of
+    Music Assistant (in UTF-8) to messages for the client; by default it is passed on unchanged.
     """
     ways = [
         asyncio.create_task(_to_home(channel, socket, to_home)),
@@ -77,7 +77,7 @@ async def _to_client(
 
 
 async def _stay_alive(socket: LocalSocket) -> None:
-    """Have Music Assistant hear something, for its pings go unanswered as long as a slow client makes us wait."""
+    """Send pongs to Music Assistant, whose pings go unanswered while we wait for a slow client."""
     while True:
         await asyncio.sleep(ALIVE_SECONDS)
         try:

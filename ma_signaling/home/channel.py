@@ -1,4 +1,4 @@
-"""One data channel as something to read from and to write to, with bounds in both directions."""
+"""A data channel with bounds in both directions."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from aiortc import RTCDataChannel
 from ma_signaling.home.memory import Share
 
 HIGH_WATER = 512 * 1024
-"""Bytes that wait to be sent before the sender waits too; ``LOW_WATER`` where the session is beyond its share."""
+"""Unsent bytes above which a sender waits; ``LOW_WATER`` if the session is beyond its share."""
 LOW_WATER = 64 * 1024
 MESSAGE_COST = 64
-"""Bytes that each message received counts for besides its own: an empty one takes memory too."""
+"""Bytes of overhead that are counted for each received message, even an empty one."""
 
 
 class ChannelClosed(Exception):
-    """The client has closed the channel, is gone, or takes nothing."""
+    """Raised if the client has closed the channel, is gone, or takes nothing."""
 
 
 class Channel:
-    """A data channel of a client. What arrives is kept from the moment on that this object exists."""
+    """A data channel of a client. Messages are kept from the moment this object exists."""
 
     def __init__(
         self, channel: RTCDataChannel, share: Share, max_message: int, max_waiting: int, stalled: float
     ) -> None:
-        """Bounds: bytes of a message sent, bytes received and not read yet (with ``MESSAGE_COST``), seconds without
-        anything taken. What waits, in both directions, is held in ``share``."""
+        """Bounds: ``max_message`` bytes of a sent message, ``max_waiting`` received bytes that aren't read yet (with
+        ``MESSAGE_COST``), ``stalled`` seconds in which the client takes nothing. ``share`` counts waiting bytes."""
         self._channel = channel
         self._share = share
         self.max_message = max_message
@@ -49,11 +49,11 @@ class Channel:
 
     @property
     def is_open(self) -> bool:
-        """Whether anything can still be sent."""
+        """Whether messages can still be sent."""
         return str(self._channel.readyState) == "open"
 
     async def messages(self) -> AsyncIterator[str | bytes]:
-        """Yield what the client sends, until the channel is closed."""
+        """Yield the client's messages, until the channel is closed."""
         while True:
             while self._received:
                 message = self._received.popleft()
@@ -65,29 +65,29 @@ class Channel:
             await self._arrived.wait()
 
     async def send(self, *messages: str | bytes) -> None:
-        """Send messages with nothing in between, as fast as the client takes them. Raises ``ChannelClosed``."""
+        """Send messages with no others in between, as fast as the client takes them. Raises ``ChannelClosed``."""
         await self.send_all(iter(messages))
 
     async def send_all(self, messages: Iterator[str | bytes]) -> None:
-        """Like ``send``, for messages that are made when their turn comes."""
+        """Like ``send``, for messages that are made only when their turn comes."""
         async with self.turn() as send:
             for message in messages:
                 await send(message)
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[str | bytes], Awaitable[None]]]:
-        """Return, once nobody else sends, what sends a message and raises ``ChannelClosed``."""
+        """Wait until nobody else sends, and return a function that sends a message, or raises ``ChannelClosed``."""
         async with self._turn:
             yield self._send
 
     def close(self) -> None:
-        """Close it; what was sent before arrives."""
+        """Close the channel; messages that were sent before still arrive."""
         if self.is_open:
             self._channel.close()
         self._closed()
 
     def drop(self) -> None:
-        """Close it, and forget what has been received; nobody reads it any more."""
+        """Close the channel and drop received messages, since nobody reads them any more."""
         self.close()
         self._received.clear()
         self._wait_for(-self._waiting)

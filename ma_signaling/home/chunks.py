@@ -1,7 +1,7 @@
-"""Messages as a data channel can carry them: the long ones in pieces, which clients put together again. No I/O.
+"""Splitting long messages into pieces for a data channel, which clients join again. No I/O.
 
-A piece is ``{"type": "__chunk__", "id": N, "seq": N, "count": N, "b64": TEXT}``: part ``seq`` of ``count`` of the
-message's UTF-8 bytes. ``id`` names one message, and is used once in a session.
+A piece is ``{"type": "__chunk__", "id": N, "seq": N, "count": N, "b64": TEXT}``: part ``seq`` (from 0) of ``count`` of
+the message's UTF-8 bytes. ``id`` identifies the message, and is used once in a session.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 import orjson
 
 MAX_MESSAGE = 65536
-"""Bytes of one message of a data channel: what every client takes. Smaller ones also keep channels from blocking
-each other, since none of a message's packets waits for another channel's."""
+"""The most bytes of a message of a data channel: every client takes them. The bound also keeps channels from blocking
+each other, since the packets of a message go without another channel's in between."""
 MIN_MESSAGE = 1024
-"""Bytes that every client is sent at once, whatever it announces: shorter ones would cost more than they carry."""
+"""The bound for clients that announce less: shorter pieces would have more overhead than content."""
 
 _ENVELOPE = 120
-"""Bytes of a piece besides its content, at most."""
+"""The most bytes of a piece besides its content."""
 
 
 def usable(announced: int) -> int:
-    """Return how long messages may be for a client whose description announces this; 0: any length (RFC 8841)."""
+    """Return the longest message for a client whose description announces ``announced``; 0: any length (RFC 8841)."""
     return max(MIN_MESSAGE, min(announced, MAX_MESSAGE)) if announced else MAX_MESSAGE
 
 
 def pieces(content: bytes, limit: int, number: int) -> Iterator[str]:
-    """Yield a text in UTF-8, or its pieces where it has more than ``limit`` bytes; ``number`` is its ``id``."""
+    """Yield a text in UTF-8, or its pieces if it has more than ``limit`` bytes; ``number`` is its ``id``."""
     if len(content) <= limit:
         yield content.decode(errors="replace")
         return
@@ -38,7 +38,7 @@ def pieces(content: bytes, limit: int, number: int) -> Iterator[str]:
 
 
 async def pieces_of(length: int, parts: AsyncIterable[bytes], limit: int, number: int) -> AsyncIterator[str]:
-    """Do the same for a text of ``length`` bytes, not 0, whose parts come one after the other."""
+    """Do the same as ``pieces`` for a text of ``length`` bytes, not 0, that comes in ``parts``."""
     is_whole = length <= limit
     size = length if is_whole else _size(limit)
     count = -(-length // size)
@@ -53,7 +53,7 @@ async def pieces_of(length: int, parts: AsyncIterable[bytes], limit: int, number
 
 
 def _size(limit: int) -> int:
-    """Return how many bytes fit into a piece."""
+    """Return how many content bytes fit into a piece."""
     return max(3, (limit - _ENVELOPE) // 4 * 3)
 
 

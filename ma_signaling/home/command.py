@@ -1,4 +1,4 @@
-"""The command line of ``ma-signaling home``, and what it prints for the person who starts it."""
+"""The command line of ``ma-signaling home``, and its output for the person who starts it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LINK = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until a signal comes, and return the exit status."""
+    """Run until SIGINT or SIGTERM, and return the exit status."""
     given = _parse(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for library in ("aioice", "aiortc"):
@@ -62,14 +62,14 @@ def _refuse(problem: object) -> int:
 
 
 def app_url(signaling: str) -> str:
-    """Return where the signaling server serves the web app."""
+    """Return the URL at which the signaling server serves the web app."""
     parts = urlsplit(signaling)
     scheme = {"ws": "http", "wss": "https"}[parts.scheme]
     return f"{scheme}://{parts.netloc}/app/"
 
 
 def introduction(identity: Identity, app: str) -> str:
-    """Return what a person needs to reach this home; with a QR code when the home is new."""
+    """Return Remote ID and link, with a QR code if the home is new."""
     link = f"{app}?{urlencode({'remote_id': identity.remote_id, 'remote': '1'})}"
     lines = [f"Remote ID: {identity.remote_id}", f"Link: {link}"]
     if identity.is_new:
@@ -95,13 +95,13 @@ async def _run(given: Any, identity: Identity) -> None:
 
 
 def _failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Say in a line what went wrong where nobody waits for it: in aiortc, of one connection, by what a client sent."""
+    """Log in one line an exception that nobody handles: one in aiortc, caused by a client's input."""
     problem = context.get("exception") or context.get("message")
     logging.getLogger(__name__).warning("A connection failed: %s", printable(repr(problem))[:200])
 
 
 def _use_addresses(addresses: Sequence[str]) -> None:
-    """Have aiortc use these addresses of this machine alone; aioice has no setting for it."""
+    """Let aiortc use only these addresses of this machine; aioice has no setting for that."""
     by_version = {
         version: [a for a in addresses if ipaddress.ip_address(a).version == version] for version in (4, 6)
     }
@@ -125,7 +125,7 @@ def _parse(arguments: Sequence[str]) -> Any:
         variable = HOME_VARIABLES[name]
         said = os.environ.get(variable) or default
         if more.get("action") == "append":
-            # argparse would append to a default.
+            # No default for argparse, which would append to it.
             repeatable.append((name, variable, more["type"]))
             said = None
         parser.add_argument(f"--{name}", default=said, required=required and said is None, **more)

@@ -24,16 +24,16 @@ from ma_signaling.core import remote_id
 
 FILE = "home.pem"
 _LIFETIME = timedelta(days=100 * 365)
-"""No client looks at it: they compare the fingerprint."""
+"""Clients ignore the validity: they compare the fingerprint."""
 
 
 class IdentityError(Exception):
-    """The file cannot be read, written or understood."""
+    """Raised if the file can't be read, written or parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a home this home."""
+    """The certificate of a home, and its Remote ID."""
 
     certificate: RTCCertificate
     remote_id: str
@@ -42,7 +42,7 @@ class Identity:
 
 
 def load_or_create(directory: Path) -> Identity:
-    """Return the identity that ``directory`` keeps; make one if there is none. Raises ``IdentityError``."""
+    """Return the identity in ``directory``; make one if there is none. Raises ``IdentityError``."""
     path = directory / FILE
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def load_or_create(directory: Path) -> Identity:
         is_new = not path.exists()
         if is_new:
             _write(path, _make())
-        # It may be somebody else's, or where nothing can be written, as the secrets of containers are.
+        # It may have another owner, or be read-only, such as a container's secret.
         with contextlib.suppress(OSError):
             path.chmod(0o600)
         return _read(path.read_bytes(), is_new=is_new)
@@ -66,7 +66,7 @@ def load_or_create(directory: Path) -> Identity:
 
 def _make() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
-    # WebRTC's certificates say nothing about their owner (RFC 8827 section 6.5).
+    # A WebRTC certificate must not identify its owner (RFC 8827 section 6.5).
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, secrets.token_hex(16))])
     now = datetime.now(UTC)
     certificate = (
@@ -84,7 +84,7 @@ def _make() -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file atomically, readable only by its owner."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

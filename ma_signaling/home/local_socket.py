@@ -1,4 +1,4 @@
-"""A WebSocket of Music Assistant whose reading can be made to wait."""
+"""A WebSocket to Music Assistant whose reading can be paused."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ else:
     _Base = aiohttp.ClientWebSocketResponse
 
 _HEADER = 10
-"""Bytes of a frame besides its content, at most."""
+"""The most bytes of a frame besides its content."""
 
 
 class LocalSocket(_Base):
-    """Counts what arrives, in a share, until it is said to be passed on: parts of a message too, of which aiohttp
-    tells nothing until it is whole."""
+    """Counts received bytes in a share until they are passed on, including those of an incomplete message, which
+    aiohttp doesn't report."""
 
     def __init__(
         self, reader: Any, writer: Any, protocol: Any, response: Any, *more: Any, **named: Any
@@ -28,7 +28,7 @@ class LocalSocket(_Base):
         self._connection: Any = response.connection.protocol
 
     def count_in(self, share: Share) -> None:
-        """Hold in ``share`` what arrives from now on."""
+        """Count in ``share`` the bytes that arrive from now on."""
         connection, receive = self._connection, self._connection.data_received
         self._read = share.reader(connection.pause_reading, connection.resume_reading)
 
@@ -39,9 +39,9 @@ class LocalSocket(_Base):
         connection.data_received = count
 
     def pass_on(self, size: int) -> None:
-        """Hold a message of ``size`` bytes no longer."""
+        """Stop counting a message of ``size`` bytes, which has been passed on."""
         self._read.release(size + _HEADER)
 
     def end(self) -> None:
-        """Hold nothing."""
+        """Stop counting everything."""
         self._read.close()

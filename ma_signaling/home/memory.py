@@ -1,12 +1,13 @@
 """The memory that all clients together may take, and each session's fair share of it.
 
-Half of the bytes are for whoever comes first. Of the other half each session has an equal share: so who takes little
-never waits for who takes much. Who is beyond both reads no more of Music Assistant until others have got theirs. One
-reader goes on all the same, the one that has waited longest: a message is passed on whole, and if everybody waited with
-a part of one, nobody would ever end. So all take the bound and one message at most.
+Half of the bytes are for whoever comes first. Of the other half each session has an equal share, so that sessions that
+take little never wait for those that take much. Readers of sessions beyond both pause reading from Music Assistant. One
+reader, the one that has waited longest, is favoured and goes on all the same: a message is passed on only when it is
+complete, and if all readers paused within one, none would ever finish. So in all at most the bound and one message are
+held.
 
-All that fit go on, who has waited longest first. Each reads what is there for it before the next is looked at: if all
-went on at once, all would read a part more than fits.
+Paused readers whose sessions fit again go on, the one that has waited longest first. Each reads what is there before
+the next one goes on: if all went on together, they would read more than fits.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections.abc import Callable
 
 
 def after_reading(call: Callable[[], None]) -> None:
-    """Call something once those who read on from now have read what is there: a loop reads once a turn."""
+    """Call ``call`` once readers that resume now have read what is there: a loop reads once per turn."""
     loop = asyncio.get_running_loop()
     loop.call_soon(loop.call_soon, call)
 
 
 class Memory:
-    """What all sessions hold, in bytes."""
+    """The bytes that all sessions hold."""
 
     def __init__(
         self, capacity: int, after_reading: Callable[[Callable[[], None]], object] = after_reading
@@ -37,7 +38,7 @@ class Memory:
         self.used = 0
 
     def share(self) -> Share:
-        """Return the share of one more session."""
+        """Return the share of a new session."""
         self._sessions += 1
         return Share(self)
 
@@ -51,32 +52,32 @@ class Memory:
         return self._divided // max(1, self._sessions)
 
     def is_favoured(self, reader: Reader) -> bool:
-        """Return whether this reader goes on, whatever all take."""
+        """Return whether this reader goes on even beyond the bounds."""
         return reader is self._favoured
 
     def wait(self, reader: Reader) -> None:
-        """Have a reader told when it may go on."""
+        """Resume a paused reader when it may go on."""
         self._waiting.setdefault(reader)
         self.wake()
 
     def pass_over(self, reader: Reader) -> None:
-        """Favour a reader no longer; the next ``wake`` chooses another one."""
+        """Stop favouring a reader; the next ``wake`` chooses another one."""
         if reader is self._favoured:
             self._favoured = None
 
     def forget(self, reader: Reader) -> None:
-        """Know a reader no longer."""
+        """Forget a reader."""
         self.pass_over(reader)
         self._waiting.pop(reader, None)
         self.wake()
 
     def leave(self) -> None:
-        """Count one session less."""
+        """Remove a session from the count."""
         self._sessions -= 1
         self.wake()
 
     def wake(self) -> None:
-        """Have one go on that may, and then the next: there may be nothing to read for the first."""
+        """Resume a reader that may go on, and later the next one, since the first may have nothing to read."""
         chosen = next((each for each in self._waiting if self.fits(each.share)), None)
         if chosen is None and self._favoured is None:
             chosen = self._favoured = next(iter(self._waiting), None)
@@ -93,14 +94,14 @@ class Memory:
 
 
 class Share:
-    """What one session holds."""
+    """The bytes that one session holds."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._is_open = True
         self.held = 0
         self.received = 0
-        """What has come from the client, of what is held; a client can't be made to wait."""
+        """The part of ``held`` that has come from the client, which can't be made to wait."""
 
     @property
     def fits(self) -> bool:
@@ -108,16 +109,16 @@ class Share:
         return self._memory.fits(self)
 
     def admits(self, size: int) -> bool:
-        """Return whether ``size`` bytes more from the client are within its share, or fit all the same."""
+        """Return whether ``size`` more bytes from the client are within its fair share, or fit anyway."""
         return self.received + size <= self._memory.fair or self.fits
 
     def add_received(self, size: int) -> None:
-        """Hold ``size`` bytes more that have come from the client, or less."""
+        """Hold ``size`` more bytes from the client, or less if it is negative."""
         self.received += size
         self.add(size)
 
     def add(self, size: int) -> None:
-        """Hold ``size`` bytes more, or less where it is negative; nothing once the session has ended."""
+        """Hold ``size`` more bytes, or less if it is negative. Does nothing once the session has ended."""
         if not self._is_open:
             return
         self.held += size
@@ -126,11 +127,11 @@ class Share:
             self._memory.wake()
 
     def reader(self, pause: Callable[[], None], resume: Callable[[], None]) -> Reader:
-        """Return one that reads for this session; ``pause`` and ``resume`` are called where it must, and may go on."""
+        """Return a reader for this session; ``pause`` and ``resume`` are called to stop and to continue its reading."""
         return Reader(self, self._memory, pause, resume)
 
     def close(self) -> None:
-        """Hold nothing any more; a second call does nothing."""
+        """Hold nothing from now on; a second call does nothing."""
         if self._is_open:
             self.add(-self.held)
             self._is_open = False
@@ -138,7 +139,7 @@ class Share:
 
 
 class Reader:
-    """What reads of Music Assistant for a session, and can be made to wait."""
+    """Reads from Music Assistant for a session, and can be paused."""
 
     def __init__(
         self, share: Share, memory: Memory, pause: Callable[[], None], resume: Callable[[], None]
@@ -151,7 +152,7 @@ class Reader:
         self._is_open = True
 
     def take(self, size: int) -> None:
-        """Hold ``size`` bytes that have been read."""
+        """Hold ``size`` bytes that have been read; pause if that is too much."""
         if not self._is_open:
             return
         self._held += size
@@ -163,14 +164,14 @@ class Reader:
             self._memory.wait(self)
 
     def release(self, size: int) -> None:
-        """Hold ``size`` bytes less, or all that are held: a message, or a part of a body, has been passed on."""
+        """Release ``size`` bytes, at most all that are held, since a message or a part of a body has been passed on."""
         size = min(size, self._held)
         self._held -= size
         self._memory.pass_over(self)
         self.share.add(-size)
 
     def close(self) -> None:
-        """Hold nothing, and wait for nothing: what still comes is read and not kept."""
+        """Release everything and never pause again: what is still read isn't kept."""
         self._is_open = False
         self._memory.forget(self)
         self.release(self._held)

@@ -1,4 +1,4 @@
-"""The Music Assistant that this program stands beside: the only host that is ever reached on a client's behalf."""
+"""The Music Assistant beside this program, the only host that is ever contacted on a client's behalf."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from ma_signaling.home.proxy_messages import ProxyRequest
 _log = logging.getLogger(__name__)
 
 API = "/ws"
-"""The path that every Music Assistant has."""
+"""The path of the API, which every version has."""
 
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 25.0
 """Clients wait 30."""
 RECEIVE_BUFFER = 128 * 1024
-"""Bytes of each connection that wait in the system."""
+"""Bytes of each connection that the kernel buffers."""
 SILENT_SECONDS = 45
-"""That what is sent to Music Assistant may stay without an acknowledgement, where the system knows such a bound."""
+"""How long sent data may stay unacknowledged by Music Assistant, if the kernel has such a limit."""
 
 
 class Unreachable(Exception):
-    """Music Assistant does not answer, or not as expected."""
+    """Raised if Music Assistant does not answer, or not as expected."""
 
 
 def local_url(text: str) -> URL:
-    """Return the address of a Music Assistant, such as ``http://homeassistant.local:8095``. Raises ValueError."""
+    """Parse the URL of a Music Assistant, such as ``http://homeassistant.local:8095``. Raises ValueError."""
     try:
         url = URL(text if "://" in text else f"http://{text}")
         is_usable = url.scheme in ("http", "https") and bool(url.host) and bool(url.port)
@@ -52,7 +52,7 @@ def local_url(text: str) -> URL:
 
 
 class MusicAssistant:
-    """Its WebSockets and its HTTP, as a context manager. Each client authenticates itself, as it would at home."""
+    """Access to its WebSockets and HTTP; a context manager. Each client authenticates itself, as it would at home."""
 
     def __init__(self, url: URL, limits: Limits) -> None:
         self._url = url
@@ -65,9 +65,9 @@ class MusicAssistant:
     async def __aenter__(self) -> Self:
         def session(**more: Any) -> aiohttp.ClientSession:
             return aiohttp.ClientSession(
-                # Bounded by the number of sessions, and by what each of them may have under way.
+                # Not limited here, but by the number of sessions and the requests of each.
                 connector=aiohttp.TCPConnector(limit=0, socket_factory=_make_socket),
-                # What one client is given must not be sent in another's name.
+                # One client's cookies must not be sent with another's requests.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
                 read_bufsize=PART,
@@ -86,7 +86,7 @@ class MusicAssistant:
     async def websocket(self, path: str, share: Share) -> LocalSocket:
         """Open a WebSocket at ``path`` that counts what it reads in ``share``. Raises ``Unreachable``.
 
-        It gives text as bytes.
+        It returns text as bytes.
         """
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -94,7 +94,7 @@ class MusicAssistant:
                     self._at(path), max_msg_size=self._limits.api_message_bytes, decode_text=False
                 )
         except aiohttp.WSServerHandshakeError as problem:
-            # Older ones lack some of the paths.
+            # Older versions lack some of the other paths.
             if path == API:
                 self._say_away(f"it answers {problem.status} at {path}")
             raise Unreachable from None
@@ -107,7 +107,7 @@ class MusicAssistant:
 
     @contextlib.asynccontextmanager
     async def fetch(self, request: ProxyRequest, share: Share) -> AsyncIterator[ProxyAnswer]:
-        """Make a request; a redirect is answered as it is, and not followed. The body is counted in ``share``."""
+        """Make a request; a redirect is returned, not followed. The body is counted in ``share``."""
         try:
             async with self._asked:
                 response = await self._requests.request(
@@ -138,7 +138,7 @@ class MusicAssistant:
             _log.info("Music Assistant can be reached again")
 
     def _at(self, path: str) -> URL:
-        """Return the address of a path with its query: whatever stands there, the host is ours."""
+        """Return the URL for a path with a query; whatever it contains, the host is Music Assistant's."""
         plain, _, query = path.partition("#")[0].partition("?")
         url = self._url
         return URL.build(
@@ -152,10 +152,10 @@ class MusicAssistant:
 
 
 def _make_socket(address: Any) -> socket.socket:
-    """Return a socket that notices when Music Assistant's machine is gone; pings can't, while reading waits."""
+    """Return a socket that notices when Music Assistant's machine is gone; pings can't while reading is paused."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
-    # What waits there is no business of the bound on memory; the system would let megabytes wait.
+    # Kernel buffers aren't counted in ``memory``, and would grow to megabytes.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENT_SECONDS)

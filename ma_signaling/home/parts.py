@@ -1,10 +1,10 @@
-"""What a client can make its association pile up: aiortc keeps all that comes, however many.
+"""Bounds on the parts of messages that a client can make its SCTP association keep: aiortc has none.
 
-It tells a client how much it takes, as SCTP demands, but doesn't look at whether the client keeps to it. It also goes
-through all that wait for each one that comes, so many small ones would keep the agent from everybody else.
+It announces a receive window, as SCTP demands, but doesn't enforce it. It also goes through all kept parts for each new
+one, so that many small ones would keep the agent from serving others.
 """
 
-# ruff: noqa: SLF001 - what aiortc keeps within is what this is about
+# ruff: noqa: SLF001 - aiortc's internals are the point of this module
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from aiortc.rtcsctptransport import WEBRTC_DCEP, ForwardTsnChunk, SackChunk
 from ma_signaling.home.memory import Share
 
 MAX_PARTS = 2048
-"""Of one client. What it may have under way at once has half as many of usual length."""
+"""The most parts of one client. Its receive window has room for half as many of usual length."""
 MAX_STREAMS = 256
-"""Numbers of data channels that one client may use; clients take the lowest that are free."""
+"""How many stream numbers one client may use; clients take the lowest free ones for data channels."""
 MAX_OPENING = 1024
-"""Bytes of the message that opens a data channel; its label is kept."""
+"""The most bytes of the message that opens a data channel, whose label is kept."""
 PART_COST = 512
-"""Bytes that each part takes besides its content."""
+"""Bytes of overhead of each part."""
 _NUMBERS = 2**32
 
 
 def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
-    """Hold in ``share`` what waits in this association of aiortc's; call ``exceeded`` where it is too much.
+    """Count in ``share`` what an association of aiortc keeps; call ``exceeded`` if it is too much.
 
-    Nothing is taken from then on.
+    From then on it receives nothing.
     """
     receive, deliver = association._receive_chunk, association._receive
     window = association._advertised_rwnd
@@ -39,7 +39,7 @@ def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
     def count() -> None:
         nonlocal held, is_over
         waiting = sum(len(stream.reassembly) for stream in association._inbound_streams.values())
-        # Most that wait are among those that have come before their turn too; whole ones can be only there.
+        # Parts in reassembly are mostly among the misordered ones as well; complete messages may be only there.
         parts = max(waiting, len(association._sack_misordered))
         now = PART_COST * parts + window - association._advertised_rwnd
         is_over = is_over or parts > MAX_PARTS or _streams(association) > MAX_STREAMS
@@ -62,7 +62,7 @@ def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
     async def deliver_once(stream: int, protocol: int, message: bytes) -> None:
         nonlocal is_over
         if held:
-            count()  # who takes the message counts it, and its parts are no more
+            count()  # the message's parts are gone, and the receiver counts the message
         if protocol == WEBRTC_DCEP and len(message) > MAX_OPENING:
             is_over = True
         else:
@@ -72,7 +72,7 @@ def bound(association: Any, share: Share, exceeded: Callable[[], None]) -> None:
 
 
 def _streams(association: Any) -> int:
-    """Return how many numbers are in use; one that the client gives up is kept in part until it answers."""
+    """Return how many stream numbers are in use; a closed one stays in some tables until the client confirms."""
     return max(
         len(association._inbound_streams),
         len(association._data_channels),
@@ -81,10 +81,10 @@ def _streams(association: Any) -> int:
 
 
 def _is_absurd(association: Any, chunk: Any) -> bool:
-    """Return whether a chunk names more than there is: aiortc goes through all that it names."""
+    """Return whether a chunk names more streams or numbers than exist: aiortc iterates over all that it names."""
     if isinstance(chunk, ForwardTsnChunk):
         named = dict(chunk.streams)
-        chunk.streams = list(named.items())  # the last of each, which says the most
+        chunk.streams = list(named.items())  # the last entry of each stream, which is the highest
         return len(association._inbound_streams.keys() | named) > MAX_STREAMS
     if isinstance(chunk, SackChunk):
         sent: int = (association._local_tsn - 1 - chunk.cumulative_tsn) % _NUMBERS

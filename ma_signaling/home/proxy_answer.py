@@ -1,4 +1,4 @@
-"""The answer of Music Assistant to an HTTP request, read as fast as the client takes it."""
+"""Music Assistant's answer to an HTTP request, read as fast as the client takes it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ma_signaling.home.memory import Share
 from ma_signaling.home.proxy_messages import ProxyHead, ProxyRequest, for_client
 
 PART = 32 * 1024
-"""Bytes of a body that are read at once."""
+"""How many bytes of a body are read at a time."""
 
 
 class Interrupted(Exception):
-    """A body has not come to its end."""
+    """Raised if a body breaks off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class ProxyAnswer:
 
     head: ProxyHead
     size: int
-    """Of the body, in bytes."""
+    """The size of the body in bytes."""
     parts: AsyncIterator[bytes]
-    """The body; a part is held in the client's share until the next one is asked for. Raises ``Interrupted``."""
+    """The body; each part is held in the client's share until the next is asked for. Raises ``Interrupted``."""
 
     @classmethod
     def failure(cls, status: HTTPStatus) -> ProxyAnswer:
-        """Return an answer of this program's own."""
+        """Return an error of this program's own."""
         body = status.phrase.encode()
         return cls(ProxyHead(status, {"content-type": "text/plain"}), len(body), _one(body))
 
@@ -42,14 +42,14 @@ class ProxyAnswer:
 async def read(
     request: ProxyRequest, response: aiohttp.ClientResponse, share: Share, max_size: int
 ) -> AsyncIterator[ProxyAnswer]:
-    """Return the answer that ``response`` brings; one whose body is longer than ``max_size`` is a 502."""
+    """Return the answer in ``response``; a 502 if its body is longer than ``max_size``."""
     head = ProxyHead(response.status, for_client(response.headers))
     with contextlib.closing(_Body(response, share)) as body:
         size = _announced(request, response)
         if size is not None and size <= max_size:
             yield ProxyAnswer(head, size, body.parts())
             return
-        # A client is told how long a body is before it gets any of it.
+        # Without an announced size the body is read first: the client must be told its size in advance.
         whole = await body.whole(max_size) if size is None else None
         if whole is None:
             yield ProxyAnswer.failure(HTTPStatus.BAD_GATEWAY)
@@ -58,7 +58,7 @@ async def read(
 
 
 class _Body:
-    """Reads the body of a response as far as a share allows."""
+    """Reads the body of a response, paused by a share."""
 
     def __init__(self, response: aiohttp.ClientResponse, share: Share) -> None:
         self._content = response.content
@@ -67,13 +67,13 @@ class _Body:
         self._reader = share.reader(self._may_go_on.clear, self._may_go_on.set)
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Yield its parts, each held until the next one is asked for."""
+        """Yield the parts of the body, each held until the next one is asked for."""
         while part := await self._read():
             yield part
             self._reader.release(len(part))
 
     async def whole(self, max_size: int) -> bytes | None:
-        """Return it, held until ``close``; None where it is longer than ``max_size``, or has no end."""
+        """Return the whole body, held until ``close``; None if it is longer than ``max_size``, or breaks off."""
         body = bytearray()
         with contextlib.suppress(Interrupted):
             while part := await self._read():
@@ -84,7 +84,7 @@ class _Body:
         return None
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Release everything that is held."""
         self._reader.close()
 
     async def _read(self) -> bytes:
@@ -99,7 +99,7 @@ class _Body:
 
 
 def _announced(request: ProxyRequest, response: aiohttp.ClientResponse) -> int | None:
-    """Return how long the body will be, as it is read; None where nobody says."""
+    """Return the size of the body once decoded, None if unknown."""
     if request.method == "HEAD" or response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return 0
     return None if "Content-Encoding" in response.headers else response.content_length

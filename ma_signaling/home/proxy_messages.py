@@ -1,8 +1,8 @@
-"""HTTP requests that come over a data channel, and the answers to them. No I/O.
+"""HTTP requests over a data channel, and their answers. No I/O.
 
-A request is ``{"type": "http-proxy-request", "id": S, "method": S, "path": S, "headers": {…}}``. Over ``ma-api`` the
-answer is one JSON message with the body in hexadecimal digits; over ``http_proxy`` a header with the body's ``size``,
-and then the body as it is.
+A request is ``{"type": "http-proxy-request", "id": S, "method": S, "path": S, "headers": {…}}``. On ``ma-api`` the
+answer is one JSON message with the body in hexadecimal; on ``http_proxy`` it is a header with the body's ``size``,
+followed by the body in binary.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 _METHODS = ("GET", "HEAD")
-"""All that clients use: pictures and previews."""
+"""All that clients use, for pictures and previews."""
 
 _PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,8191}", re.ASCII)
-"""A path and a query of visible ASCII, without a backslash; ``//`` in front would name another host."""
+"""A path and a query of printable ASCII, without a backslash; a leading ``//`` would name another host."""
 
 _FROM_CLIENT = ("accept", "accept-language", "authorization", "if-modified-since", "if-none-match", "range")
-"""Headers that are passed on. None by which Music Assistant knows a trusted proxy, or whom such a proxy vouches for."""
+"""Headers that are passed on. None by which Music Assistant trusts a proxy, or a user whom a proxy vouches for."""
 
 _TO_CLIENT = (
     *("content-type", "content-range", "accept-ranges", "cache-control", "etag", "last-modified", "expires"),
@@ -31,7 +31,7 @@ _TO_CLIENT = (
 
 
 class Malformed(Exception):
-    """A request that is refused; ``id`` is its own where it has one."""
+    """Raised for an invalid request; ``id`` is the request's, if it has one."""
 
     def __init__(self, number: object) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProxyRequest:
-    """A request that may be made, of the configured host alone."""
+    """A valid request, for the configured host."""
 
     id: str
     method: str
     path: str
-    """With its query, as it is sent; begins with one slash."""
+    """The path with its query, as it is sent; begins with one slash."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -62,23 +62,23 @@ class ProxyRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProxyHead:
-    """What Music Assistant answered, or this program in its place, but for the body."""
+    """The answer of Music Assistant, or this program's own, without the body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def alone(self, number: object, size: int) -> str:
-        """Return the message that announces a body of ``size`` bytes."""
+        """Return the header message, which announces a body of ``size`` bytes."""
         return _dump(number, self, size=size)
 
     def around(self, number: object) -> tuple[bytes, bytes]:
-        """Return what comes before and after the body in the one message that has it. Clients read it last."""
+        """Return what precedes and follows the body in a message that contains it, as the last key."""
         text = _dump(number, self, body="").encode()
         return text[:-2], text[-2:]
 
 
 def is_local(path: str) -> bool:
-    """Return whether ``path`` stays below the root of the host that it is asked of."""
+    """Return whether ``path`` is a valid path that names no other host and no parent directory."""
     if not _PATH.fullmatch(path):
         return False
     plain = unquote_to_bytes(path.partition("?")[0].partition("#")[0])
@@ -86,12 +86,12 @@ def is_local(path: str) -> bool:
 
 
 def for_client(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of an answer that mean something to the client: no cookies, nothing about the transfer."""
+    """Return the headers of an answer that the client may use: no cookies, nothing about the transfer."""
     return {name.lower(): _as_text(value) for name, value in headers.items() if name.lower() in _TO_CLIENT}
 
 
 def _as_text(value: str) -> str:
-    """Return a value as JSON can carry it: aiohttp leaves bytes that are no UTF-8 as surrogates (ISO 8859-1 then)."""
+    """Return a value for JSON. aiohttp has invalid UTF-8 as surrogates; such a value is decoded as ISO 8859-1."""
     raw = value.encode(errors="surrogateescape")
     try:
         return raw.decode()

@@ -1,11 +1,11 @@
-"""What a session offers, one coroutine for each data channel that a client opens, by the channel's label.
+"""The services of a session: a coroutine for each data channel that a client opens, by the channel's label.
 
-- ``ma-api``, or what else a client calls its first one: Music Assistant's API (``/ws``). Long messages go in pieces.
-  HTTP requests come in between.
-- ``http_proxy``: HTTP requests alone, whose bodies come back as they are, one answer after the other.
-- ``sendspin``: audio (``/sendspin``). There Music Assistant asks for a token first; over a data channel clients send
-  none, so the token goes that the same client has authenticated itself with over ``ma-api``.
-- ``live_announcement``: a client's microphone (``/live_announcement``); it sends its token itself.
+- ``ma-api``, or any unknown label of the first such channel: Music Assistant's API (``/ws``). Long messages are split
+  into pieces. HTTP requests come in between.
+- ``http_proxy``: only HTTP requests, whose bodies are sent in binary, one answer after another.
+- ``sendspin``: audio (``/sendspin``). There Music Assistant demands a token first. Clients send none on a data channel,
+  so we send the token by which the client has authenticated itself on ``ma-api``.
+- ``live_announcement``: a client's microphone (``/live_announcement``); the client sends its token itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Services:
     """The services of one session."""
 
     def __init__(self, music_assistant: MusicAssistant, limits: Limits, share: Share) -> None:
-        """``share`` holds what waits for the client."""
+        """``share`` counts what waits for the client."""
         self._home = music_assistant
         self._share = share
         self._limits = limits
@@ -51,10 +51,10 @@ class Services:
         self._numbers = count(1)
         self._token: str | None = None
         self.is_logged_in = False
-        """Whether Music Assistant has accepted a token of this client's for its API."""
+        """Whether Music Assistant's API has accepted a token of this client."""
 
     def of(self, label: str) -> Callable[[Channel], Awaitable[None]] | None:
-        """Return what serves a data channel beside the API's until it is closed; None for any other label."""
+        """Return the coroutine that serves a data channel other than the API's; None for an unknown label."""
         return {
             "http_proxy": self._http_proxy,
             "sendspin": self._sendspin,
@@ -62,7 +62,7 @@ class Services:
         }.get(label)
 
     async def close(self) -> None:
-        """Give up the requests that are under way."""
+        """Cancel the requests that are under way."""
         for task in self._requests:
             task.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
@@ -81,7 +81,7 @@ class Services:
             try:
                 await answer(number, given)
             except Interrupted:
-                # Pieces without an end are never put together, and the client would wait for them.
+                # The client would wait for the remaining pieces for ever, so it gets another, complete answer.
                 await answer(number, ProxyAnswer.failure(HTTPStatus.BAD_GATEWAY))
 
         async def to_home(message: Message) -> Message | None:
@@ -98,7 +98,7 @@ class Services:
 
     async def _http_proxy(self, channel: Channel) -> None:
         async def answer(number: object, answer: ProxyAnswer) -> None:
-            # A body's messages don't say whose they are. One that is cut off ends where the next header comes.
+            # A body's messages carry no ``id``, so answers don't overlap. One that breaks off ends at the next header.
             async with channel.turn() as send:
                 await send(answer.head.alone(number, answer.size))
                 async for part in answer.parts:
@@ -110,7 +110,7 @@ class Services:
                 self._takes_request(message, answer)
 
     async def _sendspin(self, channel: Channel) -> None:
-        # Some clients open it before they have logged in, and Music Assistant waits ten seconds for a token.
+        # Wait for the client: some open it before they have logged in, and Music Assistant waits for a token only 10 s.
         first = await anext(channel.messages(), None)
         if first is None:
             return
@@ -126,7 +126,7 @@ class Services:
 
     @contextlib.asynccontextmanager
     async def _socket(self, path: str, channel: Channel) -> AsyncIterator[LocalSocket]:
-        """Open a WebSocket; close it and the channel in the end, and the channel alone if there is none."""
+        """Open a WebSocket, and finally close it and the channel. If opening fails, close the channel."""
         try:
             socket = await self._home.websocket(path, self._share)
         except Unreachable:
@@ -142,9 +142,9 @@ class Services:
                     await asyncio.wait_for(socket.close(), 5)
 
     async def _authenticated(self, socket: LocalSocket, hello: Message) -> bool:
-        """Authenticate the client at a WebSocket that asks for it; return whether Music Assistant agreed.
+        """Authenticate the client at a WebSocket that demands it; return whether Music Assistant accepted.
 
-        With the player's name Music Assistant lets a user play there who may not use all players.
+        With the player's name, Music Assistant admits users that may not use all players to this one.
         """
         if self._token is None:
             return False
@@ -165,14 +165,14 @@ class Services:
                 self._token = token
 
     def _takes_request(self, text: str, send: Send) -> bool:
-        """Begin to answer ``text`` if it is an HTTP request; return whether it is."""
+        """Begin to answer ``text`` if it is an HTTP request; return whether it is one."""
         if _REQUEST not in text:
             return False
         message = _parsed(text)
         if not isinstance(message, dict) or message.get("type") != _REQUEST:
             return False
         if len(self._requests) >= 2 * self._limits.waiting_requests:
-            return True  # even the refusals wait for a client that reads none of them
+            return True  # unanswered: even refusals pile up for a client that doesn't read
         task = asyncio.create_task(self._serve(message, send))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
@@ -193,7 +193,7 @@ class Services:
 
 
 async def _around(before: bytes, parts: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
-    """Yield the one message that has a body, in hexadecimal digits."""
+    """Yield the parts of a message that contains a body, in hexadecimal."""
     yield before
     async for part in parts:
         yield part.hex().encode()
@@ -216,7 +216,7 @@ def _parsed(text: Message) -> Any:
 
 
 def _is_login(text: bytes) -> bool:
-    """Return whether this is how Music Assistant says that it has accepted a client's token."""
+    """Return whether this is Music Assistant's reply that accepts a client's token."""
     match _parsed(text) if b'"authenticated"' in text else None:
         case {"result": {"authenticated": True}}:
             return True

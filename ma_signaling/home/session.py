@@ -1,4 +1,4 @@
-"""One client's WebRTC connection, which it asked for in one session of the signaling server."""
+"""The WebRTC connection of one client, in one session of the signaling server."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from ma_signaling.webrtc.connection import as_ice_candidate
 from ma_signaling.webrtc.description import Candidate, Description
 
 Send = Callable[[str, Mapping[str, Any]], None]
-"""Sends the signaling server a message of this type about the session, with this ``data``."""
+"""Sends a message of the session, with this type and ``data``, to the signaling server."""
 
 _log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
 
 _CERTIFICATES = "_RTCPeerConnection__certificates"
-"""aiortc makes a certificate for each connection, and has no way to be given one."""
+"""The private attribute for our certificate: aiortc's API has no parameter for one."""
 
 
 class Session:
-    """Waits for an offer, answers it at once, and serves the data channels that the client opens."""
+    """Waits for an offer, answers it immediately, and serves the data channels that the client opens."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class Session:
         admits: Callable[[], bool],
         ended: Callable[[], None],
     ) -> None:
-        """``share`` is closed with the session. ``admits`` says whether the client may use the API, once it opens that.
-        ``ended`` is called once the connection cannot be used any more; somebody has to ``close`` it then."""
+        """``share`` is closed with the session. ``admits`` is called when the client opens the API, and returns whether
+        it may. ``ended`` is called when the connection can't be used any more; it must then be closed by ``close``."""
         self._limits = limits
         self._share = share
         self._send = send
@@ -74,16 +74,16 @@ class Session:
 
     @property
     def is_logged_in(self) -> bool:
-        """Whether Music Assistant knows the client."""
+        """Whether the client has logged in to Music Assistant."""
         return self._services.is_logged_in
 
     def offer(self, data: object) -> None:
-        """Take the client's offer. A second one is ignored: aiortc knows no restart of ICE."""
+        """Handle the client's offer. A second one is ignored: aiortc doesn't support an ICE restart."""
         if self._answering is None and isinstance(data, dict):
             self._answering = asyncio.create_task(self._answer(str(data.get("sdp"))))
 
     async def candidate(self, data: object) -> None:
-        """Take an address where the client can perhaps be reached."""
+        """Handle an ICE candidate of the client."""
         text = str(data.get("candidate")) if isinstance(data, dict) else ""
         candidate = Candidate.parse(text)
         for tried in self._to_try([] if candidate is None else [candidate]):
@@ -93,7 +93,7 @@ class Session:
                 self._early.append(tried)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Stop serving, and close the connection."""
         self._deadline.cancel()
         if self._hanging_up is not None:
             self._hanging_up.cancel()
@@ -102,13 +102,13 @@ class Session:
         await asyncio.gather(*self._tasks, self._services.close(), return_exceptions=True)
         self._share.close()
         if self._answering is not None:
-            # Cut off halfway, aioice leaves sockets behind; gathering takes some seconds at most.
+            # If cancelled, aioice would leave sockets open; gathering takes some seconds at most.
             await asyncio.wait([self._answering])
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._peer.close(), CLOSE_SECONDS)
 
     def _to_try(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Return those that are tried, until the client has named as many as one may."""
+        """Return the candidates to try, within the limit for the client."""
         tried = candidates[: self._limits.candidates - self._named]
         self._named += len(tried)
         return tried
@@ -122,7 +122,7 @@ class Session:
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             parts.bound(self._peer.sctp, self._share, self._exceeded)
             answer = await self._peer.createAnswer()
-            # The client can begin while our own addresses are still being found; aiortc gathers them all at once.
+            # The client can begin while our candidates are still being gathered; aiortc returns all of them together.
             self._send("answer", {"type": "answer", "sdp": answer.sdp})
             await self._peer.setLocalDescription(answer)
         except Exception as problem:  # noqa: BLE001 - whatever an offer does to aiortc, it ends its session alone
@@ -172,12 +172,12 @@ class Session:
         try:
             await serve(channel)
         except Unreachable:
-            pass  # MusicAssistant has said so, once for everybody
+            pass  # ``MusicAssistant`` has logged it, once for all clients
         except Exception:  # noqa: BLE001 - the others go on
             _log.exception("A data channel failed")
         finally:
             channel.drop()
-        # aiortc keeps what a closed channel has not sent, for as long as the client is there.
+        # aiortc keeps a closed channel's unsent messages as long as the connection lasts.
         if self._hanging_up is None and (is_main or channel.is_stalled):
             self._hanging_up = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._ended)
 
