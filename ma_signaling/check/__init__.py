@@ -1,1 +1,1 @@
-"""``ma-signaling check``: reach for a home as the app does, from a terminal or monitoring. No part of the server."""
+"""``ma-signaling check``: reaches for a home as the app does, for a terminal or monitoring. Not part of the server."""

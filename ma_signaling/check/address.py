@@ -1,4 +1,4 @@
-"""Where a signaling server is: what a person means by an address. No I/O."""
+"""Parsing the address of a signaling server as people write it. No I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 _OWN_PORT = 8787
-"""Where this server listens unless told otherwise."""
+"""The default port of this server."""
 
 _TLS_PORTS = {443, 8443}
 _UNENCRYPTED_PORTS = {80, 8080, _OWN_PORT}
@@ -19,8 +19,8 @@ _EXAMPLE = "it must be an address such as wss://host/ws"
 def websocket_urls(text: str) -> list[str]:
     """Return the WebSocket addresses to try, the likeliest first.
 
-    ``https://host`` names one. Without a scheme, port and host say whether TLS is meant; where they don't say it for
-    sure, there are two. Raises ValueError for what is no address.
+    ``https://host`` yields one. Without a scheme, port and host decide about TLS; if they are ambiguous, there are two.
+    Raises ValueError for an invalid address.
     """
     text = text.strip()
     if ":/" in text.partition("?")[0]:
@@ -42,12 +42,12 @@ def websocket_urls(text: str) -> list[str]:
 
 
 def own_path(url: str) -> str:
-    """Return the same server's address with the path that signaling servers have, ``/ws``."""
+    """Return the address with the path of this server's WebSockets, ``/ws``."""
     return urlunsplit(urlsplit(url)._replace(path="/ws", query=""))
 
 
 def with_scheme(url: str, scheme: str) -> str:
-    """Return the same address with another scheme."""
+    """Return the address with another scheme."""
     return urlunsplit(urlsplit(url)._replace(scheme=scheme))
 
 
@@ -77,7 +77,7 @@ def _split(text: str) -> SplitResult:
 
 
 def _ascii_host(host: str) -> str:
-    """Return a host as the network knows it: international names in ASCII, IPv6 addresses in brackets."""
+    """Return a host for a URL: international names in ASCII, IPv6 addresses in brackets. Raises ValueError."""
     if ":" in host:
         return f"[{host}]"
     try:
@@ -95,7 +95,7 @@ def _url(parts: SplitResult) -> str:
 
 
 def _is_local(host: str) -> bool:
-    """Return whether a host is likely one at home, where there is seldom TLS."""
+    """Return whether a host is likely in a home network, where TLS is rare."""
     try:
         return ip_address(host).is_private
     except ValueError:

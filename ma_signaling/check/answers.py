@@ -1,4 +1,4 @@
-"""What a signaling server's errors mean for a check. No I/O."""
+"""The meaning of a signaling server's errors for a check. No I/O."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BY_TEXT = {each.text: each for each in (SERVER_NOT_FOUND, SERVER_DISCONNECTED, 
 
 
 _OTHERS = {"server_version": "Music Assistant", "ha_version": "Home Assistant"}
-"""By what its first message contains: who answers at an address that was taken for a signaling server's."""
+"""Other programs that people take for a signaling server, by a key in their first message."""
 
 
 def stranger(message: Mapping[str, object]) -> str:
-    """Return a sentence about who speaks, where it is no signaling server; "" where it may be one."""
+    """Return a sentence about a program that isn't a signaling server; "" if it may be one."""
     if message.get("type") == "connected":
         return ""
     for key, name in _OTHERS.items():
@@ -35,11 +35,11 @@ def stranger(message: Mapping[str, object]) -> str:
 
 
 RESTART = 1012
-"""The code by which a server closes that stops or restarts (RFC 6455's registry)."""
+"""The close code of a server that stops or restarts (RFC 6455's registry)."""
 
 
 def closed(code: int | None, reason: str) -> str:
-    """Return a sentence about a connection that is gone."""
+    """Return a sentence about a connection that was closed."""
     if code == RESTART:
         return "the server is restarting: try again in a minute"
     why = ", ".join(filter(None, (str(code or ""), reason)))
@@ -47,14 +47,14 @@ def closed(code: int | None, reason: str) -> str:
 
 
 def code_of(error: Mapping[str, object]) -> object:
-    """Return the code of an ``error`` message. A server may send anything there."""
+    """Return the code of an ``error`` message, which may be of any JSON type."""
     text = error.get("error")
     known: WireError | None = _BY_TEXT.get(text) if isinstance(text, str) else None
     return error.get("code", known.code if known else None)
 
 
 def stop_for(error: Mapping[str, object]) -> Stop:
-    """Return why an ``error`` message ends a check."""
+    """Return the ``Stop`` for an ``error`` message."""
     text = error.get("error")
     if not isinstance(text, str) or not text:
         text = "the server refuses, and does not say why"

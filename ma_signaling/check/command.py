@@ -1,4 +1,4 @@
-"""``ma-signaling check``: one round of checks, or one after the other, and its exit status."""
+"""``ma-signaling check``: one round of checks, or repeated rounds, and the exit status."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ma_signaling.check.run import Check
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check a home, print what was found, and return the exit status."""
+    """Check a home, print the result, and return the exit status."""
     is_json = command_line.wants_json(arguments)
-    # What libraries log is for developers; without a handler, Python prints it among the answers.
+    # Libraries log for developers; without a handler, Python would print that among the results.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         status = _main(arguments, is_json=is_json)
@@ -55,7 +55,7 @@ async def _rounds(given: command_line.Given) -> Status:
 
 
 async def _round(given: command_line.Given) -> Status:
-    """Check by each address, or by any, and print it. Return the worst status."""
+    """Check by each address of the server, or by any, and print the results. Return the worst status."""
     is_terminal = sys.stdout is not None and sys.stdout.isatty() and not given.json and given.watch is None
     colours = "NO_COLOR" not in os.environ
     worst = Status.OK

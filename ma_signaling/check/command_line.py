@@ -22,7 +22,7 @@ OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was asked for."""
+    """The parsed arguments."""
 
     remote_id: str
     urls: Sequence[str]
@@ -37,12 +37,12 @@ class Given:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Return whether JSON was asked for, also where the rest is a mistake."""
+    """Return whether JSON is wanted, even if other arguments are invalid."""
     return "--json" in arguments
 
 
 def parse(arguments: Sequence[str]) -> Given:
-    """Return what was asked for. Raises ``Stop`` for a mistake, which says nothing about the home."""
+    """Return the parsed arguments. Raises ``Stop`` with UNKNOWN for a mistake, which says nothing about the home."""
     given = _parser().parse_args(arguments)
     return Given(
         given.remote_id,
@@ -113,7 +113,7 @@ def _trust(ca: str, *, is_insecure: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca:
         try:
-            # PEM is ASCII; what is written around it may not be.
+            # PEM is ASCII; text around it may not be.
             context.load_verify_locations(cadata=read_regular(Path(ca)).decode("ascii", "ignore"))
         except (ssl.SSLError, ValueError):
             unknown(f"--ca: {ca}: it contains no certificate (PEM)")

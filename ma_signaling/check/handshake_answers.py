@@ -1,4 +1,4 @@
-"""What it means when a server answers a WebSocket's handshake with something else, and what to try. No I/O."""
+"""Explanations of failed WebSocket handshakes, with what to try. No I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS = {
 }
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
-"""OpenSSL's reasons where the other side's bytes are no TLS."""
+"""OpenSSL's reasons if the other side doesn't speak TLS."""
 
 _NO_PROXIED_WEBSOCKET = "the server does not see a WebSocket: a proxy before it may not let them through"
 _LOGIN = "a login is asked for, which no signaling server does: is the address right?"
@@ -50,17 +50,17 @@ _NO_SUCH_PATH = (404, 405, 410)
 _FOR_NOW = (429, 503)
 
 TLS_RECORD = re.compile(rb"[\x14-\x17]\x03")
-"""How an answer in TLS begins (RFC 8446 section 5.1)."""
+"""The start of an answer in TLS (RFC 8446 section 5.1)."""
 
 _HTTP_2_FRAME = re.compile(rb"\x00\x00.[\x04\x07]\x00", re.DOTALL)
-"""SETTINGS or GOAWAY, with which a server begins that speaks nothing else (RFC 9113 sections 3.4 and 4.1)."""
+"""SETTINGS or GOAWAY, the first frame of a server that speaks only HTTP/2 (RFC 9113 sections 3.4 and 4.1)."""
 
 MAX_SHOWN = 200
-"""Characters of an address that somebody else sends."""
+"""The most characters of an address that comes from a server."""
 
 
 def explain(url: str, status: int, headers: Mapping[str, str]) -> str:
-    """Return a sentence about an HTTP answer to a WebSocket's handshake. ``headers`` have names in lower case."""
+    """Return a sentence about an HTTP answer to a WebSocket handshake. ``headers`` has names in lower case."""
     if 300 <= status < 400 and status != 304:
         return _moved(url, status, headers.get("location", ""))
     if 200 <= status < 300:
@@ -73,13 +73,13 @@ def explain(url: str, status: int, headers: Mapping[str, str]) -> str:
     elif status in _FOR_NOW:
         advice = _wait(headers)
     elif status == 400 and url.startswith("ws:"):
-        # What nginx and others answer at a port with TLS.
+        # nginx and others answer this at a port with TLS.
         advice = f"; or it wants TLS: try {with_scheme(url, 'wss')}"
     return f"{_STATUSES.get(status, 'the server answers with an error')} ({status}){advice}"
 
 
 def explain_other_protocol(url: str, beginning: bytes) -> str:
-    """Return a sentence about a server whose answer begins like this, and isn't HTTP."""
+    """Return a sentence about a server whose answer has this ``beginning``, which isn't HTTP."""
     if TLS_RECORD.match(beginning):
         return f"the server wants TLS at this port: try {with_scheme(url, 'wss')}"
     if not beginning:
@@ -94,7 +94,7 @@ def explain_failure(url: str, problem: OSError) -> str:
     """Return a sentence about a connection that failed before any answer."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"the server's certificate is not good: {_certificate(problem)}"
-    # asyncio's own error for an end within the handshake has no number.
+    # asyncio's own error for an end within the TLS handshake has no errno.
     is_cut_off = isinstance(problem, ConnectionResetError) and url.startswith("wss:")
     if is_cut_off or (isinstance(problem, ssl.SSLError) and problem.reason in _NO_TLS):
         return f"the server does not speak TLS at this port: try {with_scheme(url, 'ws')}"

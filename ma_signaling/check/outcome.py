@@ -1,4 +1,4 @@
-"""What a check finds: steps, and what they come down to, by the conventions for Nagios plugins."""
+"""The outcome of a check: its steps and its status, by the conventions for Nagios plugins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 
 class Status(IntEnum):
-    """The exit status; the greater, the worse, but for ``UNKNOWN``: the check itself could not be made."""
+    """The exit status; a greater one is worse. ``UNKNOWN``: the check itself could not be made."""
 
     OK = 0
     WARNING = 1
@@ -18,7 +18,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step that is over: how it went, the ``seconds`` it took, and a sentence about it."""
+    """A finished step: its status, the ``seconds`` it took, and a sentence about it."""
 
     name: str
     status: Status
@@ -27,12 +27,12 @@ class Step:
 
     @property
     def key(self) -> str:
-        """The name as programs know it: in JSON, and as a label of performance data."""
+        """The name in JSON, and as a label of performance data."""
         return self.name.lower().replace(" ", "_")
 
 
 class Tell(Protocol):
-    """Hears of the progress: of each step when it begins, and when it is over."""
+    """Is told when each step begins and ends."""
 
     def begins(self, name: str) -> None: ...
 
@@ -40,7 +40,7 @@ class Tell(Protocol):
 
 
 class Stop(Exception):
-    """Why a check goes no further."""
+    """Raised to end a check; has its status, and a sentence why."""
 
     def __init__(self, status: Status, text: str) -> None:
         super().__init__(text)
@@ -49,24 +49,24 @@ class Stop(Exception):
 
 
 class OtherProtocol(Exception):
-    """What answers speaks another protocol; the text is a sentence about it."""
+    """Raised if the server speaks another protocol; the text is a sentence about that."""
 
 
 MAX_CHARACTERS = 500
-"""Of a sentence: other people's text may be as long as a message."""
+"""The most characters of a sentence: text from a server may be as long as a message."""
 
 
 def printable(text: str) -> str:
-    """Return a sentence in which other people's text does no harm: on one line, and without Nagios's separator."""
+    """Return a sentence with foreign text made harmless: on one line, and without Nagios's separator."""
     shown = "".join(each if each.isprintable() and each != "|" else "?" for each in text[:MAX_CHARACTERS])
     return shown + "..." * (len(text) > MAX_CHARACTERS)
 
 
 def critical(text: str) -> NoReturn:
-    """Stop: something is wrong with the home, or on the way to it."""
+    """Raise ``Stop``: something is wrong with the home, or on the way to it."""
     raise Stop(Status.CRITICAL, text)
 
 
 def unknown(text: str) -> NoReturn:
-    """Stop: nothing can be said about the home."""
+    """Raise ``Stop``: nothing can be said about the home."""
     raise Stop(Status.UNKNOWN, text)

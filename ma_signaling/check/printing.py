@@ -1,4 +1,4 @@
-"""How a check is told: progress on a terminal, plain lines in a pipe, or JSON."""
+"""Printing a check: progress on a terminal, plain lines in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PLAIN_MARKS = {Status.OK: "+", Status.WARNING: "!", Status.CRITICAL: "x", Statu
 
 
 class OutputClosed(Exception):
-    """Nobody reads what is printed any more, or there is no room for it."""
+    """Raised if standard output can't be written: its reader is gone, or there is no space."""
 
 
 def write(text: str) -> None:
-    """Print to standard output at once. Raises ``OutputClosed``."""
+    """Print to standard output and flush. Raises ``OutputClosed``."""
     try:
-        # Other people's text may have what a terminal can't show.
+        # Foreign text may have characters that the terminal's encoding lacks.
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
@@ -32,12 +32,12 @@ def write(text: str) -> None:
 
 
 def forget_output() -> None:
-    """Let Python's own end print nothing: what is still to be written goes nowhere."""
+    """Redirect standard output to nowhere, so that Python's exit doesn't fail to flush it."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays until the end
 
 
 class Silence:
-    """Tells nothing until the end."""
+    """Shows no progress."""
 
     def begins(self, name: str) -> None: ...
 
@@ -45,7 +45,7 @@ class Silence:
 
 
 class Progress:
-    """Tells a person at a terminal."""
+    """Shows the progress to a person at a terminal."""
 
     def __init__(self, out: TextIO, *, colours: bool) -> None:
         self._colours = colours
@@ -66,7 +66,7 @@ class Progress:
 
 
 def as_lines(check: Check, *, with_steps: bool) -> list[str]:
-    """Return the status line with performance data, as Nagios reads it, and maybe a line for each step."""
+    """Return the status line with performance data, in Nagios's format, and optionally a line for each step."""
     times = " ".join(
         f"{step.key}={step.seconds:.3f}s" for step in check.steps if step.status <= Status.WARNING
     )
@@ -79,7 +79,7 @@ def as_lines(check: Check, *, with_steps: bool) -> list[str]:
 
 
 def as_json(check: Check) -> str:
-    """Return all of it, for programs (docs/check.schema.json)."""
+    """Return the check as JSON (docs/check.schema.json)."""
     steps = [
         {
             "step": step.key,
@@ -93,12 +93,12 @@ def as_json(check: Check) -> str:
 
 
 def failure_as_json(text: str) -> str:
-    """Return what ``as_json`` does, where there was no check at all."""
+    """Return JSON as ``as_json`` does, if there was no check at all."""
     return _object(Status.UNKNOWN, text, None, None, None, [])
 
 
 def now() -> str:
-    """Return the time for a person who watches."""
+    """Return the time of day, for a line of ``--watch``."""
     return datetime.now(UTC).astimezone().strftime("%H:%M:%S")
 
 
@@ -119,7 +119,7 @@ def _object(
         "address": address,
         "steps": steps,
     }
-    # In ASCII, which any output takes.
+    # ASCII, which every encoding has.
     return json.dumps(found)
 
 

@@ -15,33 +15,33 @@ from ma_signaling.core import remote_id
 from ma_signaling.core.errors import Refused
 
 FALLBACK_SECONDS = 9.5
-"""A server answers in a home's place after 10 seconds at the earliest."""
+"""A server answers in place of a silent home after 10 seconds at the earliest."""
 
 _SILENCE = {
     "Home": "the server says nothing of the home",
     "Answer": "the home does not answer",
     "Data channel": "no way to the home is found",
 }
-"""What a step has waited for in vain."""
+"""The sentence for a step that timed out."""
 
 
 @dataclass
 class Check:
-    """What to check, and what was found so far."""
+    """A check, with the steps that were taken so far."""
 
     urls: Sequence[str]
-    """The server's address; several where the person left open which."""
+    """The server's address; several if it was ambiguous."""
     remote_id: str
     timeout: float
     """Seconds for each step."""
     warn_after: float
-    """Seconds until ``connected`` after which a home counts as slow."""
+    """Seconds to ``connected`` above which a home counts as slow."""
     webrtc: bool
     trust: ssl.SSLContext
-    """Whose certificates are good."""
+    """Decides which certificates are accepted."""
     tell: Tell
     address: str = ""
-    """The one IP address of the server to use; "" for any."""
+    """The IP address of the server to use; "" for any."""
     steps: list[Step] = field(default_factory=list)
     connected: Message = field(default_factory=dict)
     url: str = ""
@@ -52,16 +52,16 @@ class Check:
 
     @property
     def status(self) -> Status:
-        """What it comes down to."""
+        """The worst status of the steps."""
         return max((step.status for step in self.steps), default=Status.UNKNOWN)
 
     @property
     def headline(self) -> str:
-        """The sentence of the step that matters most: the worst, and of those the last."""
+        """The sentence of the worst step, of several the last."""
         return max(enumerate(self.steps), key=lambda each: (each[1].status, each[0]))[1].text
 
     async def run(self) -> None:
-        """Go as far as it goes."""
+        """Take the steps until one fails."""
         self._signaling = Signaling()
         try:
             await self._take("Server", self._open)
@@ -91,7 +91,7 @@ class Check:
         began = time.monotonic()
         stop = None
         try:
-            # The first step bounds each address that it tries.
+            # The first step has a timeout for each address that it tries.
             status, text = await asyncio.wait_for(act(), None if name == "Server" else self.timeout)
         except Stop as problem:
             stop = problem
@@ -138,7 +138,7 @@ class Check:
 
     async def _request(self) -> tuple[Status, str]:
         began = time.monotonic()
-        # Nothing that was said before is an answer.
+        # Earlier messages aren't answers.
         self._signaling.forget()
         self._signaling.send("connect-request", remoteId=self.remote_id)
         self.connected = await self._signaling.first("connected")

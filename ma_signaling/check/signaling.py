@@ -1,4 +1,4 @@
-"""A WebSocket to a signaling server, as a client of a home uses it; on asyncio, by Autobahn."""
+"""A client's WebSocket to a signaling server, with Autobahn on asyncio."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Message = dict[str, Any]
 
 FAREWELL_SECONDS = 2.0
 CLOSES_WITHIN_SECONDS = 1.0
-"""A server that stops says the same as of a home that left, and closes."""
+"""A stopping server sends the same error as for a home that left, but closes within this time."""
 
 HEAD_START_SECONDS = 0.25
-"""Of one address of a host before the next (RFC 8305 section 8)."""
+"""The head start of one address of a host before the next (RFC 8305 section 8)."""
 
 MAX_HEAD_BYTES = 65536
-"""Of an answer to the handshake; what is longer is judged by its first line."""
+"""The most bytes of a response head; a longer one is judged by its first line."""
 
 
 class _Protocol(WebSocketClientProtocol):
-    """Hands everything to the ``Signaling`` that its factory belongs to."""
+    """Passes everything to its factory's ``Signaling``."""
 
     factory: Any
     http_status_line: str
 
     def processHandshake(self) -> None:
-        """Look at the answer's beginning first: Autobahn waits for the end of a head, which only HTTP has."""
+        """Check the start of the answer first: Autobahn waits for the end of a head, which only HTTP has."""
         self.factory.signaling.is_answering = True
         beginning = bytes(self.data[:5])
         if not b"HTTP/".startswith(beginning[:5]):
@@ -49,7 +49,7 @@ class _Protocol(WebSocketClientProtocol):
             self.http_status_line, self.http_headers = head.partition(b"\r\n")[0].decode("latin-1"), {}
             self.failHandshake("")
             return
-        # Autobahn decodes a head as UTF-8, for its log.
+        # Autobahn decodes the head as UTF-8 for its log, and would fail.
         if end and not head.isascii():
             self.data = head.decode("ascii", "replace").encode("ascii", "replace") + self.data[len(head) :]
         super().processHandshake()
@@ -75,7 +75,7 @@ class _Protocol(WebSocketClientProtocol):
             self.factory.signaling.take(message)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
-        # At once: what came before, in the same packet, may not have been looked at yet.
+        # Not only in ``onClose``: messages before it, in the same packet, may not have been handled by the check yet.
         reason = (reasonRaw or b"").decode("utf-8", "replace")
         self.factory.signaling.lost(code, reason, is_over=False)
         stop: bool | None = super().onCloseFrame(code, reasonRaw)
@@ -83,12 +83,12 @@ class _Protocol(WebSocketClientProtocol):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self.factory.signaling.refused(OtherProtocol(explain_other_protocol(self.factory.url, b"")))
-        # Autobahn's own reasons are for developers; a server's comes with its close frame.
+        # Without Autobahn's reasons, which are for developers; the server's comes with its close frame.
         self.factory.signaling.lost(None, "")
 
 
 class Signaling:
-    """One connection. Messages are kept until somebody waits for them."""
+    """One connection. Received messages are kept until they are waited for."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,18 +96,18 @@ class Signaling:
         self._received: list[Message] = []
         self._failure: Stop | None = None
         self._suspicion: Stop | None = None
-        """What it is unless the server turns out to restart."""
+        """The failure, unless the server turns out to be restarting."""
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
         self.is_answering = False
-        """Whether anything of the answer to the handshake has come."""
+        """Whether the answer to the handshake has begun."""
         self._protocol: Any = None
         self._transport: Any = None
 
     async def open(self, url: str, trust: ssl.SSLContext, address: str = "") -> None:
-        """Connect, to this IP ``address`` of the host or to any. ``trust`` says which certificates are good.
+        """Connect, to this IP ``address`` of the host or to any. ``trust`` decides which certificates are accepted.
 
-        Raises OSError, ``OtherProtocol`` or ``Stop`` where no WebSocket is to be had.
+        Raises OSError, ``OtherProtocol`` or ``Stop`` if no WebSocket can be opened.
         """
         parts = urlsplit(url)
         secure = parts.scheme == "wss"
@@ -127,18 +127,18 @@ class Signaling:
         await self._opened
 
     def send(self, type: str, **fields: object) -> None:
-        """Send a message; in silence nothing happens where the connection is closing."""
+        """Send a message; does nothing while the connection is closing."""
         if self._protocol.state == _Protocol.STATE_OPEN:
             self._protocol.sendMessage(orjson.dumps({"type": type, **fields}))
 
     async def first(self, type: str) -> Message:
-        """Return the first message of a type, come or to come. Raises ``Stop`` for an error or a lost connection."""
+        """Return the first message of a type, or wait for it. Raises ``Stop`` for an error or a lost connection."""
         async for message in self.all(type):
             return message
         raise AssertionError("all() goes on until it raises")
 
     async def all(self, type: str) -> AsyncIterator[Message]:
-        """Yield every message of a type, come or to come. Raises ``Stop`` for an error or a lost connection."""
+        """Yield every message of a type, and wait for more. Raises ``Stop`` for an error or a lost connection."""
         seen = 0
         while True:
             while seen < len(self._received):
@@ -164,26 +164,26 @@ class Signaling:
             self._transport.abort()
 
     def opened(self) -> None:
-        """The handshake is done."""
+        """Note that the handshake is done."""
         if not self._opened.done():
             self._opened.set_result(None)
 
     def refused(self, why: Exception) -> None:
-        """The server answers with something else than a WebSocket."""
+        """Fail ``open``: the server doesn't open a WebSocket."""
         if not self._opened.done():
             self._opened.set_exception(why)
 
     def forget(self) -> None:
-        """Wait for no message that has come already."""
+        """Drop the messages that were received so far."""
         self._received.clear()
 
     def verify(self) -> None:
-        """Raise ``Stop`` where the session has ended by now."""
+        """Raise ``Stop`` if the session has ended by now."""
         if self._failure is not None:
             raise self._failure
 
     def take(self, message: Message) -> None:
-        """A message came."""
+        """Handle a message."""
         if message.get("type") == "ping":
             self.send("pong")
         elif message.get("type") == "error":
@@ -196,7 +196,7 @@ class Signaling:
         self._changed.set()
 
     def lost(self, code: int | None, reason: str, *, is_over: bool = True) -> None:
-        """The connection is gone, or is going."""
+        """Note that the connection is closed, or with ``is_over`` False is closing."""
         if is_over:
             self._closed.set()
         failure = Stop(Status.UNKNOWN, closed(code, reason))

@@ -16,10 +16,10 @@ from ma_signaling.webrtc.connection import ConnectionFailed, HomeConnection
 from ma_signaling.webrtc.description import Candidate, Description
 
 CHANNEL = "ma-api"
-"""What a home bridges to its API, which speaks first; nothing is sent over it."""
+"""The channel that a home bridges to its API, which sends the first message; we send none."""
 
 API_SECONDS = 10.0
-"""Within which Music Assistant says who it is, at home some milliseconds after a connection is open."""
+"""Time for Music Assistant's first message; at home it takes some milliseconds."""
 
 MUSIC_ASSISTANT_DOWN = (
     "the way to your home works, but Music Assistant cannot be reached there: is it running?"
@@ -29,7 +29,7 @@ _Step = Callable[[], Awaitable[tuple[Status, str]]]
 
 
 class Call:
-    """One call to a home, in the session that ``connected`` has opened."""
+    """A call to a home, in the session that the message ``connected`` opened."""
 
     def __init__(self, signaling: Signaling, name: str, connected: Message) -> None:
         self._signaling = signaling
@@ -40,14 +40,14 @@ class Call:
         self._answer: Description
 
     def steps(self) -> Iterator[tuple[str, _Step]]:
-        """Names and functions, in order."""
+        """Yield the names and functions of the steps, in order."""
         yield "Answer", self._negotiate
         yield "Identity", self._identify
         yield "Data channel", self._open
         yield "Music Assistant", self._hear
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             await self._connection.close()
 
@@ -127,7 +127,7 @@ class Call:
         return Status.OK, f"Music Assistant {version} answers: the app would get through from here"
 
     async def _take_candidates(self, connection: HomeConnection) -> None:
-        """Add what the home trickles, as it comes; a candidate that makes no sense is nobody's loss."""
+        """Add the home's trickled candidates as they arrive; invalid ones are ignored."""
         async for message in self._signaling.all("ice-candidate"):
             data = message.get("data")
             candidate = Candidate.parse(str(data.get("candidate"))) if isinstance(data, dict) else None
