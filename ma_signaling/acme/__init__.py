@@ -1,1 +1,1 @@
-"""Certificates by ACME (RFC 8555): when to ask for one, the child process that asks, and what a CA looks for here."""
+"""Certificates by ACME (RFC 8555): when to ask for one, the child process that asks, and answers to challenges."""

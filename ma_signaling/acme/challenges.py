@@ -1,4 +1,4 @@
-"""What a CA looks for here while it examines whether this server has a name, by TLS (RFC 8737) or HTTP (RFC 8555)."""
+"""Answers to a CA that validates this server's names, by TLS (RFC 8737) or HTTP (RFC 8555)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ma_signaling.acme.self_signed import answer_challenge
 
 
 class Challenges:
-    """The challenges of the attempt that is under way; most of the time there are none."""
+    """The challenges of the current attempt; most of the time there are none."""
 
     def __init__(self) -> None:
         self._by_token: dict[str, str] = {}
         self._by_name: dict[bytes, SSL.Context] = {}
 
     def take(self, kind: str, name: str, token: str, authorization: str) -> None:
-        """Answer a challenge from now on. Raises ValueError for a kind that isn't known."""
+        """Answer a challenge from now on. Raises ValueError for an unknown kind."""
         if kind == "http-01":
             self._by_token[token] = authorization
         elif kind == "tls-alpn-01":
@@ -28,14 +28,14 @@ class Challenges:
             raise ValueError(kind)
 
     def clear(self) -> None:
-        """Answer none any more."""
+        """Stop answering all challenges."""
         self._by_token.clear()
         self._by_name.clear()
 
     def authorization(self, token: str) -> str | None:
-        """Return what ``/.well-known/acme-challenge/TOKEN`` answers."""
+        """Return the content of ``/.well-known/acme-challenge/TOKEN``, None if the token is unknown."""
         return self._by_token.get(token)
 
     def context_for(self, name: bytes | None) -> SSL.Context | None:
-        """Return what to go on with a TLS handshake for ``acme-tls/1`` with this server name."""
+        """Return the TLS context for a handshake with ``acme-tls/1`` and this server name, None if it is unknown."""
         return self._by_name.get((name or b"").lower())

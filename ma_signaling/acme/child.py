@@ -1,9 +1,9 @@
-"""The process that talks with a CA: certbot's library blocks, and takes memory that the server needs twice a year.
+"""The process that talks to a CA: certbot's library blocks, and takes much memory for a few requests a year.
 
-To it, by standard input, one line of JSON: ``{"task": "issue" | "advise", …}`` with the fields of ``client.Wanted``;
-for advice with the ``certificate`` (PEM). From it: ``{"account": {…}}``; ``{"challenge": […]}``, after which it waits
-for a line; and last ``{"issued": PEM}``, ``{"renewAt": T | null, "askAt": T}``, or ``{"failed": TEXT, "retryAfter": S |
-null}``.
+Standard input has one line of JSON: ``{"task": "issue" | "advise", …}`` with the fields of ``client.Wanted``; for
+advice also the ``certificate`` (PEM). Output: ``{"account": {…}}``; ``{"challenge": […]}``, after which the process
+waits for a line; and last ``{"issued": PEM}``, ``{"renewAt": T | null, "askAt": T}``, or ``{"failed": TEXT,
+"retryAfter": S | null}``. Times are Unix times, ``retryAfter`` is in seconds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ma_signaling.acme.problems import UNEXPECTED, explain
 
 
 def main() -> None:
-    """Do the one thing that is asked."""
-    # A terminal and systemd signal all processes of the server; it ends this one itself.
+    """Perform the task."""
+    # A terminal and systemd signal all processes of the server, which ends this one itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wish: dict[str, Any] = orjson.loads(sys.stdin.buffer.readline())
     task, certificate = wish.pop("task"), wish.pop("certificate", "")

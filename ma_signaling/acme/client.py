@@ -1,4 +1,4 @@
-"""Talks with a CA, by certbot's own library; it blocks, so a child process does it."""
+"""Talks to a CA with certbot's library, which blocks, and so runs in a child process."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from ma_signaling.acme.problems import Failed
 from ma_signaling.acme.self_signed import to_pem
 
 REQUEST_SECONDS = 20
-"""What one request to the CA may take."""
+"""Timeout of one request to the CA."""
 
 ORDER_SECONDS = 120.0
-"""What the CA may take to examine, and again to issue."""
+"""Time for the CA to validate, and again to issue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to ask for, and of whom."""
+    """The certificate to ask for, and the CA."""
 
     directory: str
     ca: str
-    """A file with what the CA's own certificate is checked against; empty: what is usual."""
+    """A file with CA certificates that the CA's own certificate is checked against; empty: the usual ones."""
     email: str
     names: Sequence[str]
     challenges: Sequence[str]
-    """In the order in which they are preferred."""
+    """Kinds of challenges, in order of preference."""
     account: dict[str, Any] | None
-    """Of a former ``account``."""
+    """The account of an earlier run, as ``keep_account`` got it."""
 
 
 Prove = Callable[[str, str, str, str], None]
-"""Answers a challenge from now on: its kind, name, token and key authorization."""
+"""Begins to answer a challenge, given its kind, name, token and key authorization."""
 
 
 class _Network(client.ClientNetwork):
-    """The library's, which keeps of a refusal when to try again."""
+    """The library's network, which also keeps the Retry-After of a refusal."""
 
     retry_after: float | None = None
 
@@ -59,7 +59,7 @@ class _Network(client.ClientNetwork):
 
 
 def usable_key(account: dict[str, Any] | None, directory: str) -> jwk.JWKEC | None:
-    """Return the key of a former account with the CA; None where another account has to be made."""
+    """Return the key of an earlier account with the CA, None if a new account is needed."""
     match account:
         case {"directory": str(known), "uri": str(), "key": dict(fields)} if known == directory:
             pass
@@ -69,7 +69,7 @@ def usable_key(account: dict[str, Any] | None, directory: str) -> jwk.JWKEC | No
         key = jwk.JWK.from_json(fields)
         if not isinstance(key, jwk.JWKEC) or not isinstance(key.key.curve, ec.SECP256R1):
             return None
-        # A public key is found by this.
+        # Fails for a key without its private part.
         jwa.ES256.sign(key.key, b"")
     except (jose_errors.Error, AttributeError, ValueError, KeyError, TypeError):
         return None
@@ -77,7 +77,7 @@ def usable_key(account: dict[str, Any] | None, directory: str) -> jwk.JWKEC | No
 
 
 class Talk:
-    """One talk with a CA."""
+    """A conversation with a CA."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -94,11 +94,11 @@ class Talk:
 
     @property
     def retry_after(self) -> float | None:
-        """In how many seconds the CA wants to be asked again, if it has said so with its refusal."""
+        """Seconds after which the CA wants to be asked again, if its refusal says so."""
         return self._net.retry_after
 
     def issue(self, prove: Prove, keep_account: Callable[[dict[str, Any]], None]) -> bytes:
-        """Return a new key and certificate with its chain, in PEM. Raises what ``problems.explain`` explains."""
+        """Return a new key and certificate with its chain, in PEM. Raises exceptions for ``problems.explain``."""
         ca = client.ClientV2(client.ClientV2.get_directory(self._wanted.directory, self._net), self._net)
         key = to_pem(ec.generate_private_key(ec.SECP256R1()))
         order = self._order(ca, crypto_util.make_csr(key, list(self._wanted.names)), keep_account)
@@ -110,13 +110,13 @@ class Talk:
         ]
         for body, response in answered:
             ca.answer_challenge(body, response)
-        deadline = datetime.now() + timedelta(seconds=ORDER_SECONDS)  # noqa: DTZ005 - as the library counts
+        deadline = datetime.now() + timedelta(seconds=ORDER_SECONDS)  # noqa: DTZ005 - as in the library
         order = ca.poll_authorizations(order, deadline)
         order = ca.finalize_order(order, deadline + timedelta(seconds=ORDER_SECONDS))
         return key + str(order.fullchain_pem).encode()
 
     def advise(self, certificate: bytes) -> tuple[float | None, float]:
-        """Return when the CA wants a certificate (PEM) to be renewed, None: it has no wish; and when to ask again."""
+        """Return when the CA wants a certificate (PEM) to be renewed, or None, and when to ask again, in Unix time."""
         ca = client.ClientV2(client.ClientV2.get_directory(self._wanted.directory, self._net), self._net)
         renew_at, ask_at = ca.renewal_time(certificate)
         return None if renew_at is None else renew_at.timestamp(), ask_at.timestamp()
@@ -159,5 +159,5 @@ class Talk:
         thumbprint = json_util.encode_b64jose(self._key.thumbprint(hash_function=SHA256))
         authorization = f"{challenge['token']}.{thumbprint}"
         prove(challenge["type"], name, challenge["token"], authorization)
-        # Of every kind the response is an empty object (RFC 8555 section 7.5.1).
+        # The response is an empty object for every kind of challenge (RFC 8555 section 7.5.1).
         return challenges.HTTP01Response(key_authorization=authorization)

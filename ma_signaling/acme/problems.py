@@ -1,4 +1,4 @@
-"""What an operator reads when a CA issues nothing: what is wrong, and what to do."""
+"""Explanations for the operator when a CA issues no certificate: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import requests
 from acme import errors, messages
 
 MAX_DETAIL = 300
-"""Characters of a CA's own words."""
+"""The most characters of a CA's own text."""
 
 PORTS = {"tls-alpn-01": 443, "http-01": 80}
 
 UNEXPECTED = (requests.exceptions.RequestException, errors.Error, ValueError, KeyError)
-"""What the libraries raise where a CA can't be talked with."""
+"""The exceptions that the libraries raise for problems with a CA."""
 
 
 class Failed(Exception):
-    """Why there is no certificate, in one line for an operator."""
+    """Raised if there is no certificate; the text is one line for the operator."""
 
 
 def explain(problem: Exception, directory: str) -> str:
-    """Return one line about what went wrong with the CA at ``directory``."""
+    """Return one line about a problem with the CA at ``directory``."""
     host = urlsplit(directory).netloc
     match problem:
         case Failed():
@@ -96,7 +96,7 @@ def _failed_challenge(name: str, kind: str, error: messages.Error) -> str:
 
 
 def _root(problem: BaseException) -> str:
-    """Return the text of what was first wrong: above it there are only objects of libraries."""
+    """Return the text of the first exception in the chain: later ones contain only libraries' objects."""
     while (before := problem.__cause__ or problem.__context__) is not None:
         problem = before
     return _one_line(problem)

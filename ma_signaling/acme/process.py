@@ -1,4 +1,4 @@
-"""The child process that talks with a CA, as the server sees it."""
+"""The server's side of the child process that talks to a CA."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from ma_signaling.transport.child_process import ChildProcess, Reactor
 MODULE = "ma_signaling.acme.child"
 
 MAX_SECONDS = 600.0
-"""After which a talk with a CA must have ended."""
+"""Time after which the process is killed."""
 
 PASSED_ON = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that say how to reach a CA."""
+"""Environment variables about how to reach a CA."""
 
 
 class Listener(Protocol):
-    """Who hears what comes of it."""
+    """Is told about progress and result."""
 
     def account_made(self, account: dict[str, Any]) -> None:
-        """The CA has this account now."""
+        """Keep a new account at the CA."""
 
     def challenged(self, kind: str, name: str, token: str, authorization: str) -> None:
-        """The CA will look here for this; it waits until this returns. Raises ValueError for a strange one."""
+        """Be ready for the CA's challenge once this returns. Raises ValueError for an unknown kind."""
 
     def ended(self, result: dict[str, Any]) -> None:
-        """It is over: ``issued``, ``askAt`` or ``failed``."""
+        """Handle the result, which has ``issued``, ``askAt`` or ``failed``."""
 
 
 class Talking(ChildProcess):
-    """One talk, from the start of the process to its end; ``stop`` ends it without a result.
+    """One conversation with a CA, from the start of the process to its end; ``stop`` ends it without a result.
 
-    Raises OSError where no process can be started.
+    Making one raises OSError if no process can be started.
     """
 
     def __init__(self, reactor: Reactor, listener: Listener, wish: dict[str, Any]) -> None:
         self._listener: Listener | None = listener
-        """None: nobody waits for the result any more."""
+        """None once nobody waits for the result."""
         self._result: dict[str, Any] | None = None
         super().__init__(reactor, MODULE, PASSED_ON)
         self._deadline: IDelayedCall = reactor.callLater(MAX_SECONDS, self.kill)
         self.say(**wish)
 
     def stop(self) -> None:
-        """End it; nobody is told."""
+        """Kill the process, without telling the listener."""
         self._listener = None
         self.kill()
 

@@ -1,6 +1,6 @@
-"""When to ask a CA for a certificate (RFC 8555), and when for its advice (RFC 9773).
+"""When to ask a CA for a certificate (RFC 8555), and when for renewal advice (RFC 9773).
 
-Pure: the time is passed in, in seconds of Unix time. It is the calendar's, since certificates end by the calendar.
+Pure: times are passed in, as Unix times. They are calendar times, since certificates expire by the calendar.
 """
 
 from __future__ import annotations
@@ -13,65 +13,66 @@ from typing import Any
 import orjson
 
 FIRST_RETRY = 60.0
-"""Seconds after a first failure, which may be a name that was not known yet."""
+"""Seconds after the first failure: the name may have been too new for DNS."""
 
 NEXT_RETRY = 300.0
-"""After the second; then doubled. So a CA is asked five times in the first hour, which is what Let's Encrypt allows."""
+"""Seconds after the second failure; then doubled. So a CA is asked five times in the first hour, as Let's Encrypt
+allows."""
 
 LONGEST_RETRY = 12 * 3600.0
 
 SUCCESS_RETRY = 3600.0
-"""After a success, should the new certificate be due at once: by its names, the clock, or the CA's advice."""
+"""Seconds after a success, if the new certificate is already due: by its names, the clock, or the CA's advice."""
 
 RELOAD_RETRY = 5.0
-"""After the last attempt, when somebody asks for another one."""
+"""Seconds after the last attempt, if the operator asks for another one."""
 
 DAY = 24 * 3600.0
-"""No wait is longer: what says otherwise comes from a clock that was wrong."""
+"""The longest wait: a longer one comes from a clock that was wrong."""
 
 SHORTEST_ADVICE = 60.0
-"""Seconds until a CA is asked for advice again, whatever it says itself; a day is the longest."""
+"""The least seconds until a CA is asked for advice again, whatever it says; a day is the most."""
 
 LOOK_SECONDS = 60.0
-"""How often to think again at least, as the clock may be set."""
+"""How often to decide again, at least, since the clock may be set."""
 
 CHALLENGES = ("tls-alpn-01", "http-01")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The certificate that is there."""
+    """The current certificate."""
 
     begin: float
     end: float
     names: frozenset[str]
     id: str
-    """What tells it from every other one."""
+    """Identifies the certificate."""
 
 
 @dataclass(slots=True)
 class Record:
-    """What must not be forgotten at a restart, or a server that starts again and again would hammer its CA."""
+    """State that must survive restarts, or a server that keeps restarting would hammer its CA."""
 
     wanted: str = ""
-    """Names and CA that it is about; for others all begins anew."""
+    """The names and the CA of this record; for others a new one begins."""
     failures: int = 0
-    """Attempts since the last success; the one that is under way counts."""
+    """Attempts since the last success, including the current one."""
     begun_at: float = 0.0
-    """When the last attempt was."""
+    """When the last attempt began."""
     retry_at: float = 0.0
     limited_until: float = 0.0
-    """Until when the CA wants to hear nothing."""
+    """Until when the CA doesn't want to be asked."""
     advised_for: str = ""
-    """The certificate that the next two are about."""
+    """The certificate that ``renew_at`` and ``ask_at`` are about."""
     renew_at: float | None = None
-    """When the CA wants it to be renewed."""
+    """When the CA wants that certificate to be renewed."""
     ask_at: float = 0.0
-    """When to ask for advice the next time."""
+    """When to ask for advice again."""
 
     @classmethod
     def parse(cls, content: bytes) -> Record:
-        """Return what ``as_json`` has written. Raises ValueError for what is no object; what is strange is left out."""
+        """Return the record in ``content``, without invalid values. Raises ValueError if it is no JSON object."""
         data = orjson.loads(content)
         if not isinstance(data, dict):
             raise ValueError("no object")
@@ -87,22 +88,22 @@ class Record:
         return cls(**known)
 
     def as_json(self) -> bytes:
-        """Return it for a file."""
+        """Return the record as JSON for a file."""
         return orjson.dumps(asdict(self), option=orjson.OPT_APPEND_NEWLINE)
 
     def begin(self, now: float) -> None:
-        """Count an attempt, before it is made: one that ends with the process has been made too."""
+        """Count an attempt before it is made, so that one that ends with the process counts, too."""
         self.failures += 1
         self.begun_at = now
         self.retry_at = now + _wait(self.failures)
 
     def refused(self, now: float, retry_after: float | None) -> None:
-        """The CA has said when it may be asked again."""
+        """Note when the CA may be asked again, if it said so."""
         if retry_after is not None:
             self.limited_until = now + min(retry_after, DAY)
 
     def succeeded(self, now: float, due: float) -> None:
-        """There is a new certificate, which is ``due`` to be replaced then: not at once in any case."""
+        """Note a new certificate, which is ``due`` for renewal then, but never immediately."""
         self.failures = 0
         self.limited_until = 0.0
         self.retry_at = self.begun_at + SUCCESS_RETRY
@@ -110,7 +111,7 @@ class Record:
             self.retry_at = min(self.retry_at, due)
 
     def retry_now(self) -> None:
-        """Somebody has mended something: don't wait, but for what the CA has said."""
+        """Shorten the wait, since the operator may have fixed something; the CA's own wait stays."""
         self.retry_at = min(self.retry_at, self.begun_at + RELOAD_RETRY)
 
     def advise(self, now: float, id: str, renew_at: float | None, ask_at: float) -> None:
@@ -119,7 +120,7 @@ class Record:
         self.ask_at = min(max(ask_at, now + SHORTEST_ADVICE), now + DAY)
 
     def challenges(self) -> Sequence[str]:
-        """Return the kinds of challenges, in the order in which to try them: each attempt begins with another one."""
+        """Return the kinds of challenges in the order to try them, which changes with each attempt."""
         first = max(0, self.failures - 1) % len(CHALLENGES)
         return (*CHALLENGES[first:], *CHALLENGES[:first])
 
@@ -130,7 +131,7 @@ class Record:
 
 
 class Step(Enum):
-    """What to do."""
+    """The next thing to do."""
 
     ISSUE = "issue"
     ADVISE = "advise"
@@ -139,7 +140,7 @@ class Step(Enum):
 
 
 def next_step(held: Held | None, wanted: Collection[str], record: Record, now: float) -> tuple[Step, float]:
-    """Return what to do now, and in how many seconds to ask again where that is to wait."""
+    """Return what to do now; for ``WAIT``, also in how many seconds to decide again."""
     due = due_at(held, wanted, record)
     if due <= now:
         start = record.waits_until(now)
@@ -151,7 +152,7 @@ def next_step(held: Held | None, wanted: Collection[str], record: Record, now: f
 
 
 def due_at(held: Held | None, wanted: Collection[str], record: Record) -> float:
-    """Return when a new certificate is wanted: a third of the lifetime before the end, or when the CA says."""
+    """Return when to renew: a third of the lifetime before the end, or earlier if the CA says so; 0.0 if now."""
     if held is None or not frozenset(wanted) <= held.names:
         return 0.0
     due = held.end - (held.end - held.begin) / 3

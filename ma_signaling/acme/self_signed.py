@@ -1,4 +1,4 @@
-"""Certificates that sign themselves: one that answers a challenge, and one that stands in until a CA has issued one."""
+"""Self-signed certificates: one that answers a challenge, and a placeholder until a CA has issued one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 PLACEHOLDER = "ma-signaling placeholder"
-"""The subject of a certificate that stands in."""
+"""The subject of a placeholder."""
 
 ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
-"""RFC 8737 section 3: the extension holds a digest, as an octet string of 32 bytes."""
+"""The extension for a challenge (RFC 8737 section 3): a digest as an octet string of 32 bytes."""
 
 
 def make_placeholder(names: Sequence[str]) -> bytes:
-    """Return a certificate and its key in PEM. It is valid for a day, so that what watches certificates complains."""
+    """Return a placeholder and its key in PEM, valid for one day, so that certificate monitoring complains."""
     certificate, key = _sign(PLACEHOLDER, names, None)
     return to_pem(key) + certificate.public_bytes(Encoding.PEM)
 
 
 def answer_challenge(name: str, authorization: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Return what a CA wants to see for the challenge tls-alpn-01 (RFC 8737)."""
+    """Return the certificate, and its key, that answers a challenge tls-alpn-01 (RFC 8737)."""
     digest = b"\x04\x20" + sha256(authorization.encode()).digest()
     return _sign("ACME challenge", [name], x509.UnrecognizedExtension(ACME_IDENTIFIER, digest))
 

@@ -1,4 +1,4 @@
-"""Keeps a certificate of a CA in the state directory, for as long as the server runs."""
+"""Keeps a CA's certificate in the state directory up to date while the server runs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _log = Logger(namespace="ma_signaling")
 
 
 class Acme(Service):
-    """Has a certificate issued, and renewed, for ``settings.acme_domain``; ``renewed`` gets each, with its key.
+    """Has certificates issued and renewed for ``settings.acme_domain``; ``renewed`` gets each, with its key (PEM).
 
-    ``pair`` is the file with both. Until the first is issued it holds one that no client accepts, so that the server
-    listens, and can be asked for a challenge. It is to start before whoever reads the file.
+    ``pair`` is the file with both. Until the first is issued it holds a placeholder that no client accepts, so that the
+    server can listen and answer challenges. Start this before anything that reads the file.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Acme(Service):
         self._account: dict[str, Any] | None = None
         self._held: Held | None = None
         self._pem = b""
-        """What is held, with its key."""
+        """The current certificate with its key."""
         self._is_failing = False
         self._talking: Talking | None = None
         self._timer: IDelayedCall | None = None
@@ -68,7 +68,7 @@ class Acme(Service):
         return self._held is not None
 
     def metrics(self) -> Iterator[Metric]:
-        """Return what an operator wants to see of it."""
+        """Yield the number of failures."""
         yield gauge("acme_failures", "Attempts to get a certificate since the last success", self._failures())
 
     def privilegedStartService(self) -> None:
@@ -101,26 +101,26 @@ class Acme(Service):
             self._store.release()
 
     def reload(self) -> None:
-        """Somebody may have mended what was wrong: try at once, unless the CA has said when."""
+        """Try again immediately, unless the CA said when: the operator may have fixed the problem."""
         self._record.retry_now()
         self._look()
         if not self._store.is_written(self.pair):
-            # Whoever reads the file has just found what was issued before.
+            # Readers of the file have just loaded the certificate before this one.
             self._renewed(self._pem)
 
-    # As process.Listener
+    # Of ``process.Listener``
 
     def account_made(self, account: dict[str, Any]) -> None:
-        """Keep an account."""
+        """Store an account."""
         self._account = account
         self._store.write(self._store.account, orjson.dumps(account, option=orjson.OPT_APPEND_NEWLINE))
 
     def challenged(self, kind: str, name: str, token: str, authorization: str) -> None:
-        """Be ready for the CA to look."""
+        """Answer a challenge of the CA."""
         self._challenges.take(kind, name, token, authorization)
 
     def ended(self, result: dict[str, Any]) -> None:
-        """Take what came of a talk."""
+        """Handle the result of a conversation."""
         self._talking = None
         try:
             self._challenges.clear()
@@ -138,7 +138,7 @@ class Acme(Service):
         finally:
             self._look()
 
-    # Within
+    # Internals
 
     def _look_in(self, seconds: float) -> None:
         if self._timer is not None and self._timer.active():
@@ -146,7 +146,7 @@ class Acme(Service):
         self._timer = self._reactor.callLater(seconds, self._look)
 
     def _look(self) -> None:
-        """Do what is to be done now, and look again when something may be, whatever goes wrong with it."""
+        """Do what is due now, and schedule the next look, whatever fails."""
         if not self.running:
             return
         self._look_in(LOOK_SECONDS)
@@ -174,7 +174,7 @@ class Acme(Service):
                 self._talk("issue")
         else:
             assert self._held is not None
-            # Asked again in an hour, whatever comes of it.
+            # The next request is in an hour if this one fails.
             self._record.advise(now, self._held.id, self._renewal_advice(), now + 3600)
             self._talk("advise", certificate=_without_key(self._pem).decode())
 
@@ -207,7 +207,7 @@ class Acme(Service):
         if self._store.write(self.pair, pem):
             self._record.succeeded(now, due)
         else:
-            # A restart before it is written loses it, and a CA issues five in a week.
+            # A restart would lose the certificate, and a CA issues only five a week.
             self._record.refused(now, DAY)
         end = f"{datetime.fromtimestamp(held.end, UTC):%Y-%m-%d %H:%M} UTC"
         _log.info(
@@ -225,7 +225,7 @@ class Acme(Service):
     def _failed(self, why: str, retry_after: float | None) -> None:
         now = self._wall()
         if due_at(self._held, self._names, self._record) > now:
-            # No advice is no harm.
+            # Only advice failed, which does no harm.
             _log.info("ACME: {why}", why=why)
             return
         self._record.refused(now, retry_after)
@@ -268,7 +268,7 @@ class Acme(Service):
         return self._store.write(self._store.record, self._record.as_json())
 
     def _write_again(self) -> None:
-        """Write what could not be written."""
+        """Retry failed writes; use the certificate if it was among them."""
         was_written = self._store.is_written(self.pair)
         self._store.retry()
         if not was_written and self._held is not None and self._store.is_written(self.pair):
@@ -282,7 +282,7 @@ def _without_key(pem: bytes) -> bytes:
 
 
 def _parse(pem: bytes) -> Held | None:
-    """Return what is known of the certificate in there; None: it and its key are of no use, or it stands in."""
+    """Return the certificate in ``pem``, None if it and its key are unusable, or a placeholder."""
     try:
         certificate = x509.load_pem_x509_certificate(_without_key(pem))
         if load_pem_private_key(pem, None).public_key() != certificate.public_key():

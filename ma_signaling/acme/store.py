@@ -1,4 +1,4 @@
-"""What ACME keeps in the state directory: the certificate with its key, the account, and when to ask again."""
+"""ACME's files in the state directory: the certificate with its key, the account, and when to ask again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.files import read_regular, write_private
 
 ROOM = 16 * 1024
-"""More bytes than any certificate with its chain and key has."""
+"""More bytes than any certificate chain with its key."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class Store:
-    """Its files. They are read at the start alone; what can't be written then is kept in memory until it can."""
+    """The files. They are read only at the start; content that can't be written is kept in memory until it can."""
 
     def __init__(self, directory: Path) -> None:
         self.pair = directory / "certificate.pem"
@@ -26,10 +26,10 @@ class Store:
         self._room = directory / "room"
         self._unwritten: dict[Path, bytes] = {}
         self._told: set[Path] = set()
-        """What the log has been told of that can't be written."""
+        """Files whose failed write was logged."""
 
     def read(self, path: Path) -> bytes | None:
-        """Return what a file holds, None if there is none. Raises ``CannotStart``: what can't be read isn't empty."""
+        """Return the content of a file, None if it doesn't exist. Raises ``CannotStart`` if it can't be read."""
         try:
             return read_regular(path)
         except FileNotFoundError:
@@ -38,33 +38,33 @@ class Store:
             raise CannotStart(f"{path} can't be read: {problem.strerror}") from None
 
     def write(self, path: Path, content: bytes) -> bool:
-        """Write a file, now or by a later ``retry``; return whether it is written."""
+        """Write a file, now or by a later ``retry``; return whether it was written now."""
         self._unwritten[path] = content
         return self._write(path)
 
     def retry(self) -> None:
-        """Write what could not be written."""
+        """Retry failed writes."""
         for path in list(self._unwritten):
             self._write(path)
 
     def is_written(self, path: Path) -> bool:
-        """Return whether a file holds what it should."""
+        """Return whether a file is up to date."""
         return path not in self._unwritten
 
     def reserve(self) -> bool:
-        """Take the room that a certificate will need; False: there is none, or something else can't be written.
+        """Reserve disk space for a certificate; return False if there is none, or another file can't be written.
 
-        A CA issues few, and one that can't be kept is lost at the next restart.
+        A CA issues few certificates, and one that can't be written is lost at the next restart.
         """
         return not self._unwritten and self.write(self._room, os.urandom(ROOM))
 
     def release(self) -> None:
-        """Give back what is reserved, if it is."""
+        """Release the reserved disk space, if any."""
         self._unwritten.pop(self._room, None)
         try:
             self._room.unlink(missing_ok=True)
         except OSError:
-            # It is replaced the next time.
+            # The file is replaced next time.
             return
 
     def _write(self, path: Path) -> bool:
