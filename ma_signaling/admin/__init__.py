@@ -1,1 +1,1 @@
-"""The admin socket: what an operator sees of a running server, and does, as HTTP with JSON over a Unix socket."""
+"""The admin socket: an operator's views of a running server, and actions, as HTTP with JSON over a Unix socket."""

@@ -47,7 +47,7 @@ class OneBlock(AdminPage):
 
 
 class BanList(Collection):
-    """``/bans``: what is banned by command; ``POST`` bans ``target``, for ``for``; ``DELETE /bans/TARGET`` unbans."""
+    """``/bans``: bans by command; ``POST`` bans ``target`` for the time ``for``; ``DELETE /bans/TARGET`` ends one."""
 
     def __init__(self, hub: Hub, file: BanFile, actions: Actions) -> None:
         super().__init__(lambda name: OneBan(name, hub, file))
@@ -94,7 +94,7 @@ class OneBan(AdminPage):
 
 
 class Kick(AdminPage):
-    """``POST /kick?target=…``: close the connections of a home or an address; they come back."""
+    """``POST /kick?target=…``: close the connections of a home or an address, which come back."""
 
     def __init__(self, actions: Actions) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Kick(AdminPage):
 
 
 class LogLevelPage(AdminPage):
-    """``/log-level``: from which level on lines are written; ``PUT`` with ``level`` sets it, until a restart."""
+    """``/log-level``: the lowest level that is written; ``PUT`` with ``level`` sets it until a restart."""
 
     def __init__(self, read: Callable[[], str], write: Callable[[str], None]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class LogLevelPage(AdminPage):
 
 
 class Drain(AdminPage):
-    """``POST /drain``: stop as on SIGTERM, over ``over`` instead of ``--drain-seconds`` if it is given."""
+    """``POST /drain``: stop as on SIGTERM, over the time ``over`` if given, else ``--drain-seconds``."""
 
     def __init__(self, drain: Callable[[float | None], float]) -> None:
         super().__init__()

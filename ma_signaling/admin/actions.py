@@ -1,4 +1,4 @@
-"""What an operator does to connections: in slices, so that nobody waits for it."""
+"""An operator's actions on connections, done in slices so that no connection waits for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ma_signaling.core.remote_id import named
 from ma_signaling.transport.slices import in_slices
 
 KICKED = closed(CloseCode.TRY_AGAIN_LATER, "Closed by the operator")
-"""How a connection ends that was kicked: its peer comes back by itself, and calls go on."""
+"""How a kicked connection ends: its peer reconnects by itself, and calls go on."""
 
 
 class Actions:
@@ -27,11 +27,11 @@ class Actions:
         self._reactor = reactor
 
     def kick(self, target: str) -> Deferred[int]:
-        """Close the connection of a home, or those of an address; fires with how many were closed."""
+        """Close the connection of a home, or those of an address; fires with the number of closed ones."""
         return in_slices(self._kick(spellings(target)), self._reactor)
 
     def enforce(self) -> Deferred[int]:
-        """Close whoever may not be connected any more; fires with how many were closed."""
+        """Close connections that bans no longer permit; fires with the number of closed ones."""
         return in_slices(self._hub.enforce_access(), self._reactor)
 
     def _kick(self, target: Set[str]) -> Iterator[bool]:
@@ -43,7 +43,7 @@ class Actions:
 
 
 def spellings(target: str) -> Set[str]:
-    """Return what an operator has named, as it was written and as it is here: ``2001:DB8::0`` is ``2001:db8::``."""
+    """Return a target as an operator wrote it, and in its canonical form: ``2001:DB8::0`` is ``2001:db8::``."""
     text = target.strip()
     try:
         return {text, parse_target(text)}
@@ -52,7 +52,7 @@ def spellings(target: str) -> Set[str]:
 
 
 def is_of_network(target: str) -> bool:
-    """Return whether an operator has named an address or a network: nothing else has a dot or a colon in its name."""
+    """Return whether a target is an address or a network: only these have a dot or a colon."""
     return not {".", ":"}.isdisjoint(target)
 
 

@@ -1,4 +1,4 @@
-"""Bans in the state directory, so that they outlive a restart."""
+"""Bans in the state directory, which outlive a restart."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from ma_signaling.config.files import read_regular, write_private
 from ma_signaling.core.bans import Bans
 
 VERSION = 1
-"""Of the file's form; a file of a later one is set aside."""
+"""The version of the file format; a file of another version is set aside."""
 
 FOR_GOOD_SECONDS = 1e10
-"""Three centuries: what a file says beyond that is for good."""
+"""Three centuries: a longer ban in a file is for good."""
 
 _log = Logger(namespace="ma_signaling")
 
 
 class BanFile:
-    """Keeps ``bans`` in ``path``; None: nowhere. Ends are kept by the calendar, since no other clock outlives us."""
+    """Keeps ``bans`` in ``path``, if any. Their ends are calendar times, since no other clock outlives a process."""
 
     def __init__(self, bans: Bans, path: Path | None, wall: Callable[[], float] = time.time) -> None:
         self._bans = bans
         self._path = path
         self._wall = wall
         self._is_written = True
-        """What it says is what there is."""
+        """Whether the file is up to date."""
 
     @property
     def is_kept(self) -> bool:
-        """Whether bans outlive a restart: all of them, as they are now."""
+        """Whether all current bans would outlive a restart."""
         return self._path is not None and self._is_written
 
     def load(self) -> None:
-        """Take over what the file says. One that can't be read is set aside, and the log says so."""
+        """Load the bans in the file. A file that can't be read is set aside, which is logged."""
         if self._path is None or not self._path.exists():
             return
         try:
@@ -69,7 +69,7 @@ class BanFile:
                 self._path = None
 
     def save(self) -> None:
-        """Write the bans as they are now."""
+        """Write the current bans."""
         if self._path is None:
             return
         now = self._wall()
@@ -88,13 +88,13 @@ class BanFile:
             self._is_written = True
 
     def prune(self) -> None:
-        """End the bans whose time is over, and write what could not be written."""
+        """End the bans whose time is over, and retry a failed write."""
         if self._bans.prune() or not self._is_written:
             self.save()
 
 
 def _end(value: object) -> float | None:
-    """Return the end of a ban, as a file has it; None: it has none. Raises ``TypeError``."""
+    """Return the end of a ban in a file as a Unix time, None if it has none. Raises TypeError."""
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     raise TypeError

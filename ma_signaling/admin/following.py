@@ -1,4 +1,4 @@
-"""Follows one home, session, connection or address live: each event about it, as a line of JSON."""
+"""Following a home, session, connection or address live: each event about it as a line of JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ma_signaling.core.events import Event
 from ma_signaling.core.peer import ClientAddress
 
 NAMES = ("remote_id", "session", "connection")
-"""Details that say what an event is about."""
+"""Details that name what an event is about."""
 
 _BEGINS = {
     Event.HOME_REGISTERED: "connection",
@@ -26,22 +26,22 @@ _ENDS = {
     Event.SESSION_FAILED: "session",
     Event.SESSION_ENDED: "session",
 }
-"""Events with which a home's connection or a session begins and ends, by which detail names it."""
+"""Events that begin or end a home's connection or a session, with the detail that names it."""
 
 MAX_TIED = 10_000
-"""Homes' connections and sessions that are followed; of a client that leaves too early no event tells the end."""
+"""The most homes' connections and sessions that are tied to targets: if a client leaves early, no event ends one."""
 
 Write = Callable[[bytes], None]
 
 
 class Followers:
-    """A ``Reporter`` that passes events on to whoever follows what they are about."""
+    """A ``Reporter`` that passes events on to the followers of what they are about."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._by_target: dict[str, list[Write]] = {}
         self._tied: dict[str, list[Write]] = {}
-        """By the name of what belongs to a target as long as it lives: some events name that alone."""
+        """Followers by homes' connections and sessions that belong to their target: some events name only those."""
 
     def __len__(self) -> int:
         return len(self._by_target) + len(self._tied)
@@ -49,9 +49,9 @@ class Followers:
     def follow(
         self, targets: Collection[str], write: Write, belonging: Collection[str] = ()
     ) -> Callable[[], None]:
-        """Call ``write`` with each line about one of ``targets``; returns what ends that.
+        """Call ``write`` with each line about one of ``targets``; return a function that ends that.
 
-        ``belonging`` are the homes' connections and the sessions that are theirs now.
+        ``belonging`` are the homes' connections and the sessions that belong to the targets now.
         """
         for names, followers in ((targets, self._by_target), (belonging, self._tied)):
             for name in names:
@@ -67,7 +67,7 @@ class Followers:
                     del followers[name]
 
     def take(self, event: Event, details: Mapping[str, object]) -> None:
-        """Pass one event on; for speed, as a rule nobody follows anything."""
+        """Pass an event on to its followers; fast in the usual case that there are none."""
         if not self._by_target:
             return
         about = {str(details[name]) for name in NAMES if name in details}

@@ -1,4 +1,4 @@
-"""What the resources of the admin socket have in common: methods, parameters of the query, answers that come later."""
+"""The common part of the admin socket's resources: methods, query parameters, and delayed answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class BadParameter(Exception):
-    """What is wrong with a request, in one line."""
+    """Raised for an invalid request; the text is one line."""
 
 
 def _parse_duration(text: str) -> float:
@@ -35,7 +35,7 @@ def _parse_duration(text: str) -> float:
 
 
 def _as_text(body: Mapping[str, object]) -> str:
-    """Return what was done as a line of the log: of a Remote ID only what lines about its home show as well."""
+    """Return what was done, for the log; a Remote ID is shortened as in other lines."""
 
     def shown(name: str, value: object) -> object:
         is_remote_id = name in ("banned", "unbanned") and not is_of_network(str(value))
@@ -45,7 +45,7 @@ def _as_text(body: Mapping[str, object]) -> str:
 
 
 class AdminPage(Page):
-    """A resource for the methods that it has a ``do_`` for; names below it are its ``name``."""
+    """A resource for each method that it has as ``do_METHOD``; ``name`` is the path segment of one entry."""
 
     def __init__(self, name: str = "") -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class AdminPage(Page):
         return self._answer(request, body)
 
     def parameter(self, request: HttpRequest, name: str, default: str | None = None) -> str:
-        """Return a parameter of the query. Raises ``BadParameter`` where it is missing and there is no default."""
+        """Return a query parameter. Raises ``BadParameter`` if it is missing and there is no default."""
         values: list[bytes] = request.args.get(name.encode(), [])
         if values:
             return values[-1].decode("utf-8", "replace")
@@ -77,14 +77,14 @@ class AdminPage(Page):
         return default
 
     def number(self, request: HttpRequest, name: str, default: int) -> int:
-        """Return a parameter that is a whole number."""
+        """Return a query parameter that is a whole number. Raises ``BadParameter``."""
         text = self.parameter(request, name, str(default))
         if not text.isdecimal() or len(text) > 9:
             raise BadParameter(f"the parameter {name} is no whole number")
         return int(text)
 
     def duration(self, request: HttpRequest, name: str) -> float | None:
-        """Return a parameter such as ``15m`` in seconds; None where it isn't there, which is not the same as empty."""
+        """Return a query parameter such as ``15m`` in seconds, None if it is missing. Raises ``BadParameter``."""
         return _parse_duration(self.parameter(request, name)) if name.encode() in request.args else None
 
     def _not_allowed(self, request: HttpRequest) -> bytes:
@@ -127,7 +127,7 @@ class AdminPage(Page):
 
 
 class Collection(AdminPage):
-    """``/things``, and ``/things/NAME`` as ``kind``."""
+    """``/things``; ``kind`` makes the resource for ``/things/NAME``."""
 
     def __init__(self, kind: Callable[[str], AdminPage]) -> None:
         super().__init__()
@@ -144,9 +144,9 @@ class Collection(AdminPage):
         name: Callable[[Each], str],
         show: Callable[[Each], dict[str, Any]],
     ) -> dict[str, Any]:
-        """Return, as ``key``, the page of ``items`` that is asked for, each as ``show`` has it.
+        """Return the requested page of ``items`` under ``key``, each converted by ``show``.
 
-        The parameters are ``after``, a name, and ``limit``; ``next`` is the name after which the next page begins.
+        The query parameters are ``after``, a name, and ``limit``; the answer's ``next`` is ``after`` for the next page.
         """
         after, limit = self.parameter(request, "after", ""), self.number(request, "limit", MAX_PAGE)
         found, following = page(items, name, after, limit)

@@ -1,4 +1,4 @@
-"""The site of the admin socket, and what of it the rest of the server has to do with."""
+"""The site of the admin socket."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def make_admin_site(
     bans: BanFile,
     stop: Callable[[], None],
 ) -> HttpSite:
-    """Return what ``--admin-socket`` serves, beside the ports of ``main``; ``stop`` begins what SIGTERM does."""
+    """Return the site of ``--admin-socket``, beside the ports of ``main``; ``stop`` does the same as SIGTERM."""
     hub, reactor, settings = main.hub, main.reactor, main.settings
     views, actions = Views(hub, reactor.seconds), Actions(hub, reactor)
 
     def drain(seconds: float | None) -> float:
         if seconds is not None:
             settings.drain_seconds = min(seconds, 3600.0)
-        # The answer goes out first.
+        # Delayed, so that the answer is sent first.
         reactor.callLater(0.1, stop)
         return settings.drain_seconds
 

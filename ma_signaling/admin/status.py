@@ -1,4 +1,4 @@
-"""What goes on in this server, in numbers: what ``ma-signaling admin status`` shows."""
+"""The status of this server in numbers, for ``ma-signaling admin status``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ma_signaling.monitoring.readiness import LoopLag, Readiness
 
 
 class ServerStatus:
-    """The status of a server that starts now."""
+    """The status of this server; to be made when it starts."""
 
     def __init__(self, hub: Hub, readiness: Readiness, lag: LoopLag, reactor: IReactorTime) -> None:
         self._hub = hub
@@ -24,7 +24,7 @@ class ServerStatus:
         self._started_at = reactor.seconds()
 
     def read(self) -> dict[str, Any]:
-        """Return it as of now, in JSON's types (docs/openapi.yaml)."""
+        """Return the current status in JSON's types (docs/openapi.yaml)."""
         obstacle = self._readiness.obstacle()
         counts: dict[str, Any] = self._hub.counts()
         return {
@@ -47,7 +47,7 @@ class ServerStatus:
 
 
 def resident_bytes() -> int:
-    """Return the memory of this process, 0 where the system doesn't tell."""
+    """Return the resident memory of this process in bytes, 0 if the system doesn't tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

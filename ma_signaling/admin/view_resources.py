@@ -1,4 +1,4 @@
-"""The resources of the admin socket that show what goes on (docs/openapi.yaml)."""
+"""The resources of the admin socket that only show something (docs/openapi.yaml)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ma_signaling.http.channel import HttpRequest
 from ma_signaling.http.resource import without_content
 
 MAX_UNSENT = 256 * 1024
-"""Bytes that wait for one who follows; beyond it events are left out."""
+"""The most unsent bytes for a follower; beyond them, events are left out."""
 
 
 class StatusPage(AdminPage):
-    """``/status``: what goes on."""
+    """``/status``: the status of this server."""
 
     def __init__(self, status: ServerStatus) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class StatusPage(AdminPage):
 
 
 class Homes(Collection):
-    """``/homes``: all of them, a page at a time; ``/homes/ID``: one with its sessions."""
+    """``/homes``: all homes, in pages; ``/homes/ID``: one with its sessions."""
 
     def __init__(self, hub: Hub, views: Views) -> None:
         super().__init__(lambda name: OneHome(name, hub, views))
@@ -58,7 +58,7 @@ class OneHome(AdminPage):
 
 
 class Sessions(Collection):
-    """``/sessions``: those of clients of this node, a page at a time; ``/sessions/ID``."""
+    """``/sessions``: the sessions of this node's clients, in pages; ``/sessions/ID``: one."""
 
     def __init__(self, hub: Hub, views: Views) -> None:
         super().__init__(lambda name: OneSession(name, hub, views))
@@ -83,7 +83,7 @@ class OneSession(AdminPage):
 
 
 class Addresses(AdminPage):
-    """``/addresses``: who has most connections."""
+    """``/addresses``: the addresses with most connections."""
 
     def __init__(self, views: Views) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Addresses(AdminPage):
 
 
 class Contests(Collection):
-    """``/contests``: Remote IDs that several connections want; ``/contests/ID``."""
+    """``/contests``: the contests for Remote IDs; ``/contests/ID``: one."""
 
     def __init__(self, hub: Hub, views: Views) -> None:
         super().__init__(lambda name: OneContest(name, hub, views))
@@ -118,7 +118,7 @@ class OneContest(AdminPage):
 
 
 class Traces(Collection):
-    """``/trace/ID``: each event about a home, a session, a connection or an address, a line of JSON, as it comes."""
+    """``/trace/ID``: each event about a home, a session, a connection or an address, as it comes, as a line of JSON."""
 
     def __init__(self, hub: Hub, followers: Followers) -> None:
         super().__init__(lambda name: Trace(name, hub, followers))
@@ -138,7 +138,7 @@ class Trace(AdminPage):
         transport: Any = request.transport
 
         def write(line: bytes) -> None:
-            # Who doesn't read misses something.
+            # A follower that doesn't read misses events.
             if len(transport.dataBuffer) + transport._tempDataLen < MAX_UNSENT:  # noqa: SLF001
                 request.write(line)
 
@@ -148,11 +148,11 @@ class Trace(AdminPage):
         return NOT_DONE_YET
 
     def _belonging(self, names: Set[str]) -> Iterator[str]:
-        """Yield the connection of a home, or those of an address' homes, and the sessions of its clients."""
+        """Yield the connection of a home, or those of an address's homes, and the sessions of its clients."""
         home = self._hub.registry.find(remote_id.named(self.name))
         if home is not None and home.connection is not None:
             yield home.connection.id
-        # A walk through all connections, which only an address needs.
+        # Only for an address, since it goes through all connections.
         for connection in self._hub.connections() if is_of_network(self.name) else ():
             if not names.isdisjoint((connection.address.text, connection.address.key)):
                 if connection.role is Role.HOME:

@@ -1,4 +1,4 @@
-"""Connections, homes and sessions in JSON's types, as an operator sees them: in full."""
+"""Connections, homes and sessions in JSON's types, unabridged, for the operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ma_signaling.core.hub import Hub
 from ma_signaling.core.session import Session
 
 MAX_PAGE = 200
-"""Entries of one answer: more would keep everybody else waiting."""
+"""The most entries of one answer: more would keep all connections waiting."""
 
 Each = TypeVar("Each")
 
@@ -22,21 +22,21 @@ Each = TypeVar("Each")
 def page(
     items: Iterable[Each], name: Callable[[Each], str], after: str, limit: int
 ) -> tuple[list[Each], str | None]:
-    """Return up to ``limit`` items with the first names after ``after``, and after which the next ones are."""
+    """Return the first ``limit`` items by name after ``after``, and the last one's name if there are more."""
     limit = max(1, min(limit, MAX_PAGE))
     found = nsmallest(limit + 1, (each for each in items if name(each) > after), key=name)
     return found[:limit], name(found[limit - 1]) if len(found) > limit else None
 
 
 class Views:
-    """What is in ``hub``, at the time by its clock."""
+    """Views of the content of ``hub``; ``seconds`` is its clock."""
 
     def __init__(self, hub: Hub, seconds: Callable[[], float]) -> None:
         self._hub = hub
         self._seconds = seconds
 
     def home(self, home: Home) -> dict[str, Any]:
-        """Return a home's line."""
+        """Return a home's entry in a list."""
         sessions = self._hub.sessions
         view: dict[str, Any] = {
             "remoteId": home.remote_id,
@@ -57,7 +57,7 @@ class Views:
         return view
 
     def session(self, session: Session) -> dict[str, Any]:
-        """Return a session's line."""
+        """Return a session's entry in a list."""
         return {
             "id": session.id,
             "remoteId": session.home.remote_id,
@@ -69,7 +69,7 @@ class Views:
         }
 
     def connection(self, connection: Connection) -> dict[str, Any]:
-        """Return whose a connection is, and how old."""
+        """Return a connection's ID, address and age."""
         return {
             "connection": connection.id,
             "address": connection.address.text,
@@ -77,7 +77,7 @@ class Views:
         }
 
     def addresses(self, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield the addresses that limits count by, those with most connections first."""
+        """Yield address keys with their connections, those with most first."""
         connections = self._hub.connections()
         counts = Counter(connection.address.key for connection in connections)
         most = dict(counts.most_common(max(1, min(limit, MAX_PAGE))))
@@ -97,7 +97,7 @@ class Views:
             }
 
     def contest(self, contest: Contest) -> dict[str, Any]:
-        """Return a contest: how far it is, and who wants the Remote ID."""
+        """Return a contest: its phase, what the probe has shown, and the newcomers."""
         return {
             "remoteId": contest.remote_id,
             "phase": contest.phase.name.lower(),
