@@ -1,1 +1,1 @@
-"""``ma-signaling admin``: asks a running server over its admin socket. The server imports nothing of it."""
+"""``ma-signaling admin``: a client for a running server's admin socket. The server imports nothing of it."""

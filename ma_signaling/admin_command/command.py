@@ -1,4 +1,4 @@
-"""The command line of ``ma-signaling admin``. Exit status: 0, or 1 with one line on standard error; argparse's is 2."""
+"""The command line of ``ma-signaling admin``. Exit status: 0; 1 with one line on standard error; 2 from argparse."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DEFAULT_SOCKET = "/run/ma-signaling/admin.sock"
 WATCH_SECONDS = 2.0
 
 CLEAR = "\x1b[H\x1b[2J"
-"""What clears a terminal."""
+"""The sequence that clears a terminal."""
 
 Run = Callable[[Server, argparse.Namespace], dict[str, Any]]
 Show = Callable[[Any], str]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say."""
+    """Run a command, and return the exit status."""
     given = _parser().parse_args(arguments)
     try:
         _do(given)
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     except _NotWritten as problem:
         if sys.stdout is not None:
-            # Python would complain once more when it ends.
+            # Otherwise Python would report the error again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # With a broken pipe, whoever reads has enough.
+        # A broken pipe is no error to report: the reader has enough.
         return 1 if isinstance(problem.__cause__, BrokenPipeError) else _failed(problem)
     except (LookupError, TypeError, ValueError):
         return _failed(Failed("what answers there is no ma-signaling of this version"))
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class _NotWritten(Exception):
-    """Why standard output did not take what was to be printed."""
+    """Raised if standard output can't be written; the text says why."""
 
 
 def _failed(problem: Exception) -> int:
@@ -77,7 +77,7 @@ def _do(given: argparse.Namespace) -> None:
 def _print(text: str) -> None:
     if sys.stdout is None:
         raise _NotWritten("standard output is closed")
-    # A terminal may not have every letter.
+    # The terminal's encoding may lack characters.
     encoding = sys.stdout.encoding or "utf-8"
     try:
         sys.stdout.write((text + "\n").encode(encoding, "replace").decode(encoding))

@@ -14,7 +14,7 @@ ELLIPSIS = "…"
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table; where it would be too wide, the widest column is cut."""
+    """Return a table; if it would be too wide, the widest columns are cut."""
     cells = [[printable(each) for each in row] for row in (titles, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(titles))]
     room = COLUMNS - len(GAP) * (len(titles) - 1)
@@ -30,7 +30,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """Return names and values, a line each."""
+    """Return a line for each name and value."""
     width = max(map(len, values))
     return "\n".join(
         f"{name:<{width}}{GAP}{_fit(printable(each), COLUMNS - width - len(GAP)).rstrip()}"
@@ -39,14 +39,14 @@ def facts(values: Mapping[str, object]) -> str:
 
 
 def printable(value: object) -> str:
-    """Return a value without what a terminal would obey: some of it comes from strangers."""
+    """Return a value without control characters, since some values come from strangers."""
     return "".join(
         each if each.isprintable() else ELLIPSIS for each in ("-" if value is None else str(value))
     )
 
 
 def age(seconds: float | None) -> str:
-    """Return seconds in at most five characters or so: ``12s``, ``5m``, ``3h20m``, ``9d``."""
+    """Return seconds in a short form: ``12s``, ``5m``, ``3h20m``, ``9d``; ``-`` for None."""
     if seconds is None:
         return "-"
     if seconds < 120:
@@ -59,7 +59,7 @@ def age(seconds: float | None) -> str:
 
 
 def status(answer: Mapping[str, Any]) -> str:
-    """Return what goes on."""
+    """Return the status of the server."""
     connections, sessions = answer["connections"], answer["sessions"]
     return facts(
         {
@@ -158,7 +158,7 @@ def contests(answer: Mapping[str, Any]) -> str:
 
 
 def event(answer: Mapping[str, Any], clock: str) -> str:
-    """Return a line for an event, or a few that fit a terminal; ``clock`` is when it was."""
+    """Return a line for an event, wrapped for a terminal; ``clock`` is its time."""
     rest = " ".join(f"{name}={each}" for name, each in answer.items() if name not in ("time", "event"))
     line = printable(f"{clock} {answer['event']}  {rest}")
     indent = " " * (len(clock) + 1)

@@ -1,4 +1,4 @@
-"""HTTP with JSON over a Unix socket."""
+"""A client for HTTP with JSON over a Unix socket."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 SECONDS = 30.0
-"""What an answer may take."""
+"""Timeout of an answer."""
 
 
 class Failed(Exception):
-    """Why there is no answer, in one line."""
+    """Raised if there is no answer, or an error; the text is one line."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -36,12 +36,12 @@ class Server:
         self._path = path
 
     def ask(self, method: str, *names: str, **parameters: object) -> dict[str, Any]:
-        """Return the answer; raises ``Failed`` where there is none, or it is an error."""
+        """Return the answer. Raises ``Failed`` if there is none, or it is an error."""
         with self._open(method, names, parameters) as reply:
             return _parse(reply.read())
 
     def pages(self, name: str) -> dict[str, Any]:
-        """Return a whole collection, which is asked for page by page."""
+        """Return a whole collection, requested page by page. Raises ``Failed``."""
         whole: list[Any] = []
         answer = self.ask("GET", name)
         while True:
@@ -52,7 +52,7 @@ class Server:
             answer = self.ask("GET", name, after=following)
 
     def lines(self, *names: str) -> Iterator[dict[str, Any]]:
-        """Yield objects as they come, until the server ends it."""
+        """Yield objects as they come, until the server closes the connection. Raises ``Failed``."""
         with self._open("GET", names, {}, is_endless=True) as reply:
             for line in reply:
                 yield _parse(line)
