@@ -8,20 +8,20 @@ import sys
 def main() -> None:
     """Run ``twistd --nodaemon ma-signaling`` with this process's arguments, without a PID file; or a command."""
     if sys.argv[1:2] == ["check"]:
-        from ma_signaling.check import command  # noqa: PLC0415 - it brings asyncio, and the server does without
+        from ma_signaling.check import command  # noqa: PLC0415 - it imports asyncio, which the server doesn't need
 
         raise SystemExit(command.main(sys.argv[2:]))
     if sys.argv[1:2] == ["admin"]:
-        from ma_signaling.admin_command import command as admin  # noqa: PLC0415 - it does without the server
+        from ma_signaling.admin_command import command as admin  # noqa: PLC0415 - it doesn't need the server
 
         raise SystemExit(admin.main(sys.argv[2:]))
     if sys.argv[1:2] == ["home"]:
         raise SystemExit(_home(sys.argv[2:]))
-    from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above do without
+    from twisted.scripts.twistd import run  # noqa: PLC0415 - the commands above don't need it
 
-    from ma_signaling.options import Options  # noqa: PLC0415 - they too
+    from ma_signaling.options import Options  # noqa: PLC0415 - nor this
 
-    # Help and mistakes are this command's, and twistd's own would speak of twistd.
+    # Parsed here first, so that help and errors are this command's and not twistd's.
     Options().parseOptions(sys.argv[1:])
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "ma-signaling", *sys.argv[1:]]
     run()

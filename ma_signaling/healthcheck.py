@@ -22,7 +22,7 @@ WITHIN_SECONDS = 3.0
 
 
 def health_url(settings: Settings) -> str | None:
-    """Return where to ask; None where no port is a number or a ``tcp:`` endpoint."""
+    """Return the URL of ``/health``, None if no port is a number or a ``tcp:`` endpoint."""
     kinds = (("http", settings.http_port), ("https" if settings.is_secure else "http", settings.port))
     for scheme, texts in kinds:
         for text in texts:
@@ -47,7 +47,7 @@ def check() -> str | None:
         url = health_url(load({}, os.environ, Path(file) if file else None).settings)
         if url is None:
             return "no port can be asked: set --http-port as well"
-        # The server is in this container, whatever name its certificate is for, and not behind a proxy.
+        # The server is in this container: any certificate will do, and no proxy is used.
         trusting = ssl.create_default_context()
         trusting.check_hostname = False
         trusting.verify_mode = ssl.CERT_NONE

@@ -1,7 +1,7 @@
 """``python -m ma_signaling.home_assistant [COMMAND]``: run with the options of an add-on for Home Assistant.
 
-The Supervisor writes them into a file. Each is a setting by its name; they become environment variables, and the
-program takes this process over.
+The Supervisor writes the options to a file; each has the name of a setting. They are turned into environment variables,
+and this process is replaced by the program.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OPTIONS = Path("/data/options.json")
 
 
 def environment(options: Mapping[str, object], prefix: str) -> dict[str, str]:
-    """Return the variables that say what ``options`` say; what is empty is not said."""
+    """Return the environment variables for ``options``; empty options are left out."""
     return {
         prefix + name.upper(): _text(value) for name, value in options.items() if value not in (None, "", [])
     }
@@ -29,11 +29,11 @@ def _text(value: object) -> str:
 
 
 def main(arguments: Sequence[str], path: Path = OPTIONS) -> None:
-    """Become ``ma-signaling`` with these arguments."""
+    """Replace this process by ``ma-signaling`` with these arguments."""
     prefix = "MA_SIGNALING_HOME_" if arguments[:1] == ["home"] else "MA_SIGNALING_"
-    said = environment(json.loads(path.read_text(encoding="utf-8")), prefix)
+    variables = environment(json.loads(path.read_text(encoding="utf-8")), prefix)
     program = [sys.executable, "-m", "ma_signaling", *arguments]
-    os.execve(program[0], program, {**os.environ, **said})  # noqa: S606 - no shell is wanted
+    os.execve(program[0], program, {**os.environ, **variables})  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"unexpected argument: {unexpected[0]}")
 
     def postOptions(self) -> None:
-        # twistd changes the directory, and a reload reads the file again.
+        # Absolute, since twistd changes the directory, and a reload reads the file again.
         self._file = self._file and str(Path(self._file).absolute())
         try:
             self.configuration = self.load()
@@ -126,23 +126,23 @@ def _check(configuration: Configuration) -> NoReturn:
 
 
 def _show(*lines: str) -> NoReturn:
-    """Print what was asked for, and exit; with status 1 where it can't be written, quietly if nobody reads on."""
+    """Print ``lines`` and exit, with status 1 if they can't be written; a broken pipe isn't reported."""
     status = 0
     try:
         print(*lines, sep="\n", flush=True)  # noqa: T201 - it was asked for
     except OSError as problem:
         if not isinstance(problem, BrokenPipeError):
             sys.stderr.write(f"ma-signaling: standard output: {problem.strerror}\n")
-        # What is left in the buffer would be written, and fail, once more at the end.
+        # Otherwise Python would try to write the rest of the buffer at exit, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     raise SystemExit(status)
 
 
 def _forget_stale_pid(twistd: usage.Options) -> None:
-    """Remove a PID file that names no server: after a crash in a container, where numbers come round soon.
+    """Remove a PID file that names no server, as after a crash in a container, where PIDs are soon reused.
 
-    twistd takes whatever process has the number, itself included, for another server.
+    twistd takes any process with that PID, even itself, for another server.
     """
     path = Path(twistd.get("pidfile") or os.devnull)
     with suppress(OSError, ValueError):
@@ -156,21 +156,21 @@ def _may_be_server(pid: int) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        # There is no such process, or no /proc to look at: twistd decides.
+        # There is no such process, or no /proc: let twistd decide.
         return True
     return any(name in command for name in (b"twistd", b"ma-signaling", b"ma_signaling"))
 
 
 def makeService(options: Options) -> IService:
-    """Return the service that ``options`` describe, on the reactor that twistd has installed."""
-    # What is imported stays: looking for garbage in it, now or ever, is in vain but for a MiB.
+    """Return the service for ``options``, on the reactor that twistd has installed."""
+    # Imported objects stay: to look for garbage among them, now or later, would free just a MiB.
     gc.disable()
     try:
         return _make_service(options)
     finally:
         gc.freeze()
-        # What peers leave behind is freed at once (tests/unit/transport/test_garbage.py). By Python's own thresholds,
-        # thousands of homes that arrive would be searched again and again, in vain.
+        # Peers leave no reference cycles (tests/unit/transport/test_garbage.py). With Python's own thresholds,
+        # thousands of arriving homes would be searched repeatedly for nothing.
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
 

@@ -98,7 +98,7 @@ class Capacity:
         )
 
     def take(self, key: str, socket: Socket, *, is_returning: bool = False) -> SocketPlace | None:
-        """Give ``socket`` a place of the address ``key``; return None if that has its fair share, and nobody more.
+        """Give ``socket`` a place of the address ``key``, maybe by eviction; return None if its share is used up.
 
         ``is_returning``: it may be a home that is expected back, for which a reserve of places is kept.
         """

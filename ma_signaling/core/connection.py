@@ -50,7 +50,7 @@ class SilentConnections:
 
 
 TRUSTED_SECONDS = 600.0
-"""For how long a proof counts that a holder gave in a contest."""
+"""Seconds for which a proof counts that a holder gave in a contest."""
 
 
 class Proof(NamedTuple):
@@ -66,7 +66,7 @@ class Proof(NamedTuple):
 
 
 class Connection:
-    """One peer. ``Registry`` knows the home of a holder's connection, ``Sessions`` the session of a client's."""
+    """One peer. ``Registry`` knows the home if it holds a Remote ID, ``Sessions`` the session if it is a client."""
 
     is_remote: ClassVar[bool] = False
     """Whether it is a connection of another node, which ``peer`` stands for."""

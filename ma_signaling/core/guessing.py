@@ -66,7 +66,7 @@ class Guessing:
         return True
 
     def block(self, key: str, until: float) -> None:
-        """Block an address's lookups until ``until``, or longer if they are already."""
+        """Block an address's lookups until ``until``, or until the end of an existing block if that is later."""
         known = self._blocked.get(key)
         if known is None and len(self._blocked) >= self._settings.remembered_addresses:
             del self._blocked[next(iter(self._blocked))]

@@ -132,7 +132,7 @@ class Home:
 
     @property
     def held(self) -> HomeBytes:
-        """The bytes held for it of what its clients have sent; made when first needed."""
+        """Counts the bytes of clients' messages that are held for it; made when first needed."""
         if self._held is None:
             self._held = self._make_held()
         return self._held

@@ -1,4 +1,4 @@
-"""What the core asks and tells the other nodes of a cluster, one interface for each caller; defaults for a lone server.
+"""The core's interfaces to other nodes of a cluster, one for each caller, and their defaults for a lone server.
 
 No method here calls back before it returns, except on a lone server, where the answer is known immediately.
 """

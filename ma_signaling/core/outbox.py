@@ -24,7 +24,7 @@ class Outbox:
         """The messages that wait."""
         self._sessions: set[str] = set()
         self._held: dict[str, SessionBytes] = {}
-        """The bytes that wait of what each session's client has sent, by session ID."""
+        """The waiting bytes of each session's client, by session ID."""
 
     def make_room(self, size: int, session_id: str, key: str) -> bool:
         """Charge ``size`` bytes to a session of the address ``key``; return False if that is beyond its share."""

@@ -59,7 +59,7 @@ class EndedSessions:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # No dict, which passes over all deleted items to find its oldest one.
+        # Not a dict, which passes over all deleted items to find its oldest one.
         self._ended: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def add(self, session_id: str, remote_id: str) -> None:

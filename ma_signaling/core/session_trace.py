@@ -138,7 +138,7 @@ class SessionTraces:
 
     def __init__(self, max_traces: int) -> None:
         self._max_traces = max_traces
-        # No dicts, which pass over all deleted items to find their oldest one.
+        # Not dicts, which pass over all deleted items to find their oldest one.
         self._under_way: OrderedDict[str, SessionTrace] = OrderedDict()
         self._ended: OrderedDict[str, SessionTrace] = OrderedDict()
 

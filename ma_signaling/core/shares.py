@@ -251,10 +251,9 @@ class Shares(Generic[Item]):
         return place
 
     def giver_for(self, path: Path, size: int = 1) -> Place[Item] | None:
-        """Return the place that gives way to a party that wants ``size`` more, None if none has to.
+        """Return the place that gives way to a party that wants ``size`` more, None if no party has more than it would.
 
-        Its party has more than the other one would have, so nobody loses what is within a fair share: the capacity
-        divided by the number of parties.
+        So nobody loses what is within a fair share: the capacity divided by the number of parties.
         """
         block = self._root
         for key in path:

@@ -129,7 +129,7 @@ class Contests:
             self.review_offers(home)
 
     def begin_anew(self, home: Home, holder: Connection) -> None:
-        """Discard proofs and verdicts to come, since another node's connection turns out to hold the same Remote ID.
+        """Discard a holder's proof and contest: another node's connection turns out to hold the same Remote ID.
 
         That one may have answered in place of the connection that was asked here.
         """

@@ -26,8 +26,8 @@ _POLICY = (
     b"media-src 'self' blob: data: https:; connect-src 'self' blob: data:; manifest-src 'self'; "
     b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Only the web app's own code; images and sounds also from music services. Vuetify writes inline styles, and workers
-for recording and drawing start from blobs."""
+"""Only the web app's own code; images and sounds also from music services. Vuetify writes inline styles, and code for
+recording and drawing is loaded from blobs."""
 
 _HEADERS = {
     b"Content-Security-Policy": _POLICY,
