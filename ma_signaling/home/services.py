@@ -1,7 +1,7 @@
 """The services of a session: a coroutine for each data channel that a client opens, by the channel's label.
 
-- ``ma-api``, or any unknown label of the first such channel: Music Assistant's API (``/ws``). Long messages are split
-  into pieces. HTTP requests come in between.
+- ``ma-api``, or the first channel with any other label: Music Assistant's API (``/ws``). Long messages are split into
+  pieces. HTTP requests come in between.
 - ``http_proxy``: only HTTP requests, whose bodies are sent in binary, one answer after another.
 - ``sendspin``: audio (``/sendspin``). There Music Assistant demands a token first. Clients send none on a data channel,
   so we send the token by which the client has authenticated itself on ``ma-api``.

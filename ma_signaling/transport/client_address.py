@@ -38,7 +38,7 @@ _FORWARDED_TOO = tuple(
 """Other headers that proxies add: a trusted proxy that sends one is forwarding, too."""
 
 MAX_HOPS = 32
-"""The most in one line of a header. ``MAX_LINES`` lines are read, and ``MAX_FORWARDED`` characters of Forwarded."""
+"""The most addresses in a header line; ``MAX_LINES`` lines are read, and ``MAX_FORWARDED`` characters of Forwarded."""
 
 MAX_LINES = 8
 
@@ -189,7 +189,7 @@ def _hops(name: bytes, values: Sequence[bytes]) -> Iterator[str]:
             left -= len(line)
             yield from reversed(parse_forwarded(line)) if left >= 0 else [""]
         else:
-            # The first item, if there are too many, is no address.
+            # If there are too many, the leftmost piece has several, and so is no address.
             yield from reversed(line.rsplit(",", MAX_HOPS))
     if len(lines) > MAX_LINES:
         yield ""

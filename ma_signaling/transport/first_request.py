@@ -75,7 +75,7 @@ class FirstRequest(Protocol):
             self._go_on(head)
 
     def readConnectionLost(self) -> None:
-        """Close, since no request can follow, after what is being sent."""
+        """Close once everything is sent, since no request can follow."""
         self._close()
 
     def writeConnectionLost(self) -> None: ...

@@ -83,7 +83,7 @@ class Waiting(Protocol):
 
     @property
     def is_put_off(self) -> bool:
-        """Whether received bytes wait to be taken."""
+        """Whether received bytes wait to be handled."""
 
     def deadline_passed(self) -> None: ...
 
@@ -190,7 +190,7 @@ class Reader(Protocol):
 
     @property
     def is_put_off(self) -> bool:
-        """Whether received bytes wait to be taken."""
+        """Whether received bytes wait to be handled."""
 
 
 class _Verdict:
