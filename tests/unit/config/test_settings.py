@@ -191,18 +191,22 @@ class DocumentationTest(SynchronousTestCase):
         """Each of these sentences is in the protocol, and the program keeps to its numbers."""
         text = " ".join((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").split())
         for sentence, *kept in (
-            ("request line and headers: 10 s, 16 KiB.", first_request.HEAD_SECONDS, request_head.HEAD_BYTES),
-            ("and TCP goes 2 s later", websocket.LINGER_SECONDS),
-            ("another handshake, with 4 KiB in all", secure_sockets.ANSWER_BYTES),
-            ("a client that takes nothing for 10 s", backlog.STALL_SECONDS),
-            ("64 MiB may wait for slow peers together", backlog.UNSENT_BYTES),
-            ("For lost homes 32 MiB are buffered", held_bytes.MAX_BYTES_IN_ALL),
-            ("is buffered (256 KiB a home", held_bytes.MAX_BYTES_OF_HOME),
-            ("A list of ICE servers beyond 8 KiB", home.ICE_SERVERS_BYTES),
+            (
+                "A request line with its headers: 10 s, 16 KiB.",
+                first_request.HEAD_SECONDS,
+                request_head.HEAD_BYTES,
+            ),
+            ("and its TCP connection 2 s later", websocket.LINGER_SECONDS),
+            ("another handshake with 4 KiB in total", secure_sockets.ANSWER_BYTES),
+            ("A client that takes nothing for 10 s", backlog.STALL_SECONDS),
+            ("All slow peers together: 64 MiB", backlog.UNSENT_BYTES),
+            ("All lost homes together: 32 MiB are buffered", held_bytes.MAX_BYTES_IN_ALL),
+            ("is buffered (256 KiB per home", held_bytes.MAX_BYTES_OF_HOME),
+            ("A list of ICE servers of more than 8 KiB", home.ICE_SERVERS_BYTES),
             ("if it is unknown, or ended more than 10 minutes ago", session_trace.REMEMBERED),
-            ("its session that ended within the last minute is ignored", session_table.REMEMBERED_END),
+            ("that ended within the last minute are ignored", session_table.REMEMBERED_END),
             ("50 unreadable messages within a minute", message_charges.MAX_BAD_MESSAGES),
-            ("after 100 drops within 60 s it is closed", message_charges.MAX_DROPS, MINUTE),
+            ("After 100 drops within 60 s it is closed", message_charges.MAX_DROPS, MINUTE),
         ):
             assert sentence in text, sentence
             amounts = re.findall(r"(\d+|the last) (\w+)", sentence)
