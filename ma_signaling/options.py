@@ -52,7 +52,7 @@ class Options(usage.Options):
         return help_text(f"Usage: {synopsis} [options]")
 
     def opt_config(self, path: str) -> None:
-        """File of settings, TOML; the command line and the environment override it"""
+        """Settings file, TOML; the command line and the environment override it"""
         self._file = path
 
     def opt_check_config(self) -> None:

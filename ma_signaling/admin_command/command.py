@@ -89,7 +89,7 @@ def _print(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ma-signaling admin",
-        description="See what a running server does, and act, over its admin socket.",
+        description="Inspect and control a running server over its admin socket.",
     )
     parser.add_argument(
         "--socket",
@@ -106,8 +106,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, show=show)
         return command
 
-    watched = add("status", "What goes on now", lambda server, _: server.ask("GET", "status"), tables.status)
-    watched.add_argument("--watch", action="store_true", help="again every two seconds, until Ctrl-C")
+    watched = add(
+        "status", "The server's state", lambda server, _: server.ask("GET", "status"), tables.status
+    )
+    watched.add_argument("--watch", action="store_true", help="repeat every two seconds, until Ctrl-C")
     for name, what, all_of, one_of in (
         ("homes", "ID", tables.homes, tables.home),
         ("sessions", "ID", tables.sessions, lambda one: tables.sessions({"sessions": [one]})),
@@ -127,24 +129,26 @@ def _parser() -> argparse.ArgumentParser:
         tables.blocks,
     )
     _add_target(add("unblock", "End the block of an address", _unblock, _done), "ADDRESS")
-    _add_target(add("kick", "Close connections, which come back", _kick, _closed), "ID|ADDRESS")
+    _add_target(add("kick", "Close connections; the peers may come back", _kick, _closed), "ID|ADDRESS")
     ban = add("ban", "Refuse an address, a network or a Remote ID", _ban, _banned)
     _add_target(ban, "ADDRESS|NETWORK|ID")
     ban.add_argument(
-        "--for", dest="duration", metavar="TIME", help="such as 15m, 1h or 7d; without: for good"
+        "--for", dest="duration", metavar="TIME", help="such as 15m, 1h or 7d; by default for good"
     )
-    add("bans", "What is banned by command", lambda server, _: server.pages("bans"), tables.bans)
+    add("bans", "The bans given by command", lambda server, _: server.pages("bans"), tables.bans)
     _add_target(add("unban", "End a ban", _unban, _done), "ADDRESS|NETWORK|ID")
     level = add(
         "log-level",
-        "The log's level, or set it until a restart",
+        "Show the log's level, or set it until a restart",
         _log_level,
         lambda one: tables.printable(one["level"]),
     )
     level.add_argument("level", nargs="?", choices=("debug", "info", "warn", "error"))
     drain = add("drain", "Stop the server politely, as SIGTERM does", _drain, _drained)
     drain.add_argument("--over", metavar="TIME", help="close thousands of peers over this time, such as 5m")
-    _add_target(add("trace", "Follow each event about one of these, until Ctrl-C"), "ID|SESSION|ADDRESS")
+    _add_target(
+        add("trace", "Follow the events of a home, session or address, until Ctrl-C"), "ID|SESSION|ADDRESS"
+    )
     return parser
 
 

@@ -66,9 +66,11 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ma-signaling check",
-        description="Reach for a home as the app does. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown.",
+        description="Try to reach a home as the app does. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown.",
     )
-    parser.add_argument("remote_id", metavar="REMOTE-ID", help="of the home, with or without hyphens")
+    parser.add_argument(
+        "remote_id", metavar="REMOTE-ID", help="Remote ID of the home, with or without hyphens"
+    )
     parser.add_argument(
         "--url",
         type=_urls,
@@ -78,25 +80,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--webrtc", action="store_true", help="go all the way, until Music Assistant itself answers"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a check, on a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each check, on a line")
     parser.add_argument(
         "--warning",
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="warn where the home takes longer to get ready [default: 5]",
+        help="warn if the home takes longer to get ready [default: 5]",
     )
     parser.add_argument(
-        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="for each step [default: 30]"
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="limit for each step [default: 30]"
     )
     parser.add_argument(
         "--ca", metavar="FILE", default="", help="certificates (PEM) to trust besides the system's"
     )
-    parser.add_argument("--insecure", action="store_true", help="take any certificate of the server")
+    parser.add_argument("--insecure", action="store_true", help="accept any certificate of the server")
     parser.add_argument(
         "--each-address",
         action="store_true",
-        help="check by each IP address of the server, one after the other",
+        help="check each IP address of the server, one after the other",
     )
     parser.add_argument(
         "--watch",
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const=60.0,
         metavar="SECONDS",
-        help="check again and again until stopped, with a line for each [default: every 60 s]",
+        help="repeat the check until stopped, with a line for each [default: every 60 s]",
     )
     return parser
 

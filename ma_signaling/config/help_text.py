@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import TextWrapper
 
 from ma_signaling.config.declaration import Declaration
@@ -11,17 +12,17 @@ from ma_signaling.config.values import range_of
 WIDTH = 80
 
 COMMANDS = {
-    "check REMOTE-ID": "Reach for a home as the app does, and say what is wrong",
-    "admin COMMAND": "See what a running server does, and act: kick, ban, drain …",
-    "home": "Give Music Assistant a Remote ID at a server of your own",
+    "check REMOTE-ID": "Try to reach a home as the app does, and say what is wrong",
+    "admin COMMAND": "Inspect and control a running server: kick, ban, drain …",
+    "home": "Connect Music Assistant at home to a server of your own",
 }
 """The commands. Each has its own --help."""
 
 GENERAL = {
-    "--config PATH": "File of settings, TOML; the command line and the environment override it",
+    "--config PATH": "Settings file, TOML; the command line and the environment override it",
     "--check-config": "Print every setting and its source, or the first mistake, and exit",
     "--version": "Print the version and exit",
-    "--help": "Print this text and exit",
+    "--help": "Print this help and exit",
 }
 
 _ABOUT = (
@@ -50,8 +51,9 @@ def help_text(synopsis: str) -> str:
 
 
 def _entry(setting: Declaration) -> list[str]:
-    value = "" if setting.is_flag else f" {setting.unit or 'text'}".replace(", or none", "").replace(" ", "-")
-    name = f"  --{setting.option}" + (f" <{value.lstrip('-')}>" if value else "")
+    # "full, network or none" is <full|network|none>.
+    value = re.sub("(?:,? or|,) ", "|", setting.unit or "text").replace(" ", "-")
+    name = f"  --{setting.option}" + ("" if setting.is_flag else f" <{value}>")
     facts = "; ".join(
         filter(None, (range_of(setting.parse), setting.default and f"default: {setting.default}"))
     )

@@ -49,14 +49,14 @@ class LimitSettings:
     silent_connections_per_address: int = setting(
         "100",
         values.Whole(0),
-        "Open connections from one address that have said nothing yet",
+        "Open connections from one address that have sent no message yet",
         unit="connections",
         live=True,
     )
     lookups_per_minute: int = setting(
         "100",
         values.Whole(0),
-        "Lookups of Remote IDs and sessions by HTTP, from one address within a minute",
+        "Lookups of Remote IDs and sessions over HTTP, from one address within a minute",
         unit="lookups",
         live=True,
     )
@@ -70,7 +70,7 @@ class LimitSettings:
     guesses_per_minute: int = setting(
         "10",
         values.Whole(0),
-        "Distinct unknown Remote IDs within a minute that block the lookups of an address",
+        "Distinct unknown Remote IDs within a minute after which the lookups of an address are blocked",
         unit="Remote IDs",
         live=True,
     )
@@ -82,7 +82,7 @@ class LimitSettings:
         live=True,
     )
     message_burst: int = setting(
-        "200", values.Whole(0), "Messages of one session in one direction at once", unit="messages", live=True
+        "200", values.Whole(0), "Messages of one session in one direction, burst", unit="messages", live=True
     )
     message_bytes_rate: float = setting(
         "65536",
@@ -92,7 +92,7 @@ class LimitSettings:
         live=True,
     )
     message_bytes_burst: int = setting(
-        "524288", values.Whole(0), "Bytes of one session in one direction at once", unit="bytes", live=True
+        "524288", values.Whole(0), "Bytes of one session in one direction, burst", unit="bytes", live=True
     )
     control_rate: float = setting(
         "5",
@@ -102,7 +102,7 @@ class LimitSettings:
         live=True,
     )
     control_burst: int = setting(
-        "50", values.Whole(0), "All other messages of one connection at once", unit="messages", live=True
+        "50", values.Whole(0), "All other messages of one connection, burst", unit="messages", live=True
     )
     home_sessions_per_minute: int = setting(
         "120",

@@ -40,42 +40,45 @@ class ListenSettings:
     acme_domain: tuple[str, ...] = setting(
         "",
         values.host_names,
-        "Names of this server, for which a CA issues a certificate by ACME; --port is then 443 by default; repeatable",
+        "Names of this server, for which it gets a certificate over ACME; --port is then 443 by default; repeatable",
         unit="host names",
         is_list=True,
     )
     acme_agree_tos: bool = setting(
         "off",
         values.switch,
-        "You agree to the terms of service of the CA; the option takes no value",
+        "Agree to the terms of service of the CA; the option takes no value",
         unit="on or off",
         is_flag=True,
     )
     acme_email: str = setting(
-        "", str, "Where the CA may write to, such as before a certificate expires", unit="address"
+        "",
+        str,
+        "Your e-mail address, for notices from the CA, such as before a certificate expires",
+        unit="address",
     )
     acme_directory: str = setting(
         "https://acme-v02.api.letsencrypt.org/directory",
         values.https_url,
-        "Directory of the CA; by default that of Let's Encrypt",
+        "ACME directory of the CA; by default that of Let's Encrypt",
         unit="URL",
     )
     acme_ca: str = setting(
         "",
         str,
-        "CA certificates that the directory's own certificate is checked against, PEM; empty: the usual ones",
+        "CA certificates to check the ACME directory's own certificate against, PEM; empty: the usual ones",
         unit="path",
     )
     acme_http_port: str = setting(
         "80",
         values.port_unless_none,
-        "Where to answer the CA without TLS, and to send everybody else on to TLS; none: the CA uses --port alone",
+        "Where to answer the CA without TLS, and redirect everybody else to https; none: the CA uses only --port",
         unit="port or endpoint, or none",
     )
     state_directory: str = setting(
         "",
         str,
-        "Directory for what outlives a restart: certificates by ACME, bans; empty: only where --acme-domain needs one",
+        "Directory for data that outlives a restart: ACME certificates, bans; empty: a default, only for --acme-domain",
         unit="path",
         also=STATE_VARIABLE,
     )

@@ -49,23 +49,23 @@ class Settings(LimitSettings, ListenSettings):
     web_app: bool = setting(
         "off",
         values.switch,
-        "Serve Music Assistant's web app at /app/, for homes that are at this server; needs the extra web-app",
+        "Serve Music Assistant's web app at /app/, for homes registered at this server; needs the extra web-app",
         unit="on or off",
     )
     allow_remote_ids: str = setting(
         "",
         str,
-        "File of the only Remote IDs that may be registered, one per line; empty: any may be",
+        "File with the only Remote IDs that may be registered, one per line; empty: any",
         unit="path",
         live=True,
     )
     deny: str = setting(
-        "", str, "File of banned addresses, networks and Remote IDs, one per line", unit="path", live=True
+        "", str, "File with banned addresses, networks and Remote IDs, one per line", unit="path", live=True
     )
     exempt: tuple[Network, ...] = setting(
         "none",
         values.networks,
-        "Networks whose connections, requests and lookups no limit counts, such as your own monitoring",
+        "Networks whose connections, requests and lookups limits don't count, such as your own monitoring",
         unit="networks, or none",
         live=True,
     )
@@ -87,14 +87,14 @@ class Settings(LimitSettings, ListenSettings):
     metrics_allow: tuple[Network, ...] = setting(
         "none",
         values.networks,
-        "Networks that may read /metrics on the main port; none: it is not there",
+        "Networks that may read /metrics on the main port; none: nobody",
         unit="networks, or none",
         live=True,
     )
     admin_socket: str = setting(
         "",
         str,
-        "Unix socket for ma-signaling admin, for its owner alone; empty: none",
+        "Unix socket for ma-signaling admin, accessible only to its owner; empty: none",
         unit="path",
     )
     ready_timeout: float = setting(
@@ -127,7 +127,7 @@ class Settings(LimitSettings, ListenSettings):
     start_grace: float = setting(
         "75",
         values.Number(0, 3600),
-        "How long after a start connect-requests wait for homes that have not registered yet; 0: not at all",
+        "Time after a start in which a connect-request for an unregistered home waits for it; 0: none",
         unit="seconds",
     )
     park: float = setting(
@@ -140,14 +140,14 @@ class Settings(LimitSettings, ListenSettings):
     proof: str = setting(
         "auto",
         values.choice("auto", "relay", "off"),
-        "Ask contenders for a Remote ID to prove by UDP that they hold its key; relay: only through --turn-urls",
+        "Ask contenders for a Remote ID to prove over UDP that they have its key; relay: only through --turn-urls",
         unit="auto, relay or off",
         live=True,
     )
     proofs_per_minute: int = setting(
         "120",
         values.Whole(0),
-        "Proofs of possession that are asked for within a minute",
+        "Proofs of possession that this server asks for within a minute",
         unit="proofs",
         live=True,
     )
@@ -161,7 +161,7 @@ class Settings(LimitSettings, ListenSettings):
     proof_address: str = setting(
         "",
         values.public_ipv4_or_none,
-        "Public IPv4 address that a proof offers where a NAT that keeps ports maps it to this machine",
+        "Public IPv4 address to offer in proofs, if a NAT maps it to this machine without changing ports",
         unit="IPv4 address",
         live=True,
     )
@@ -176,7 +176,7 @@ class Settings(LimitSettings, ListenSettings):
     nats_ca: str = setting(
         "",
         str,
-        "CA certificates that the NATS servers' certificates are checked against, PEM; empty: the system's",
+        "CA certificates to check the NATS servers' certificates against, PEM; empty: the system's",
         unit="path",
     )
     fast_path: bool = setting(
@@ -232,7 +232,7 @@ class Settings(LimitSettings, ListenSettings):
     drain_seconds: float = setting(
         "30",
         values.Number(0, 3600),
-        "Over how long thousands of peers are closed when this server stops; a few dozen are closed at once",
+        "Time over which thousands of peers are closed when this server stops; a few dozen are closed immediately",
         unit="seconds",
         live=True,
     )

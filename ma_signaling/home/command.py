@@ -116,7 +116,7 @@ def _use_addresses(addresses: Sequence[str]) -> None:
 def _parse(arguments: Sequence[str]) -> Any:
     parser = argparse.ArgumentParser(
         prog="ma-signaling home",
-        description="Give a Music Assistant a Remote ID at your own signaling server. Each option can also be said by"
+        description="Connect a Music Assistant at home to your own signaling server. Each option can also be set by"
         " an environment variable: --state-directory is MA_SIGNALING_HOME_STATE_DIRECTORY.",
     )
     repeatable: list[tuple[str, str, Any]] = []
@@ -149,21 +149,22 @@ def _parse(arguments: Sequence[str]) -> Any:
         Path("ma-signaling-home"),
         type=Path,
         metavar="PATH",
-        help="keeps the home's certificate; a lost one means another Remote ID [default: ./ma-signaling-home]",
+        help="keeps the home's certificate; without it, the home gets another Remote ID [default: ./ma-signaling-home]",
     )
     option(
         "stun",
         type=_checked(_stun),
         action="append",
         metavar="URL",
-        help=f"server that tells home and clients their public address; repeatable, or none [default: {DEFAULT_STUN}]",
+        help="STUN server, which tells home and clients their public addresses; repeatable, or none"
+        f" [default: {DEFAULT_STUN}]",
     )
     option(
         "address",
         type=_checked(_address),
         action="append",
         metavar="ADDRESS",
-        help="address of this machine that clients may reach it at; repeatable [default: all]",
+        help="address of this machine that clients may connect to; repeatable [default: all]",
     )
     option(
         "link",
@@ -176,7 +177,7 @@ def _parse(arguments: Sequence[str]) -> Any:
         Limits().sessions,
         type=_checked(_count),
         metavar="N",
-        help=f"clients at once [default: {Limits().sessions}]",
+        help=f"clients at the same time [default: {Limits().sessions}]",
     )
     given = parser.parse_args(arguments)
     try:
