@@ -39,15 +39,15 @@ def explain(problem: Exception, directory: str) -> str:
 
 def _trouble(problem: Exception, host: str, directory: str) -> str:
     if isinstance(problem, errors.TimeoutError):
-        return f"the CA at {host} has not decided in time, which the next attempt may mend"
+        return f"the CA at {host} has not decided in time; the next attempt may succeed"
     if isinstance(problem, requests.exceptions.SSLError):
         return (
-            f"the certificate of the CA at {host} is not trusted (--acme-ca names what a private CA is trusted by):"
+            f"the certificate of the CA at {host} is not trusted (for a private CA, set --acme-ca):"
             f" {_root(problem)}"
         )
     if isinstance(problem, requests.exceptions.ConnectionError | requests.exceptions.Timeout):
         return (
-            f"the CA at {host} can't be reached: let this machine connect to it, or name another one by"
+            f"the CA at {host} can't be reached: let this machine connect to it, or name another one with"
             f" --acme-directory ({_root(problem)})"
         )
     return f"no ACME server answers at {directory} (--acme-directory): {_one_line(problem)}"
@@ -57,17 +57,17 @@ def _refusal(problem: messages.Error, host: str) -> str:
     detail = _one_line(problem.detail or problem.title or problem.typ)
     if problem.code == "rateLimited":
         return (
-            f"the CA at {host} has a rate limit, which is reached: wait, and keep the state directory, or another"
-            f" certificate is asked for at each start ({detail})"
+            f"the CA at {host} limits requests, and the limit is reached: wait, and keep the state directory, or"
+            f" another certificate is asked for at each start ({detail})"
         )
     if problem.code in ("rejectedIdentifier", "unsupportedIdentifier"):
-        return f"the CA at {host} issues nothing for a name of --acme-domain: {detail}"
+        return f"the CA at {host} issues no certificate for a name of --acme-domain: {detail}"
     if problem.code in ("invalidContact", "unsupportedContact"):
         return f"the CA at {host} refuses --acme-email: {detail}"
     if problem.code == "externalAccountRequired":
         return (
-            f"the CA at {host} wants accounts that were made elsewhere, which this server doesn't support: name another"
-            f" CA by --acme-directory ({detail})"
+            f"the CA at {host} requires accounts created elsewhere, which this server doesn't support: name another"
+            f" CA with --acme-directory ({detail})"
         )
     return f"the CA at {host} refuses: {detail} ({problem.code or problem.typ})"
 
@@ -86,7 +86,9 @@ def _failed_challenge(name: str, kind: str, error: messages.Error) -> str:
     if error.code == "dns":
         what = f"{name} has no address that the CA finds: let its A or AAAA record point to this machine"
     elif error.code == "caa":
-        what = f"a CAA record of {name} forbids this CA to issue: let it name the CA, or remove it"
+        what = (
+            f"a CAA record of {name} forbids this CA to issue certificates: name the CA in it, or remove it"
+        )
     else:
         what = (
             f"the CA did not find this server at {name}, port {port}: let the name, with its AAAA record if it has"

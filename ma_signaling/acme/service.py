@@ -157,7 +157,7 @@ class Acme(Service):
             self._is_failing = False
         except Exception:  # noqa: BLE001 - whatever it is, a certificate must be renewed in time
             if not self._is_failing:
-                _log.failure("ACME: failed; it is tried again every {seconds} s", seconds=LOOK_SECONDS)
+                _log.failure("ACME: failed; trying again every {seconds} s", seconds=LOOK_SECONDS)
             self._is_failing = True
 
     def _act(self) -> None:
@@ -215,8 +215,8 @@ class Acme(Service):
         )
         if due <= now:
             _log.error(
-                "ACME: the new certificate is for {held}, until {end:%Y-%m-%d %H:%M:%S} UTC, which is not what was"
-                " asked for; or this machine's clock is wrong. The next attempt is in an hour, or on reload",
+                "ACME: the new certificate is not what was asked for (it is for {held}, until {end:%Y-%m-%d %H:%M:%S}"
+                " UTC), or this machine's clock is wrong. The next attempt is in an hour, or on reload",
                 held=", ".join(sorted(held.names)),
                 end=datetime.fromtimestamp(held.end, UTC),
             )

@@ -74,8 +74,8 @@ class Store:
             if path not in self._told:
                 self._told.add(path)
                 _log.error(
-                    "ACME: {path} can't be written: {problem}. It is tried again every minute, and no certificate is"
-                    " asked for until then",
+                    "ACME: {path} can't be written: {problem}. Trying again every minute; no certificate is asked for"
+                    " until that succeeds",
                     path=path,
                     problem=problem.strerror,
                 )

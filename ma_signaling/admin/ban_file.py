@@ -58,7 +58,7 @@ class BanFile:
             problem = found if is_told else "it has another form than this server writes"
             aside = self._path.with_suffix(".aside")
             _log.error(
-                "Bans in {path} are set aside as {aside}: {problem}",
+                "The bans in {path} are not used, and moved to {aside}: {problem}",
                 path=self._path,
                 aside=aside,
                 problem=problem,
@@ -79,7 +79,7 @@ class BanFile:
         except OSError as problem:
             if self._is_written:
                 _log.error(
-                    "{path} can't be written: {problem}. It is tried again and again",
+                    "{path} can't be written: {problem}. Trying again until that succeeds",
                     path=self._path,
                     problem=problem.strerror,
                 )

@@ -30,7 +30,7 @@ def _parse_duration(text: str) -> float:
     """Return the seconds of ``90s``, ``15m``, ``1h`` or ``7d``. Raises ``BadParameter``."""
     parts = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if parts is None:
-        raise BadParameter(f"{text!r} is no duration such as 90s, 15m, 1h or 7d")
+        raise BadParameter(f"{text!r} is not a duration such as 90s, 15m, 1h or 7d")
     return float(int(parts[1]) * _UNITS[parts[2]])
 
 
@@ -80,7 +80,7 @@ class AdminPage(Page):
         """Return a query parameter that is a whole number. Raises ``BadParameter``."""
         text = self.parameter(request, name, str(default))
         if not text.isdecimal() or len(text) > 9:
-            raise BadParameter(f"the parameter {name} is no whole number")
+            raise BadParameter(f"the parameter {name} is not a whole number")
         return int(text)
 
     def duration(self, request: HttpRequest, name: str) -> float | None:

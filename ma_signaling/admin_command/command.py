@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         # A broken pipe is no error to report: the reader has enough.
         return 1 if isinstance(problem.__cause__, BrokenPipeError) else _failed(problem)
     except (LookupError, TypeError, ValueError):
-        return _failed(Failed("what answers there is no ma-signaling of this version"))
+        return _failed(Failed("what answers there is not a ma-signaling of this version"))
     return 0
 
 

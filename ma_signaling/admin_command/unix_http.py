@@ -92,5 +92,5 @@ def _parse(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise Failed("what answers there is no ma-signaling")
+        raise Failed("what answers there is not a ma-signaling")
     return answer

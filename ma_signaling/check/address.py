@@ -85,7 +85,7 @@ def _ascii_host(host: str) -> str:
     except UnicodeError:
         name = ""
     if not all(map(_LABEL.fullmatch, name.removesuffix(".").split("."))):
-        raise ValueError(f"{host!r} is no host name")
+        raise ValueError(f"{host!r} is not a host name")
     return name
 
 

@@ -28,9 +28,7 @@ def stranger(message: Mapping[str, object]) -> str:
         return ""
     for key, name in _OTHERS.items():
         if key in message:
-            return (
-                f"a {name} answers here, which is no signaling server: without --url the public one is asked"
-            )
+            return f"a {name} answers here, which is not a signaling server: without --url the public one is asked"
     return ""
 
 

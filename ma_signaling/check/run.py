@@ -110,7 +110,7 @@ class Check:
         try:
             self.remote_id = remote_id.wanted(self.remote_id)
         except Refused:
-            unknown(f"{self.remote_id!r} is no Remote ID: it has letters and digits, such as MA-X7K9-P2M4")
+            unknown(f"{self.remote_id!r} is not a Remote ID: it has letters and digits, such as MA-X7K9-P2M4")
         failures: dict[str, str] = {}
         seconds = self.timeout / len(self.urls)
         for url in self.urls:

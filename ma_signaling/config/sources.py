@@ -118,7 +118,7 @@ def _check_together(settings: Settings) -> None:
             )
     for one, other in combinations(settings.endpoints(), 2):
         if parse_endpoint(one).excludes(parse_endpoint(other)):
-            raise SettingError(f"{one} and {other} can't be listened on both")
+            raise SettingError(f"{one} and {other} can't both be listened on")
 
 
 def _check_needed(settings: Settings) -> None:

@@ -126,7 +126,7 @@ def _remote_id(number: int, entry: str) -> str:
     try:
         return wanted(entry)
     except Refused:
-        raise BadEntry(number, "is no Remote ID: 1 to 64 letters, digits, - and _") from None
+        raise BadEntry(number, "is not a Remote ID: 1 to 64 letters, digits, - and _") from None
 
 
 def _network(number: int, entry: str) -> Network:
@@ -135,5 +135,6 @@ def _network(number: int, entry: str) -> Network:
     except ValueError:
         raise BadEntry(
             number,
-            "is no address or network such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, with nothing beyond the prefix",
+            "is not an address or network such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, with nothing beyond the"
+            " prefix",
         ) from None

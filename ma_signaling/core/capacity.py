@@ -125,7 +125,7 @@ def raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= hard < MIN_DESCRIPTORS:
         raise CannotStart(
-            f"the limit of open files (ulimit -n) is {hard}, and {MIN_DESCRIPTORS} are the least"
+            f"the limit of open files (ulimit -n) is {hard}; at least {MIN_DESCRIPTORS} are needed"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -47,7 +47,7 @@ def load_or_create(directory: Path) -> Identity:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        raise IdentityError(f"{directory} is no directory") from None
+        raise IdentityError(f"{directory} is not a directory") from None
     except OSError as problem:
         raise IdentityError(f"{directory}: {problem.strerror or problem}") from None
     try:

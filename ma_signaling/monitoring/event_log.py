@@ -39,7 +39,7 @@ _LINES = {
     Event.CERTIFICATE_SHARED: (
         LogLevel.warn,
         "{connection}: another server has the certificate of home {remote_id} as well, maybe from a backup: each takes"
-        " the Remote ID from the other (said once a day)",
+        " the Remote ID from the other (logged once a day)",
     ),
     Event.SESSION_OPENED_UNREADY: (
         LogLevel.info,
@@ -57,17 +57,18 @@ _LINES = {
     Event.PEER_CLOSED: (LogLevel.info, "{connection}: closed with {code} {reason}"),
     Event.FORWARDING_IGNORED: (
         LogLevel.warn,
-        "ignored the forwarding headers of a peer that is no trusted proxy; if it is your proxy, name it with"
+        "ignored the forwarding headers of a peer that is not a trusted proxy; if it is your proxy, name it with"
         " --trusted-proxies, and its header with --client-ip-header (logged once)",
     ),
     Event.FORWARDING_UNUSABLE: (
         LogLevel.warn,
-        "a trusted proxy sent forwarding headers that are malformed or disagree, and its client counts as the proxy;"
-        " let the proxy replace those of clients, and name its own with --client-ip-header (logged once)",
+        "a trusted proxy sent forwarding headers that are malformed or disagree, so its client counts under the"
+        " proxy's address; let the proxy replace its clients' headers, and name its own with --client-ip-header"
+        " (logged once)",
     ),
     Event.CLIENT_NOT_NAMED: (
         LogLevel.warn,
-        "a WebSocket came from a trusted address and no header names its client: if a proxy is there, all its clients"
+        "a WebSocket came from a trusted address, and no header names its client: if a proxy is there, all its clients"
         " count as one; let it set X-Forwarded-For, or name its header with --client-ip-header (logged once)",
     ),
     Event.WRONG_PROTOCOL: (LogLevel.warn, "closed a socket: {mistake}"),

@@ -122,7 +122,7 @@ def _check_socket(path: Path, state: Path | None) -> None:
     if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
         raise CannotStart(f"{what} the path of a socket has at most {MAX_SOCKET_PATH_BYTES} bytes")
     if path.exists() and not path.is_socket():
-        raise CannotStart(f"{what} something else than a socket is there")
+        raise CannotStart(f"{what} something other than a socket is there")
     folder = path.parent
     _check_directory(folder, what)
     # At a start, the state directory is made before the sockets.
@@ -141,7 +141,7 @@ def _check_writable(path: Path, what: str) -> None:
         with TemporaryFile(dir=there):
             pass
     except OSError as problem:
-        raise CannotStart(f"{what} {path}: nothing can be made in {there}: {problem.strerror}") from None
+        raise CannotStart(f"{what} {path}: nothing can be created in {there}: {problem.strerror}") from None
 
 
 def _check_directory(path: Path, what: str) -> None:
@@ -149,7 +149,7 @@ def _check_directory(path: Path, what: str) -> None:
     for each in (path, *path.parents):
         if each.exists():
             if not each.is_dir():
-                raise CannotStart(f"{what} {each} is no directory")
+                raise CannotStart(f"{what} {each} is not a directory")
             return
 
 

@@ -31,7 +31,7 @@ class OperatorFile(NamedTuple):
         try:
             count = self.use(read_regular(self.path))
         except UnicodeDecodeError:
-            raise self._error("it is no UTF-8 text") from None
+            raise self._error("it is not UTF-8 text") from None
         except OSError as problem:
             raise self._error(problem.strerror) from None
         except ValueError as problem:

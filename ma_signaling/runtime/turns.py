@@ -28,7 +28,7 @@ def bound_turns(reactor: ReactorBase) -> None:
         changed.doIteration = _turn(changed)
     else:
         _log.warn(
-            "{reactor} is not Twisted's reactor on epoll: what one turn takes in has no bound, a flood delays others",
+            "{reactor} is not Twisted's epoll reactor: the input of one turn has no bound, so a flood delays others",
             reactor=type(reactor).__name__,
         )
 

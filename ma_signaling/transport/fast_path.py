@@ -283,7 +283,7 @@ def with_fast_path(protocol: type[AutobahnPath], factory: Any) -> type[AutobahnP
             attributes[name] = value
         elif name != "factory":
             _log.warn(
-                "The fast path is off: this version of Autobahn has an attribute {name} that is unknown here",
+                "The fast path is off: this version of Autobahn has an unknown attribute {name}",
                 name=name,
             )
             return protocol

@@ -265,7 +265,7 @@ def fastest_calls() -> PublicCalls:
         return DirectCalls()
     except AttributeError as missing:
         _log.warn(
-            "TLS takes more time and memory: this version of pyOpenSSL has other names within ({missing})",
+            "TLS takes more time and memory: this version of pyOpenSSL lacks internal names ({missing})",
             missing=missing,
         )
         return PublicCalls()

@@ -67,7 +67,7 @@ class Periodic(Service):
         except Exception:  # noqa: BLE001 - whatever it is, the job must go on
             if not self._is_failing:
                 _log.failure(
-                    "{job}: failed; it is tried again every {seconds} s", job=self._job, seconds=self._seconds
+                    "{job}: failed; trying again every {seconds} s", job=self._job, seconds=self._seconds
                 )
             self._is_failing = True
         else:
@@ -168,7 +168,7 @@ class Deadlines(Periodic):
         try:
             waiting.deadline_passed()
         except Exception:  # noqa: BLE001 - the others have deadlines too
-            _log.failure("a deadline: failed")
+            _log.failure("a deadline failed")
 
     def _recent_lag(self) -> float:
         """Return the recent lag of the loop in seconds, in whole ticks; ticks late by less than a tick don't count."""

@@ -21,7 +21,7 @@ from ma_signaling.admin_command import command
 from tests.support.server_process import child_environment
 
 WITHIN = 20.0
-STRANGE = "what answers there is no ma-signaling"
+STRANGE = "what answers there is not a ma-signaling"
 
 
 def reply(content: bytes, length: int | None = None, status: bytes = b"200 OK") -> bytes:

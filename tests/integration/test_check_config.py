@@ -80,14 +80,14 @@ class CheckConfigTest(FileTestCase):
         self.write("")
         file = str(self.file)
         for options, problem in (
-            (("--state-directory", file), f"--state-directory {file} is no directory"),
-            (("--state-directory", f"{file}/a/b"), f"--state-directory {file} is no directory"),
-            (("--admin-socket", file), f"cannot listen on {file}: something else than a socket is there"),
+            (("--state-directory", file), f"--state-directory {file} is not a directory"),
+            (("--state-directory", f"{file}/a/b"), f"--state-directory {file} is not a directory"),
+            (("--admin-socket", file), f"cannot listen on {file}: something other than a socket is there"),
             (
                 ("--port", f"unix:{self.directory}"),
-                f"cannot listen on {self.directory}: something else than a socket is there",
+                f"cannot listen on {self.directory}: something other than a socket is there",
             ),
-            (("--metrics-port", f"unix:{file}/x"), f"cannot listen on {file}/x: {file} is no directory"),
+            (("--metrics-port", f"unix:{file}/x"), f"cannot listen on {file}/x: {file} is not a directory"),
         ):
             assert refused(*options) == f"ma-signaling: {problem}", options
         acme = (
@@ -147,7 +147,7 @@ class CheckConfigTest(FileTestCase):
         )
         for path in ("/proc/self/x", "/sys/x"):
             assert refused("--state-directory", path).startswith(
-                f"ma-signaling: --state-directory {path}: nothing can be made in {Path(path).parent}: "
+                f"ma-signaling: --state-directory {path}: nothing can be created in {Path(path).parent}: "
             ), path
         accepted("--port", "tcp:1:interface=127.0.0.1", "--http-port", f"unix:{long[:107]}")
         with ServerProcess() as running:

@@ -85,7 +85,7 @@ class DescriptorsTest(SynchronousTestCase):
         done = run("prlimit", "--nofile=101:101", sys.executable, "-m", "ma_signaling")
         assert done.returncode == 1
         assert (
-            "the limit of open files (ulimit -n) is 101, and 128 are the least" in done.stdout + done.stderr
+            "the limit of open files (ulimit -n) is 101; at least 128 are needed" in done.stdout + done.stderr
         )
 
 

@@ -96,7 +96,7 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused("cannot listen on ssl:", "--port", "ssl:1:privateKey=setup.py:certKey=/dev/null")
         self.assert_refused("cannot listen on nonsense:1: ", "--http-port", "nonsense:1")
         local = "tcp:9000:interface=127.0.0.1"
-        self.assert_refused(f"9000 and {local} can't be listened on both", "--port", "9000", "--port", local)
+        self.assert_refused(f"9000 and {local} can't both be listened on", "--port", "9000", "--port", local)
         self.assert_refused("9000 and tcp:9000 can't", "--port", "9000", "--metrics-port", "tcp:9000")
 
     def test_tls(self) -> None:
@@ -121,10 +121,10 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused("--deny /nowhere: No such file", "--deny", "/nowhere")
         deny, allow = self.directory / "deny", self.directory / "allow"
         deny.write_text("# first\n192.0.2.0/23\n192.0.2.1/24\n", encoding="utf-8")
-        self.assert_refused(f"--deny {deny}: line 3 is no address or network", "--deny", str(deny))
+        self.assert_refused(f"--deny {deny}: line 3 is not an address or network", "--deny", str(deny))
         allow.write_text("\nSECRET ID\n", encoding="utf-8")
         self.assert_refused(
-            f"--allow-remote-ids {allow}: line 2 is no Remote ID", "--allow-remote-ids", str(allow)
+            f"--allow-remote-ids {allow}: line 2 is not a Remote ID", "--allow-remote-ids", str(allow)
         )
 
     def test_relays(self) -> None:

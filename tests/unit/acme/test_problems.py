@@ -48,13 +48,15 @@ class ExplainTest(SynchronousTestCase):
         self.assert_line(failed_challenge("http-01", "unauthorized", "404"), "port 80: let the name")
         self.assert_line(failed_challenge("http-01", "dns", "NXDOMAIN"), "has no address", "A or AAAA")
         self.assert_line(
-            failed_challenge("http-01", "caa", "no"), "a CAA record of a.example.org forbids", "let it name"
+            failed_challenge("http-01", "caa", "no"),
+            "a CAA record of a.example.org forbids",
+            "name the CA in it",
         )
 
     def test_refusals(self) -> None:
         for code, part in (
-            ("rateLimited", "has a rate limit, which is reached: wait, and keep the state directory"),
-            ("rejectedIdentifier", "issues nothing for a name of --acme-domain"),
+            ("rateLimited", "limits requests, and the limit is reached: wait, and keep the state directory"),
+            ("rejectedIdentifier", "issues no certificate for a name of --acme-domain"),
             ("invalidContact", "refuses --acme-email"),
             ("externalAccountRequired", "doesn't support"),
             ("serverInternal", "refuses: too many certificates already issued (serverInternal)"),

@@ -168,7 +168,9 @@ class ServiceTest(AcmeTestCase):
         count = len(self.reactor.children)
         with capturedLogs() as events:
             self.issue()
-        assert "the new certificate is for localhost, until 20" in formatEvent(events[-1])
+        assert "the new certificate is not what was asked for (it is for localhost, until 20" in formatEvent(
+            events[-1]
+        )
         assert len(self.shown) == 1
         self.reactor.pump([60] * 59)
         assert len(self.reactor.children) == count

@@ -99,7 +99,7 @@ class StoreTest(AcmeTestCase):
             self.reactor.pump([60] * 60)
         lines = [formatEvent(event) for event in events]
         assert len(lines) == 2
-        assert "certificate.pem can't be written: No space left on device. It is tried again" in lines[0]
+        assert "certificate.pem can't be written: No space left on device. Trying again" in lines[0]
         assert self.acme.is_issued
         assert len(self.shown) == 1
         self.acme.reload()

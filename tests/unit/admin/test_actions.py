@@ -110,12 +110,12 @@ class ActTest(AdminTestCase):
         self.ask("DELETE", "/bans/home", 404)
         for method, path in (("DELETE", "/bans/1.2.3"), ("POST", "/bans?target=1.2.3")):
             assert self.ask(method, path, 400)["error"].startswith(
-                "'1.2.3' is no address or network such as "
+                "'1.2.3' is not an address or network such as "
             )
-        assert "'a b' is no Remote ID" in self.ask("POST", "/bans?target=a%20b", 400)["error"]
+        assert "'a b' is not a Remote ID" in self.ask("POST", "/bans?target=a%20b", 400)["error"]
         for duration in ("soon", "5", ""):
             asked = f"/bans?target=X&for={duration}"
-            assert f"{duration!r} is no duration such as 90s" in self.ask("POST", asked, 400)["error"]
+            assert f"{duration!r} is not a duration such as 90s" in self.ask("POST", asked, 400)["error"]
         assert "for no time" in self.ask("POST", "/bans?target=X&for=0s", 400)["error"]
 
     def test_a_ban_ends(self) -> None:
@@ -177,7 +177,7 @@ class ActTest(AdminTestCase):
             for _ in range(10):
                 self.bans.prune()
         assert [formatEvent(event) for event in events if event["log_level"] is LogLevel.error] == [
-            f"{disk}/bans.json can't be written: No such file or directory. It is tried again and again"
+            f"{disk}/bans.json can't be written: No such file or directory. Trying again until that succeeds"
         ]
         disk.mkdir()
         self.bans.prune()

@@ -52,7 +52,9 @@ class SeeTest(AdminTestCase):
         assert found == wanted
         assert after == ""
         assert len(self.ask("GET", "/homes?limit=0")["homes"]) == 1
-        assert self.ask("GET", "/homes?limit=x", 400) == {"error": "the parameter limit is no whole number"}
+        assert self.ask("GET", "/homes?limit=x", 400) == {
+            "error": "the parameter limit is not a whole number"
+        }
 
     def test_sessions(self) -> None:
         _, session_id = self.server.session(self.server.home())

@@ -51,9 +51,9 @@ class RulesTests(SynchronousTestCase):
             "host:ws": "a number from 1 to 65535",
             "::1": "needs brackets",
             "ws://2001:db8::1/ws": "needs brackets",
-            "a..b": "no host name",
-            "wss://a b/ws": "no host name",
-            f"wss://{'ü' * 63}.example": "no host name",
+            "a..b": "not a host name",
+            "wss://a b/ws": "not a host name",
+            f"wss://{'ü' * 63}.example": "not a host name",
             "u:p@host": "without user name and password",
         }
         for text, phrase in mistakes.items():

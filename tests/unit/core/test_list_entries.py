@@ -28,18 +28,18 @@ class ListTest(SynchronousTestCase):
 
     def test_bad_lines_are_named_by_number_and_never_repeated(self) -> None:
         for parse, bad, hint in (
-            (parse_allowed, "SECRET ID", "is no Remote ID"),
-            (parse_allowed, "192.0.2.1", "is no Remote ID"),
-            (parse_allowed, "A" * 65, "is no Remote ID"),
-            (parse_allowed, "ABCD…1a2b3c4d", "is no Remote ID"),
-            (parse_denied, "SECRET ID", "is no Remote ID"),
-            (parse_denied, "192.0.2.300", "is no address or network"),
+            (parse_allowed, "SECRET ID", "is not a Remote ID"),
+            (parse_allowed, "192.0.2.1", "is not a Remote ID"),
+            (parse_allowed, "A" * 65, "is not a Remote ID"),
+            (parse_allowed, "ABCD…1a2b3c4d", "is not a Remote ID"),
+            (parse_denied, "SECRET ID", "is not a Remote ID"),
+            (parse_denied, "192.0.2.300", "is not an address or network"),
             (parse_denied, "192.0.2.1/24", "nothing beyond the prefix"),
-            (parse_denied, "192.0.2.0/33", "is no address or network"),
-            (parse_denied, "2001:db8::/129", "is no address or network"),
-            (parse_denied, "example.org", "is no address or network"),
-            (parse_denied, "ABCD…1a2b3c4d", "is no Remote ID"),
-            (parse_denied, "ABCD...1a2b3c4d", "is no address or network"),
+            (parse_denied, "192.0.2.0/33", "is not an address or network"),
+            (parse_denied, "2001:db8::/129", "is not an address or network"),
+            (parse_denied, "example.org", "is not an address or network"),
+            (parse_denied, "ABCD…1a2b3c4d", "is not a Remote ID"),
+            (parse_denied, "ABCD...1a2b3c4d", "is not an address or network"),
         ):
             with self.assertRaises(BadEntry) as caught:
                 parse(f"FINE\r\n# a comment\r\n\f\n{bad}\r\nFINE")

@@ -59,7 +59,7 @@ class IdentityTest(TestCase):
     def test_no_place_for_it(self) -> None:
         self.directory.parent.parent.joinpath("new").write_text("a file")
         for directory, problem in (
-            (self.directory.parent, f"{self.directory.parent} is no directory"),
+            (self.directory.parent, f"{self.directory.parent} is not a directory"),
             (self.directory, f"{self.directory}: Not a directory"),
         ):
             with self.assertRaises(IdentityError) as caught:

@@ -72,7 +72,7 @@ class ReloadTest(FilesTestCase):
         self.deny.write_text("192.0.2.67\nnot good\nOTHER\n", encoding="utf-8")
         self.allow.write_text("OTHER\n", encoding="utf-8")
         (line,) = self.reload()
-        assert line.startswith(f"--deny {self.deny}: line 2 is no Remote ID"), line
+        assert line.startswith(f"--deny {self.deny}: line 2 is not a Remote ID"), line
         assert line.endswith("the previous content stays in force")
         assert self.is_banned("192.0.2.66")
         assert not self.is_banned("192.0.2.67")
@@ -91,7 +91,7 @@ class ReloadTest(FilesTestCase):
     def test_bytes_that_are_no_text(self) -> None:
         self.deny.write_bytes(b"\xff\xfe\x00")
         (line,) = self.reload()
-        assert line.startswith(f"--deny {self.deny}: it is no UTF-8 text")
+        assert line.startswith(f"--deny {self.deny}: it is not UTF-8 text")
         assert self.is_banned("192.0.2.66")
 
     def test_a_file_as_windows_writes_it(self) -> None:

@@ -81,7 +81,7 @@ class AutobahnTest(SynchronousTestCase):
         self.patch(WebSocketServerProtocol, "_connectionMade", set_up_more)
         with capturedLogs() as logged:
             self.assertNotIsInstance(Server().connect().protocol, FastPath)
-        self.assertIn("an attribute news", str(formatEvent(logged[0])))
+        self.assertIn("an unknown attribute news", str(formatEvent(logged[0])))
 
     def test_what_is_overridden_or_read_is_there(self) -> None:
         """In Autobahn's own class: ours define some of these as well."""
