@@ -110,7 +110,7 @@ class CheckTests(DoctorTestCase):
             visit.page.evaluate("location.hash = 'NOBODY'")
             visit.page.get_by_role("heading", name="Your home isn't connected").wait_for()
             visit.page.evaluate("location.hash = '%E0%A4%A'")
-            visit.page.get_by_role("heading", name="This is no Remote ID").wait_for()
+            visit.page.get_by_role("heading", name="This is not a Remote ID").wait_for()
             return self.outcome(visit).headline
 
         self.visit(play)

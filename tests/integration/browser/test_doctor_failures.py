@@ -40,7 +40,7 @@ class FailureTests(DoctorTestCase):
         cases = {
             "B" * 26: "The Remote ID is mistyped",
             "A" * 25 + "0": "The Remote ID is mistyped",
-            "ÄÖÜ": "This is no Remote ID",
+            "ÄÖÜ": "This is not a Remote ID",
         }
 
         def play(visit: Visit) -> None:

@@ -101,7 +101,7 @@ class LooksTests(DoctorTestCase):
         yield "session"
         page.route("**/api/sessions/*", lambda route: route.fulfill(json=UNANSWERED))
         page.reload()
-        page.get_by_text("45.0 s, Server: waits no longer for an answer").wait_for()
+        page.get_by_text("45.0 s, Server: no longer waits for an answer").wait_for()
         page.unroute("**/api/sessions/*")
         yield "session-unanswered"
         page.goto(f"{self.server.http}/sessions/nobody-knows-it")
