@@ -127,7 +127,7 @@ class Relay:
             about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
             self._context.send(session.node, "busy", **about)
         elif kind == "offer":
-            session.offered()
+            session.offered(self._context.clock.seconds())
 
     def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
         session_id, node = fields["session"], fields["node"]

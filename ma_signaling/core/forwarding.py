@@ -25,13 +25,12 @@ from ma_signaling.core.message_charges import Charges, OverBudget
 from ma_signaling.core.messages import Message
 from ma_signaling.core.other_nodes import Relay
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.session import Negotiation, RemoteSession, Session, SessionState
+from ma_signaling.core.session import RemoteSession, Session, SessionState
 from ma_signaling.core.sessions import Sessions
 
 # Module globals, for speed: a lookup in an enum's class costs more, and every message makes some.
 _CLIENT = Role.CLIENT
 _OPEN = SessionState.OPEN
-_ANSWERED = Negotiation.ANSWERED
 
 
 class Forwarding:
@@ -110,7 +109,7 @@ class Forwarding:
         if session.state is not _OPEN:
             raise Refused(SESSION_NOT_FOUND)
         kind: str = message["type"]
-        if not session.client_sends(kind, messages.with_session_id(message, payload, session.id)):
+        if not session.client_sends(kind, messages.with_session_id(message, payload, session.id), now):
             self._refuse_busy()
         if kind == "offer":
             self._sessions.answering.await_answer(session)
@@ -172,7 +171,7 @@ class Forwarding:
         if peer.congested:
             self._refuse_busy()
         peer.send(payload)
-        if kind == "answer" and session.negotiation is not _ANSWERED:
+        if kind == "answer":
             session.answered(home.address)
         if session.trace is not None:
             session.trace.home.sent(kind, places, now)

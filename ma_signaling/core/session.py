@@ -10,7 +10,7 @@ from ma_signaling.core import messages
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.kept_messages import Kept
-from ma_signaling.core.peer import ClientAddress, Clock, Timer
+from ma_signaling.core.peer import NEVER, ClientAddress, Clock, Timer
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -44,23 +44,31 @@ _ANSWERED = Negotiation.ANSWERED
 class Negotiating:
     """The part that ``Session`` and ``RemoteSession`` have in common."""
 
-    __slots__ = ("answered_by", "negotiation", "place")
+    __slots__ = ("answered_by", "negotiation", "offered_again_at", "place")
 
     def __init__(self) -> None:
         self.negotiation = Negotiation.NOTHING
         self.answered_by: ClientAddress | None = None
         """The address of the home that answered it, or goes on with it."""
+        self.offered_again_at = NEVER
+        """When the client last sent a further offer, such as an ICE restart, that the home has yet to answer."""
         self.place: Place[Session | RemoteSession] | None = None
         """Its place among the home's sessions."""
 
-    def offered(self) -> None:
+    def offered(self, now: float) -> None:
         """Note that the client has sent an offer."""
         if self.negotiation is Negotiation.NOTHING:
             self.negotiation = Negotiation.OFFERED
+        elif self.negotiation is Negotiation.ANSWERED:
+            self.offered_again_at = now
 
     def answered(self, home: ClientAddress) -> None:
         """Note that the home has sent an answer from the address ``home``."""
-        self.negotiation, self.answered_by = Negotiation.ANSWERED, home
+        self.negotiation, self.answered_by, self.offered_again_at = Negotiation.ANSWERED, home, NEVER
+
+    def occupies_home(self, now: float, seconds: float) -> bool:
+        """Return whether the home may be at work on its answer; on a further one for ``seconds`` at most."""
+        return self.negotiation is Negotiation.OFFERED or now - self.offered_again_at < seconds
 
 
 class Session(Negotiating):
@@ -110,7 +118,7 @@ class Session(Negotiating):
         """The key of its client's address."""
         return self.client.address.key
 
-    def client_sends(self, kind: str, payload: bytes) -> bool:
+    def client_sends(self, kind: str, payload: bytes, now: float) -> bool:
         """Deliver a message of the client, or let it wait for the home; return False if there is no room for it."""
         is_answered = self.negotiation is _ANSWERED
         if not is_answered and self.home.connection is None:
@@ -120,7 +128,7 @@ class Session(Negotiating):
             if is_taken and not is_answered and not self._kept.add((payload,), len(payload)):
                 self._kept.give_up()
         if is_taken and kind == "offer":
-            self.offered()
+            self.offered(now)
         return is_taken
 
     def client_sends_all(self, candidates: list[bytes]) -> None:

@@ -88,11 +88,11 @@ class Sessions(SessionTable[Session]):
         self._admit(home, key, self._clock.seconds())
         self.remote.attach(home, session_id, node, key)
 
-    def is_busy(self, home: Home) -> bool:
-        """Return whether one of a home's sessions waits for an answer."""
+    def is_busy(self, home: Home, seconds: float) -> bool:
+        """Return whether one of a home's sessions waits for an answer; for a further one for ``seconds`` at most."""
+        now = self._clock.seconds()
         return any(
-            session.negotiation is Negotiation.OFFERED
-            for session in chain(self.of(home), self.remote.of(home))
+            session.occupies_home(now, seconds) for session in chain(self.of(home), self.remote.of(home))
         )
 
     def _end_unanswered(self, session: Session, end: End) -> None:

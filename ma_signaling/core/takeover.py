@@ -18,7 +18,7 @@ from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.home import Home
 from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.probe import PAUSE_SECONDS, Life
+from ma_signaling.core.probe import BUSY_SECONDS, PAUSE_SECONDS, Life
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions
@@ -266,7 +266,7 @@ class Holder:
 
     @property
     def is_busy(self) -> bool:
-        return self._contests.sessions.is_busy(self._home)
+        return self._contests.sessions.is_busy(self._home, BUSY_SECONDS)
 
     @property
     def has_proved(self) -> bool:

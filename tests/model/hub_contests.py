@@ -167,7 +167,9 @@ class Contests(Game):
     def _is_busy(self, house: House) -> bool:
         # One that ends in the very moment in which the probe does may still have counted.
         return any(
-            call.offered and not call.answered and (not call.over or call.over_at == self.now)
+            call.offered
+            and (not call.answered or self.now - call.offered_again_at < BUSY_SECONDS)
+            and (not call.over or call.over_at == self.now)
             for call in house.calls
         )
 

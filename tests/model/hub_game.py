@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,8 @@ class Call(BaseCall[Player]):
     answered_at: ClientAddress | None = None
     """Where the home is that answered it, or goes on with it."""
     offered: bool = False
+    offered_again_at: float = -inf
+    """When its client last sent a further offer that its home has yet to answer."""
     suspended: bool = False
     """It waits until its home has proved itself."""
     over_at: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from ma_signaling.core.peer import ClientAddress
@@ -270,6 +271,8 @@ class Match(Board):
             call.offered = call.offered or kind == "offer"
             if not call.answered:
                 call.kept.append(number)
-        elif call is not None and kind == "answer" and not call.suspended and not call.answered:
-            call.answered, call.answered_at = True, player.address
+            elif kind == "offer":
+                call.offered_again_at = self.now
+        elif call is not None and kind == "answer" and not call.suspended:
+            call.answered, call.answered_at, call.offered_again_at = True, player.address, -inf
             call.kept.clear()

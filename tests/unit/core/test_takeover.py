@@ -100,6 +100,27 @@ class ProbeTest(TakeoverTestCase):
         self.world.advance(5)
         assert newcomer.heard[:1] == REGISTERED
 
+    def test_holder_with_a_further_offer_to_answer(self) -> None:
+        """A guest must not keep a home from answering its probe, and another take its Remote ID meanwhile."""
+        self.client.say("offer", data={})
+        self.home.say("answer", sessionId=self.session_id, data={})
+        self.client.say("offer", data={"iceRestart": True})
+        self.newcomer()
+        self.world.advance(19.99)
+        assert self.home.is_there
+        self.world.advance(0.01)
+        assert self.home.dropped
+
+    def test_holder_that_left_a_further_offer_unanswered(self) -> None:
+        """It counts for as long as a home may take for it: a home that came back would wait on the silent one."""
+        self.client.say("offer", data={})
+        self.home.say("answer", sessionId=self.session_id, data={})
+        self.client.say("offer", data={"iceRestart": True})
+        self.world.advance(15)
+        self.newcomer()
+        self.world.advance(5)
+        assert self.home.dropped
+
     def test_two_newcomers_share_a_refusal(self) -> None:
         first, second = self.newcomer(), self.newcomer(THIRD)
         assert len(self.home.pings) == 1
