@@ -1,8 +1,8 @@
-"""What nodes have in common: a bus with subjects, and messages made of JSON texts.
+"""The bus between nodes: its subjects, and the messages on it.
 
-A message is a head, whose fields are this server's, and any number of bodies, which are a peer's own JSON as it came.
-Several messages for one subject are published as one. JSON has no raw control characters but white space, so a control
-character separates them (as in RFC 7464), and nothing need be counted or escaped.
+A message is a head, a JSON object with this server's fields, and any number of bodies, each the JSON that a peer sent,
+unchanged. Several messages for one subject are published as one. JSON contains no control characters but white space,
+so control characters separate messages and their parts (as in RFC 7464), without lengths or escapes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 Fields = dict[str, Any]
-"""A message's fields; ``bodies`` is a list of what peers have sent, as bytes."""
+"""A message's fields; ``bodies`` is the list of its bodies, as bytes."""
 
 PREFIX = "ma-signaling.5"
 """The last part is the version of the messages: nodes with another version don't hear each other."""
@@ -25,40 +25,43 @@ _BETWEEN_PARTS = b"\x1f"
 
 
 class Bus(Protocol):
-    """What is needed of NATS. A node doesn't hear what it publishes itself; no method waits."""
+    """The part of NATS that a node uses. A node doesn't receive its own messages; no method waits."""
 
     @property
     def is_up(self) -> bool:
-        """Whether what is published arrives, as far as is known."""
+        """Whether published messages arrive, as far as is known."""
 
     @property
     def max_batch_bytes(self) -> int:
-        """How many bytes several messages may have that are published as one; 0 before the bus was up."""
+        """The most bytes that several messages published as one may have; 0 before the bus has been up."""
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """Send to all subscribers; with ``reply``, a subject of this node, it is told if there are none."""
+        """Send to all subscribers of ``subject``.
+
+        If there are none and ``reply`` isn't empty, ``Listener.no_subscribers`` is called with it.
+        """
 
     def subscribe(self, subject: str) -> None:
-        """Receive what is sent to ``subject`` from now on."""
+        """Receive messages for ``subject`` from now on."""
 
     def unsubscribe(self, subject: str) -> None:
-        """Stop receiving what is sent to ``subject``."""
+        """Stop receiving messages for ``subject``."""
 
 
 class Listener(Protocol):
-    """The receiver of what comes by a bus."""
+    """The receiver of a bus's messages."""
 
     def received(self, payload: bytes) -> None:
-        """A message came on a subject of this node's subscriptions."""
+        """Handle a message for a subject that this node has subscribed to."""
 
     def no_subscribers(self, reply: str) -> None:
-        """Nobody has subscribed to the subject of what was published with ``reply``."""
+        """Handle that nobody has subscribed to the subject of the message published with ``reply``."""
 
     def up(self) -> None:
-        """The bus can be reached (again)."""
+        """Handle that the bus can be reached, for the first time or again."""
 
     def down(self) -> None:
-        """The bus can't be reached; what was under way may be lost."""
+        """Handle that the bus can't be reached; messages on their way may be lost."""
 
 
 def home_subject(remote_id: str) -> str:
@@ -72,17 +75,17 @@ def watch_subject(remote_id: str) -> str:
 
 
 def node_subject(node: str, question: int | str = 0) -> str:
-    """Return the subject of one node; ``question`` is the number of its question that is answered, if any."""
+    """Return a subject of one node; ``question`` is the number of the question that is answered, or 0."""
     return f"{PREFIX}.node.{node}.{question}"
 
 
 def pack(op: str, node: str, fields: Fields, bodies: Iterable[bytes] = ()) -> bytes:
-    """Return a message of ``node``."""
+    """Return a message of ``node`` as bytes."""
     return _BETWEEN_PARTS.join((orjson.dumps({"op": op, "node": node, **fields}), *bodies))
 
 
 def unpack(message: bytes) -> tuple[str, Fields]:
-    """Return a message's operation and fields. Raises ValueError."""
+    """Return a message's operation and fields. Raises ValueError if it isn't a message."""
     head, *bodies = message.split(_BETWEEN_PARTS)
     fields = orjson.loads(head)
     if not isinstance(fields, dict):
@@ -95,7 +98,7 @@ def unpack(message: bytes) -> tuple[str, Fields]:
 
 
 def pack_batch(messages: list[bytes]) -> bytes:
-    """Return several messages as one: each costs NATS, and its client, more than its bytes."""
+    """Join messages to be published as one, since NATS and its client pay for each more than for its bytes."""
     return _BETWEEN_MESSAGES.join(messages)
 
 

@@ -1,4 +1,4 @@
-"""The states of a claim, and what changes them, as a table; ``claims`` has the times and the messages."""
+"""The states of a claim and their transitions, as a table; ``claims`` has the timeouts and the messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class State(Enum):
     ASKED = auto()
     """Nobody has answered yet."""
     UNOPPOSED = auto()
-    """Somebody heard it who has nothing to say against it; a better answer may follow."""
+    """A node heard it and has nothing against it; a better answer may follow."""
     PENDING = auto()
     """There will be a verdict."""
     WON = auto()
@@ -21,7 +21,7 @@ class State(Enum):
 
 
 class Heard(Enum):
-    """What may happen to a claim: the operations of other nodes, and what its own node sees."""
+    """What can happen to a claim: operations of other nodes, and events on its own node."""
 
     WAIT = "wait"
     PROVE = "prove"
@@ -32,15 +32,15 @@ class Heard(Enum):
     NOBODY = "nobody"
     """No other node holds, expects or claims the Remote ID."""
     TIME_UP = "time up"
-    """The time of its state is up."""
+    """The time allowed for its state has passed."""
     NO_ANSWER = "no answer"
-    """As well, and it was asked often enough; or nobody can be asked any more."""
+    """The same after the last try; or nobody can be asked any more."""
     RIVAL = "rival"
-    """Somebody has got the Remote ID, maybe without having heard of the claim."""
+    """Somebody else has got or claimed the Remote ID, maybe without having heard this claim."""
     RIVAL_LEFT = "rival left"
-    """Another newcomer doesn't want it any more, maybe the one who was to decide."""
+    """Another newcomer has withdrawn its claim, maybe the one that this claim waits for."""
     LEFT = "left"
-    """The newcomer is gone, or wants something else."""
+    """The newcomer is gone, or no longer wants the Remote ID."""
 
 
 _ALWAYS = {
@@ -58,13 +58,13 @@ _ALWAYS = {
 TABLE = {
     State.ASKED: {**_ALWAYS, Heard.NO_OBJECTION: State.UNOPPOSED, Heard.TIME_UP: State.ASKED},
     State.UNOPPOSED: {**_ALWAYS, Heard.TIME_UP: State.WON},
-    # Of those that wait for nobody: they would begin anew as often as somebody comes and goes.
+    # RIVAL_LEFT counts only here: other claims wait for no rival, and would begin anew as often as one comes and goes.
     State.PENDING: {**_ALWAYS, Heard.TIME_UP: State.ASKED, Heard.RIVAL_LEFT: State.ASKED},
     State.WON: {},
     State.LOST: {},
     State.WITHDRAWN: {},
 }
-"""The state that follows; what isn't there changes nothing."""
+"""The state that follows; an event that isn't listed changes nothing."""
 
 
 class OwnClaims(Protocol):
@@ -73,10 +73,10 @@ class OwnClaims(Protocol):
     def __contains__(self, remote_id: str) -> bool: ...
 
     def tell(self, remote_id: str, heard: Heard) -> None:
-        """Tell all claims to a Remote ID what was heard."""
+        """Apply ``heard`` to all claims of this node to a Remote ID."""
 
     def asked_for(self, remote_id: str) -> None:
-        """Another node has asked for a Remote ID that is claimed here."""
+        """Note that another node has asked for a Remote ID that is claimed here."""
 
     def is_unheard(self, remote_id: str) -> bool:
-        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""
+        """Return whether a Remote ID is being granted right now by a claim that no other node has heard."""

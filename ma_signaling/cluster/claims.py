@@ -1,8 +1,8 @@
-"""Claims: a connection here wants a Remote ID that nobody else holds here; whoever holds it elsewhere decides.
+"""This node's claims: a newcomer wants a Remote ID that nobody else holds here, and the holder's node decides.
 
-First a node hears the home's subject, then it claims: of two that claim in the same instant, at least one hears the
-other. The elder claim goes first; the other one is made again when that one is granted or withdrawn. ``claim_states``
-has the states of a claim, ``judge`` the other end.
+A node subscribes to the home's subject before it claims, so of two nodes that claim at the same time at least one hears
+the other. The elder claim goes first; the other is repeated once the elder one is granted or withdrawn.
+``claim_states`` has the states of a claim, ``judge`` the holder's side (docs/cluster.md, *How it works*).
 
 Where two nodes find that both hold a Remote ID, the younger holder claims it like a newcomer.
 """
@@ -26,18 +26,18 @@ from ma_signaling.core.run_all import run_all
 from ma_signaling.core.takeover import Newcomer
 
 BETTER_ANSWER_SECONDS = 0.25
-"""How long a claim waits for better answers after one that says nothing."""
+"""How long a claim waits for a better answer after ``no-objection``."""
 
 MOST_TRIES = 3
-"""Unanswered claims until the node that should answer counts as dead; if it lives, both holders are asked for proof."""
+"""After so many unanswered tries the node that should answer counts as dead; if it lives, both holders are asked."""
 
 SLACK_SECONDS = 3.0
-"""What messages between nodes may take beyond the time that a peer has."""
+"""Time for messages between nodes, added to the time that a peer has."""
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """One that is under way here."""
+    """A claim under way, for a newcomer of this node."""
 
     remote_id: str
     newcomer: Connection
@@ -46,23 +46,23 @@ class Claim:
     question: int
     state: State = State.ASKED
     tries: int = 1
-    """How often it was asked in vain, at most."""
+    """An upper bound of its tries without an answer."""
     is_repeated: bool = False
-    """It was made before."""
+    """Whether it was made before: asked again after a verdict or an answer to wait."""
     is_known: bool = False
-    """Another node has asked for the same Remote ID meanwhile, and is to hear at once who has got it."""
+    """Whether another node has asked for the same Remote ID meanwhile, and must hear immediately who got it."""
     asked_by: str = ""
-    """The node that had the newcomer asked for proof last."""
+    """The node that last had the newcomer asked for proof."""
     timer: Timer | None = None
 
     @property
     def order(self) -> tuple[float, str]:
-        """The least goes first."""
+        """The sort key: the least claim goes first."""
         return self.fields["at"], self.node
 
 
 class Claims:
-    """Those of this node (``other_nodes.Claims`` for the core)."""
+    """The claims of this node (implements ``other_nodes.Claims``)."""
 
     def __init__(self, context: Context, directory: Directory) -> None:
         self._context = context
@@ -80,11 +80,11 @@ class Claims:
         return remote_id in self._claims
 
     def is_unheard(self, remote_id: str) -> bool:
-        """Return whether a Remote ID is just being granted to a newcomer here whose claim no other node has heard."""
+        """Return whether a Remote ID is being granted right now by a claim that no other node has heard."""
         return remote_id == self._unheard
 
     def asked_for(self, remote_id: str) -> None:
-        """Another node has asked for a Remote ID that is claimed here."""
+        """Note that another node has asked for a Remote ID that is claimed here."""
         for claim in self._claims.get(remote_id, {}).values():
             claim.is_known = True
 
@@ -98,7 +98,7 @@ class Claims:
         return self._context.bus.is_up
 
     def claim(self, remote_id: str, newcomer: Connection) -> None:
-        """Ask for a Remote ID for ``newcomer``; whoever else waits for it here has a right of its own, or none."""
+        """Claim a Remote ID for ``newcomer``; each newcomer here has a claim of its own."""
         question = self._context.begin_question(lambda: self._nobody(claim))
         fields: Fields = {
             "connection": newcomer.id,
@@ -113,24 +113,24 @@ class Claims:
         self._enter(claim, {})
 
     def withdraw(self, remote_id: str, newcomer: Connection) -> None:
-        """A newcomer here has left, or wants something else; does nothing if it has claimed nothing."""
+        """Withdraw the claim of ``newcomer``, if it has made one."""
         claim = self._claims.get(remote_id, {}).get(newcomer)
         if claim is not None:
             self._hear(claim, Heard.LEFT)
 
     def ask_again(self, claim: Claim) -> None:
-        """Somebody who has claimed later may not have heard of it."""
+        """Repeat a claim, since a node that has claimed later may not have heard it."""
         if claim.tries < MOST_TRIES:
             claim.tries += 1
             self._hear(claim, Heard.RIVAL)
 
     def tell(self, remote_id: str, heard: Heard) -> None:
-        """Tell all claims to a Remote ID what was heard."""
+        """Apply ``heard`` to all claims to a Remote ID."""
         for claim in list(self._claims.get(remote_id, {}).values()):
             self._hear(claim, heard)
 
     def down(self) -> None:
-        """The bus is away: claims are granted; should there be two holders when it is back, both are asked."""
+        """Grant all claims, since the bus is down; if it comes back to two holders, both are asked for proof."""
         run_all(partial(self._hear, claim, Heard.NO_ANSWER) for claim in list(self._by_question.values()))
 
     # Answers
@@ -140,23 +140,23 @@ class Claims:
         if claim is None:
             return
         if heard is Heard.UNDECIDED and fields["node"] == claim.asked_by:
-            # The contest that it was asked for is over.
+            # The contest for which the newcomer was asked for proof is over.
             self._newcomer(claim).stop_asking()
         self._hear(claim, heard, fields)
 
     def _on_granted(self, fields: Fields) -> None:
-        """The holder has made way."""
+        """The holder's node has granted a claim."""
         if fields["question"] in self._by_question:
             self._on_answer(Heard.GRANTED, fields)
             return
         home = self._context.hub.registry.find(fields["remote_id"])
         holder = None if home is None else home.connection
-        # Otherwise another one has granted it before.
+        # If the newcomer is the holder, another node granted the claim before.
         if holder is None or holder.id != fields["connection"]:
             self._context.send_to_watchers(fields["remote_id"], "lost", connection=fields["connection"])
 
     def _on_prove(self, fields: Fields) -> None:
-        """The newcomer is asked for proof; its node tells what came of that, within the time that it has."""
+        """Ask the newcomer for proof, and send the outcome to the holder's node."""
         claim = self._by_question.get(fields["question"])
         if claim is None:
             return
@@ -172,7 +172,7 @@ class Claims:
             self._context.send(fields["node"], "proof", **proof, given=reason is None, reason=reason or "")
 
         newcomer = self._newcomer(claim)
-        # Of an earlier contest: not to be asked any more is not to fail.
+        # An earlier asking belongs to a contest that is over: it ends without an outcome.
         newcomer.stop_asking()
         if not newcomer.ask(ended):
             self._context.send(fields["node"], "proof", **proof, given=False, reason=None)
@@ -220,12 +220,12 @@ class Claims:
 
     def _time_is_up(self, claim: Claim) -> None:
         claim.timer = None
-        is_vain = claim.state is State.ASKED and claim.tries >= MOST_TRIES
+        was_last_try = claim.state is State.ASKED and claim.tries >= MOST_TRIES
         claim.tries += 1
-        self._hear(claim, Heard.NO_ANSWER if is_vain else Heard.TIME_UP)
+        self._hear(claim, Heard.NO_ANSWER if was_last_try else Heard.TIME_UP)
 
     def _end(self, claim: Claim, fields: Fields) -> None:
-        """Carry out the verdict; ``fields``: of the answer that brought it."""
+        """End a claim as its state says; ``fields`` are those of the answer that decided it."""
         remote_id, newcomer = claim.remote_id, claim.newcomer
         self._context.end_question(claim.question)
         del self._by_question[claim.question], self._claims[remote_id][newcomer]
@@ -249,7 +249,7 @@ class Claims:
             self._directory.look_up(remote_id)
         self._directory.registrations.disinherit(remote_id)
         if claim.state is not State.WON:
-            # Otherwise somebody here was granted it, which has done so.
+            # Where it is won, ``Directory.granted`` has called ``sync``.
             self._directory.sync(remote_id)
 
     def _say_withdrawn(self, claim: Claim) -> None:

@@ -1,4 +1,4 @@
-"""The client's end of a session across nodes, which leads it: what it sends to the home's node, and hears of it."""
+"""The client's end of sessions across nodes: the client's node leads a session, and the home's node forwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ma_signaling.core.session import Negotiation, Session, SessionState
 
 
 class ClientEnd:
-    """Of all sessions of this node's clients with homes of other nodes."""
+    """The client's end of all sessions that clients of this node have with homes of other nodes."""
 
     def __init__(self, context: Context, directory: Directory) -> None:
         self._context = context
@@ -30,17 +30,17 @@ class ClientEnd:
         context.on("met-again", self._on_met_again)
 
     def to_home(self, holder: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
-        """As ``remote_home.Messages`` has it."""
+        """Implements ``remote_home.Messages.to_home``."""
         about = self._about_session(holder, session_id)
         self._context.send(holder.node, "to-home", payload, **about, type=kind)
 
     def all_to_home(self, holder: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
-        """As ``remote_home.Messages`` has it."""
+        """Implements ``remote_home.Messages.all_to_home``."""
         about = self._about_session(holder, session_id)
         self._context.send_all(holder.node, "candidates-to-home", candidates, b"", **about)
 
     def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
-        """As ``remote_home.Messages`` has it."""
+        """Implements ``remote_home.Messages.attach``."""
         home = self._context.hub.registry.held_by(holder)
         assert home is not None
         known = [
@@ -52,13 +52,13 @@ class ClientEnd:
             self._context.send(holder.node, "attach", **self._about(holder), sessions=known)
 
     def ended(self, session: Session) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.ended``."""
         holder = session.home.connection
         if isinstance(holder, RemoteHome):
             self._context.send(holder.node, "detach", **self._about(holder), session=session.id)
 
     def _on_to_client(self, fields: Fields) -> None:
-        """A home has sent something in a session of a client here."""
+        """A home has sent a message in a session of a client here."""
         holder = self._holder(fields)
         if holder is None:
             return
@@ -78,7 +78,7 @@ class ClientEnd:
             self._context.hub.deliver_all(holder, fields["session"], fields["bodies"], places)
 
     def _on_session_ready(self, fields: Fields) -> None:
-        """A home is ready for a session of a client here; its body: the ICE servers that it gave, if any."""
+        """A home is ready for a session of a client here; the body has its ICE servers, if it gave any."""
         session = self._session(fields)
         if (
             self._holder(fields) is not None
@@ -88,44 +88,44 @@ class ClientEnd:
             self._context.hub.sessions.opening.ready(session, next(iter(fields["bodies"]), None))
 
     def _on_offered(self, fields: Fields) -> None:
-        """A home has got an offer that waited: it has its time to answer from now on."""
+        """A home has got an offer that had to wait: its time to answer begins now."""
         session = self._session(fields)
         if session is not None:
             self._context.hub.sessions.answering.await_answer(session)
 
     def _on_busy(self, fields: Fields) -> None:
-        """A home didn't take what one of its clients sent."""
+        """A home didn't take a client's message."""
         session = self._session(fields)
         if session is not None:
             self._context.hub.not_taken(session, fields["type"])
 
     def _on_full(self, fields: Fields) -> None:
-        """A home has no room for a session, or none any more."""
+        """A home has no room for a session, or has evicted it."""
         session = self._session(fields)
         if session is not None:
             self._context.hub.sessions.turn_away(session, fields["wait"])
 
     def _on_not_here(self, fields: Fields) -> None:
-        """A home isn't where it was thought to be."""
+        """A home isn't connected to the node that this node knows as its holder's."""
         holder = self._holder(fields)
         if holder is not None and holder.name == fields["connection"]:
             self._directory.lose(holder)
 
     def _on_met_again(self, fields: Fields) -> None:
-        """A node had given this one up, and told its homes that unanswered sessions are over: those begin anew."""
+        """A node had given this one up, and told its homes that unanswered sessions are over: they begin anew."""
         lost = [holder for holder in self._directory.remote_homes() if holder.node == fields["node"]]
         run_all(partial(self._directory.lose, holder) for holder in lost)
         run_all(partial(self._directory.look_up, holder.home_id) for holder in lost)
 
     def _holder(self, fields: Fields) -> RemoteHome | None:
-        """Return the holder of a Remote ID, if it is on the node that has sent a message."""
+        """Return the holder of a Remote ID, if it is connected to the node that sent the message."""
         holder = self._directory.remote_home(fields["remote_id"])
         return holder if holder is not None and holder.node == fields["node"] else None
 
     def _session(self, fields: Fields) -> Session | None:
         session = self._context.hub.sessions.get(fields["session"])
-        is_its = session is not None and session.home.remote_id == fields["remote_id"]
-        return session if is_its else None
+        is_of_home = session is not None and session.home.remote_id == fields["remote_id"]
+        return session if is_of_home else None
 
     @staticmethod
     def _about(holder: RemoteHome) -> Fields:
@@ -143,5 +143,5 @@ class ClientEnd:
 
 
 def _as_flags(negotiation: Negotiation) -> tuple[bool, bool]:
-    """Return whether there was an offer, and an answer."""
+    """Return whether there has been an offer, and whether there has been an answer."""
     return negotiation is not Negotiation.NOTHING, negotiation is Negotiation.ANSWERED

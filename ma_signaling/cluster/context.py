@@ -1,4 +1,4 @@
-"""What all parts of a node share: its name and hub, the messages that it sends, and who handles those that come."""
+"""What all parts of a node share: its name and hub, sending messages, and the handlers of received ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ma_signaling.core.peer import Clock
 
 
 class Context:
-    """Given to every part, which registers handlers for its own operations with ``on``."""
+    """The shared state of a node's parts; each registers handlers for its own operations with ``on``."""
 
     hub: Hub
     """Set before anything is received."""
@@ -35,26 +35,27 @@ class Context:
         self.settings = settings
         self.clock = clock
         self.wall = wall
+        """Returns the calendar time in seconds."""
         self._handlers: dict[str, Callable[[Fields], None]] = {}
         self._numbers = count(1)
         self._questions: dict[int, Callable[[], None]] = {}
         self._subjects: set[str] = set()
 
-    # What comes
+    # Received messages
 
     def on(self, op: str, handle: Callable[[Fields], None]) -> None:
-        """Have ``handle`` called with the fields of each message with this operation."""
+        """Call ``handle`` with the fields of each message with the operation ``op``."""
         assert op not in self._handlers
         self._handlers[op] = handle
 
     def dispatch(self, op: str, fields: Fields) -> None:
-        """Handle a message; one with an unknown operation is ignored."""
+        """Handle a message; an unknown operation is ignored."""
         handle = self._handlers.get(op)
         if handle is not None:
             handle(fields)
 
     def subscribe(self, subject: str, wanted: bool = True) -> None:
-        """Receive what is sent to a subject, or stop receiving it."""
+        """Subscribe to a subject if it is ``wanted``, otherwise unsubscribe from it."""
         if wanted and subject not in self._subjects:
             self._subjects.add(subject)
             self.bus.subscribe(subject)
@@ -65,29 +66,32 @@ class Context:
     # Questions
 
     def begin_question(self, nobody: Callable[[], None]) -> int:
-        """Return a number for a question; ``nobody`` is called if nobody hears it, until it is ended."""
+        """Return a number for a question; ``nobody`` is called if its subject has no subscriber."""
         number = next(self._numbers)
         self._questions[number] = nobody
         return number
 
     def end_question(self, number: int) -> None:
-        """End a question: whatever is still answered comes too late."""
+        """End a question: its ``nobody`` is no longer called."""
         del self._questions[number]
 
     def no_subscribers(self, reply: str) -> None:
-        """As ``bus.Listener`` has it."""
+        """Implements ``bus.Listener.no_subscribers``."""
         nobody = self._questions.get(int(reply.rpartition(".")[2]))
         if nobody is not None:
             nobody()
 
-    # What is sent
+    # Sent messages
 
     def send(self, node: str, op: str, /, *bodies: bytes, **fields: Any) -> None:
         """Send a message to one node."""
         self.bus.publish(node_subject(node), pack(op, self.node, fields, bodies))
 
     def send_all(self, node: str, op: str, candidates: list[bytes], places: bytes, **fields: Any) -> None:
-        """Send candidates to one node, as many together as the bus takes; ``places`` has one for each, or none."""
+        """Send candidates to one node, in several messages if one is too long for the bus.
+
+        ``places`` has one byte for each candidate, or is empty.
+        """
         message = pack(op, self.node, {"places": places.hex(), **fields}, candidates)
         half = len(candidates) // 2
         if half and len(message) > self.bus.max_batch_bytes:
@@ -97,7 +101,7 @@ class Context:
             self.bus.publish(node_subject(node), message)
 
     def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
-        """Send a message to the node that holds a Remote ID or expects its home back; or ask it a question."""
+        """Send a message, or the question with a number, to the nodes that hold, expect or claim a Remote ID."""
         message = pack(op, self.node, {"remote_id": remote_id, "question": question, **fields})
         reply = node_subject(self.node, question) if question else ""
         self.bus.publish(home_subject(remote_id), message, reply)

@@ -1,7 +1,7 @@
 """Which node holds which Remote ID: this node's registrations, and the homes of other nodes that matter here.
 
-Nothing is stored anywhere: a node subscribes to the subject of each home that it holds, and a node that asks there for
-an unknown one learns from NATS at once that nobody has subscribed.
+Nothing is stored: a node subscribes to the subject of each home that it holds. A node that asks there for a home that
+no node holds learns from NATS immediately that there is no subscriber.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.run_all import run_all
 
 VERIFY_SECONDS = REPEAT_SECONDS + 5.0
-"""After so many seconds without news about a home of another node, that node is asked whether it still has it."""
+"""After so many seconds without news about a home of another node, that node is asked whether it still holds it."""
 
 
 class Directory:
-    """What is known about homes here and elsewhere (``other_nodes.Directory`` for the core)."""
+    """The homes of this node, and those elsewhere that matter here (implements ``other_nodes.Directory``)."""
 
     is_clustered = True
 
@@ -44,7 +44,7 @@ class Directory:
         self.registrations = Registrations(context, self._terms)
         self._questions = HolderQuestions(context, self._unknown, unsure_for)
         self._watched: set[str] = set()
-        """Homes that are elsewhere or away, and matter here."""
+        """Remote IDs of the homes in the registry that are elsewhere or away."""
         self.messages: Messages
         self.claims: OwnClaims
         context.on("look-up", self._on_look_up)
@@ -59,12 +59,12 @@ class Directory:
     # Questions
 
     def look_up(self, remote_id: str) -> None:
-        """As ``other_nodes.Directory`` has it."""
+        """Implements ``other_nodes.Directory.look_up``."""
         self.ask_online(remote_id, None)
 
     def ask_online(self, remote_id: str, told: OnlineTold | None) -> None:
-        """As ``other_nodes.Directory`` has it."""
-        # Even where nobody can be asked now: it is asked for again later, or forgotten.
+        """Implements ``other_nodes.Directory.ask_online``."""
+        # Even if nobody can be asked now: ``tend`` asks again later, or forgets the home.
         self.sync(remote_id)
         self._questions.ask(remote_id, told)
 
@@ -80,24 +80,24 @@ class Directory:
         elif remote_id not in self.claims:
             self._context.send(node, "away", question=question)
         else:
-            # A node that claims it knows nothing about it: there may be a holder, which answers.
+            # No answer, since a node that claims a Remote ID doesn't know who holds it. The holder's node answers.
             self.claims.asked_for(remote_id)
 
     def _on_away(self, fields: Fields) -> None:
-        """Nobody holds a home, but a node expects it back: clients that wait for it wait on."""
+        """No node holds a home, but one expects it back: clients that wait for it go on waiting."""
         remote_id = self._questions.answered(fields, connected=False)
         if remote_id is not None:
             self._context.hub.lookups.found_away(remote_id)
 
     def _on_holder(self, fields: Fields) -> None:
-        """A node holds a home that this one has asked for."""
+        """A node holds a home that this node has looked up."""
         self._questions.answered(fields, connected=True)
-        self._take_note(fields)
+        self._note_holder(fields)
 
     # Homes of this node
 
     def granted(self, home: Home) -> None:
-        """A connection of this node holds a Remote ID: announce it, later with others where no node waits for it."""
+        """Announce that a connection here holds a Remote ID: later, with others, if no node has asked for it."""
         self.registrations.begin(home)
         self._remote_homes.pop(home.remote_id, None)
         self.sync(home.remote_id)
@@ -107,13 +107,13 @@ class Directory:
             self.registrations.announce(home)
 
     def wait_for_proof(self, home: Home) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.wait_for_proof``."""
         holder = self._remote_homes.get(home.remote_id)
         if holder is not None:
             self._context.send(holder.node, "wait-for-proof", remote_id=home.remote_id)
 
     def _on_wait_for_proof(self, fields: Fields) -> None:
-        """Answered sessions of another node wait for the proof of a home that is here."""
+        """Answered sessions of another node wait until a home of this node has proved itself."""
         home = self._context.hub.registry.find(fields["remote_id"])
         if home is None or home.state is not HomeState.LOCAL:
             return
@@ -126,7 +126,7 @@ class Directory:
     # Homes of other nodes
 
     def remote_home(self, remote_id: str) -> RemoteHome | None:
-        """Return the connection of another node that holds a Remote ID."""
+        """Return the connection of another node that holds a Remote ID, or None."""
         return self._remote_homes.get(remote_id)
 
     def remote_homes(self) -> list[RemoteHome]:
@@ -136,11 +136,11 @@ class Directory:
     def make_remote_home(
         self, remote_id: str, node: str, connection: str, address: ClientAddress
     ) -> RemoteHome:
-        """Return what stands here for a connection of another node that holds a Remote ID."""
+        """Return a new ``RemoteHome`` for the connection of ``node`` that is called ``connection`` there."""
         return RemoteHome(remote_id, node, connection, address, self.messages)
 
     def granted_elsewhere(self, holder: RemoteHome) -> None:
-        """A connection of another node holds a Remote ID, as far as this node's registry is concerned."""
+        """Note that this node's registry now has a connection of another node as the holder of a Remote ID."""
         self.registrations.end(holder.home_id)
         self._remote_homes[holder.home_id] = holder
         holder.heard_at = self._context.clock.seconds()
@@ -149,10 +149,10 @@ class Directory:
     def _on_registered(self, fields: Fields) -> None:
         """A node announces that it holds a Remote ID."""
         self.claims.tell(fields["remote_id"], Heard.RIVAL)
-        self._take_note(fields)
+        self._note_holder(fields)
 
     def _on_arrived(self, fields: Fields) -> None:
-        """A node holds these Remote IDs, of which no other one knew: those that are known here are asked for."""
+        """A node holds these Remote IDs, whose claims no other node heard: look up those that are known here."""
         is_known = self._context.hub.registry.find
         for remote_id in fields["remote_ids"]:
             if remote_id in self.claims:
@@ -160,7 +160,7 @@ class Directory:
             if is_known(remote_id):
                 self.look_up(remote_id)
 
-    def _take_note(self, fields: Fields) -> None:
+    def _note_holder(self, fields: Fields) -> None:
         registration = Registration.parse(fields)
         remote_id = registration.remote_id
         registry = self._context.hub.registry
@@ -179,12 +179,12 @@ class Directory:
                 home.keep_ice_servers(ice_of(fields))
             if fields["proved"] and home.suspended:
                 registry.resume(known)
-            # Its node may have given this one up, and never heard that it is back.
+            # Its node may have given this node up, and forgotten the sessions here.
             self.messages.attach(known)
         elif registration.term >= self._terms.of(remote_id):
-            self._follow(registration, fields)
+            self._adopt_holder(registration, fields)
         else:
-            # Old news; or its rival, which lost, had announced a later term here: then its node must know about that.
+            # Old news, or a rival that lost has announced a later term: only the sender knows whether it still holds.
             self._context.send(
                 registration.node,
                 "outdated",
@@ -193,7 +193,7 @@ class Directory:
                 term=self._terms.of(remote_id),
             )
 
-    def _follow(self, registration: Registration, fields: Fields) -> None:
+    def _adopt_holder(self, registration: Registration, fields: Fields) -> None:
         remote_id = registration.remote_id
         holder = self._remote_homes.get(remote_id)
         if holder is None or not holder.is_of(registration.node, registration.connection):
@@ -208,38 +208,38 @@ class Directory:
             self.look_up(remote_id)
 
     def _settle_conflict(self, home: Home, theirs: Registration) -> None:
-        """Two nodes hold a Remote ID: the elder registration's decides, as if the younger one came now."""
+        """Two nodes hold a Remote ID: that of the elder registration decides, as if the younger holder came now."""
         mine = self.registrations.get(home.remote_id)
         assert mine is not None
         if theirs.is_elder_than(mine):
             assert home.connection is not None
             self._context.hub.registry.contests.dispute(home, home.connection)
         elif not home.is_disputed and not self._context.hub.is_draining:
-            # Where several hold it, the eldest one's node alone: they would outdo each other without end.
+            # A disputed holder must not insist: of several holders, the younger ones would raise the term without end.
             self.registrations.insist(home, theirs.term)
 
     def _on_gone(self, fields: Fields, *, goodbye: bool) -> None:
-        """A connection of another node doesn't hold a Remote ID any more."""
+        """A connection of another node no longer holds a Remote ID."""
         holder = self._remote_homes.get(fields["remote_id"])
         if holder is not None and holder.is_of(fields["node"], fields["connection"]):
             self.lose(holder, goodbye=goodbye)
 
     def lose(self, holder: RemoteHome, *, goodbye: bool = False) -> None:
-        """A connection of another node is gone; its grace begins here."""
+        """End a connection of another node here; the grace time of its home begins, except after a goodbye."""
         if self._remote_homes.get(holder.home_id) is holder:
             del self._remote_homes[holder.home_id]
         self._context.hub.end(holder, GOODBYE if goodbye else BREAK)
 
     def lose_node(self, node: str | None) -> None:
-        """A node is gone, or (None) all are."""
+        """End all connections of a node that is gone, or (None) of all nodes."""
         lost = [holder for holder in self.remote_homes() if node in (None, holder.node)]
         run_all(partial(self.lose, holder) for holder in lost)
 
-    # Keeping up
+    # Upkeep
 
     def dropped(self, home: Home) -> None:
-        """This node has forgotten a home."""
-        # Not at once: it may be held again, or remembered otherwise, within the same call.
+        """Forget a home that the registry has forgotten."""
+        # Later, since within the same call the home may be registered again, or enter the registry in another state.
         self._context.clock.callLater(0, self._forget, home.remote_id)
 
     def _forget(self, remote_id: str) -> None:
@@ -250,7 +250,7 @@ class Directory:
         self.sync(remote_id)
 
     def sync(self, remote_id: str) -> None:
-        """Subscribe to what must be heard about a Remote ID, and to nothing else."""
+        """Subscribe to the subjects of a Remote ID that its state calls for, and unsubscribe from the others."""
         registry = self._context.hub.registry
         home = registry.find(remote_id)
         is_here = home is not None and home.state is HomeState.LOCAL
@@ -264,7 +264,7 @@ class Directory:
             self._watched.discard(remote_id)
 
     def tend(self) -> None:
-        """Ask again for homes that are away, and forget those elsewhere that no client here talks to."""
+        """Look up homes again that are away, and forget those elsewhere without sessions here."""
         run_all(partial(self._tend_to, remote_id) for remote_id in list(self._watched))
 
     def _tend_to(self, remote_id: str) -> None:
@@ -275,13 +275,13 @@ class Directory:
             self._context.hub.registry.forget(home)
         elif not self._context.bus.is_up:
             return
-        elif home.connection is None and self._is_used(home) and remote_id not in self.claims:
+        elif home.connection is None and self._has_sessions(home) and remote_id not in self.claims:
             self.look_up(remote_id)
         else:
             self._verify(remote_id)
 
     def _verify(self, remote_id: str) -> None:
-        """Find out whether a home is still elsewhere: news that it has left may have been lost."""
+        """Ask another node whether it still holds a home: the news that the home has left may have been lost."""
         holder, now = self._remote_homes.get(remote_id), self._context.clock.seconds()
         if holder is not None and now - holder.heard_at >= VERIFY_SECONDS:
             holder.heard_at = now
@@ -289,11 +289,11 @@ class Directory:
 
     def _is_idle(self, home: Home) -> bool:
         is_elsewhere = home.state in (HomeState.REMOTE, HomeState.LOOKED_UP, HomeState.AWAY_ELSEWHERE)
-        return is_elsewhere and not self._is_used(home)
+        return is_elsewhere and not self._has_sessions(home)
 
-    def _is_used(self, home: Home) -> bool:
+    def _has_sessions(self, home: Home) -> bool:
         return bool(self._context.hub.sessions.of(home))
 
     def down(self) -> None:
-        """The bus can't be reached."""
+        """Give up all questions and all holders on other nodes, since the bus is down."""
         run_all((self._questions.give_up, partial(self.lose_node, None)))

@@ -1,7 +1,7 @@
-"""An asyncio loop as a guest of Twisted's reactor: nats-py runs on it, all else on the reactor.
+"""An asyncio loop as a guest of Twisted's reactor: nats-py runs on the loop, everything else on the reactor.
 
-Twisted can run on an asyncio loop itself. But there each event and each timer takes an object and several calls more,
-and NATS alone needs asyncio: one socket, and a few timers.
+Twisted could run on an asyncio loop instead, but then each event and each timer would take one more object and several
+more calls. Only NATS needs asyncio, for one socket and a few timers.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 MAX_STEPS = 8
-"""How often what is ready is called in one turn of the reactor, where that makes more ready."""
+"""How many times per turn of the reactor the ready callbacks are run, if each time makes others ready."""
 
 LATE = 0.001
-"""Seconds by which a timer may be late. It must not be early, for nobody looks again then. The reactor's clock is never
-faster than this loop's, but they are read one after the other."""
+"""Seconds by which a timer may be late. It must not be early, since no second turn would follow. The reactor's clock is
+never faster than this loop's, but they are read one after the other."""
 
 END_SECONDS = 2.0
-"""How long what runs on the loop may take to end when it is closed."""
+"""How long the loop's tasks may take to end when the loop is closed."""
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -32,16 +32,16 @@ _log = Logger(namespace="ma_signaling")
 
 
 class GuestLoop(asyncio.SelectorEventLoop):
-    """Runs while the reactor runs, a step at a time: whenever a socket, a timer or a callback of its own is ready."""
+    """Runs within the reactor, a step at a time: whenever one of its sockets, timers or callbacks is ready."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._has_more = False
         self._is_expected = False
-        """A turn is under way, or has been asked for."""
+        """Whether a turn is under way, or has been scheduled."""
         sockets: Any = selectors.DefaultSelector()
         super().__init__(sockets)
-        # To epoll, the set of sockets that it watches is one more that can be ready.
+        # An epoll descriptor is itself readable while one of its sockets is ready.
         self._sockets = _Sockets(sockets.fileno(), self._turn)
         reactor.addReader(self._sockets)
 
@@ -61,12 +61,12 @@ class GuestLoop(asyncio.SelectorEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        # A turn too many, where the timer is cancelled, does no harm.
+        # If the timer is cancelled, a turn too many does no harm.
         self._reactor.callLater(max(0.0, when - self.time()) + LATE, self._turn)
         return super().call_at(when, callback, *args, context=context)
 
     def close(self) -> None:
-        """Leave the reactor, and end what still runs on the loop; not within a turn."""
+        """Leave the reactor, and cancel the tasks that still run. Must not be called within a turn of the loop."""
         if self.is_closed():
             return
         self._reactor.removeReader(self._sockets)
@@ -84,7 +84,7 @@ class GuestLoop(asyncio.SelectorEventLoop):
         try:
             for _ in range(MAX_STEPS):
                 self._has_more = False
-                # Stopped before, it runs what is ready, and returns.
+                # A loop that is stopped before it runs makes one pass over the ready callbacks, and returns.
                 self.stop()
                 self.run_forever()
                 if not self._has_more:
@@ -99,7 +99,7 @@ class GuestLoop(asyncio.SelectorEventLoop):
 
 @implementer(IReadDescriptor)
 class _Sockets:
-    """What the loop watches, as one descriptor of the reactor."""
+    """All sockets of the loop, as one descriptor of the reactor."""
 
     def __init__(self, descriptor: int, turn: Callable[[], None]) -> None:
         self._descriptor = descriptor

@@ -1,7 +1,7 @@
-"""Claims of other nodes' newcomers to what this node holds, or expects back: this node decides.
+"""Decides claims of other nodes' newcomers to Remote IDs that this node holds, or whose homes it expects back.
 
-It does as among its own connections (``core.contest``). A newcomer proves itself to its own node, which tells what came
-of that.
+The rules are those for this node's own newcomers (``core.contest``). A newcomer proves itself to its own node, which
+reports the outcome.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ma_signaling.core.run_all import run_all
 
 
 class RemoteNewcomer:
-    """A newcomer of another node (``contest.Contender``); its verdict is an answer to the claim."""
+    """A newcomer of another node (a ``contest.Contender``); its verdict is sent as the answer to its claim."""
 
     is_here = False
 
     contest: Contest
-    """Set before it contends."""
+    """Set before it joins."""
 
     def __init__(self, judge: Judge, fields: Fields) -> None:
-        """``fields``: of the claim, the latest of which is answered."""
+        """``fields`` are those of its claim; a repeated claim replaces them, and is the one that is answered."""
         self.fields = fields
         self._judge = judge
         self._ended: Callable[[str | None], None] | None = None
-        """While it is asked for proof."""
+        """Takes the outcome; None while it isn't asked for proof."""
         self._asking = 0
-        """The number of the latest asking: what comes of an earlier one is of another contest, and counts nothing."""
+        """The number of the latest asking. The outcome of an earlier one is of another contest, and doesn't count."""
         self._timer: Timer | None = None
 
     @property
@@ -51,14 +51,14 @@ class RemoteNewcomer:
         return True
 
     def stop_asking(self) -> None:
-        # The verdict that follows ends it.
+        # Its node isn't told: the verdict that follows ends the asking there.
         self._ended = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def proof(self, asking: int, *, given: bool, reason: str | None) -> None:
-        """Take what came of an asking; without a reason why it gave no proof, it was not asked."""
+        """Take the outcome of an asking; with neither ``given`` nor a ``reason``, the newcomer was not asked."""
         ended = self._ended
         if ended is None or asking != self._asking:
             return
@@ -70,7 +70,7 @@ class RemoteNewcomer:
             ended(None if given else reason)
 
     def leave(self) -> None:
-        """Contend no longer: it is gone, or can't be heard."""
+        """Leave the contest: the newcomer is gone, or its node can't be heard."""
         self._judge.forget(self)
         self.contest.leave(self, has_failed=False)
 
@@ -100,14 +100,14 @@ class Judge:
         self._directory = directory
         self._claims = claims
         self._newcomers: dict[tuple[str, str, str], RemoteNewcomer] = {}
-        """Those that wait for a verdict, by Remote ID, node and connection."""
+        """Newcomers without a verdict, by Remote ID, node and connection."""
         self._askings = count(1)
         context.on("claim", self._on_claim)
         context.on("withdrawn", self._on_withdrawn)
         context.on("proof", self._on_proof)
 
     def lose_node(self, node: str | None) -> None:
-        """A node is gone, or (None) none can be heard."""
+        """Remove the newcomers of a node that is gone, or (None) of all nodes."""
         lost = [each for each in self._newcomers.values() if node in (None, each.fields["node"])]
         run_all(each.leave for each in lost)
 
@@ -120,7 +120,7 @@ class Judge:
             self._contend(home, fields)
         elif own is not None and own.order < (fields["at"], fields["node"]):
             self._claims.asked_for(remote_id)
-            # It claims anew when it hears that this one was granted or withdrawn.
+            # The other node claims anew when it hears that the claim here was granted or withdrawn.
             self.answer("wait", fields)
         elif own is not None:
             self._claims.asked_for(remote_id)
@@ -131,13 +131,13 @@ class Judge:
         else:
             holder = self._directory.remote_home(remote_id)
             if holder is not None and holder.is_of(fields["node"], fields["connection"]):
-                # Granted before; the answer was lost.
+                # It was granted before, but the answer was lost.
                 self.answer("granted", fields)
             else:
                 self.answer("no-objection", fields)
 
     def _decides(self, home: Home) -> bool:
-        """Return whether this node holds a Remote ID, and leaves it to no other one whether its holder stays."""
+        """Return whether this node holds a Remote ID, and itself decides whether the holder stays."""
         is_here = home.state is HomeState.LOCAL
         return is_here and not home.is_disputed and not self._context.hub.is_draining
 
@@ -157,12 +157,12 @@ class Judge:
             self.answer("wait", fields)
 
     def _is_disputed(self, remote_id: str) -> bool:
-        """Return whether a holder elsewhere contends already: with two, each would have the contest begin anew."""
+        """Return whether another node's holder contends already: two would keep making the contest begin anew."""
         others = (each.fields for each in self._newcomers.values())
         return any(each["remote_id"] == remote_id and each["holds"] for each in others)
 
     def _on_withdrawn(self, fields: Fields) -> None:
-        """A newcomer elsewhere has left: those who gave way to it ask again."""
+        """A newcomer of another node has left: claims here that waited for it are repeated."""
         newcomer = self._newcomers.pop(_name(fields), None)
         if newcomer is not None:
             newcomer.contest.leave(newcomer)
@@ -173,33 +173,33 @@ class Judge:
         if newcomer is not None:
             newcomer.proof(fields["asking"], given=fields["given"], reason=fields["reason"])
 
-    # For newcomers
+    # For ``RemoteNewcomer``
 
     def next_asking(self) -> int:
-        """Return a number for an asking, which no other one of this node has."""
+        """Return a number that no other asking of this node has."""
         return next(self._askings)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Make a call later."""
+        """Call ``call`` after ``seconds``."""
         return self._context.clock.callLater(seconds, call)
 
     def forget(self, newcomer: RemoteNewcomer) -> None:
-        """A newcomer has its verdict."""
+        """Forget a newcomer that has its verdict, or has left."""
         self._newcomers.pop(_name(newcomer.fields), None)
 
     def grant(self, fields: Fields, how: How | None) -> None:
-        """Let a newcomer hold what this node held, or (None) expected back."""
+        """Grant the claim with these ``fields``; ``how`` is None if this node only expected the home back."""
         remote_id = fields["remote_id"]
         address = ClientAddress(fields["address"], fields["address"], fields["shared"])
         holder = self._directory.make_remote_home(remote_id, fields["node"], fields["connection"], address)
         self._directory.registrations.displaced(remote_id)
-        # Before anything that is for the holder.
+        # Answered before ``registry.grant``, which sends messages for the new holder.
         legacy = self._directory.registrations.legacy(remote_id)
         self.answer("granted", fields, how=None if how is None else how.value, **legacy)
         self._context.hub.registry.grant(holder, remote_id, None, how)
 
     def answer(self, op: str, fields: Fields, **more: object) -> None:
-        """Answer a claim."""
+        """Answer the claim with these ``fields``."""
         about = {name: fields[name] for name in ("remote_id", "question", "connection")}
         self._context.send(fields["node"], op, **about, **more)
 

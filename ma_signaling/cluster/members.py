@@ -1,4 +1,4 @@
-"""Which nodes there are: each sends a beat every two seconds, and one that falls silent counts as dead."""
+"""The nodes of the cluster: each sends a beat every two seconds, and one that falls silent counts as dead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATE_SECONDS = 2.5
 """After so many seconds of silence a node may be gone: it has missed a beat."""
 
 UNSURE_SECONDS = 60.0
-"""How long homes of a node that is gone may be on their way to another one, or be connected to it still, unheard."""
+"""How long a lost node's homes may be on their way to another node, or still be connected to the lost one, unheard."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Member:
     heard_at: float
     counts: dict[str, int]
     can_ask: bool = False
-    """Whether it can ask for proof, by its own means."""
+    """Whether it can itself ask for proof."""
 
 
 class Members:
@@ -44,8 +44,8 @@ class Members:
     ) -> None:
         """``met`` is called with a node that was unknown or given up, ``lost`` with one that is gone.
 
-        The second argument of ``lost`` says whether the node said goodbye. ``can_ask`` says whether this node can ask
-        for proof, by its own means.
+        The second argument of ``lost`` says whether the node said goodbye. ``can_ask`` returns whether this node can
+        itself ask for proof.
         """
         self._context = context
         self._met = met
@@ -53,7 +53,7 @@ class Members:
         self._can_ask = can_ask
         self._members: dict[str, Member] = {}
         self._missed_at = NEVER
-        """When a node was given up last, or said goodbye, or this one could hear nobody."""
+        """When a node was last given up or said goodbye, or this one last heard nobody."""
         context.on("beat", self._on_beat)
         context.on("bye", self._on_bye)
 
@@ -66,7 +66,7 @@ class Members:
         self._context.send_to_all("bye")
 
     def heard_from(self, node: str) -> None:
-        """Another node has sent something: it lives."""
+        """Note that another node lives, since it has sent something."""
         now, member = self._context.clock.seconds(), self._members.get(node)
         if member is not None:
             member.heard_at = now
@@ -84,24 +84,24 @@ class Members:
         run_all(partial(self._lost, node, False) for node in silent)
 
     def that_can_ask(self) -> list[str]:
-        """Return the nodes that can ask for proof."""
+        """Return the other nodes that can themselves ask for proof."""
         return [node for node, member in self._members.items() if member.can_ask]
 
     def unsure_for(self) -> float:
-        """Return for how many seconds more a home that no node knows may turn up, 0 if no node is missed."""
+        """Return for how many more seconds a home that no node knows may turn up, 0 if no node is missing."""
         now = self._context.clock.seconds()
         if any(now - member.heard_at > LATE_SECONDS for member in self._members.values()):
             return UNSURE_SECONDS
         return max(0.0, self._missed_at + UNSURE_SECONDS - now)
 
     def give_time(self) -> None:
-        """Start the silence of all nodes anew: this node could hear nobody for a while."""
+        """Start the silence of all nodes anew, since this node could hear nobody for a while."""
         self._missed_at = self._context.clock.seconds()
         for member in self._members.values():
             member.heard_at = self._missed_at
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of all nodes together."""
+        """Return the sums of all nodes' numbers, and the number of nodes as ``nodes``."""
         own = self._context.hub.own_counts()
         every = [own, *(member.counts for member in self._members.values())]
         return {"nodes": len(every), **{name: sum(each.get(name, 0) for each in every) for name in own}}

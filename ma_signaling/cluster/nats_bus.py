@@ -1,11 +1,11 @@
-"""The bus on a real NATS server, by nats-py, on an asyncio loop.
+"""The bus on a real NATS server, through nats-py on an asyncio loop.
 
-``publish`` and ``subscribe`` only queue; a task sends what waits to the server. What comes is delivered at once, in the
-order in which the server sent it.
+``publish`` and ``subscribe`` only queue; a task sends the queue to the server. Received messages are delivered
+immediately, in the order in which the server sent them.
 
-nats-py's own reconnecting is not used: it notices a server that stands still only when everything was written to it,
-keeps messages from before an outage for after it, and gives up for good at most errors. A connection that fails is
-dropped here, with all that waits, and a new one is made.
+nats-py's own reconnecting is not used: it notices that a server hangs only once everything is written to it, keeps
+messages from before an outage until after it, and gives up for good on most errors. Here, a connection that fails is
+dropped together with its queue, and a new one is made.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from ma_signaling.cluster.nats_options import nats_options
 from ma_signaling.config.settings import Settings
 
 RETRY_SECONDS = 1
-"""Between two attempts to reach a server."""
+"""Pause between two attempts to reach a server."""
 
 PING_SECONDS = 2.0
 SILENCE_SECONDS = 4
-"""A server that answers no ping for so long is gone."""
+"""A server that doesn't answer a ping for so long is gone."""
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
-"""Bytes that may wait to be sent to the server; beyond them messages are lost, as NATS itself would lose them."""
+"""Bytes that may wait to be sent to the server; more messages are lost, as NATS itself would lose them."""
 
 MAX_BATCH_BYTES = 256 * 1024
-"""Bytes of several messages that are published as one, unless NATS takes less."""
+"""The most bytes of several messages published as one, unless NATS takes less."""
 
 HEAD_BYTES = 2048
-"""What a node's own fields take at most beside a peer's message."""
+"""The most bytes that a node's own fields add to a peer's message."""
 
 FLUSH_SECONDS = 2.0
-"""How long sending what waits may take in the end."""
+"""How long ``NatsBus.end`` may take to send the queue."""
 
 _NOBODY = b"NATS/1.0 503"
-"""The status of NATS's answer to a message with a reply subject that nobody has subscribed to."""
+"""The status in NATS's answer to a message that has a reply subject but no subscriber."""
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -66,12 +66,12 @@ class _Batch:
 
     def add(self, message: bytes) -> None:
         self.messages.append(message)
-        # One byte is between two messages.
+        # One byte more for the separator.
         self.size += len(message) + 1
 
 
 class NatsBus:
-    """``bus.Bus``; all is called in one thread, within the loop's turns or between them."""
+    """A ``bus.Bus`` on NATS. Everything is called in one thread, within the loop's turns or between them."""
 
     listener: Listener
 
@@ -90,13 +90,13 @@ class NatsBus:
         self._has_work, self._is_ending, self._all_sent = asyncio.Event(), False, asyncio.Event()
         self._problem = ""
         self._is_too_small = False
-        """The server takes smaller messages than some that were to be sent to it, which was logged."""
+        """Whether it was logged that the server takes no messages as long as this node's may be."""
         self._task: asyncio.Task[None] | None = None
 
     # From the node
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """As ``bus.Bus`` has it."""
+        """Implements ``bus.Bus.publish``."""
         if not self.is_up or self._waiting_bytes > MAX_WAITING_BYTES:
             self.lost += 1
             return
@@ -110,13 +110,13 @@ class NatsBus:
             self._has_work.set()
 
     def subscribe(self, subject: str) -> None:
-        """As ``bus.Bus`` has it; the server gets it before what is published afterwards."""
+        """Implements ``bus.Bus.subscribe``; the server gets the subscription before any message published later."""
         self._wanted.add(subject)
         self._changed[subject] = None
         self._has_work.set()
 
     def unsubscribe(self, subject: str) -> None:
-        """As ``bus.Bus`` has it."""
+        """Implements ``bus.Bus.unsubscribe``."""
         self._wanted.discard(subject)
         self._changed[subject] = None
         self._has_work.set()
@@ -124,11 +124,11 @@ class NatsBus:
     # On the loop
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Connect to a server, as soon as one can be reached."""
+        """Connect to a server as soon as one can be reached, and again whenever the connection is lost."""
         self._task = loop.create_task(self._run())
 
     async def end(self) -> None:
-        """Send what waits, and close the connection."""
+        """Send the queue, and close the connection."""
         self._is_ending = True
         if self.is_up:
             self._has_work.set()
@@ -195,12 +195,12 @@ class NatsBus:
             for task in done:
                 task.result()
         finally:
-            # First, for a client that waits for a server that stands still swallows each cancellation.
+            # Before ``cancel``: a client that waits for a server that hangs swallows each cancellation.
             self._drop(client)
             await cancel(*working)
 
     async def _watch(self, client: NodeClient) -> None:
-        """Raise when the server doesn't answer any more, however much is still to be written to it."""
+        """Raise when the server no longer answers, however much is still to be written to it."""
         while True:
             await asyncio.sleep(PING_SECONDS)
             await asyncio.wait_for(client.flush(SILENCE_SECONDS), SILENCE_SECONDS)
@@ -232,7 +232,7 @@ class NatsBus:
                 self._all_sent.set()
 
     def _goes_with(self, last: _Batch, subject: str, message: bytes, reply: str) -> bool:
-        """Return whether a message can be published together with what waits last."""
+        """Return whether a message can be published together with ``last``, the end of the queue."""
         return (
             subject == last.subject
             and not (reply or last.reply)
@@ -240,7 +240,7 @@ class NatsBus:
         )
 
     def _drop(self, client: NodeClient) -> None:
-        """Abandon a connection; what it hasn't written by now is lost."""
+        """Abandon a connection; what it hasn't written yet is lost."""
         writer: Any = getattr(getattr(client, "_transport", None), "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
@@ -267,7 +267,7 @@ class NatsBus:
             )
 
     def _warn_unreachable(self, problem: str) -> None:
-        # Once for each reason: it is tried every second.
+        # Once for each reason, since there is an attempt every second.
         if problem != self._problem and not self._is_ending:
             self._problem = problem
             _log.warn("NATS cannot be reached: {problem}", problem=problem)

@@ -1,4 +1,4 @@
-"""nats-py's client without its subscriptions, and without the tasks between it and its socket."""
+"""nats-py's client, without its queue for each subscription and its tasks for reading and writing the socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KNOWN = {
     "_send_command": ["self", "cmd", "priority"],
     "_flush_pending": ["self", "force_flush"],
 }
-"""What is used of nats-py within, with its parameters."""
+"""The private methods of nats-py that are used here, with their parameters."""
 
 for _name, _parameters in _KNOWN.items():
     _method = getattr(Client, _name, None)
@@ -35,7 +35,7 @@ _KEPT = (
     (Client, ("_pending", "_pending_data_size", "_ps", "_transport")),
     (TcpTransport, ("_io_reader", "_io_writer")),
 )
-"""What nats-py's objects must have."""
+"""The private attributes of nats-py's objects that are used here."""
 
 for _class, _names in _KEPT:
     _object = _class()
@@ -44,11 +44,11 @@ for _class, _names in _KEPT:
             raise CannotStart(f"--nats-url: this version of nats-py is unknown here ({_name} is missing)")
 
 Take = Callable[["NodeClient", bytes, bytes, bytes | None], None]
-"""Takes what has come to a client: a message's subject, its payload, and its headers as NATS writes them."""
+"""Takes a message that a client has received: its subject, its payload, and its headers as NATS writes them."""
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
-    """End tasks, in several attempts if need be: nats-py ignores a cancellation in some places."""
+    """Cancel tasks until all have ended, since nats-py ignores a cancellation in some places."""
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
@@ -56,12 +56,12 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
 
 
 class _Incoming(asyncio.Protocol):
-    """Parses what NATS sends as soon as it is read; all else goes to the protocol that was there before."""
+    """Parses what NATS sends as soon as it is read; the protocol that this one replaces does everything else."""
 
-    def __init__(self, before: Any, parser: Parser) -> None:
+    def __init__(self, replaced: Any, parser: Parser) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Fails with the reason when nothing more will come."""
-        self._before = before
+        """Fails, with the reason, when nothing more will be read."""
+        self._replaced = replaced
         self._parser = parser
 
     def data_received(self, data: bytes) -> None:
@@ -75,13 +75,13 @@ class _Incoming(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc or UnexpectedEOF())
-        self._before.connection_lost(exc)
+        self._replaced.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        self._before.pause_writing()
+        self._replaced.pause_writing()
 
     def resume_writing(self) -> None:
-        self._before.resume_writing()
+        self._replaced.resume_writing()
 
     def _end(self, problem: Exception) -> None:
         if not self.ended.done():
@@ -89,7 +89,7 @@ class _Incoming(asyncio.Protocol):
 
 
 def run_at_once(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that waits for nothing. Raises ``NatsError`` where it does."""
+    """Run a coroutine that waits for nothing. Raises ``NatsError`` if it does wait."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -99,11 +99,11 @@ def run_at_once(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 class NodeClient(Client):
-    """Hands over every message at once, whatever it was subscribed to, and writes at once.
+    """Hands over each message as soon as it is read, whatever its subscription, and writes immediately.
 
-    A node has a subscription for each home. To nats-py, each of them is a queue: 4 KiB, and a third of what a home that
-    arrives costs a node more than a server alone. It reads by one task and writes by another, each of which takes a
-    turn of the loop: a tenth of what a session across nodes costs where there are few at a time.
+    A node has a subscription for each home. nats-py makes a queue for each, which takes 4 KiB, and a third of the
+    extra cost of an arriving home on a node compared with a server alone. nats-py reads in one task and writes in
+    another. Each takes a turn of the loop: a tenth of the cost of a session across nodes, if there are few at a time.
     """
 
     def __init__(self, take: Take) -> None:
@@ -114,7 +114,7 @@ class NodeClient(Client):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, subject: str) -> int:
-        """Subscribe to a subject; returns the number of the subscription. It is sent by ``send_on``, as all else."""
+        """Subscribe to a subject; return the number of the subscription. ``send_on`` sends it, like all else."""
         self._last += 1
         await self._send_command(sub_cmd(subject, "", self._last))
         return self._last
@@ -124,32 +124,32 @@ class NodeClient(Client):
         await self._send_command(unsub_cmd(subscription, 0))
 
     async def say(self, subject: str, payload: bytes, reply: str) -> None:
-        """Publish a message. Raises ``MaxPayloadError``."""
+        """Publish a message. Raises ``MaxPayloadError`` if the server doesn't take one of this length."""
         if len(payload) > self.max_payload:
             raise MaxPayloadError
         await self._send_command(pub_cmd(subject, reply, payload))
 
     async def send_on(self) -> None:
-        """Send what waits; returns when NATS has room for more."""
+        """Send what is queued; return when the socket has room for more."""
         await self._flush_pending(force_flush=True)
 
     async def _flush_pending(self, force_flush: bool = False) -> None:
         transport: Any = self._transport
         pending, self._pending, self._pending_data_size = self._pending, [], 0
-        if not transport._io_writer.is_closing():  # noqa: SLF001 - as those above
+        if not transport._io_writer.is_closing():  # noqa: SLF001 - see _KEPT
             transport.writelines(pending)
         if force_flush:
             await transport.drain()
 
     async def _read_loop(self) -> None:
         transport: Any = self._transport
-        stream, socket = transport._io_reader, transport._io_writer.transport  # noqa: SLF001 - as those above
+        stream, socket = transport._io_reader, transport._io_writer.transport  # noqa: SLF001 - see _KEPT
         incoming = _Incoming(socket.get_protocol(), self._ps)
         socket.set_protocol(incoming)
         stream.feed_eof()
         try:
             incoming.data_received(await stream.read())
-            # An end that came before is read once more.
+            # If the old protocol has already read the end of the stream, let the new one read it again.
             socket.pause_reading()
             socket.resume_reading()
             if socket.is_closing():
@@ -159,7 +159,7 @@ class NodeClient(Client):
             await self._process_op_err(problem)
 
     async def _process_err(self, err_msg: str) -> None:
-        # It may close the connection, which takes longer than what is parsed may.
+        # In a task, since it may close the connection, and so wait, which the parser must not.
         task = asyncio.get_running_loop().create_task(super()._process_err(err_msg))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

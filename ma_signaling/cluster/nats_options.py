@@ -1,8 +1,8 @@
-"""How a NATS server lets this node in: a credentials file, a token, TLS; all from the settings.
+"""How this node authenticates with a NATS server, from the settings: a credentials file, a token, TLS.
 
 A credentials file (.creds) holds a JWT, and the Ed25519 seed that proves that it is ours. nats-py reads it with
-``nkeys``, which comes without a wheel; cryptography is here anyway. The form is that of
-https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth: base32 of two bytes of
+``nkeys``, for which there is no wheel; cryptography is installed anyway. The format is that of
+https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth: in base32, two bytes of
 prefix, 32 of seed, two of checksum.
 """
 
@@ -29,7 +29,7 @@ class Credentials:
     """The identity of this node for a NATS server."""
 
     def __init__(self, text: str) -> None:
-        """Take a file's content. Raises ValueError."""
+        """Parse the text of a credentials file. Raises ValueError, which says what is wrong."""
         blocks = dict(_BLOCK.findall(text))
         try:
             self._jwt: bytes = blocks["NATS USER JWT"].encode()
@@ -51,7 +51,10 @@ class Credentials:
 
 
 def nats_options(settings: Settings) -> dict[str, Any]:
-    """Return what nats-py's ``connect`` needs to be let in. Raises ``CannotStart``."""
+    """Return the keyword arguments with which nats-py's ``connect`` authenticates.
+
+    Raises ``CannotStart`` if a file can't be read or used.
+    """
     options: dict[str, Any] = {}
     if settings.nats_credentials:
         try:

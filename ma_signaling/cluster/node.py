@@ -1,8 +1,8 @@
-"""A node of a cluster: puts its parts together, and keeps them going.
+"""A node of a cluster: puts its parts together, and keeps them running.
 
-A message's way: ``received`` → ``Context.dispatch`` → the part that handles its operation: ``Directory`` (who holds
-what), ``Claims`` and ``Judge`` (who may have it), ``Relay`` (what peers send), ``Members`` (which nodes there are) →
-the core.
+The way of a message: ``received`` → ``Context.dispatch`` → the part that handles its operation → the core. The parts
+are ``Directory`` (which node holds which Remote ID), ``Claims`` and ``Judge`` (who gets it), ``Relay`` (messages of
+peers), ``Provers`` (proofs in another node's place), ``TraceQuestions`` and ``Members`` (which nodes there are).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ma_signaling.core.run_all import run_all
 
 
 class Node:
-    """One server among several: ``elsewhere`` is for its hub, and it is the ``bus.Listener`` of its bus."""
+    """One server of a cluster: gives its hub ``elsewhere``, and is the ``bus.Listener`` of its bus."""
 
     def __init__(
         self,
@@ -61,30 +61,30 @@ class Node:
             share_block=self._share_block,
             counts=self.counts,
         )
-        """What the core of this node asks of the others."""
+        """The other nodes, for this node's hub."""
 
     @property
     def name(self) -> str:
-        """The name of this node for others."""
+        """The name by which other nodes know this one."""
         return self._context.node
 
     def prover(self, own: Prover) -> Prover:
-        """Return the prover for this node's hub: its own, or that of another node where its own can't ask."""
+        """Return the prover for this node's hub: ``own``, or another node's where ``own`` can't ask."""
         self._provers.own = own
         return self._provers
 
     def join(self, hub: Hub) -> None:
-        """Be the node of this hub."""
+        """Set the hub of this node; call it before ``start``."""
         self._context.hub = hub
 
     def start(self) -> None:
-        """Begin to receive messages, and to do what is due."""
+        """Subscribe to messages for this node, and begin the periodic work."""
         self._context.subscribe(ALL_NODES)
         self._context.subscribe(node_subject(self.name, "*"))
         self._tick()
 
     def stop(self) -> None:
-        """Leave the cluster; other nodes are told."""
+        """Leave the cluster, and tell the other nodes so."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -97,9 +97,9 @@ class Node:
     # From the bus
 
     def received(self, payload: bytes) -> None:
-        """As ``bus.Listener`` has it."""
+        """Implements ``bus.Listener.received``."""
         if self._timer is None:
-            # It has left, as the others were told.
+            # This node has left the cluster, and has told the others so.
             return
         op, fields = unpack(payload)
         if op != "bye":
@@ -107,18 +107,18 @@ class Node:
         self._context.dispatch(op, fields)
 
     def no_subscribers(self, reply: str) -> None:
-        """As ``bus.Listener`` has it."""
+        """Implements ``bus.Listener.no_subscribers``."""
         self._context.no_subscribers(reply)
 
     def up(self) -> None:
-        """As ``bus.Listener`` has it."""
+        """Implements ``bus.Listener.up``."""
         registrations = self._directory.registrations
         self._members.give_time()
         self._relay.up()
         run_all((self._members.send_beat, registrations.announce_all, self._directory.tend))
 
     def down(self) -> None:
-        """As ``bus.Listener`` has it."""
+        """Implements ``bus.Listener.down``."""
         run_all(
             (
                 partial(self._provers.lose_node, None),
@@ -129,7 +129,7 @@ class Node:
         )
 
     def _met(self, node: str) -> None:
-        # This node may have given it up, and forgotten its sessions.
+        # This node may have given that node up, and forgotten its sessions.
         self._context.send(node, "met-again")
 
     def _lost(self, node: str, goodbye: bool) -> None:
@@ -162,7 +162,7 @@ class Node:
     # Announcements of the core
 
     def granted(self, home: Home, *, is_new: bool) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.granted``."""
         holder = home.connection
         if isinstance(holder, RemoteHome):
             self._relay.handed_on(home)
@@ -172,22 +172,22 @@ class Node:
             self._directory.granted(home)
 
     def confirmed(self, home: Home) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.confirmed``."""
         self._directory.registrations.confirmed(home)
 
     def refreshed(self, home: Home) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.refreshed``."""
         self._directory.registrations.announce(home)
 
     def wait_for_proof(self, home: Home) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.wait_for_proof``."""
         self._directory.wait_for_proof(home)
 
     def vacated(self, home: Home, holder: Connection, *, goodbye: bool) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.vacated``."""
         self._directory.registrations.vacated(home, holder.id, goodbye=goodbye)
 
     def dropped(self, home: Home) -> None:
-        """As ``other_nodes.Announcements`` has it."""
+        """Implements ``other_nodes.Announcements.dropped``."""
         self._relay.handed_on(home)
         self._directory.dropped(home)

@@ -1,8 +1,8 @@
-"""Proofs in another node's place: where this node can't ask for proof, one that can asks for it.
+"""Proofs in another node's place: where a node can't ask for proof, a node that can does it.
 
-To the core this is a prover like any other (``core.prover``). The peer hears this node alone, in a session of its own;
-what both sides say in it (offer, answer, candidates) goes from node to node. The node that asks does so by its own UDP
-and its own rules.
+To the core, ``Provers`` is a prover like any other (``core.prover``). The peer talks only to its own node, in a session
+of its own; the offer, the answer and the candidates go from node to node. The node that asks uses its own UDP and its
+own rules.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ma_signaling.core.prover import Asked, ProofSession, Prover, Unavailable
 from ma_signaling.core.run_all import run_all
 
 LONGEST_SECONDS = HOLDER_SECONDS + PROOF_SECONDS + 5.0
-"""After which a proof for another node ends: that node has given it up by then."""
+"""After so many seconds, a proof for another node ends: that node has given it up by then."""
 
 
 class Borrowed:
-    """A ``core.prover.ProofSession`` with a peer of this node, whose proof another node asks for."""
+    """A proof of a peer of this node, for which another node asks (a ``core.prover.ProofSession``)."""
 
     def __init__(self, provers: Provers, node: str, number: int, asked: Asked) -> None:
         self.node = node
@@ -42,7 +42,7 @@ class Borrowed:
         self._provers.forget(self._number)
 
     def lose(self) -> None:
-        """The node that asks can't be heard any more."""
+        """Fail, since the node that asks is gone or can't be heard."""
         self._provers.forget(self._number)
         self.asked.failed("the node that asks is gone")
 
@@ -52,13 +52,13 @@ class Borrowed:
 
 
 class Lent:
-    """A peer of another node, which this one asks for proof (``core.prover.Asked``)."""
+    """A proof of another node's peer, for which this node asks (a ``core.prover.Asked``)."""
 
     session: ProofSession
-    """Set at once."""
+    """Set as soon as the proof has begun."""
 
     def __init__(self, say: Callable[[str, object], None], over: Callable[[], None]) -> None:
-        """``say`` tells its node what happened; ``over`` is called when nothing more will."""
+        """``say`` tells the peer's node what happened; ``over`` is called when the proof has ended."""
         self._say = say
         self._over = over
 
@@ -74,7 +74,7 @@ class Lent:
         self._over()
 
     def hear(self, what: str, data: object) -> None:
-        """Take what its node says."""
+        """Take an ``answer``, a ``candidate`` or ``cancel`` from the peer's node."""
         match what:
             case "answer":
                 self.session.answer(data)
@@ -84,36 +84,36 @@ class Lent:
                 self.cancel()
 
     def cancel(self) -> None:
-        """Nobody waits for the outcome."""
+        """End the proof, since nobody waits for the outcome."""
         self.session.cancel()
         self._over()
 
 
 class Provers:
-    """The prover of a node (``core.prover.Prover``): its own, or that of another node."""
+    """The prover for a node's hub (a ``core.prover.Prover``): asks by itself, or through another node."""
 
     def __init__(self, context: Context, others: Callable[[], list[str]]) -> None:
-        """``others`` returns the other nodes that can ask for proof."""
+        """``others`` returns the other nodes that can themselves ask for proof."""
         self.own: Prover = Unavailable("off")
-        """This node's; set once before it asks for anything."""
+        """This node's own prover; set once, before the first proof."""
         self._context = context
         self._others = others
         self._numbers = count(1)
         self._borrowed: dict[int, Borrowed] = {}
         self._lent: dict[tuple[str, int], tuple[Lent, Timer]] = {}
-        """Under way for other nodes, by node and number, and when they end without an outcome."""
+        """Proofs for other nodes, by node and number; the timer ends one that has no outcome."""
         context.on("ask-for-me", self._on_ask_for_me)
         context.on("to-prover", self._on_to_prover)
         context.on("from-prover", self._on_from_prover)
 
     @property
     def obstacle(self) -> str | None:
-        """Why neither this node nor another one can ask for proof; None: one can."""
+        """Why neither this node nor another one can ask for proof, in a few words; None: one can."""
         obstacle = self.own.obstacle
         return None if obstacle is not None and self._lenders() else obstacle
 
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
-        """Begin a proof, on this node if it can."""
+        """Begin a proof, by this node if it can, otherwise through another node."""
         if self.own.obstacle is None:
             return self.own.ask(remote_id, asked)
         lenders, number = self._lenders(), next(self._numbers)
@@ -123,7 +123,7 @@ class Provers:
         return self._borrowed[number]
 
     def lose_node(self, node: str | None) -> None:
-        """A node is gone, or (None) none can be heard."""
+        """End the proofs shared with a node that is gone, or (None) with all nodes."""
         borrowed = [each for each in self._borrowed.values() if node in (None, each.node)]
         lent = [each for (borrower, _), (each, _) in self._lent.items() if node in (None, borrower)]
         run_all((*(each.lose for each in borrowed), *(each.cancel for each in lent)))
@@ -131,22 +131,22 @@ class Provers:
     def _lenders(self) -> list[str]:
         return self._others() if self._context.bus.is_up else []
 
-    # For proofs that another node asks for
+    # For proofs of this node's peers
 
     def is_under_way(self, number: int) -> bool:
-        """Return whether there is no outcome yet."""
+        """Return whether another node still asks for the proof with this number."""
         return number in self._borrowed
 
     def forget(self, number: int) -> None:
-        """A proof has ended."""
+        """Forget a proof that has ended."""
         self._borrowed.pop(number, None)
 
     def send(self, node: str, op: str, number: int, what: str, data: object) -> None:
-        """Send another node what was said in a proof."""
+        """Send another node one step of a proof: an offer, an answer, a candidate, or how it ended."""
         self._context.send(node, op, asking=number, what=what, data=data)
 
     def _on_from_prover(self, fields: Fields) -> None:
-        """The node that asks says what the peer is to hear, or what came of it."""
+        """The node that asks has an offer for the peer, or the outcome."""
         number, data = fields["asking"], fields["data"]
         borrowed = self._borrowed.get(number)
         if borrowed is None or borrowed.node != fields["node"]:
@@ -161,10 +161,10 @@ class Provers:
                 self.forget(number)
                 borrowed.asked.failed(data)
 
-    # For other nodes' proofs
+    # For proofs of other nodes' peers
 
     def _on_ask_for_me(self, fields: Fields) -> None:
-        """A node can't ask its peer for proof."""
+        """A node can't ask its peer for proof: ask in its place."""
         node, number = name = fields["node"], fields["asking"]
         say = partial(self.send, node, "from-prover", number)
         if self.own.obstacle is not None:

@@ -14,24 +14,24 @@ from ma_signaling.core.run_all import run_all
 from ma_signaling.core.session_verdict import describe
 
 ANSWER_SECONDS = 1.5
-"""How long the holder's node may take to answer: an answer costs it one turn of its loop."""
+"""How long the holder's node may take to answer; it needs one turn of its loop."""
 
 TRACE_SECONDS = 1.0
-"""How long the node that has a session's trace may take; the others don't answer."""
+"""How long the node that has a session's trace may take to answer; the others don't answer."""
 
 OnlineTold = Callable[[bool | None], None]
 TraceTold = Callable[[dict[str, Any] | None], None]
 
 
 class HolderQuestions:
-    """Questions for the holder of a Remote ID; ``Directory`` handles the answers."""
+    """Questions about who holds a Remote ID; ``Directory`` handles the answers."""
 
     def __init__(
         self, context: Context, unknown: Callable[[str], None], unsure_for: Callable[[], float]
     ) -> None:
         """``unknown`` is called with a Remote ID that no node knows, if the question had no callback of its own.
 
-        ``unsure_for`` returns for how many seconds more such a home may turn up.
+        ``unsure_for`` returns for how many more seconds such a home may turn up.
         """
         self._context = context
         self._unknown = unknown
@@ -40,7 +40,7 @@ class HolderQuestions:
         self._open: dict[int, tuple[str, OnlineTold | None, Timer]] = {}
 
     def ask(self, remote_id: str, told: OnlineTold | None = None) -> None:
-        """Ask who holds a Remote ID; ``told`` hears whether it is connected, None if no node knows it."""
+        """Ask who holds a Remote ID; ``told`` is called as for ``other_nodes.Directory.ask_online``."""
         if not self._context.bus.is_up:
             if told is not None:
                 told(False)
@@ -51,7 +51,10 @@ class HolderQuestions:
         self._context.send_to_holder(remote_id, "look-up", number)
 
     def answered(self, fields: Fields, *, connected: bool) -> str | None:
-        """A node holds the Remote ID, which is returned, or expects its home back; None: the answer comes too late."""
+        """End a question that a node has answered; ``connected``: a home is connected to it.
+
+        Returns the Remote ID, or None if the answer came too late.
+        """
         if fields["question"] not in self._open:
             return None
         remote_id, told = self._cancel(fields["question"])
@@ -60,7 +63,7 @@ class HolderQuestions:
         return remote_id
 
     def give_up(self) -> None:
-        """Nobody can answer any more."""
+        """End all questions without an answer, since the bus is down."""
         for _, _, timer in self._open.values():
             timer.cancel()
         run_all(partial(self._no_answer, number) for number in list(self._open))
@@ -73,7 +76,7 @@ class HolderQuestions:
             self._unknown(remote_id)
 
     def _no_answer(self, number: int) -> None:
-        # Clients that wait for this home wait on; it is asked for again like any that is away.
+        # Clients go on waiting for this home, and ``Directory.tend`` looks it up again.
         _, told = self._end(number)
         if told is not None:
             told(False)
@@ -89,7 +92,7 @@ class HolderQuestions:
 
 
 class TraceQuestions:
-    """Questions for a session's trace, which is kept by its client's node."""
+    """Questions for a session's trace, which the client's node keeps."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -98,7 +101,7 @@ class TraceQuestions:
         context.on("trace", self._on_trace)
 
     def ask(self, session_id: str, told: TraceTold) -> None:
-        """Ask all nodes for a trace; ``told`` hears None if no node has it."""
+        """Ask all nodes for a trace; ``told`` is called with it, or with None if no node has it."""
         if not self._context.bus.is_up:
             told(None)
             return

@@ -1,7 +1,7 @@
-"""Registrations: which connection holds a Remote ID, as its node announces it; and those of this node.
+"""Registrations, as nodes announce them: which connection holds which Remote ID.
 
-Where two nodes find that both hold a Remote ID (after a partition, or a lost message), the elder registration's node
-decides. Both judge by the same facts which that is.
+Where two nodes find that both hold a Remote ID (after a partition, or a lost message), the node of the elder
+registration decides. Both nodes compare the same facts.
 """
 
 from __future__ import annotations
@@ -17,48 +17,47 @@ from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
 
 REPEAT_SECONDS = 60.0
-"""How often each registration is announced again, so that whatever got lost is found out."""
-
+"""How often each registration is announced again, to make up for lost messages."""
 
 TOGETHER_SECONDS = 0.25
-"""How long the announcement of a home waits for others, where no other node has asked for it."""
+"""How long the announcement of a home waits for others, if no other node has asked for that home."""
 
 MAX_TOGETHER = 1000
-"""Remote IDs in one such announcement."""
+"""The most Remote IDs in one ``arrived`` message."""
 
 
 @dataclass(slots=True)
 class Registration:
-    """A connection that holds a Remote ID. Times are calendar times in seconds: nodes have no other clock in common."""
+    """A connection that holds a Remote ID. Times are calendar times in seconds: nodes share no other clock."""
 
     remote_id: str
     node: str
     connection: str
     """Its name on its node."""
     term: float
-    """Greater than that of any registration before, as far as its node knew: the latest news wins."""
+    """Greater than that of any earlier registration that its node knew of: the greatest term is the latest news."""
     granted_at: float
     address: str
-    """What its client address is counted by."""
+    """The key of its address (``ClientAddress.key``)."""
     shared: bool
 
     @property
     def client_address(self) -> ClientAddress:
-        """Where the home came from, as far as other nodes need it."""
+        """The home's address, as far as other nodes need it."""
         return ClientAddress(self.address, self.address, self.shared)
 
     def is_elder_than(self, other: Registration) -> bool:
-        """Return whether this one's node decides where there are both."""
+        """Return whether this registration's node decides when it conflicts with ``other``."""
         return (self.granted_at, self.node) < (other.granted_at, other.node)
 
     def fields(self) -> Fields:
-        """Return it as JSON."""
+        """Return the registration as fields of a message."""
         # asdict() copies deeply, at ten times the cost.
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def parse(cls, fields: Fields) -> Registration:
-        """Return it from what ``fields`` returned, and more. Raises KeyError."""
+        """Return the registration in the fields of a message. Raises KeyError if one is missing."""
         return cls(**{name: fields[name] for name in cls.__slots__})
 
 
@@ -69,11 +68,11 @@ class LatestTerms:
         self._latest: dict[str, float] = {}
 
     def of(self, remote_id: str) -> float:
-        """Return the term of the latest registration, 0 where none is known."""
+        """Return the term of the latest registration, 0 if none is known."""
         return self._latest.get(remote_id, 0.0)
 
     def note(self, remote_id: str, term: float) -> None:
-        """Somebody holds a Remote ID, or has held it, since ``term``."""
+        """Note that a registration of a Remote ID has this ``term``."""
         self._latest[remote_id] = max(term, self.of(remote_id))
 
     def forget(self, remote_id: str) -> None:
@@ -89,10 +88,11 @@ class Registrations:
         self._terms = terms
         self._registrations: dict[str, Registration] = {}
         self._announced_at: OrderedDict[str, float] = OrderedDict()
-        """When each was announced, the longest ago first."""
+        """When each was last announced, the longest ago first."""
         self._inherited: dict[str, float] = {}
+        """Terms of previous holders on other nodes, until the Remote IDs are granted here."""
         self._arrived: list[str] = []
-        """To be announced together."""
+        """Remote IDs that wait to be announced together."""
         context.on("outdated", self._on_outdated)
 
     def get(self, remote_id: str) -> Registration | None:
@@ -100,19 +100,19 @@ class Registrations:
         return self._registrations.get(remote_id)
 
     def inherit(self, remote_id: str, fields: Fields) -> None:
-        """Keep the previous holder's term; the next grant here goes on from it."""
+        """Keep the term of the previous holder, on another node; the next grant here goes on from it."""
         self._inherited[remote_id] = fields["term"]
 
     def disinherit(self, remote_id: str) -> None:
-        """Nobody is left here who could go on from it."""
+        """Drop the previous holder's term, if no grant here has used it."""
         self._inherited.pop(remote_id, None)
 
     def legacy(self, remote_id: str) -> Fields:
-        """Return what ``inherit`` takes, about a home that this node has just given away."""
+        """Return the fields for another node's ``inherit``, about a home that this node has just given away."""
         return {"term": self._terms.of(remote_id)}
 
     def begin(self, home: Home) -> None:
-        """A connection of this node holds a Remote ID; nothing is announced yet."""
+        """Register that a connection of this node holds a Remote ID, without announcing it."""
         now, wall = self._context.clock.seconds(), self._context.wall()
         before = self._inherited.pop(home.remote_id, None)
         if before is not None:
@@ -133,7 +133,7 @@ class Registrations:
         self._registrations[home.remote_id] = registration
 
     def announce(self, home: Home, *, with_ice: bool = True) -> None:
-        """Tell other nodes who holds the Remote ID of a home of this node."""
+        """Tell other nodes which connection here holds the Remote ID of ``home``."""
         fields = self.describe(home)
         if not with_ice:
             del fields["ice"]
@@ -141,7 +141,7 @@ class Registrations:
         self._context.send_to_holder(home.remote_id, "registered", **fields)
 
     def announce_later(self, remote_id: str) -> None:
-        """Tell other nodes together with others that a connection here holds a Remote ID of which none knew."""
+        """Announce a Remote ID that no other node knew, together with others, within ``TOGETHER_SECONDS``."""
         if not self._arrived:
             self._context.clock.callLater(TOGETHER_SECONDS, self._announce_arrived)
         self._arrived.append(remote_id)
@@ -153,18 +153,18 @@ class Registrations:
             self._context.send_to_all("arrived", remote_ids=arrived[start : start + MAX_TOGETHER])
 
     def describe(self, home: Home) -> Fields:
-        """Return what is announced about a home of this node."""
+        """Return the fields of ``registered`` for a home of this node (docs/cluster.md, *Messages*)."""
         ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
         proved = home.connection is not None and home.connection.proof is not None
         return {**self._registrations[home.remote_id].fields(), "proved": proved, "ice": ice}
 
     def announce_all(self) -> None:
-        """Announce all registrations."""
+        """Announce all registrations again."""
         for remote_id in list(self._announced_at):
             self._announce_again(remote_id)
 
     def repeat(self, seconds: float) -> None:
-        """Announce those that weren't announced for long, as many as come up in ``seconds``."""
+        """Announce registrations again that are due, up to twice as many as fall due in ``seconds``."""
         now = self._context.clock.seconds()
         for _ in range(1 + int(2 * len(self._announced_at) * seconds / REPEAT_SECONDS)):
             remote_id, announced_at = next(iter(self._announced_at.items()), ("", now))
@@ -180,48 +180,48 @@ class Registrations:
             return
         self._announced_at[remote_id] = now
         self._announced_at.move_to_end(remote_id)
-        # The ICE servers are most of it, and known to those who need them.
+        # The ICE servers are most of the message, and the nodes that need them have them.
         self.announce(home, with_ice=False)
 
     def vacated(self, home: Home, connection: str, *, goodbye: bool) -> None:
-        """A connection of this node doesn't hold a Remote ID any more."""
+        """End a registration, and tell watching nodes that the connection lost the Remote ID or said goodbye."""
         self._registrations.pop(home.remote_id, None)
         self._context.send_to_watchers(home.remote_id, "left" if goodbye else "lost", connection=connection)
 
     def displaced(self, remote_id: str) -> None:
-        """A newcomer elsewhere gets what a connection here held, if it is still there."""
+        """Tell watching nodes that the holder here, if there still is one, loses to a newcomer of another node."""
         registration = self._registrations.get(remote_id)
         if registration is not None:
             self._context.send_to_watchers(remote_id, "lost", connection=registration.connection)
 
     def confirmed(self, home: Home) -> None:
-        """The holder here stays, though another one had more right to."""
+        """Announce that the holder here stays, though another node's holder took precedence."""
         self.insist(home, self._inherited.pop(home.remote_id, 0.0))
 
     def insist(self, home: Home, term: float) -> None:
-        """Announce a registration as if it had begun after ``term``."""
+        """Announce a registration with a term greater than ``term``."""
         registration = self._registrations[home.remote_id]
         registration.term = max(registration.term, term) + 1
         self._terms.note(home.remote_id, registration.term)
         self.announce(home)
 
     def end(self, remote_id: str) -> None:
-        """A connection of another node holds a Remote ID from now on."""
+        """End the registration of a Remote ID that a connection of another node now holds."""
         self._registrations.pop(remote_id, None)
 
     def forget(self, remote_id: str) -> None:
-        """This node has forgotten a home."""
+        """Forget a home that the registry has forgotten."""
         self._registrations.pop(remote_id, None)
         self._announced_at.pop(remote_id, None)
 
     def _on_outdated(self, fields: Fields) -> None:
-        """Another node knows a later term than that of a registration here: announce it again if it holds."""
+        """Another node knows a later term than a registration here: announce the registration again if it holds."""
         remote_id, term = fields["remote_id"], fields["term"]
         home, mine = self._context.hub.registry.find(remote_id), self._registrations.get(remote_id)
         if (
             home is not None
             and mine is not None
-            # The later term may be its rival's: a verdict is under way.
+            # Otherwise the later term may be a rival's, and a verdict follows.
             and not home.is_disputed
             and mine.connection == fields["connection"]
             and mine.term <= term

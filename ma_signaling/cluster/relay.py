@@ -1,8 +1,8 @@
-"""Sessions across nodes: the client's node leads them, and the home's node passes on what both peers send.
+"""Sessions across nodes: the client's node leads a session, and the home's node forwards what both peers send.
 
-The home's node counts them, for the home's own protection, and charges what the home sends. All else that a session is
-(its deadlines, its budgets, its grace, its trace) is on the client's node, so that it outlives the home's node. Nodes
-trust each other: what the sender's node has parsed and charged is delivered as it is.
+The home's node counts the sessions, for the home's own protection, and charges what the home sends. The rest of a
+session (deadlines, budgets, grace, trace) is on the client's node, and so outlives the home's node. Nodes trust each
+other: what the sender's node has parsed and charged is delivered unchanged.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from ma_signaling.core.session import Negotiation, RemoteSession, Session
 from ma_signaling.core.session_table import REMEMBERED_END, EndedSessions
 
 RENEWED_SECONDS = 3 * REPEAT_SECONDS
-"""A session whose client's node hasn't said for so long that it goes on has ended: its end was lost on the way."""
+"""A session that its client's node hasn't listed for so long has ended: the message that said so was lost."""
 
 RENEWED_AFTER_OUTAGE = 10.0
-"""The same after NATS was away, when each node says at once what it has."""
+"""The same after an outage of NATS, when each node lists its sessions immediately."""
 
 
 class Relay:
-    """Both ends of it (``other_nodes.Relay`` for the core): here the home's, and ``clients`` is the other."""
+    """The home's end of sessions across nodes; ``clients`` is the other end (implements ``other_nodes.Relay``)."""
 
     def __init__(self, context: Context, directory: Directory) -> None:
         self.clients = ClientEnd(context, directory)
         self._context = context
         self._announced: dict[str, Connection] = {}
-        """By session: the home's connection here that was told about it, while it is connected."""
+        """By session: the home's connection here to which it was announced."""
         self._turned_away = EndedSessions(context.clock)
-        """Sessions of other nodes' clients that made way, or found no room."""
+        """Sessions of other nodes' clients that were evicted, or found no room."""
         self._lost: deque[tuple[float, Home, str]] = deque()
-        """When answered sessions may be forgotten whose client's node is gone."""
+        """Answered sessions whose client's node is gone: when each was lost, its home and its ID; oldest first."""
         context.on("to-home", self._on_to_home)
         context.on("candidates-to-home", self._on_candidates_to_home)
         context.on("undeliverable", self._on_undeliverable)
@@ -48,31 +48,31 @@ class Relay:
         context.on("detach", self._on_detach)
 
     def ended(self, session: Session) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.ended``."""
         self.clients.ended(session)
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.forward``."""
         about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
         self._context.send(session.node, "to-client", payload, **about, places=places.hex())
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.forward_all``."""
         about = {"remote_id": session.home.remote_id, "session": session.id}
         self._context.send_all(session.node, "candidates-to-client", candidates, places, **about)
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.ready``."""
         about = {"remote_id": session.home.remote_id, "session": session.id}
         bodies = () if ice_servers is None else (ice_servers,)
         self._context.send(session.node, "session-ready", *bodies, **about)
 
     def offered(self, session: RemoteSession) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.offered``."""
         self._context.send(session.node, "offered", remote_id=session.home.remote_id, session=session.id)
 
     def crowd_out(self, session: RemoteSession) -> None:
-        """As ``other_nodes.Relay`` has it."""
+        """Implements ``other_nodes.Relay.crowd_out``."""
         self._announced.pop(session.id, None)
         self._turn_away(session.home, session.id, session.node, 1)
 
@@ -90,7 +90,7 @@ class Relay:
             case "client-connected":
                 self._announce(home, connection, fields)
             case "client-disconnected":
-                # First, for the end not to wait behind an offer: the session may be announced anew.
+                # Detach first, so that the end needn't wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
                 home.forward(fields["session"], fields["type"], payload)
             case kind if _is_for(connection, fields):
@@ -111,9 +111,9 @@ class Relay:
                 self._deliver(session, "ice-candidate", candidate)
 
     def _recipient(self, fields: Fields) -> tuple[Home, Connection] | None:
-        """Return the home of this node that a message of a session is for, and its connection."""
+        """Return the home of this node to which a message in a session is addressed, and its connection, or None."""
         home = self._local_home(fields)
-        # What is for a session that was turned away was under way when its node was told.
+        # A message of a session that was turned away was sent before the client's node heard of that.
         if home is None or self._turned_away.lately(fields["session"]):
             return None
         assert home.connection is not None
@@ -137,19 +137,19 @@ class Relay:
             except Refused as refused:
                 self._turn_away(home, session_id, node, refused.error.retry_after or 1)
                 return
-        # Its node announces it again when it hasn't heard from this one for a while; the home must not hear it twice.
+        # The client's node announces it again when it hasn't heard from this node for a while; the home is told once.
         if self._announced.get(session_id) is not connection:
             self._announced[session_id] = connection
             connection.peer.send(fields["bodies"][0])
 
     def _on_undeliverable(self, fields: Fields) -> None:
-        """What a home sent in a session could not be delivered."""
+        """A message of a home could not be delivered: send the home the error."""
         home = self._local_home(fields)
         if home is not None and home.connection is not None:
             home.connection.peer.send(fields["bodies"][0])
 
     def _on_attach(self, fields: Fields) -> None:
-        """Another node has these sessions with a home of this node, and no others."""
+        """Another node lists all its sessions with a home of this node."""
         home = self._local_home(fields)
         if home is None:
             return
@@ -166,7 +166,7 @@ class Relay:
             session = self._known(home, session_id) or self._attach(home, about, session_id)
             session.renewed_at = self._context.clock.seconds()
             if session.negotiation is not Negotiation.ANSWERED:
-                # Otherwise the answer is on its way to the client's node.
+                # If it is answered here, the answer is on its way to the client's node.
                 session.negotiation = _from_flags(offered, answered)
 
     def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
@@ -198,19 +198,19 @@ class Relay:
     # Losses
 
     def handed_on(self, home: Home) -> None:
-        """Another node holds a home that was here, and other nodes turn to it; or the home is gone for good."""
+        """Forget the sessions of a home that another node now holds, or that is gone for good."""
         for session in self._context.hub.sessions.remote.of(home):
             self._announced.pop(session.id, None)
         self._context.hub.sessions.remote.forget(home)
 
     def lose_node(self, node: str, *, goodbye: bool) -> None:
-        """A node is gone, and its clients with it; ``goodbye``: it is being restarted, and homes aren't told."""
+        """Lose the clients of a node that is gone; ``goodbye``: it is restarting, and homes aren't told."""
         lost = [session for session in self._context.hub.sessions.remote.all() if session.node == node]
         run_all(partial(self._lose, session, goodbye=goodbye) for session in lost)
 
     def _lose(self, session: RemoteSession, *, goodbye: bool) -> None:
         if session.negotiation is Negotiation.ANSWERED and not goodbye:
-            # The home isn't told: should that node live, it must not hear of the session again.
+            # The home isn't told. If that node lives after all, the session must not be announced to the home again.
             self._lost.append((self._context.clock.seconds(), session.home, session.id))
         else:
             self._announced.pop(session.id, None)
@@ -221,19 +221,19 @@ class Relay:
             remote.client_lost(session)
 
     def up(self) -> None:
-        """The bus can be reached again: what ended meanwhile was not heard of."""
+        """Let sessions expire soon unless they are listed again, since ends during the outage were not heard."""
         latest = self._context.clock.seconds() - RENEWED_SECONDS + RENEWED_AFTER_OUTAGE
         for session in self._context.hub.sessions.remote.all():
             session.renewed_at = min(session.renewed_at, latest)
 
     def end_unrenewed(self) -> None:
-        """End sessions whose end was lost on the way, while the bus can be reached."""
+        """End sessions that weren't listed for ``RENEWED_SECONDS``; call it only while the bus is up."""
         oldest = self._context.clock.seconds() - RENEWED_SECONDS
         over = [each for each in self._context.hub.sessions.remote.all() if each.renewed_at <= oldest]
         run_all(partial(self._lose, session, goodbye=False) for session in over)
 
     def tend(self) -> None:
-        """Forget lost sessions that aren't announced again."""
+        """Forget lost sessions that weren't announced again."""
         oldest = self._context.clock.seconds() - REMEMBERED_END
         while self._lost and self._lost[0][0] <= oldest:
             _, home, session_id = self._lost.popleft()

@@ -1,4 +1,4 @@
-"""A home's connection to another node, as this node knows it: the holder of a Remote ID."""
+"""A home's connection to another node, as the holder of a Remote ID in this node's registry."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from ma_signaling.core.peer import ClientAddress
 from ma_signaling.core.token_bucket import Allowance, Budget
 
 _NO_BUDGET = Budget(Allowance(0, 0), 0.0)
-"""Its own node charges what it sends."""
+"""The home's own node charges what the home sends."""
 
 
 class Messages(Protocol):
-    """The way to a home on another node."""
+    """Sends messages to homes on other nodes."""
 
     def to_home(self, home: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
-        """Send a message of type ``kind``, in a session, to a home."""
+        """Send a message of type ``kind`` in a session to a home."""
 
     def all_to_home(self, home: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
         """Send ICE candidates of a session to a home."""
 
     def attach(self, home: RemoteHome, *, always: bool = False) -> None:
-        """Tell its node of all sessions here, if there are any; it says so if the home isn't there."""
+        """List all sessions here to the home's node, if there are any; with ``always``, even if there are none.
+
+        That node answers if the home isn't connected to it.
+        """
 
 
 class RemoteHome(Connection):
-    """One connection of a home, on the node ``node``, where it is called ``name``. It is its own peer."""
+    """A home's connection to ``node``, where it is called ``name``. It is its own ``Peer``."""
 
     __slots__ = ("_messages", "heard_at", "home_id", "name", "node")
 
     is_remote = True
     congested = False
     keeps_up = True
-    """Its own node knows."""
+    """Whether it does is known only to its own node."""
 
     def __init__(
         self,
@@ -50,11 +53,11 @@ class RemoteHome(Connection):
         self.node = node
         self.name = name
         self.heard_at = 0.0
-        """When its node said last that it holds its Remote ID."""
+        """When its node last said that it holds its Remote ID, in seconds of the clock."""
         self._messages = messages
 
     def is_of(self, node: str, name: str) -> bool:
-        """Return whether it stands for that connection."""
+        """Return whether this is the connection ``name`` of ``node``."""
         return (self.node, self.name) == (node, name)
 
     def forward(self, session_id: str, kind: str, payload: bytes) -> None:
@@ -66,7 +69,7 @@ class RemoteHome(Connection):
     # As a peer
 
     def send(self, message: bytes) -> None:
-        """Do nothing: its own node answers what it asks for."""
+        """Do nothing: its own node answers its requests."""
 
     def send_all(self, messages: list[bytes]) -> None:
         raise AssertionError("what is for a home on another node goes by forward_all")

@@ -1,4 +1,4 @@
-"""A node of a cluster and its bus, as a service."""
+"""The Twisted service that runs a node of a cluster and its bus."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def make_bus(settings: Settings) -> NatsBus:
-    """Return the bus. Raises ``CannotStart`` if something that it needs is missing."""
+    """Return the bus. Raises ``CannotStart`` if nats-py is missing, or a setting of the bus can't be used."""
     try:
         from ma_signaling.cluster.nats_bus import NatsBus  # noqa: PLC0415 - it needs an extra
     except ImportError:
@@ -32,10 +32,10 @@ def make_bus(settings: Settings) -> NatsBus:
 
 
 class ClusterService(Service):
-    """Starts with the server, and stops when its peers' connections have been closed."""
+    """Runs from the server's start until its peers' connections have been closed."""
 
     def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
-        """Raises ``CannotStart`` if a cluster can't be joined in this way."""
+        """Raises ``CannotStart`` as ``make_bus`` does."""
         self._reactor: Any = reactor
         self._loop: asyncio.AbstractEventLoop | None = None
         self.bus = make_bus(settings)
@@ -43,7 +43,7 @@ class ClusterService(Service):
 
     def startService(self) -> None:
         super().startService()
-        # Nothing runs yet when a reactor starts its services.
+        # Later, since the reactor doesn't run yet when it starts its services.
         self._reactor.callLater(0, self._begin)
 
     def stopService(self) -> Deferred[None]:
@@ -52,7 +52,7 @@ class ClusterService(Service):
         if self._loop is None:
             return succeed(None)
         done = Deferred.fromFuture(self._loop.create_task(self.bus.end()))
-        # That may be fired within a turn of the loop, which can't be closed then.
+        # ``done`` may fire within a turn of the loop, during which the loop can't be closed.
         return done.addCallback(lambda _: deferLater(self._reactor, 0, self._leave))
 
     def metrics(self) -> Iterator[Metric]:
@@ -66,7 +66,7 @@ class ClusterService(Service):
     def _begin(self) -> None:
         self.node.start()
         try:
-            # Twisted's asyncio reactor has one already.
+            # On Twisted's asyncio reactor, a loop already runs.
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = GuestLoop(self._reactor)

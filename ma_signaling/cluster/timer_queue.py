@@ -1,4 +1,4 @@
-"""Timers that are equally far away, and are mostly called off: they share one of the clock's."""
+"""Timers with equal delays, most of which are cancelled: they share one timer of the clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ma_signaling.core.run_all import run_all
 
 
 class QueuedTimer:
-    """One of them (``core.peer.Timer``)."""
+    """A timer of a ``TimerQueue`` (implements ``core.peer.Timer``)."""
 
     __slots__ = ("at", "call")
 
@@ -20,12 +20,12 @@ class QueuedTimer:
         self.call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
-        """Call nothing when it is due."""
+        """Prevent the call."""
         self.call = None
 
 
 class TimerQueue:
-    """All that are so many seconds away when they begin."""
+    """Timers that are all due the same number of seconds after they begin."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -34,7 +34,7 @@ class TimerQueue:
         self._is_ticking = False
 
     def begin(self, call: Callable[[], None]) -> QueuedTimer:
-        """Make a call when the time is up."""
+        """Call ``call`` when the queue's delay has passed, unless the timer is cancelled."""
         timer = QueuedTimer(self._clock.seconds() + self._seconds, call)
         self._waiting.append(timer)
         if not self._is_ticking:
@@ -53,6 +53,6 @@ class TimerQueue:
 
 
 def _make(timer: QueuedTimer) -> None:
-    # One that was due before it may have called it off.
+    # A timer that was due earlier in the same tick may have cancelled this one.
     if timer.call is not None:
         timer.call()
