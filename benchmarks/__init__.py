@@ -1,1 +1,1 @@
-"""What this server costs, against the same relay on Node's ws: see docs/performance.md."""
+"""The benchmark: what this server costs, compared with the same relay on Node's ws (docs/performance.md)."""

@@ -14,7 +14,7 @@ RIGHT = 90
 ROW = 22
 HEAD = 34
 MOST = 3.0
-"""Longer bars, and spreads, are cut off: one of them would make all others too short to be told apart."""
+"""The ratio at which bars and spreads are cut off, since a long one would make all others too short to compare."""
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -36,7 +36,7 @@ STYLE = """
 
 
 def chart(figures: Iterable[Figure], peer: str) -> str:
-    """An SVG with a bar for each ratio to ``peer``, and its spread as a line over it."""
+    """Return an SVG with a bar for each ratio to ``peer``, and its spread as a line over the bar."""
     shown = [figure for figure in figures if figure.sides[1] == peer and figure.unit]
     scale = (WIDTH - LEFT - RIGHT) / MOST
     height = 20.0

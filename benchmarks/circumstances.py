@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""The circumstances of a run: date, machine and versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.servers import RELAY, Kind, node_version
 
 
 def circumstances(command: str, theirs: Kind, processors: int, seconds: float) -> dict[str, str]:
-    """Date, command, versions and machine of a run that took so many ``seconds``."""
+    """Return the date, command, machine and versions of a run that took ``seconds``, by their labels."""
     own = ", ".join(
         [
             f"Python {platform.python_version()}",

@@ -1,7 +1,7 @@
-"""What it costs to be a node of a cluster, and to meet across two of them; against this server on its own.
+"""What a node of a cluster costs, and sessions across two nodes, compared with this server on its own.
 
-Three servers run at once: one alone, and two nodes with a NATS server. Costs are processor time per conversation, of
-all nodes that took part. They share one processor, and the generator has the other.
+Three servers run at the same time: one alone, and two nodes with a NATS server. A cost is the processor time per
+conversation of all nodes that take part. The servers share one processor, and the generator has the other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SETTLE = 0.3
 
 
 class Nats:
-    """A NATS server of the benchmark's own."""
+    """A NATS server for the benchmark."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -54,11 +54,11 @@ class Nats:
         )
 
     def cpu(self) -> float:
-        """Seconds of processor time so far."""
+        """Return its processor time so far, in seconds."""
         return time.clock_gettime(~self._process.pid << 3 | 2)
 
     def memory(self) -> int:
-        """Bytes that it holds."""
+        """Return its resident memory in bytes."""
         return resident(self._process.pid)
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class Nats:
 
 
 def measure(loop: Loop, place: Place, prepare: Play, nats: Nats) -> tuple[float, float, float]:
-    """Seconds of the servers for each, of NATS for each, and the generator's share of the time."""
+    """Play one conversation; return processor seconds per unit of the servers and of NATS, and the generator's load."""
     number, play, clear = prepare(loop, place)
     gc.collect()
     loop.pause(SETTLE)
@@ -85,7 +85,7 @@ def measure(loop: Loop, place: Place, prepare: Play, nats: Nats) -> tuple[float,
 
 
 def cluster(loop: Loop, rounds: int) -> list[Figure]:
-    """All of it."""
+    """Measure all figures of a cluster."""
     with ExitStack() as running:
         nats = running.enter_context(Nats())
         joined = node_of(nats)
@@ -141,7 +141,7 @@ def _compare(
 
 
 def _capacity(figures: Sequence[Figure]) -> list[Figure]:
-    """What two processors do with a node each, every other session across, against one processor and one process."""
+    """Return the sessions a second of two processors with a node each, every other one across, and of one server."""
     (spread,) = (figure for figure in figures if figure.name == "session, every other one across")
     figure = Figure(
         GROUP, "sessions a second: 2 processes, 1 process", "/s", spread.sides, rounds=spread.rounds
@@ -153,7 +153,7 @@ def _capacity(figures: Sequence[Figure]) -> list[Figure]:
 
 
 def _memory() -> list[Figure]:
-    """In processes that have done nothing else."""
+    """Measure the memory of idle homes, in processes that have done nothing else."""
     sides = ("in a cluster", ALONE)
     figure = Figure(GROUP, f"memory for each of {IDLE:,} idle homes", "KiB", sides, rounds=1)
     share_of_nats = Figure(GROUP, f"{figure.name}: NATS besides", "KiB", sides, rounds=1)
@@ -173,7 +173,7 @@ def _grown_by_homes(server: Server, nats: Nats) -> tuple[float, float]:
 
 
 def node_of(nats: Nats) -> Kind:
-    """A node that meets others at this NATS server."""
+    """Return the kind of a node that uses this NATS server."""
     return Kind("node", options=("--nats-url", f"nats://127.0.0.1:{nats.port}"))
 
 

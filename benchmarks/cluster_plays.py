@@ -1,4 +1,4 @@
-"""What is played to the nodes of a cluster, and to a server on its own, for comparison."""
+"""The conversations played to the nodes of a cluster and, for comparison, to a server on its own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from benchmarks.texts import address
 
 SESSIONS = 1000
 AT_ONCE = 200
-"""So that each node has as much at a time as a busy one has, and works it off together."""
+"""Sessions at the same time: as on a busy node, which then handles many messages per turn of its loop."""
 
 BURSTS = (8, 8, 8, 1)
-"""Candidates of each side of a call, at a time: a browser has 10 to 30."""
+"""The bursts in which each side of a call sends its candidates: a browser has 10 to 30 in all."""
 
 TALKS = 400
 ARRIVALS = 1000
@@ -31,25 +31,25 @@ LOOKUPS = 2000
 
 @dataclass(frozen=True)
 class Place:
-    """Where homes and clients of a conversation connect to, and who does the work for it."""
+    """The servers that the homes and the clients of a conversation connect to."""
 
     name: str
     homes: Sequence[Side]
     clients: Sequence[Side]
 
     def cpu(self) -> float:
-        """Seconds of processor time, of all that are part of it."""
+        """Return the processor time of these servers so far, in seconds."""
         return sum(side.server.cpu() for side in {*self.homes, *self.clients})
 
 
 class Prepared(NamedTuple):
-    """A conversation that can begin."""
+    """A conversation that is ready to be played."""
 
     number: int
-    """How many there will be."""
+    """How many units it consists of: candidates, sessions, arrivals or lookups."""
     play: Callable[[], object]
     clear: Callable[[], None]
-    """Clears it away."""
+    """Disconnects the peers afterwards."""
 
 
 Play = Callable[[Loop, Place], Prepared]
@@ -57,17 +57,17 @@ Play = Callable[[Loop, Place], Prepared]
 
 
 def sessions(loop: Loop, place: Place) -> Prepared:
-    """Whole sessions with all homes in turn; each time round, the clients connect to the next place."""
+    """Prepare whole sessions with all homes in turn; after each round of the homes, clients use the next server."""
     return _sessions(loop, place, lambda number, homes: number // homes)
 
 
 def sessions_with_candidates(loop: Loop, place: Place) -> Prepared:
-    """The same, with the candidates of both sides."""
+    """Prepare the same sessions, with the candidates of both sides."""
     return _sessions(loop, place, lambda number, homes: number // homes, BURSTS)
 
 
 def sessions_at_home(loop: Loop, place: Place) -> Prepared:
-    """Whole sessions, of clients that connect where their home is."""
+    """Prepare whole sessions whose clients connect to their home's server."""
     return _sessions(loop, place, lambda number, homes: number % homes)
 
 
@@ -92,12 +92,12 @@ def _sessions(
 
 
 def candidates(loop: Loop, place: Place) -> Prepared:
-    """ICE candidates, a burst of each side at a time."""
+    """Prepare ICE candidates, a burst of each side at a time."""
     return _relay(loop, place, TALKS, BURST)
 
 
 def single_candidates(loop: Loop, place: Place) -> Prepared:
-    """ICE candidates, one of each side at a time."""
+    """Prepare ICE candidates, one of each side at a time."""
     return _relay(loop, place, TALKS // 4, 1)
 
 
@@ -116,7 +116,7 @@ def _relay(loop: Loop, place: Place, sessions: int, burst: int) -> Prepared:
 
 
 def arrivals(loop: Loop, place: Place) -> Prepared:
-    """Homes that connect and register."""
+    """Prepare homes that connect and register."""
     (side,) = place.homes
     homes = [Home() for _ in range(ARRIVALS)]
     for home in homes:
@@ -125,7 +125,7 @@ def arrivals(loop: Loop, place: Place) -> Prepared:
 
 
 def lookups(loop: Loop, place: Place) -> Prepared:
-    """/api/check, one after the other on one connection, for a home that is online."""
+    """Prepare requests to /api/check for an online home, one after the other on one connection."""
     (homes,), (clients,) = place.homes, place.clients
     home = Home()
     all_arrive(homes, [home])
@@ -133,7 +133,7 @@ def lookups(loop: Loop, place: Place) -> Prepared:
 
     def play() -> None:
         for number in range(LOOKUPS):
-            # 100 a minute for each address.
+            # An address may make 100 requests a minute.
             if number % 50 == 0:
                 headers = {"X-Forwarded-For": address()}
             connection.request("GET", f"/api/check/{home.remote_id}", headers=headers)

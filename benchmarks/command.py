@@ -1,4 +1,4 @@
-"""The command line: which figures, how many rounds, against what."""
+"""The command line: which figures to measure, in how many rounds, compared with what."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Sizes:
     idle: int
     rounds: int
     warm_up: int
-    """Rounds before that aren't counted."""
+    """Rounds before those that count."""
 
     def busy(self) -> dict[str, Make]:
-        """The conversations that keep a server busy."""
+        """Return the conversations that keep a server busy, by the figure's name."""
         return {
             "relay": lambda place: Relay(place, self.sessions * 4 // 5, BURST),
             "relay singly": lambda place: Relay(place, self.sessions // 5, 1),
@@ -59,7 +59,7 @@ class Sizes:
         }
 
     def halved(self) -> Sizes:
-        """Half as many, for what costs twice as much."""
+        """Return half the sizes, for a transport that costs twice as much."""
         return replace(self, sessions=self.sessions // 2, arrivals=self.arrivals // 2)
 
 
@@ -87,16 +87,16 @@ class Run:
 
     @property
     def kinds(self) -> tuple[Kind, Kind]:
-        """Both sides."""
+        """This server and the one that it is compared with."""
         return self.ours, self.theirs
 
     def check(self) -> None:
-        """Raise ``NotReady`` unless both can be started."""
+        """Raise ``NotReady`` unless both servers can be started."""
         for kind in self.kinds:
             kind.check()
 
     def measure(self) -> None:
-        """Measure all that was asked for."""
+        """Measure the chosen figures."""
         if "start" in self.only:
             self.figures += start(self.kinds, self.rounds)
         with tempfile.TemporaryDirectory() as directory:
@@ -113,7 +113,7 @@ class Run:
 
     @property
     def fewer_rounds(self) -> int:
-        """For what takes long and varies little."""
+        """The rounds of figures that take long and vary little."""
         return max(1, self.rounds * 2 // 5)
 
     def _measure_transport(self, transport: str, tls: Tls | None) -> None:
@@ -138,18 +138,18 @@ class Run:
 
 
 def opponent(chosen: argparse.Namespace) -> Kind:
-    """What this server is compared with."""
+    """Return what this server is compared with, by the command line."""
     if chosen.against is None and chosen.against_tree is None:
         return Kind("Node ws", is_node=True)
     return Kind("other", options=tuple(shlex.split(chosen.against or "")), tree=chosen.against_tree)
 
 
 def main(arguments: Sequence[str] | None = None) -> str | None:
-    """Run; returns what went wrong."""
+    """Run the benchmark; return the text of a failure, or None."""
     chosen = parser().parse_args(arguments)
     processors = len(os.sched_getaffinity(0))
     run = Run(chosen)
-    # A generator that collects garbage is late. What it makes in a round is little, and collected between rounds.
+    # Collecting garbage would make the generator late. There is little in a round, and it is collected between rounds.
     gc.disable()
     # Servers must not stay behind, however this process ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> str | None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser of the options."""
 
     def figures(text: str) -> tuple[str, ...]:
         names = tuple(text.split(","))

@@ -1,7 +1,7 @@
-"""What is played against a server, and counted. Everybody stays within the default limits, and each outcome is checked.
+"""The conversations played to a server. All peers stay within the default limits, and each outcome is checked.
 
-A conversation is prepared (not measured), played (measured; ``play`` returns how many candidates, sessions, arrivals or
-departures) and cleared away (not measured).
+A conversation is prepared, played and cleared away. Only ``play`` is measured; it returns the number of candidates,
+sessions, arrivals or departures.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from benchmarks.trickle import Trickle
 from benchmarks.websocket import GONE, Place
 
 SESSIONS_OF_A_HOME = 20
-"""A home may get 30 a minute."""
+"""The default limit is 30 a minute."""
 
 CANDIDATES = 144
-"""Of a session in one direction: it may send 200 at once."""
+"""Candidates of a session in one direction: the limit allows 200 in a burst."""
 
 BURST = 8
 """Candidates that a peer finds, and sends, together."""
@@ -39,10 +39,10 @@ class Conversation(Protocol):
 
 
 class Relay:
-    """ICE candidates between homes with two sessions each, both ways, a burst of each side in flight."""
+    """ICE candidates in both directions, with two sessions per home, and a burst of each side in flight."""
 
     def __init__(self, place: Place, sessions: int, burst: int, clients: Place | None = None) -> None:
-        """``clients`` is where clients connect to, if not where their homes do."""
+        """``clients`` is the server that clients connect to, if it isn't that of the homes."""
         self._place = place
         self._clients = clients or place
         self._burst = burst
@@ -64,7 +64,7 @@ class Relay:
 
 
 def exchange(loop: Loop, calls: Sequence[Call], burst: int) -> int:
-    """Exchange candidates in all calls at once; returns how many."""
+    """Exchange candidates in all calls at the same time; return how many there were."""
     left = len(calls)
 
     def done() -> None:
@@ -120,7 +120,7 @@ class Arrivals:
 
 
 class Departures:
-    """Homes that say goodbye, until TCP is gone."""
+    """Homes that say goodbye, until their TCP connections have ended."""
 
     def __init__(self, place: Place, count: int) -> None:
         self._place = place
@@ -134,11 +134,11 @@ class Departures:
         return len(self._homes)
 
     def clear(self) -> None:
-        """Nothing is left."""
+        """Do nothing: no peer is left."""
 
 
 class CrowdedDepartures:
-    """Homes with many open sessions each that say goodbye, until TCP is gone and every client has been told."""
+    """Homes with many open sessions each that say goodbye, until TCP has ended and every client has been told."""
 
     def __init__(self, place: Place, count: int, sessions: int) -> None:
         self._place = place

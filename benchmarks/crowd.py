@@ -1,4 +1,4 @@
-"""Idle homes in a process of their own, since the descriptors of one process don't suffice for all."""
+"""Idle homes in a process of their own, since one process doesn't have enough descriptors for all peers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READY = b"all have arrived"
 
 
 class Crowd:
-    """So many homes at a server, from the moment this is entered until it is left."""
+    """A context manager that keeps ``count`` idle homes connected to a server."""
 
     def __init__(self, server: Server, count: int) -> None:
         self._count = count
@@ -25,7 +25,7 @@ class Crowd:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Crowd:
-        """Return once all have arrived; raises ``NotReady``."""
+        """Return once all homes have arrived. Raises ``NotReady`` if they can't."""
         self._process = subprocess.Popen(
             self._command, cwd=Path(__file__).parent.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
@@ -42,7 +42,7 @@ class Crowd:
 
 
 def hold(port: int, count: int, *, secure: bool) -> None:
-    """Let homes arrive, say so, and stay until the process that asked for it has ended."""
+    """Let homes arrive, write ``READY`` to stdout, and keep them connected until the parent process has ended."""
     parent = os.getppid()
     loop = Loop()
     all_arrive(Place(loop, port, secure=secure), [Home() for _ in range(count)])

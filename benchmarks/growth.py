@@ -1,4 +1,4 @@
-"""Whether anything costs more with many homes connected than with few. This server alone."""
+"""Whether a conversation costs more with many idle homes connected than with few, on this server alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.servers import Kind, Server
 from benchmarks.websocket import Place
 
 FILLED_WITHIN = 30
-"""Seconds over which a crowd arrives: the pings of a crowd that came at once would come at once too."""
+"""Seconds over which a crowd arrives. If it arrived in one moment, its pings would come in one moment too."""
 
 CONVERSATIONS: dict[str, Make] = {
     "relay": lambda place: Relay(place, 800, BURST),
@@ -24,7 +24,7 @@ CROWDED: dict[str, Make] = {"leave, 64 sessions": lambda place: CrowdedDeparture
 
 
 def growth(loop: Loop, kind: Kind, few: int, many: int, rounds: int) -> list[Figure]:
-    """Each conversation with ``few`` and with ``many`` idle homes; the crowded departure with none and ``many``."""
+    """Measure each conversation with ``few`` and ``many`` idle homes, the crowded departure with none and ``many``."""
     with Server(kind) as empty, Server(kind) as small, Server(kind) as large:
         counts = {"none": empty, f"{few:,}": small, f"{many:,}": large}
         places = [Side(loop, server, name) for name, server in counts.items()]
@@ -45,7 +45,7 @@ def growth(loop: Loop, kind: Kind, few: int, many: int, rounds: int) -> list[Fig
 
 
 def fill(place: Place, count: int, seconds: int) -> list[Home]:
-    """Let ``count`` homes arrive, evenly over so many seconds."""
+    """Let ``count`` homes arrive, evenly over ``seconds``."""
     homes = [Home() for _ in range(count)]
     steps = seconds * 4
     for step in range(steps):

@@ -1,4 +1,4 @@
-"""Homes and their calls: who arrives, opens sessions and leaves."""
+"""Homes and their calls: they arrive, open sessions and leave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from benchmarks.websocket import GONE, OPENED, TEXT_FRAME, Peer, Place, frame
 
 
 class Home(Peer):
-    """A home: says session-ready to each client-connected, and hands the rest to whoever plays the session."""
+    """A home. It answers each client-connected with session-ready, and passes other messages to their session's script.
+
+    ``calls`` has the receiver of each session's messages, by session ID.
+    """
 
     HEAD = texts.HOME_HEAD
 
@@ -35,7 +38,7 @@ class Home(Peer):
         self.hear = self._serve
 
     def _serve(self, payload: bytes) -> None:
-        # All sides write "sessionId" last: no JSON to be parsed here.
+        # All servers write "sessionId" last, so no JSON need be parsed here.
         hear = self.calls.get(payload[-34:-2])
         if hear is not None:
             hear(payload)
@@ -56,7 +59,7 @@ class Call:
         self._request = frame(TEXT_FRAME, texts.CONNECT_REQUEST % home.remote_id.encode())
 
     def open(self, hear: Hear) -> Script:
-        """Connect the client and wait until it is told ``connected``."""
+        """Connect the client, request the session and wait for ``connected``."""
         self.client.hear = hear
         self.client.connect(self._place)
         expect((yield), OPENED)
@@ -67,9 +70,9 @@ class Call:
         self.session_id = connected["sessionId"].encode()
 
     def whole(self, hear: Hear, bursts: Sequence[int] = ()) -> Script:
-        """Open it, exchange offer and answer, leave, and see that the home is told.
+        """Open the session, exchange offer and answer, let the client leave, and check that the home is told.
 
-        ``bursts``: how many candidates each side sends before that, at a time.
+        ``bursts``: the sizes of the bursts of candidates that each side sends before the client leaves.
         """
         yield from self.open(hear)
         self.home.calls[self.session_id] = hear
@@ -88,7 +91,7 @@ class Call:
         del self.home.calls[self.session_id]
 
     def _exchange(self, burst: int) -> Script:
-        """Candidates of both sides, all at once."""
+        """Exchange a burst of candidates of each side, both at the same time."""
         text = texts.CANDIDATE % (b"%d", self.session_id)
         sent = [[text % (sign * number) for number in range(1, burst + 1)] for sign in (1, -1)]
         self.client.say_all(sent[0])
@@ -100,7 +103,7 @@ class Call:
 
 
 def leave(peer: Peer, hear: Hear) -> Script:
-    """Say goodbye and wait until TCP is gone, whatever else is still said."""
+    """Say goodbye and wait until TCP has ended, ignoring all messages."""
     peer.hear = hear
     peer.say_goodbye()
     while (yield) != GONE:
@@ -108,17 +111,17 @@ def leave(peer: Peer, hear: Hear) -> Script:
 
 
 def all_arrive(place: Place, homes: Iterable[Home], at_once: int = AT_ONCE) -> None:
-    """Connect and register all of them."""
+    """Connect and register all homes, ``at_once`` at any time."""
     side_by_side(place.loop, (partial(home.arrive, place) for home in homes), at_once)
 
 
 def all_leave(place: Place, peers: Sequence[Peer]) -> None:
-    """Let everybody say goodbye."""
+    """Let all peers say goodbye and leave."""
     side_by_side(place.loop, (partial(leave, peer) for peer in peers))
 
 
 def open_calls(place: Place, homes: Iterable[Home], each: int) -> list[Call]:
-    """Open ``each`` sessions with each of the homes."""
+    """Open ``each`` sessions with every home."""
     calls = [Call(place, home) for home in homes for _ in range(each)]
     side_by_side(place.loop, (call.open for call in calls))
     return calls

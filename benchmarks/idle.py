@@ -1,4 +1,4 @@
-"""What a server takes while nothing happens: to start, and to hold and ping idle homes."""
+"""What a server takes to start, and to hold and ping idle homes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from benchmarks.rounds import Figure, by_turns, say
 from benchmarks.servers import Kind, Server, Tls
 
 SETTLES_WITHIN = 40.0
-"""Seconds until all have been pinged once, and a garbage collector has had its turn."""
-
+"""Seconds until all homes have been pinged once, and a garbage collector has run."""
 
 IDLE_SECONDS = 60.0
-"""Two rounds of pings."""
+"""Long enough for two rounds of pings."""
 
 
 def idle(group: str, kinds: Sequence[Kind], tls: Tls | None, count: int, rounds: int) -> list[Figure]:
-    """Processor time for so many homes that only answer pings, for a minute; both servers at the same time."""
+    """Measure the processor time of a minute with ``count`` homes that only answer pings, on both servers together."""
     figure = Figure(
         group, f"a minute of {count:,} idle homes", "ms", (kinds[0].name, kinds[1].name), rounds=rounds
     )
@@ -41,7 +40,7 @@ def idle(group: str, kinds: Sequence[Kind], tls: Tls | None, count: int, rounds:
 
 
 def start(kinds: Sequence[Kind], rounds: int) -> list[Figure]:
-    """Processor time until /health is answered; a first start, which may compile, isn't counted."""
+    """Measure the processor time until /health is answered; a first start, which may compile, isn't counted."""
     for kind in kinds:
         with Server(kind):
             pass
@@ -59,7 +58,7 @@ def start(kinds: Sequence[Kind], rounds: int) -> list[Figure]:
 def memory(
     group: str, kinds: Sequence[Kind], tls: Tls | None, counts: Sequence[int], rounds: int
 ) -> list[Figure]:
-    """Memory of the whole process with so many idle homes: a new process for each number, all waiting together."""
+    """Measure the memory of the process with idle homes: a new process for each count, all settling together."""
     sides = (kinds[0].name, kinds[1].name)
     figures = [
         Figure(group, f"memory, {count:,} idle homes", "MiB", sides, rounds=rounds) for count in counts

@@ -1,4 +1,4 @@
-"""How long a candidate takes there and back at a fixed rate: client, home, and client again."""
+"""The round-trip time of a candidate at a fixed rate: from a client to its home and back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from benchmarks.websocket import Place
 SECONDS = 2.5
 SESSIONS_OF_A_HOME = 2
 LATE = 0.0005
-"""Seconds by which a candidate may be sent late; the generator must keep to it with 99 of 100."""
+"""Seconds by which a candidate may be sent late; the generator must manage this for 99 of 100 candidates."""
 
 
 class Pulse:
-    """Round trips, begun on schedule, from many sessions by turns."""
+    """Round trips that begin on schedule, in many sessions by turns."""
 
     def __init__(self, place: Place, round_trips: float) -> None:
-        """Prepare ``round_trips`` a second."""
+        """``round_trips`` is their number a second."""
         self._place = place
         self._interval = 1 / round_trips
         self._count = int(SECONDS * round_trips)
@@ -43,7 +43,7 @@ class Pulse:
         self._echoes = [Echo(call, self.took) for call in calls]
 
     def play(self) -> str | None:
-        """Send all; returns why the figures tell nothing, or None."""
+        """Make all round trips; return why the figures tell nothing, or None."""
         self._due = time.perf_counter() + 0.01
         self._ends = self._due + SECONDS + WITHIN
         self._place.loop.spin(self._go_on)
@@ -86,7 +86,7 @@ class Echo:
         call.client.hear = self._client_hears
 
     def begin(self, now: float) -> None:
-        """Send one from the client."""
+        """Send a candidate from the client."""
         self._began.append(now)
         self.call.client.say(self._text)
 
@@ -100,7 +100,7 @@ class Echo:
 
 
 def latency(group: str, ours: Side, theirs: Side, relay: Figure, rounds: int) -> list[Figure]:
-    """The median and the 99th percentile at half of what the other side can relay, as ``relay`` has measured it."""
+    """Measure median and 99th percentile at half the rate that the other side can relay, as measured by ``relay``."""
     if relay.is_refused:
         unknown = "what the other side can relay is not known"
         return [Figure(group, "round trip", "ms", relay.sides, refusals=[unknown], rounds=rounds)]

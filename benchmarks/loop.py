@@ -1,4 +1,4 @@
-"""The generator's own event loop: epoll and callbacks, nothing more, so that it costs less than the servers do."""
+"""The generator's event loop: only epoll and callbacks, so that it costs less than the servers do."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable
 
 WITHIN = 60.0
-"""Seconds after which nothing is expected any more."""
+"""After so many seconds without progress, a run fails."""
 
 AT_A_TIME = 16
-"""Callbacks between two looks at the schedule, where there is one."""
+"""The most callbacks between two calls of ``spin``'s work."""
 
 READABLE = select.EPOLLIN | select.EPOLLRDHUP
 WRITABLE = select.EPOLLOUT
 
 
 class Unexpected(Exception):
-    """A server did something other than the conversation asks: nothing was measured."""
+    """Raised when a server does something that the conversation doesn't expect: nothing was measured."""
 
 
 class Loop:
-    """Calls whom something has come for. An exception of a callback ends the run and reaches the caller."""
+    """Calls the callbacks of ready descriptors. A callback's exception ends the run and reaches the caller."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -30,17 +30,17 @@ class Loop:
         self._deadline = 0.0
 
     def watch(self, descriptor: int, callback: Callable[[], None], events: int = READABLE) -> None:
-        """Call ``callback`` whenever ``descriptor`` is ready; a callback may be called once too often."""
+        """Call ``callback`` whenever ``descriptor`` is ready; it may be called once too often."""
         self._callbacks[descriptor] = callback
         self._epoll.register(descriptor, events)
 
     def change(self, descriptor: int, callback: Callable[[], None], events: int = READABLE) -> None:
-        """Call another one, for other events."""
+        """Replace the callback and the events of a descriptor."""
         self._callbacks[descriptor] = callback
         self._epoll.modify(descriptor, events)
 
     def forget(self, descriptor: int) -> None:
-        """Call nobody any more; to be called before the descriptor is closed."""
+        """Stop watching a descriptor; call this before it is closed."""
         del self._callbacks[descriptor]
         self._epoll.unregister(descriptor)
 
@@ -49,23 +49,23 @@ class Loop:
         self._stopped = True
 
     def progress(self) -> None:
-        """Something was done: wait for the next thing as long again."""
+        """Note progress: ``run`` waits ``WITHIN`` seconds again for the next."""
         self._deadline = time.monotonic() + WITHIN
 
     def run(self) -> None:
-        """Serve until ``stop`` is called; raises ``Unexpected`` where nothing goes on for too long."""
+        """Serve until ``stop`` is called. Raises ``Unexpected`` after ``WITHIN`` seconds without progress."""
         self.progress()
         self._serve()
         if not self._stopped:
             raise Unexpected(f"nothing was done for {WITHIN:g} s")
 
     def pause(self, seconds: float) -> None:
-        """Serve for so many seconds."""
+        """Serve for ``seconds``."""
         self._deadline = time.monotonic() + seconds
         self._serve()
 
     def spin(self, work: Callable[[], bool]) -> None:
-        """Serve, never sleeping, and call ``work`` between, as long as it returns True."""
+        """Call ``work`` until it returns False, and serve between the calls, without ever sleeping."""
         while work():
             self._poll(0, AT_A_TIME)
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.proofs [PROOFS] [AT_ONCE]``: what proofs of possession cost, on loopback, by real homes.
+"""``python -m benchmarks.proofs [PROOFS] [AT_ONCE]``: what proofs of possession by real homes cost, on loopback.
 
-The homes (aiortc) live in a process of their own. *Server* is this process, with the server's own prover and Twisted,
-and with the pipes to the homes; *child* is the process that asks for proofs.
+The homes (aiortc) are in a process of their own. In the output, *server* is this process, with the server's prover,
+Twisted and the pipes to the homes; *child* is the process that asks for proofs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ma_signaling.testing import loopback_only
 from tests.support.proof_child import AskedHome
 
 SETTLES = 0.5
-"""Seconds after which the last proof has hung up."""
+"""Seconds after which the last proof has closed its connection."""
 
 
 class Homes(ProcessProtocol):
-    """The process with the homes, which are known by their numbers."""
+    """The process with the homes, which are numbered."""
 
     def __init__(self) -> None:
         self.transport: Any
@@ -39,7 +39,7 @@ class Homes(ProcessProtocol):
         self._waiting: dict[int, Deferred[str]] = {}
 
     def ask(self, number: int, offer: str | None = None) -> Deferred[str]:
-        """Return a new home's Remote ID, or its answer to an offer."""
+        """Return a new home's Remote ID or, with ``offer``, the SDP of a home's answer."""
         self._waiting[number] = Deferred()
         self.transport.write(json.dumps([number, offer]).encode() + b"\n")
         return self._waiting[number]
@@ -55,7 +55,7 @@ class Homes(ProcessProtocol):
 
 
 class Contender:
-    """A home that is asked, as core's ``Asked``."""
+    """A home that is asked for proof (``core.prover.Asked``)."""
 
     def __init__(self, homes: Homes, number: int) -> None:
         self._homes = homes
@@ -65,33 +65,33 @@ class Contender:
         self.took: Deferred[float] = Deferred()
 
     def offer(self, data: dict[str, object]) -> None:
-        """Have it answer."""
+        """Let the home answer."""
         answered = self._homes.ask(self._number, str(data["sdp"]))
         answered.addCallback(lambda sdp: self.session.answer({"type": "answer", "sdp": sdp}))
 
     def proved(self) -> None:
-        """Say how long it took."""
+        """Fire ``took`` with the seconds since the home was asked."""
         self.took.callback(time.perf_counter() - self._began)
 
     def failed(self, reason: str) -> None:
-        """Give up."""
+        """Let ``took`` fail."""
         self.took.errback(RuntimeError(reason))
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process."""
+    """Return the processor time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mib(pid: int) -> float:
-    """Return the most memory that a process has had."""
+    """Return the most memory that a process has had, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
 async def measure(clock: Any, proofs: int, at_once: int) -> None:
-    """Have homes prove themselves, and print what it took."""
+    """Have homes prove themselves, and print what that costs."""
     settings = Settings(proof_networks=(ip_network("127.0.0.1/32"),))
     prover = ChildProver(settings, lambda: IceServers(settings, b""), clock)
     homes = Homes()
@@ -129,7 +129,7 @@ async def measure(clock: Any, proofs: int, at_once: int) -> None:
 
 
 async def be_homes() -> None:
-    """Make homes, and answer offers, by lines of JSON."""
+    """Make homes and answer offers, as lines of JSON on stdin ask for."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
@@ -149,7 +149,7 @@ async def be_homes() -> None:
 
 
 def main(*arguments: str) -> None:
-    """Measure, or be the homes."""
+    """Measure; with ``homes`` as the argument, be the process with the homes."""
     if arguments == ("homes",):
         with loopback_only():
             asyncio.run(be_homes())

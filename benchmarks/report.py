@@ -1,4 +1,4 @@
-"""What a run says: in the terminal, and as the generated part of docs/performance.md."""
+"""The report of a run: for the terminal, and as the generated part of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNITS = {
     "MiB": (1 / 2**20, 1),
     "/s": (1.0, 0),
 }
-"""By what a figure is multiplied, and how many decimals it has."""
+"""By unit: the factor by which a figure is multiplied, and its number of decimals."""
 
 LABELS = {
     "relay": "relayed ICE candidate",
@@ -33,18 +33,18 @@ END = "<!-- measured: end -->"
 
 
 def amount(values: Sequence[float], unit: str) -> str:
-    """The median of ``values``, as a person reads it."""
+    """Return the median of ``values`` with its unit, for people."""
     factor, decimals = UNITS[unit]
     return f"{median(values) * factor:,.{decimals}f} {unit}"
 
 
 def counts(values: Sequence[float]) -> str:
-    """Every one of ``values``: of failures, none may hide behind a median."""
+    """Return all ``values``: no failure may be hidden by a median."""
     return ", ".join(f"{value:,.0f}" for value in values)
 
 
 def cells(figure: Figure) -> list[str]:
-    """A figure's line: what, ours, theirs, ratio, spread."""
+    """Return a figure's row: label, ours, theirs, ratio, spread."""
     label = LABELS.get(figure.name, figure.name)
     if figure.is_refused:
         reason, _ = Counter(figure.refusals).most_common(1)[0] if figure.refusals else ("not measured", 0)
@@ -60,7 +60,7 @@ def cells(figure: Figure) -> list[str]:
 
 
 def tables(figures: Iterable[Figure]) -> dict[str, list[list[str]]]:
-    """The lines of each group, a heading first."""
+    """Return the rows of each group, the heading first."""
     groups: dict[str, list[list[str]]] = {}
     for figure in figures:
         rows = groups.setdefault(figure.group, [["", *figure.sides, "ratio", "spread"]])
@@ -69,7 +69,7 @@ def tables(figures: Iterable[Figure]) -> dict[str, list[list[str]]]:
 
 
 def as_text(figures: Iterable[Figure]) -> str:
-    """For the terminal."""
+    """Return the tables for the terminal."""
     lines = []
     for group, rows in tables(figures).items():
         rows[0][0] = group
@@ -78,7 +78,7 @@ def as_text(figures: Iterable[Figure]) -> str:
 
 
 def as_markdown(figures: Iterable[Figure], circumstances: Mapping[str, str]) -> str:
-    """For the document."""
+    """Return the tables as Markdown, after the circumstances of the run."""
     lines = [f"- {name}: {value}" for name, value in circumstances.items()]
     for group, rows in tables(figures).items():
         heading, *rest = _aligned(rows, lambda cells: f"| {' | '.join(cells)} |")
@@ -87,7 +87,7 @@ def as_markdown(figures: Iterable[Figure], circumstances: Mapping[str, str]) -> 
 
 
 def write(document: Path, measured: str) -> None:
-    """Put the generated part in its place."""
+    """Replace the generated part of ``document`` with ``measured``."""
     before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     document.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measuring in rounds, both servers by turns, and refusing what the generator has limited."""
+"""Measuring in rounds, with both servers by turns; rounds that the generator has limited are refused."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from benchmarks.servers import Server, busy
 from benchmarks.websocket import Place
 
 SERVER_AT_LEAST = 0.85
-"""Share of the time in which the server must have had work, or it was the generator that was slow."""
+"""Share of the time for which the server must have been busy. With less, the generator was too slow."""
 
 GENERATOR_BELOW = 0.90
-"""Share of the time in which the generator may have had work."""
+"""Share of the time for which the generator may have been busy."""
 
 PAUSE = 0.1
-"""Seconds in which a server may finish what it still has to do; it is charged for it."""
+"""Seconds in which a server may finish its remaining work, which is charged to it."""
 
 Make = Callable[[Place], Conversation]
 
 
 @dataclass
 class Figure:
-    """One line of the report: what was measured on both sides in each round, and why some rounds tell nothing.
+    """One row of the report: the values of both sides in each round, and why some rounds were refused.
 
     ``unit`` is a key of ``report.UNITS``.
     """
@@ -45,13 +45,13 @@ class Figure:
     rounds: int = 0
 
     def add(self, ours: float, theirs: float) -> None:
-        """Take a round."""
+        """Add the values of a round."""
         self.ours.append(ours)
         self.theirs.append(theirs)
 
     @property
     def is_refused(self) -> bool:
-        """Whether too few rounds tell anything."""
+        """Whether there are no values, or fewer than half of the rounds have some."""
         return not self.ours or len(self.ours) * 2 < self.rounds
 
     @property
@@ -66,7 +66,7 @@ class Figure:
 
 
 class Side(Place):
-    """A server that is measured."""
+    """A measured server, as the peers of the generator see it."""
 
     def __init__(self, loop: Loop, server: Server, name: str = "") -> None:
         super().__init__(loop, server.port, secure=server.tls is not None)
@@ -76,11 +76,14 @@ class Side(Place):
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: the server's processor seconds for each of what was played, and who had work for how long."""
+    """One measurement of a server."""
 
     each: float
+    """The server's processor seconds per unit played."""
     server: float
+    """The share of the time for which the server was busy."""
     generator: float
+    """The share of the time for which the generator was busy."""
 
     @property
     def refused(self) -> str | None:
@@ -93,12 +96,12 @@ class Sample:
 
 
 def say(text: str) -> None:
-    """Tell who waits what is going on."""
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def measure(side: Side, make: Make) -> Sample:
-    """Play one conversation."""
+    """Play one conversation, and return its measurement."""
     conversation = make(side)
     server = side.server
     conversation.prepare()
@@ -118,12 +121,12 @@ Each = TypeVar("Each")
 
 
 def by_turns(number: int, sides: Sequence[Each]) -> Sequence[Each]:
-    """Both sides in the order of round ``number``."""
+    """Return both sides in the order of round ``number``, which alternates."""
     return sides if number % 2 else sides[::-1]
 
 
 def warm_up(sides: Sequence[Side], conversations: Mapping[str, Make], rounds: int) -> None:
-    """Play all without counting: it takes Node some thousand sessions until all is compiled."""
+    """Play all conversations without counting: Node needs some thousand sessions until all its code is compiled."""
     for _ in range(rounds):
         for make in conversations.values():
             for side in sides:
@@ -133,7 +136,7 @@ def warm_up(sides: Sequence[Side], conversations: Mapping[str, Make], rounds: in
 def compare(
     group: str, ours: Side, theirs: Side, conversations: Mapping[str, Make], rounds: int
 ) -> list[Figure]:
-    """Play each conversation in so many rounds on both; a refused one again, up to ``rounds`` times."""
+    """Play each conversation on both sides in ``rounds`` rounds; repeat refused ones, up to ``rounds`` times."""
     figures = [Figure(group, name, "µs", (ours.name, theirs.name), rounds=rounds) for name in conversations]
     for number in range(rounds * 2):
         for figure in figures:

@@ -1,7 +1,7 @@
 """``python -m benchmarks.scale [HOMES] [--tls]``: more idle homes than one process has descriptors for.
 
-They are spread over as many servers as they need. What each of them takes is compared with what a home adds to one
-server that is not full: the slope must stay the same.
+The homes are spread over as many servers as they need. The memory per home is compared with the memory that a home adds
+to a single server (the slope): both must be the same.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from benchmarks.servers import Kind, Server, Tls, take_processor
 from tests.support.certificates import make_certificate
 
 OF_A_SERVER = 15_000
-"""Homes; a server reserves a tenth of its 20,000 descriptors."""
+"""Homes per server, which reserves a tenth of its 20,000 descriptors."""
 
 SMALL = 1_000
 
 
 def kernel_bytes() -> int:
-    """Return what the kernel holds that can't be reclaimed, sockets among it."""
+    """Return the bytes of the kernel's memory that can't be reclaimed, which include sockets."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("SUnreclaim:"))
 
 
 def held(counts: list[int], tls: Tls | None) -> tuple[list[int], float, int, float]:
-    """Hold so many homes at a server each.
+    """Hold homes at several servers, as many at each as ``counts`` says.
 
-    Returns each server's memory, the seconds until the last home was there, and for all of them what the kernel took
-    (for both ends) and the processor time of a minute.
+    Returns each server's memory in bytes, the seconds until the last home had arrived, the kernel's bytes for both ends
+    of all connections, and the processor seconds of all servers in an idle minute.
     """
     before = kernel_bytes()
     with ExitStack() as running:

@@ -1,4 +1,4 @@
-"""Conversations as generators: each waits at its ``yield`` for what is heard next, and many go on side by side."""
+"""Conversations as generators: each ``yield`` waits for the next message, and many conversations run side by side."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import orjson
 from benchmarks.loop import Loop, Unexpected
 
 AT_ONCE = 50
-"""Conversations that go on at any time: as many as fit into the shortest queue that a listener usually has."""
+"""Conversations that run at any time: as many as fit into the shortest queue that a listener usually has."""
 
 Hear = Callable[[bytes], None]
 Script = Generator[None, bytes, None]
 
 
 def side_by_side(loop: Loop, scripts: Iterable[Callable[[Hear], Script]], at_once: int = AT_ONCE) -> None:
-    """Play all scripts to their ends, ``at_once`` of them at any time. Each is given what it goes on by."""
+    """Play all scripts to their ends, ``at_once`` of them at any time.
+
+    Each script is called with its ``hear``, which resumes it with a message.
+    """
     left = iter(scripts)
     under_way = 0
 
@@ -44,7 +47,7 @@ def side_by_side(loop: Loop, scripts: Iterable[Callable[[Hear], Script]], at_onc
 
 
 def _play(script: Callable[[Hear], Script], ended: Callable[[], None]) -> bool:
-    """Begin a script; False: it has ended already, without waiting for anything."""
+    """Begin a script; return False if it has ended already, without waiting for a message."""
 
     def hear(payload: bytes) -> None:
         try:
@@ -61,13 +64,13 @@ def _play(script: Callable[[Hear], Script], ended: Callable[[], None]) -> bool:
 
 
 def expect(heard: bytes, expected: bytes) -> None:
-    """What was sent, or is due, must have come as it is."""
+    """Raise ``Unexpected`` unless exactly the ``expected`` message came."""
     if heard != expected:
         raise Unexpected(f"{expected[:200]!r} was due, and {heard[:200]!r} came")
 
 
 def expect_message(heard: bytes, kind: str) -> dict[str, Any]:
-    """The message in ``heard``, which must be of type ``kind``."""
+    """Return the message in ``heard``. Raises ``Unexpected`` unless its type is ``kind``."""
     try:
         message = orjson.loads(heard)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""TLS of the generator: pyOpenSSL, whose OpenSSL is newer, and so faster, than that of many a Python."""
+"""The generator's TLS: pyOpenSSL, whose OpenSSL is newer, and so faster, than that of many Python builds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ma_signaling.transport.openssl_calls import End, calls
 
 
 def trusting_context() -> SSL.Context:
-    """A client's TLS that takes any certificate, since ours signs itself.
+    """Return a client's TLS context that accepts any certificate, since ours is self-signed.
 
-    Keys are agreed on by P-256: what two servers would choose of all that a client offers depends on their OpenSSL, and
-    it is not that which is compared.
+    It offers only P-256 for the key agreement. Otherwise each server's choice would depend on its OpenSSL, which isn't
+    what is compared.
     """
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_tmp_ecdh(SECP256R1())
@@ -22,7 +22,7 @@ def trusting_context() -> SSL.Context:
 
 
 class Secure:
-    """TLS between a socket and its peer."""
+    """The TLS of one connection, between its socket and its ``Peer``."""
 
     __slots__ = ("_tls", "has_ended", "hello", "is_ready")
 
@@ -31,10 +31,10 @@ class Secure:
         self._tls.set_connect_state()
         self.is_ready = self.has_ended = False
         self.hello = self.shake_hands(b"")
-        """What is said first."""
+        """The first bytes to send."""
 
     def shake_hands(self, data: bytes) -> bytes:
-        """Take what the server said; return what is to be said."""
+        """Take bytes from the server; return the bytes to send."""
         if data:
             self._tls.bio_write(data)
         with suppress(SSL.WantReadError):
@@ -43,11 +43,11 @@ class Secure:
         return self._to_server()
 
     def encrypt(self, data: bytes) -> bytes:
-        """What is to be sent for ``data``."""
+        """Return ``data`` encrypted."""
         return calls.encrypt(self._tls, data)
 
     def decrypt(self, data: bytes) -> bytes:
-        """What came in ``data``."""
+        """Return the received ``data`` decrypted; note whether the server has ended TLS."""
         decrypted, end = calls.decrypt(self._tls, data)
         if end is End.FAULT:
             raise SSL.Error("a record could not be read")
@@ -55,7 +55,7 @@ class Secure:
         return decrypted
 
     def end(self) -> bytes:
-        """What answers the server's end of TLS; it waits for that before it ends TCP."""
+        """Return the answer to the server's end of TLS, for which it waits before it ends TCP."""
         return calls.say_goodbye(self._tls, b"")
 
     def _to_server(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started, and what its process has used so far."""
+"""The measured servers: how each is started, and what its process has used so far."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.support.free_ports import free_port
 
 STARTS_WITHIN = 20.0
 POLL = 0.002
-"""Seconds between two looks at whether a server that starts answers yet."""
+"""Seconds between two checks whether a starting server answers yet."""
 
 HERE = Path(__file__).parent
 RELAY = HERE / "peers" / "relay.mjs"
 
 
 class NotReady(Exception):
-    """Something that the benchmark needs is missing, or a server did not start; the text says what."""
+    """Raised if something that the benchmark needs is missing, or a server did not start; the text says what."""
 
 
 @dataclass(frozen=True)
 class Tls:
-    """A key and its certificate (PEM files)."""
+    """The PEM files of a key and its certificate."""
 
     key: Path
     certificate: Path
@@ -39,7 +39,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the two that are compared: what it is called and how it is started."""
+    """One of the two compared kinds of servers: its name, and how it is started."""
 
     name: str
     is_node: bool = False
@@ -47,7 +47,7 @@ class Kind:
     tree: Path | None = None
 
     def command(self, port: int, tls: Tls | None, *, everywhere: bool) -> list[str]:
-        """The command line of a server on ``port``: of loopback, or of every address, as most people run it."""
+        """Return the command line of a server that listens on loopback or, as most people run it, ``everywhere``."""
         if self.is_node:
             command = [node_path(), str(RELAY), "--port", str(port)]
             command += [] if everywhere else ["--host", "127.0.0.1"]
@@ -59,15 +59,15 @@ class Kind:
         return command + (["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)] if tls else [])
 
     def environment(self) -> dict[str, str]:
-        """The environment of a server: this one's, without settings, and with the right sources first."""
-        # As it is installed: with the compiled files beside its modules, and output in buffers.
+        """Return a server's environment: that of this process, without settings, and with the right sources first."""
+        # As installed: with compiled files beside the modules, and buffered output.
         unset = {"PORT", "ENVIRONMENT", "NODE_OPTIONS", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
         kept = {k: v for k, v in os.environ.items() if k not in unset and not k.startswith("MA_SIGNALING_")}
         tree = self.tree or HERE.parent
         return {**kept, "PYTHONPATH": str(tree), "NODE_ENV": "production"}
 
     def check(self) -> None:
-        """Raise ``NotReady`` unless it can be started, and is what its name says."""
+        """Raise ``NotReady`` unless a server can be started, from the right sources."""
         if self.is_node:
             node_version()
             if not (RELAY.parent / "node_modules" / "ws").exists():
@@ -84,7 +84,7 @@ class Kind:
 
 
 def node_path() -> str:
-    """Where Node is; raises ``NotReady``."""
+    """Return the path of Node. Raises ``NotReady`` if it is missing."""
     path = shutil.which("node")
     if path is None:
         raise NotReady(
@@ -94,7 +94,7 @@ def node_path() -> str:
 
 
 def node_version() -> str:
-    """Node's version; raises ``NotReady`` for one that is too old."""
+    """Return Node's version. Raises ``NotReady`` if it is too old."""
     version = subprocess.check_output([node_path(), "--version"], text=True).strip()
     if int(version.lstrip("v").partition(".")[0]) < 18:
         raise NotReady(f"Node.js 18 or newer is needed for the peer, and `node` is {version}")
@@ -105,7 +105,7 @@ _servers_run_on: set[int] | None = None
 
 
 def take_processor() -> None:
-    """Give servers a processor of their own, this process another one, and all the descriptors it may have."""
+    """Give servers the first processor, and this process another one and all the descriptors that it may have."""
     global _servers_run_on  # noqa: PLW0603 -- once pinned, a process no longer sees which others there are
     first, *others = sorted(os.sched_getaffinity(0))
     _servers_run_on = {first}
@@ -115,15 +115,15 @@ def take_processor() -> None:
 
 
 class Server:
-    """A server process on the first processor, its output in a file."""
+    """A server process, on the servers' processor, with its output in a file."""
 
     def __init__(self, kind: Kind, tls: Tls | None = None, *, everywhere: bool = False) -> None:
-        """Prepare one of ``kind``; ``everywhere``: listening on every address instead of loopback."""
+        """Prepare a server of ``kind``; ``everywhere``: it listens on every address instead of loopback."""
         self.kind = kind
         self.tls = tls
         self.port = free_port()
         self.started_with = 0.0
-        """Seconds of processor time until it answered /health."""
+        """The processor time until it answered /health, in seconds."""
         self._everywhere = everywhere
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-bench-"))
         self._log = self._directory / "server.log"
@@ -131,7 +131,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where its WebSockets are."""
+        """The URL of its WebSockets."""
         return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/ws"
 
     @property
@@ -141,10 +141,10 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it and return once it answers /health; raises ``NotReady``."""
+        """Start the server and return once it answers /health. Raises ``NotReady`` if it doesn't."""
         command = self.kind.command(self.port, self.tls, everywhere=self._everywhere)
         with self._log.open("ab") as log:
-            # Inherited, so that every thread has it from its first instruction on.
+            # The child inherits the affinity, so that every thread has it from its first instruction on.
             own = os.sched_getaffinity(0)
             os.sched_setaffinity(0, _servers_run_on or own)
             try:
@@ -168,34 +168,34 @@ class Server:
         self.started_with = self.cpu()
 
     def cpu(self) -> float:
-        """Seconds of processor time, user and system, of all its threads, those that have ended included."""
+        """Return the processor time (user and system) of all its threads, even ended ones, in seconds."""
         # clock_getcpuclockid(3): nanoseconds, where /proc/PID/stat has ticks of 10 ms.
         return time.clock_gettime(~self.pid << 3 | 2)
 
     def busy(self) -> float:
-        """Seconds that its main thread has run, or was ready to and did not get the processor."""
+        """Return ``busy`` of its process."""
         return busy(self.pid)
 
     def memory(self) -> int:
-        """Bytes that the whole process holds."""
+        """Return the resident memory of the process in bytes."""
         return resident(self.pid)
 
     def peak_memory(self) -> int:
-        """The most that it ever held."""
+        """Return the most resident memory that the process has had, in bytes."""
         return _status(self.pid, "VmHWM:")
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server, as a power cut would."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
     def log(self) -> str:
-        """What it wrote."""
+        """Return its output."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
-        """End it, if it runs, and remove its directory."""
+        """Kill the server, if it runs, and remove its directory."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -223,7 +223,7 @@ class Server:
 
 
 def _blind_trust() -> ssl.SSLContext:
-    """A client's TLS that takes any certificate: ours signs itself."""
+    """Return a client's TLS context that accepts any certificate, since ours is self-signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -231,15 +231,15 @@ def _blind_trust() -> ssl.SSLContext:
 
 
 def busy(pid: int) -> float:
-    """Seconds that the main thread of a process has run, or was ready to and did not get the processor."""
+    """Return the seconds that a process's main thread has run, or was ready to run and waited for the processor."""
     ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
     return (int(ran) + int(waited)) / 1e9
 
 
 def resident(pid: int) -> int:
-    """Bytes of a process's resident set.
+    """Return the bytes of a process's resident set.
 
-    Not of the proportional one: with several of a kind running, each would hold but a part of what they share.
+    The proportional set would be too small: where several servers of a kind run, it has only a part of what they share.
     """
     return _status(pid, "VmRSS:")
 

@@ -1,4 +1,4 @@
-"""All homes are cut off by the server's sudden death, and come back at once to the one that is started in its place."""
+"""A storm: the server is killed, and all its homes come back at the same time to a new one in its place."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchmarks.servers import Kind, Server, busy
 from benchmarks.websocket import GONE, Place
 
 AGAIN_AFTER = 1.0
-"""Seconds after which a home that failed tries again."""
+"""Seconds after which a home whose try failed tries again."""
 
 MOST_TRIES = 10
 SETTLES_WITHIN = 40.0
-"""Seconds until all have been pinged once, and a garbage collector has had its turn."""
+"""Seconds until all homes have been pinged once, and a garbage collector has run."""
 
 NAMES = (
     ("last home registered after", "s"),
@@ -34,7 +34,7 @@ NAMES = (
 
 
 def storm(loop: Loop, kinds: Sequence[Kind], count: int, rounds: int) -> list[Figure]:
-    """The same storm on both."""
+    """Measure the same storm on both kinds of servers."""
     group = f"Storm of {count:,} homes"
     figures = [
         Figure(group, name, unit, (kinds[0].name, kinds[1].name), rounds=rounds) for name, unit in NAMES
@@ -50,7 +50,7 @@ def storm(loop: Loop, kinds: Sequence[Kind], count: int, rounds: int) -> list[Fi
 
 
 class Storm(NamedTuple):
-    """What was seen, in the order of ``NAMES``, and why it tells nothing, if so."""
+    """The values of a storm, in the order of ``NAMES``, and why they are refused, if they are."""
 
     seen: list[float]
     refused: str
@@ -58,7 +58,7 @@ class Storm(NamedTuple):
 
 def _storm(loop: Loop, kind: Kind, count: int) -> Storm:
     homes = [Home() for _ in range(count)]
-    # Listening as most people run it: how long the queue of a listener is decides how a storm goes.
+    # It listens as most people run it, since the length of the listener's queue decides how a storm goes.
     server = Server(kind, everywhere=True)
     server.start()
     try:
@@ -112,7 +112,7 @@ class Return:
         self.failures = 0
 
     def come_back(self, hear: Hear) -> Script:
-        """Try once."""
+        """Try once to connect and register."""
         try:
             yield from self._home.arrive(self._place, hear)
         except (Unexpected, OSError):
@@ -124,7 +124,7 @@ class Return:
 
 
 def _cut_off(loop: Loop, server: Server, homes: Sequence[Home]) -> None:
-    """Kill the server, and return when every home knows."""
+    """Kill the server, and return when every home's connection has ended."""
     left = len(homes)
 
     def hear(payload: bytes) -> None:
@@ -140,7 +140,7 @@ def _cut_off(loop: Loop, server: Server, homes: Sequence[Home]) -> None:
 
 
 def _put_off() -> int:
-    """How many connections the kernel has put off so far because a listener's queue was full (they try again)."""
+    """Return how many connections the kernel has put off because a listener's queue was full (it tries again)."""
     lines = Path("/proc/net/netstat").read_text(encoding="ascii").splitlines()
     names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
     return int(values[names.index("ListenDrops")])

@@ -1,4 +1,4 @@
-"""What homes and clients say, as long as in the field, and who they are."""
+"""The messages of homes and clients, as long as in the field, and the peers' Remote IDs and addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOME_HEAD = (
     b"User-Agent: Python/3.13 aiohttp/3.13.2\r\n"
     b"X-Forwarded-For: %b\r\n\r\n"
 )
-"""How Music Assistant's gateway asks for an upgrade, behind a proxy; the client's address is to be filled in."""
+"""The upgrade request of Music Assistant's gateway, behind a proxy; ``%b`` is the client's address."""
 
 CLIENT_HEAD = (
     b"GET /ws HTTP/1.1\r\n"
@@ -38,10 +38,10 @@ CLIENT_HEAD = (
     b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
     b"X-Forwarded-For: %b\r\n\r\n"
 )
-"""How a browser asks."""
+"""The upgrade request of a browser; ``%b`` is the client's address."""
 
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""What RFC 6455 (section 1.3) has a server answer to that key."""
+"""The server's answer to that key, by RFC 6455 (section 1.3)."""
 
 ICE_SERVERS = [
     {"urls": ["stun:stun.example.net:3478", "stun:stun.example.org:3478"]},
@@ -55,7 +55,7 @@ ICE_SERVERS = [
         "credential": "pKb1oE1cQ7mDk3vY5b6M0T2hXcE=",
     },
 ]
-"""What Music Assistant's hosted service hands to a home, in kind and length."""
+"""ICE servers like those that Music Assistant's hosted service gives to a home, and as long."""
 
 _SDP = "\r\n".join(
     [
@@ -105,20 +105,20 @@ _CANDIDATE = {
 
 
 def _encode(message: dict[str, object]) -> bytes:
-    """A message as peers write it, with the session's ID last."""
+    """Return a message as peers write it."""
     return json.dumps(message, separators=(",", ":")).encode()
 
 
 def _session(message: dict[str, object]) -> bytes:
-    """A message of a session, whose ID is to be filled in."""
+    """Return a message of a session, with ``%b`` for its ID, which comes last."""
     return _encode({**message, "sessionId": "%b"})
 
 
 REGISTER = _encode({"type": "register-server", "remoteId": "%b", "iceServers": ICE_SERVERS})
-"""A home's opening."""
+"""A home's first message."""
 
 CONNECT_REQUEST = _encode({"type": "connect-request", "remoteId": "%b"})
-"""A client's opening."""
+"""A client's first message."""
 
 SESSION_READY = _encode({"type": "session-ready", "sessionId": "%b", "iceServers": ICE_SERVERS})
 """A home's answer to client-connected."""
@@ -128,29 +128,29 @@ ANSWER = _session({"type": "answer", "data": {"type": "answer", "sdp": _SDP}})
 """Some 2 KB each."""
 
 CANDIDATE = _session({"type": "ice-candidate", "data": _CANDIDATE})
-"""Some 240 bytes, of which a number and the session's ID are to be filled in."""
+"""Some 240 bytes, with ``%b`` for a number and for the session's ID."""
 
 PEER_DISCONNECTED = _encode({"type": "peer-disconnected"})
-"""What a client is told after a home's goodbye."""
+"""Sent to a client after its home's goodbye."""
 
 CLIENT_DISCONNECTED = _session({"type": "client-disconnected"})
-"""What a home is told after a client's goodbye."""
+"""Sent to a home after a client's goodbye."""
 
 _numbers = count(1)
 
 
 def number() -> int:
-    """A number that nobody else gets."""
+    """Return a new number."""
     return next(_numbers)
 
 
 def remote_id() -> str:
-    """A Remote ID that no other home has, formed as real ones are."""
+    """Return a new Remote ID, formed as real ones are."""
     digest = sha256(number().to_bytes(8, "big")).digest()
     return b32encode(digest[:16]).decode().rstrip("=").replace("2", "9")
 
 
 def address() -> str:
-    """A client address that nobody else has, for the limits count by it."""
+    """Return a new client address, since limits count by address."""
     n = number()
     return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"

@@ -10,9 +10,10 @@ from benchmarks.script import expect
 
 
 class Trickle:
-    """Each side sends a burst of candidates, and the next when it has all of the other's, until its share is sent.
+    """An exchange of candidates: each side sends bursts until its ``share`` is sent, and then ``done`` is called.
 
-    A burst is sent by one write, as a busy server finds what a browser has sent within a millisecond.
+    A side sends its next burst when it has got all of the other side's last one. A burst is one write, since that is
+    how a busy server finds the candidates that a browser has sent within a millisecond.
     """
 
     __slots__ = (
@@ -54,7 +55,7 @@ class Trickle:
             self._call.home.say_all(self._text % -number for number in numbers)
 
     def _next_after(self, said: int) -> range:
-        """The numbers of the next burst; none once the share is said."""
+        """Return the numbers of the next burst, none once the share is sent."""
         return range(said + 1, min(said + self._burst, self._share) + 1)
 
     def _home_hears(self, payload: bytes) -> None:

@@ -1,7 +1,7 @@
-"""One connection of the generator: TCP, TLS and as much of RFC 6455 as these servers speak.
+"""One connection of the generator: TCP, TLS and the part of RFC 6455 that is needed here.
 
-A general WebSocket library costs more for a connection than the servers do, and would be what is measured. These peers
-speak whole text frames up to 64 KiB, ping, pong and close.
+A general WebSocket library would cost more per connection than the servers do, and would be measured instead of them.
+These peers speak unfragmented text frames up to 64 KiB, ping, pong and close.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ma_signaling.transport.payloads import apply_mask
 OPENED = b"(opened)"
 GONE = b"(gone)"
 REFUSED = b"(refused)"
-"""What a peer hears that is no message: the upgrade went through; TCP is gone; the upgrade was refused."""
+"""What a peer hears besides messages: the upgrade was accepted; TCP has ended; the upgrade was refused."""
 
 PING = b'{"type":"ping"}'
 TEXT_FRAME, CLOSE_FRAME, PING_FRAME, PONG_FRAME = 0x81, 0x88, 0x89, 0x8A
@@ -28,13 +28,13 @@ CHUNK = 1 << 16
 
 IP_BIND_ADDRESS_NO_PORT = 24
 PORTS_OF_AN_ADDRESS = 5000
-"""Connections from each of our loopback addresses: the kernel searches long for a port where most are taken."""
+"""Connections per loopback address of ours: the kernel searches long for a port when most are taken."""
 
 _mask = os.urandom(4)
 
 
 def frame(kind: int, payload: bytes) -> bytes:
-    """A masked frame. One mask for all: it is as much work for a server as any other."""
+    """Return a masked frame. All frames share one mask, which is as much work for a server as different ones."""
     size = len(payload)
     if size < 126:
         return b"%c%c%b%b" % (kind, 0x80 | size, _mask, apply_mask(payload, _mask))
@@ -42,7 +42,7 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 
 class Place:
-    """A running server, as its peers see it."""
+    """A running server, as its peers see it: where to connect, and how."""
 
     def __init__(self, loop: Loop, port: int, *, secure: bool) -> None:
         self.loop = loop
@@ -51,9 +51,9 @@ class Place:
         self._connections = 0
 
     def connect(self) -> tuple[socket.socket, bool]:
-        """A socket, and whether it is connected already; if not, it will soon be writable."""
+        """Return a new socket, and whether it is connected already; if not, it becomes writable when it is."""
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        # As browsers and Music Assistant do: or what a peer says would wait for the server's next message.
+        # As browsers and Music Assistant do. Otherwise a peer's message would wait for the server's next one.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         own = self._connections // PORTS_OF_AN_ADDRESS % 200
         self._connections += 1
@@ -62,7 +62,7 @@ class Place:
             connection.bind((f"127.0.0.{1 + own}", 0))
         error = connection.connect_ex(self._server)
         if error == EINPROGRESS:
-            # On loopback it is through by now, unless the server's queue is full; asking again tells.
+            # On loopback it is connected by now, unless the server's queue is full; a second call tells.
             error = connection.connect_ex(self._server)
         if error not in {0, EALREADY}:
             connection.close()
@@ -95,12 +95,12 @@ class Peer:
         self._is_prepared = False
 
     def prepare(self, place: Place) -> None:
-        """Do what can be done before connecting to a server with TLS, so that less is left to do in a hurry."""
+        """Do the work for TLS that is possible before connecting, so that less is left while the server is measured."""
         self._secure = Secure(place.tls) if place.tls is not None else None
         self._is_prepared = True
 
     def connect(self, place: Place) -> None:
-        """Connect and ask for the upgrade; OPENED is heard, or else GONE or REFUSED."""
+        """Connect and request the upgrade; ``hear`` then gets OPENED, GONE or REFUSED."""
         self._loop = place.loop
         self._rest = b""
         self._is_open = self._says_goodbye = False
@@ -119,26 +119,26 @@ class Peer:
         self.write(frame(TEXT_FRAME, payload))
 
     def say_all(self, payloads: Iterable[bytes]) -> None:
-        """Send text messages, each in a record of its own if there is TLS, by one write."""
+        """Send text messages by one write; with TLS, each is a record of its own."""
         frames = [frame(TEXT_FRAME, payload) for payload in payloads]
         if self._secure is not None:
             frames = [self._secure.encrypt(each) for each in frames]
         self._send(b"".join(frames))
 
     def say_goodbye(self) -> None:
-        """Send a close frame; GONE is heard when TCP is gone."""
+        """Send a close frame; ``hear`` gets GONE when TCP has ended."""
         self._says_goodbye = True
         self.write(frame(CLOSE_FRAME, GOODBYE))
 
     def vanish(self) -> None:
-        """End TCP at once; nothing more is heard."""
+        """End TCP immediately; ``hear`` isn't called any more."""
         if self._socket is not None:
             self._loop.forget(self._socket.fileno())
             self._socket.close()
             self._socket = None
 
     def write(self, data: bytes) -> None:
-        """Send frames as they are."""
+        """Send complete frames."""
         if self._secure is not None:
             data = self._secure.encrypt(data)
         self._send(data)
@@ -220,7 +220,7 @@ class Peer:
         self._rest = data[at:]
 
     def _read_head(self, data: bytes) -> bytes:
-        """Read the answer to the upgrade; return what follows it."""
+        """Read the answer to the upgrade request; return the bytes after it."""
         head, end, rest = data.partition(b"\r\n\r\n")
         if not end:
             self._rest = data
@@ -237,7 +237,7 @@ class Peer:
         if kind == PING_FRAME:
             self.write(frame(PONG_FRAME, payload))
         elif kind == CLOSE_FRAME:
-            # The server ends TCP once both sides have said it.
+            # The server ends TCP once both sides have sent a close frame.
             if not self._says_goodbye:
                 self.write(frame(CLOSE_FRAME, payload[:2]))
         else:
@@ -249,5 +249,5 @@ class Peer:
 
 
 def surprised(payload: bytes) -> None:
-    """For what nobody waits for."""
+    """Raise ``Unexpected``: a ``hear`` for peers that expect nothing."""
     raise Unexpected(f"nobody asked for {payload[:200]!r}")
