@@ -48,7 +48,7 @@ class Claim:
     tries: int = 1
     """An upper bound of its tries without an answer."""
     is_repeated: bool = False
-    """Whether it was made before: asked again after a verdict or an answer to wait."""
+    """Whether it has been asked again."""
     is_known: bool = False
     """Whether another node has asked for the same Remote ID meanwhile, and must hear immediately who got it."""
     asked_by: str = ""
@@ -196,7 +196,7 @@ class Claims:
                 claim.timer.cancel()
                 claim.timer = None
             if state is State.LOST and claim.state is State.ASKED and claim.is_repeated:
-                # The verdict and the claim crossed: to who has decided, it would be a newcomer that has just come.
+                # The verdict and the claim crossed: the deciding node would take the claim for a new newcomer's.
                 self._say_withdrawn(claim)
             claim.is_repeated = claim.is_repeated or state is State.ASKED
             claim.state = state
