@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from ma_signaling.core.asking_for_proof import Asking, Stage
