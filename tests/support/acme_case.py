@@ -1,4 +1,4 @@
-"""The service that keeps a certificate, with a CA and a process that the test plays."""
+"""The service that renews a certificate, with a CA and a process that the test plays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AcmeTestCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.challenges = Challenges()
         self.shown: list[bytes] = []
-        """What was issued, in the order in which clients are shown it."""
+        """The issued certificates, in the order in which clients are shown them."""
         self.start()
 
     def start(self, *, as_of: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""The admin socket in memory: its site on a server in memory, asked by bytes."""
+"""The admin socket in memory: its site on a server in memory, with requests as bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.memory_server import Server
 
 
 class UnixTransport(StringTransport):
-    """What a Unix socket's transport has besides."""
+    """A transport with what a Unix socket's transport has in addition."""
 
     dataBuffer = b""
     _tempDataLen = 0
@@ -30,7 +30,7 @@ class UnixTransport(StringTransport):
 
 
 class AdminTestCase(SynchronousTestCase):
-    """A server, and whoever runs it."""
+    """A server, and its operator."""
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
@@ -64,7 +64,7 @@ class AdminTestCase(SynchronousTestCase):
         return channel, transport
 
     def ask(self, method: str, target: str, status: int = 200) -> dict[str, Any]:
-        """Return the answer, when it has come."""
+        """Send a request; return the JSON of its answer, which must have this ``status``."""
         _, transport = self.open(method, target)
         for _ in range(1000):
             if transport.value():

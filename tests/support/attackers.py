@@ -1,4 +1,4 @@
-"""Peers that mean harm, and the victims that they mean it to: WebSocket by hand, over TCP or TLS, from any address."""
+"""Attackers and their victims: WebSocket by hand, over TCP or TLS, from any address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def message(kind: str, **keys: object) -> bytes:
 
 
 def upgrade_request(address: str) -> bytes:
-    """Return a request for a WebSocket that a proxy forwards for ``address``, if there is one."""
+    """Return an upgrade request; if ``address`` isn't empty, as a proxy forwards it for that address."""
     forwarded = f"X-Forwarded-For: {address}\r\n" if address else ""
     return (
         f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{forwarded}"
@@ -45,7 +45,7 @@ def upgrade_request(address: str) -> bytes:
 
 
 class Server:
-    """Where a server under attack listens; loopback is a trusted proxy there, so that any address can be claimed."""
+    """The address of a server under attack. It trusts loopback as a proxy, so that any address can be claimed."""
 
     def __init__(self, port: int, pid: int, context: ssl.SSLContext | None = None) -> None:
         self.port = port
@@ -57,9 +57,9 @@ class Server:
 class Link:
     """A connection to the server that is dropped, not closed, at the end of its ``async with``.
 
-    One that is ``deaf`` has so small a receive buffer that the server soon notices that nothing is read. One that is
-    ``far`` takes segments as small as the internet's: for those of loopback, the server's kernel keeps megabytes.
-    Messages other than those waited for are kept in ``heard``.
+    A ``deaf`` link has so small a receive buffer that the server soon notices that nothing is read. A ``far`` link
+    takes segments as small as the internet's, since for loopback's large ones the server's kernel keeps megabytes.
+    Messages that weren't waited for are kept in ``heard``.
     """
 
     answers_pings = True
@@ -116,13 +116,13 @@ class Link:
         return head.partition(b"\r\n")[0]
 
     async def open(self) -> None:
-        """Become a WebSocket. Raises ConnectionRefusedError with the status line."""
+        """Open the WebSocket. Raises ConnectionRefusedError with the status line."""
         status = await self.upgrade()
         if b" 101 " not in status:
             raise ConnectionRefusedError(status.decode())
 
     async def receive(self) -> tuple[int, bytes]:
-        """Return the next frame: its opcode and payload. A ping is answered, where the link does so."""
+        """Return the opcode and payload of the next frame. A ping is answered, if the link does so."""
         first, second = await self.reader.readexactly(2)
         size = second & 0x7F
         if size == 126:
@@ -135,7 +135,7 @@ class Link:
         return opcode, payload
 
     async def hear(self, *kinds: str, within: float = WITHIN) -> dict[str, Any]:
-        """Return the next message of one of these types; "closed" with its ``code`` stands for the end."""
+        """Return the next message of one of these types; the type "closed" with a ``code`` stands for the end."""
         async with asyncio.timeout(within):
             while True:
                 try:
@@ -157,12 +157,12 @@ class Link:
                     )
 
     async def register(self, remote_id: str) -> dict[str, Any]:
-        """Ask for a Remote ID; return the answer."""
+        """Register a Remote ID; return the answer."""
         await self.say("register-server", remoteId=remote_id)
         return await self.hear("registered", "error", "closed")
 
     async def call(self, remote_id: str) -> dict[str, Any]:
-        """Ask for a home; return the answer."""
+        """Request a session with a home; return the answer."""
         await self.say("connect-request", remoteId=remote_id)
         return await self.hear("connected", "error", "closed")
 

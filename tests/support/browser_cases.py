@@ -39,7 +39,7 @@ STEPS = [
 
 
 class Outcome(NamedTuple):
-    """What the page says at the end of a check; ``steps`` and ``stations`` have the status of each."""
+    """The result of a check on the page; ``steps`` and ``stations`` have the status of each."""
 
     state: str
     headline: str
@@ -49,12 +49,12 @@ class Outcome(NamedTuple):
 
 
 def hang_up(home: Home) -> asyncio.Future[list[None]]:
-    """End all connections of a home, in order."""
+    """End all WebRTC connections of a home properly."""
     return asyncio.gather(*(connection.close() for connection in home.sessions.values()))
 
 
 class SilentHome(Home):
-    """Is connected, and says nothing."""
+    """Is connected, and sends nothing."""
 
     async def _handle(self, message: Message) -> None: ...
 
@@ -105,7 +105,7 @@ class HollowHome(MusicAssistant):
 
 
 class HangingUpHome(MusicAssistant):
-    """Opens the channel, and ends the whole connection at once."""
+    """Opens the channel, and immediately ends the whole connection."""
 
     def _greet(self, channel: aiortc.RTCDataChannel) -> None:
         self.closing = hang_up(self)
@@ -145,7 +145,7 @@ class NewHome(MusicAssistant):
 
 
 def stop_as_if_the_home_had_left(code: int, socket: WebSocketRoute) -> None:
-    """Say that the home has left, as a server does that stops, and close."""
+    """Tell the client that the home has left, as a stopping server does, and close."""
     left = {"type": "error", "error": "Server disconnected", "code": "server-disconnected"}
     socket.send(json.dumps(left))
     socket.close(code=code)
@@ -162,7 +162,7 @@ class HomesTestCase(SynchronousTestCase):
         self.homes = self.enterContext(HomeThread())
 
     def home(self, kind: type[Home] = Home, **options: Any) -> Home:
-        """A home that is online."""
+        """Return a home that is online."""
         home = kind(self.server.url, **options)
         self.homes.run(home.start())
         self.addCleanup(lambda: self.homes.run(home.stop()))
@@ -170,7 +170,7 @@ class HomesTestCase(SynchronousTestCase):
 
 
 class DoctorTestCase(HomesTestCase):
-    """The same and a browser, which the tests of a class share: each visit has a fresh profile."""
+    """A server, homes and a browser, which the tests of a class share: each visit has a fresh profile."""
 
     browser: BrowserThread
 
@@ -190,13 +190,13 @@ class DoctorTestCase(HomesTestCase):
     def setUp(self) -> None: ...
 
     def stun(self) -> str:
-        """The address of a STUN server that works."""
+        """Return the address of a working STUN server."""
         url, close = self.homes.run(start_stun())
         self.addCleanup(lambda: self.homes.run(close()))
         return url
 
     def visit(self, play: Callable[[Visit], T], **options: Any) -> T:
-        """Visit the server with a browser; whatever it complains of fails the test, and so does a foreign request."""
+        """Visit the server with a browser; any complaint and any request to a foreign host fail the test."""
 
         def watched(visit: Visit) -> T:
             result = play(visit)
@@ -256,7 +256,7 @@ class DoctorTestCase(HomesTestCase):
         )
 
     def outcome_of(self, remote_id: str, **options: str) -> Outcome:
-        """How a check of this Remote ID ends."""
+        """Return how a check of this Remote ID ends."""
 
         def play(visit: Visit) -> Outcome:
             self.check(visit, remote_id, **options)
@@ -265,7 +265,7 @@ class DoctorTestCase(HomesTestCase):
         return self.visit(play)
 
     def assert_stops_at(self, step: str, station: str, found: Outcome, headline: str, *phrases: str) -> None:
-        """The check went well until ``step``, failed there, and said so at ``station``; the rest was not tried."""
+        """Assert that the check failed first at ``step``, showed it at ``station``, and tried nothing after it."""
         at = STEPS.index(step)
         assert found.state in ("fail", "danger"), found
         assert found.steps[step] == "fail", found
@@ -278,7 +278,7 @@ class DoctorTestCase(HomesTestCase):
             assert phrase in found.text, found.text
 
     def assert_nothing_is_left(self, home: Home) -> None:
-        """The home has heard a goodbye for each session, and has none left."""
+        """Assert that the home has heard a goodbye for each session, and has none left."""
 
         async def gone() -> None:
             await eventually(

@@ -1,4 +1,4 @@
-"""A real browser and real homes for tests, each in a thread of its own: neither gets along with Twisted's reactor."""
+"""A real browser and real homes for tests, each in a thread of its own, since neither works with Twisted's reactor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS = [
 
 
 class BrowserThread:
-    """Chromium, driven from one thread."""
+    """Chromium, controlled from one thread."""
 
     def __init__(self, *flags: str) -> None:
         """``flags`` are further options of the browser's command line."""
@@ -73,7 +73,7 @@ class BrowserThread:
 
 
 class Visit:
-    """A page, and everything that it asked for and complained about."""
+    """A page, with everything that it requested and complained about."""
 
     def __init__(self, context: BrowserContext) -> None:
         context.set_default_timeout(1000 * WITHIN)

@@ -1,4 +1,4 @@
-"""How much of C's heap this process uses: what OpenSSL takes, Python's objects can't tell."""
+"""How much of C's heap this process uses. Python's objects don't show what OpenSSL allocates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Statistics(ctypes.Structure):
 
 
 def heap_bytes() -> int:
-    """Return the bytes that are in use."""
+    """Return the allocated bytes of C's heap."""
     ask = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if ask is None:
         raise SkipTest("this C library doesn't say how much of its heap is in use: it needs glibc 2.33")

@@ -1,4 +1,4 @@
-"""Certificates of the tests' own."""
+"""Certificates for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIGNS_CERTIFICATES = x509.KeyUsage(
 
 
 def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
-    """A certificate for localhost that signs itself."""
+    """Write a self-signed certificate for localhost and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -44,7 +44,7 @@ def make_certificate(key_path: Path, certificate_path: Path) -> bytes:
 
 
 def write_key(path: Path, key: PrivateKeyTypes, password: bytes | None = None) -> None:
-    """A private key in PEM, encrypted with ``password`` if there is one."""
+    """Write a private key in PEM, encrypted with ``password`` if there is one."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password is not None:
         encryption = serialization.BestAvailableEncryption(password)
@@ -54,7 +54,7 @@ def write_key(path: Path, key: PrivateKeyTypes, password: bytes | None = None) -
 
 
 class Authority:
-    """Issues certificates for localhost, as public authorities do: by an intermediate that its root has signed."""
+    """Issues certificates for localhost as public CAs do: by an intermediate that its root has signed."""
 
     def __init__(self) -> None:
         self._root_key = ec.generate_private_key(ec.SECP256R1())
@@ -64,7 +64,7 @@ class Authority:
             "Intermediate", self._key.public_key(), self._root, self._root_key, 1825, is_ca=True
         )
         self.root = self._root.public_bytes(serialization.Encoding.PEM).decode()
-        """What a client must trust, in PEM."""
+        """The root certificate, which a client must trust, in PEM."""
 
     def issue(
         self,
@@ -85,7 +85,7 @@ class Authority:
         return leaf.serial_number
 
     def certify(self, certificate_path: Path, key: CertificatePublicKeyTypes) -> None:
-        """Write a certificate of any key."""
+        """Write a certificate for any key."""
         leaf = self._sign("localhost", key, self._certificate, self._key, 90, is_ca=False)
         self.write_chain(certificate_path, leaf, self._certificate)
 
@@ -116,7 +116,7 @@ class Authority:
             .not_valid_before(now + timedelta(days=begins))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            # What RFC 5280 asks for, and Python since 3.13.
+            # RFC 5280 requires this, and Python since 3.13 checks it.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False

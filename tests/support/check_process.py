@@ -1,4 +1,4 @@
-"""``ma-signaling check`` in a process that stays: Autobahn works with one of asyncio and Twisted in a process."""
+"""``ma-signaling check`` in a process that stays: in one process, Autobahn works only with asyncio or with Twisted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WITHIN = 60.0
 def run(*arguments: str) -> tuple[int, str]:
     """Run the command; return its exit status and the first line that it prints.
 
-    Nothing else may be printed on standard error than how the command is called.
+    On standard error, the command may print only its usage.
     """
     return _process().submit(_run, arguments).result(WITHIN)
 

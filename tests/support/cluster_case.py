@@ -20,7 +20,7 @@ class ClusterTestCase(SynchronousTestCase):
     configuration = ""
     options: tuple[str, ...] = ()
     options_of_second: tuple[str, ...] = ()
-    """Further ones, of the second node."""
+    """Further options of the second node."""
 
     def setUp(self) -> None:
         stack = ExitStack()

@@ -1,4 +1,4 @@
-"""Homes and clients at the nodes of a real cluster, and what must hold of all of them."""
+"""Homes and clients at the nodes of a real cluster, and assertions about all of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support.server_process import ServerProcess
 
 WITHIN = 120.0
 WHOLE_WITHIN = 30.0
-"""Half the time after which a node repeats what it holds, unasked."""
+"""Half the time after which a node announces its homes again by itself."""
 
 Scenario = Callable[[AsyncExitStack], Awaitable[None]]
 
 
 def peer(server: ServerProcess, address: str) -> Peer:
-    """Somebody who comes from an address."""
+    """Return a peer that comes from an address."""
     made = Peer(server.url)
     made.headers = {"X-Forwarded-For": address}
     return made
@@ -28,7 +28,7 @@ def peer(server: ServerProcess, address: str) -> Peer:
 async def home(
     stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "192.0.2.1"
 ) -> Peer:
-    """A home that has registered."""
+    """Return a home that has registered."""
     made = await stack.enter_async_context(peer(server, address))
     await made.open()
     await made.send("register-server", remoteId=name)
@@ -39,7 +39,7 @@ async def home(
 async def ask(
     stack: AsyncExitStack, server: ServerProcess, name: str = "HOME", address: str = "198.51.100.1"
 ) -> Peer:
-    """A client that has asked for a home."""
+    """Return a client that has asked for a home."""
     made = await stack.enter_async_context(peer(server, address))
     await made.open()
     await made.send("connect-request", remoteId=name)
@@ -61,7 +61,7 @@ async def meet(owner: Peer, client: Peer) -> str:
 
 
 async def talk(owner: Peer, client: Peer, session_id: str, word: str) -> None:
-    """Say something in both directions, and hear it."""
+    """Send a message in both directions, and check that each arrives."""
     await client.send("offer", data=word)
     await owner.send("answer", sessionId=session_id, data=word)
     await eventually(lambda: [m for m in owner.heard("offer") if m["data"] == word], f"{word} at home")
@@ -71,7 +71,7 @@ async def talk(owner: Peer, client: Peer, session_id: str, word: str) -> None:
 
 
 async def reach(owner: Peer, client: Peer) -> None:
-    """Trickle candidates until the home hears one: what is under way while it moves may be lost."""
+    """Trickle candidates until the home gets one: those on their way while it moves may be lost."""
     async with asyncio.timeout(STEP_WITHIN):
         while not owner.heard("ice-candidate"):
             await client.send("ice-candidate", data={})
@@ -79,7 +79,7 @@ async def reach(owner: Peer, client: Peer) -> None:
 
 
 async def found(server: ServerProcess, names: Iterable[str]) -> list[str]:
-    """Those of these homes that a node says are online."""
+    """Return those of these homes that are online, as a node says."""
     online = []
     async with aiohttp.ClientSession() as session:
         for name in names:
@@ -90,7 +90,7 @@ async def found(server: ServerProcess, names: Iterable[str]) -> list[str]:
 
 
 async def assert_whole(servers: Sequence[ServerProcess], names: Sequence[str] = ("HOME",)) -> None:
-    """Every home is found from every node, and nothing is held twice, once all have heard of all."""
+    """Assert that, within ``WHOLE_WITHIN``, every home is found from every node, and none is held twice."""
     try:
         async with asyncio.timeout(WHOLE_WITHIN):
             for server in servers:
@@ -114,7 +114,7 @@ async def meet_both(owner: Peer, *clients: Peer) -> dict[Peer, str]:
 
 
 def play(scenario: Scenario, servers: Sequence[ServerProcess]) -> None:
-    """Run a scenario to its end, and show the nodes' logs where it fails."""
+    """Run a scenario to its end, and show the nodes' logs if it fails."""
 
     async def bounded() -> None:
         async with asyncio.timeout(WITHIN), AsyncExitStack() as stack:

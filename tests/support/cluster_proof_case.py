@@ -1,4 +1,4 @@
-"""Nodes that can ask for proof, each by a prover that the test speaks for; and two of them that hold one Remote ID."""
+"""Nodes that can ask for proof, each with a prover that the test plays; and two nodes that hold one Remote ID."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class ProofsTestCase(SynchronousTestCase):
         self.cluster = Cluster(3, has_proofs=True)
 
     def proof(self, node: int) -> FakeProof:
-        """The latest proof that a node asks for."""
+        """Return the latest proof that a node asks for."""
         return self.cluster.provers[node].proofs[-1]
 
     def asked(self) -> list[int]:
-        """How often each node has asked."""
+        """Return how often each node has asked."""
         return [len(prover.proofs) for prover in self.cluster.provers]
 
     def proves(self, node: int) -> None:
-        """Whoever a node has asked last proves that it holds the key."""
+        """Let the peer that a node has asked last prove that it holds the key."""
         self.proof(node).asked.proved()
         self.cluster.settle()
 
     def fails(self, node: int) -> None:
-        """It does not."""
+        """Let the peer that a node has asked last fail to prove it."""
         self.proof(node).asked.failed("another certificate")
         self.cluster.settle()
 

@@ -1,4 +1,4 @@
-"""`ma-signaling ... --check-config` within this process: what it prints, or the line with which it refuses."""
+"""`ma-signaling ... --check-config` in this process: what it prints, or the line with which it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _check_config(options: tuple[str, ...], environment: dict[str, str]) -> tupl
 
 
 def accepted(*options: str, **environment: str) -> str:
-    """Return what is printed of these options and variables, with which a server would start."""
+    """Return what is printed about these options and variables, with which a server would start."""
     printed, problem = _check_config(options, environment)
     assert not problem, problem
     return printed

@@ -12,7 +12,7 @@ from tests.support.fake_clock import FakeClock
 
 
 class HolderActor:
-    """Who holds the ID."""
+    """The holder of the ID (``contest.Holder``)."""
 
     name = "c0"
 
@@ -25,11 +25,11 @@ class HolderActor:
         self.is_asked = False
         self.are_offers_held = False
         self.offers_held: list[bool] = []
-        """Each change of it."""
+        """Whether offers are held back, at each change."""
         self.lost: tuple[How, Life] | None = None
         self.is_read_late = False
         self.unjudged: list[Callable[[], None]] = []
-        """Verdicts on it that wait for what it has said, while that is read late."""
+        """Verdicts on it that wait until its messages have been read, while reading is late."""
         self._clock = clock
 
     def ping(self, payload: bytes) -> None:
@@ -37,7 +37,7 @@ class HolderActor:
         self.pings.append(payload)
 
     def after_reading(self, call: Callable[[], None]) -> None:
-        """Be judged after what it has said."""
+        """Be judged after its messages have been read."""
         if self.is_read_late:
             self.unjudged.append(call)
         else:
@@ -52,7 +52,7 @@ class HolderActor:
         self.is_asked = False
 
     def review_offers(self) -> None:
-        """Get no offers, or get them."""
+        """Note whether offers are held back."""
         held = self.contest.is_asking
         if held != self.are_offers_held:
             self.offers_held.append(held)
@@ -65,7 +65,7 @@ class HolderActor:
 
 
 class Newcomer:
-    """Who wants the ID."""
+    """A newcomer, which wants the ID (``contest.Contender``)."""
 
     def __init__(self, clock: FakeClock, key: str) -> None:
         self.key = key
@@ -75,7 +75,7 @@ class Newcomer:
         self.is_asked = False
         self.verdict: How | Why | str | None = None
         self.holder = HolderActor(clock)
-        """What it is once it has won."""
+        """The holder that it becomes when it wins."""
         self._ended: Callable[[str | None], None]
 
     def ask(self, ended: Callable[[str | None], None]) -> bool:
@@ -108,7 +108,7 @@ class Newcomer:
         self.verdict = why
 
     def let_go(self) -> None:
-        """Go on elsewhere."""
+        """Get no verdict: contend on another node."""
         assert self.verdict is None
         assert not self.is_asked
         self.verdict = "elsewhere"
@@ -126,14 +126,14 @@ class ContestTestCase(TestCase):
         self.begin()
 
     def begin(self) -> None:
-        """Let the first newcomer come, to a new contest."""
+        """Begin a new contest with the first newcomer."""
         self.is_over = False
         self.holder = HolderActor(self.clock)
         self.contest = self.holder.contest = Contest("ID", self.holder, self.terms, self.over)
         (self.first,) = self.join("203.0.113.1")
 
     def over(self) -> None:
-        """Hear that the contest is over."""
+        """Note that the contest is over."""
         assert not self.is_over
         self.is_over = True
 

@@ -1,4 +1,4 @@
-"""Plays the conversations of docs/asyncapi.yaml with a running server, and holds what is said against its schemas."""
+"""Plays the conversations of docs/asyncapi.yaml with a running server, and checks every message by its schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PING: Heard = {"type": "ping"}
 
 
 class Contract:
-    """The document, as far as messages and close codes go."""
+    """The messages and close codes of the document."""
 
     def __init__(self, document: Any) -> None:
         self.document = document
@@ -35,31 +35,31 @@ class Contract:
         self.close_codes = {each["code"]: each for each in channel["x-close-codes"]}
 
     def messages(self, *operations: str) -> list[Any]:
-        """The messages of some operations."""
+        """Return the messages of these operations."""
         references = [ref for name in operations for ref in self.document["operations"][name]["messages"]]
         return [self.resolve(self.resolve(ref)) for ref in references]
 
     def resolve(self, reference: Mapping[str, str]) -> Any:
-        """What a ``$ref`` refers to."""
+        """Return the part of the document that a ``$ref`` refers to."""
         found = self.document
         for key in reference["$ref"].removeprefix("#/").split("/"):
             found = found[key]
         return found
 
     def faults(self, said: object, schema: object) -> list[str]:
-        """How something differs from a schema."""
+        """Return how ``said`` differs from a schema."""
         root = {"allOf": [schema], "components": self.document["components"]}
         return [error.message for error in Draft7Validator(root).iter_errors(said)]
 
     def check(self, said: Any, *operations: str) -> None:
-        """See that one of the operations may say this."""
+        """Assert that one of the operations allows this message."""
         candidates = [m for m in self.messages(*operations) if m["name"] == said["type"]]
         faults = [self.faults(said, message["payload"]) for message in candidates]
         assert [] in faults, f"{said} is no message of {operations}: {faults}"
 
 
 class Voice:
-    """One peer's WebSocket, and what it hears."""
+    """One peer's WebSocket, and what it receives."""
 
     role: str | None = None
 
@@ -90,7 +90,7 @@ class Voice:
                 return
 
     async def next(self, *, after_pings: bool = True) -> Heard:
-        """What it hears next."""
+        """Return the next message or close code."""
         while True:
             if self._ahead:
                 return self._ahead.pop()
@@ -98,7 +98,7 @@ class Voice:
             await asyncio.wait({waiting, self._listening}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done() and self._heard.empty():
                 waiting.cancel()
-                # What it heard may have been against the contract.
+                # Raises if something that it received broke the contract.
                 await self._listening
                 raise AssertionError("the connection is gone")
             heard = await waiting
@@ -106,11 +106,11 @@ class Voice:
                 return heard
 
     def put_back(self, heard: Heard) -> None:
-        """Hear this once more."""
+        """Let ``next`` return this once more."""
         self._ahead.append(heard)
 
     async def close(self, code: int = 1000) -> None:
-        """Say goodbye, and be done."""
+        """Say goodbye, and end the connection."""
         await self.socket.close(code=code)
         await self.stop()
 
@@ -120,13 +120,13 @@ class Voice:
         await self.stop()
 
     async def stop(self) -> None:
-        """End the connection, however it is."""
+        """End the connection, whatever its state."""
         await self._session.close()
         await asyncio.wait({self._listening})
 
 
 class Stage:
-    """Where one conversation is played."""
+    """Plays one conversation."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Stage:
         self._bound: dict[str, Any] = {}
 
     async def play(self) -> None:
-        """Every step, and then silence."""
+        """Play every step, and assert that nothing follows."""
         try:
             for number, step in enumerate(self._steps, 1):
                 try:
@@ -171,7 +171,7 @@ class Stage:
                 try:
                     await self._act(step["peer"], step)
                 except aiohttp.ClientConnectionResetError:
-                    # A flood may be cut before all of it is sent; what its sender heard follows.
+                    # A flood may be cut before all of it is sent; the next steps check what its sender received.
                     assert number, "it is closed"
                     break
 
@@ -233,7 +233,7 @@ class Stage:
         return template
 
     def _compare(self, expected: Any, heard: Any) -> None:
-        """See that this was heard; names in braces are bound to what stands there."""
+        """Assert that ``heard`` is as expected; a name in braces is bound to the value in its place."""
         if isinstance(expected, dict):
             assert isinstance(heard, dict), heard
             assert expected.keys() == heard.keys(), heard

@@ -1,4 +1,4 @@
-"""A real relay: coturn, on loopback."""
+"""A real TURN server: coturn, on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.free_ports import free_port
 
 SECRET = b"what coturn knows"
 
-# In a file coturn passes over options that it doesn't know any more; on a command line they end it.
+# In a file, coturn ignores options that it no longer knows; on a command line, they end it.
 CONFIGURATION = """\
 no-cli
 no-tls
@@ -40,7 +40,7 @@ userdb={directory}/db
 
 @contextlib.contextmanager
 def coturn() -> Iterator[tuple[int, Path]]:
-    """A relay on loopback: its port, and the file with its secret."""
+    """Run coturn on loopback; yield its port and the file with its secret."""
     program = shutil.which("turnserver")
     assert program, "coturn is not installed: apt-get install coturn"
     with tempfile.TemporaryDirectory() as name:
@@ -68,7 +68,7 @@ def coturn() -> Iterator[tuple[int, Path]]:
 
 
 async def allocate(port: int, server: dict[str, Any]) -> str:
-    """Ask a relay for an address, as a client with these credentials would."""
+    """Allocate a relayed address, as a client with the credentials of ``server`` does."""
 
     async def attempt() -> str | None:
         with contextlib.suppress(OSError, TimeoutError):

@@ -1,4 +1,4 @@
-"""A peer that keeps a server from stopping at once."""
+"""A peer that keeps a server from stopping immediately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.server_process import TALKS_WITHIN
 
 
 class Deaf:
-    """A peer that hears its close and never answers: the server stays until it gives it up, two seconds later."""
+    """A peer that never answers a close frame: a stopping server gives it up after two seconds."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TALKS_WITHIN)
@@ -22,7 +22,7 @@ class Deaf:
         assert head.startswith(b"HTTP/1.1 101 "), head
 
     def close_code(self) -> int:
-        """Wait for the close frame."""
+        """Wait for the close frame, and return its code."""
         frame = b""
         while len(frame) < 4:
             received = self._socket.recv(4 - len(frame))

@@ -1,7 +1,7 @@
-"""A Dockerfile carried out without Docker: its commands as they stand, its directories inside another one.
+"""Runs a Dockerfile without Docker: its commands are unchanged, its directories are inside another one.
 
-The image's own Python is a fresh virtual environment. What only an engine can do (users, ports) is left out; any
-instruction that is not known here is an error.
+The image's own Python is a fresh virtual environment. Instructions that only an engine can carry out (users, ports)
+are left out; any instruction that is unknown here is an error.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 from dockerfile_parse import DockerfileParser
 
 OWN_DIRECTORIES = ("src", "opt", "wheels", "var")
-"""What a path in the Dockerfile may begin with to be taken as one inside the image."""
+"""The first parts of paths in the Dockerfile that are taken as paths inside the image."""
 
 _ABSOLUTE = re.compile(rf"(?<![\w./-])/(?={'|'.join(OWN_DIRECTORIES)})")
 
 
 class Image:
-    """What a Dockerfile makes of a build context, in ``directory``."""
+    """The image that a Dockerfile makes of a build context, in ``directory``."""
 
     def __init__(self, context: Path, directory: Path) -> None:
         self._context = context
@@ -43,7 +43,7 @@ class Image:
         self._variables: dict[str, str] = {}
 
     def build(self) -> None:
-        """Carry out every instruction; raises ``AssertionError`` with the output of a command that fails."""
+        """Carry out every instruction. Raises ``AssertionError`` with the output of a command that fails."""
         instructions = DockerfileParser(str(self._context)).structure
         stages = sum(each["instruction"] == "FROM" for each in instructions)
         for each in instructions:
@@ -70,7 +70,7 @@ class Image:
         self._forget_other_stages()
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """What a process in the image sees: of this machine's environment, only what pip needs to find packages."""
+        """Return the environment of a process in the image: of this machine's, only what pip needs to find packages."""
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
         path = f"{self._python}/bin:/usr/bin:/bin"
         return {**kept, "PATH": path, "LANG": "C.UTF-8", **self._variables, **variables}
@@ -84,7 +84,7 @@ class Image:
         return self._working_directory / path if not path.startswith("/") else self.root / path.lstrip("/")
 
     def _exec_form(self, value: str) -> list[str]:
-        """A command that no shell stands before: so signals reach it."""
+        """Return a command in exec form, without a shell, so that signals reach it."""
         command = json.loads(value)
         assert isinstance(command, list)
         return [_ABSOLUTE.sub(f"{self.root}/", word) for word in command]
@@ -106,7 +106,7 @@ class Image:
         flags = [word for word in words if word.startswith("--")]
         *sources, target = words[len(flags) :]
         if any(flag.startswith("--from=") for flag in flags):
-            # All stages have one root here, for a virtual environment knows its own path.
+            # All stages share one root here, since a virtual environment knows its own path.
             assert sources == [target]
             assert self._inside(target).exists(), f"no stage has made {target}"
             self._kept.append(self._inside(target))
@@ -119,7 +119,7 @@ class Image:
                     shutil.copy2(self._context / relative, to)
 
     def _files(self, directory: Path) -> Iterator[Path]:
-        """The files of the context that are not ignored; it doesn't look where all are."""
+        """Yield the files of the context that aren't ignored, without descending into ignored directories."""
         for path in sorted((self._context / directory).iterdir()):
             relative = path.relative_to(self._context)
             is_ignored = self._is_ignored(relative)
@@ -132,7 +132,7 @@ class Image:
                 yield relative
 
     def _is_ignored(self, path: Path) -> bool:
-        """The last pattern that fits decides, as in Docker."""
+        """Return whether a path is ignored: the last pattern that matches decides, as in Docker."""
         ignored = False
         for pattern, is_ignored in self._ignored:
             parts = [path, *path.parents][:-1]
@@ -141,7 +141,7 @@ class Image:
         return ignored
 
     def _forget_other_stages(self) -> None:
-        """The last stage begins from nothing: only what it has copied is in the image."""
+        """Remove what the last stage hasn't copied, since it begins with an empty image."""
         assert self._is_last_stage
         for path in sorted(self.root.rglob("*"), reverse=True):
             if any(path.is_relative_to(kept) or kept.is_relative_to(path) for kept in self._kept):

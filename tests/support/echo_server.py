@@ -1,4 +1,4 @@
-"""An echo server made of this server's own WebSocket, for a conformance suite."""
+"""An echo server on this server's own WebSocket, for a conformance suite."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ma_signaling.runtime.service import make_factory
 from ma_signaling.transport.fast_path import AutobahnPath, with_fast_path
 from ma_signaling.transport.protocol import SignalingProtocol
 
-# A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in service.
+# A suite connects, pings and fragments at will, and its largest messages have 16 MiB. All else is as in production.
 SETTINGS = Settings(connections_per_minute=0, control_rate=0, max_message_bytes=16 * 1024 * 1024)
 
 
 class EchoProtocol(SignalingProtocol):
-    """Sends every message back where the server would route it."""
+    """Sends every message back instead of routing it."""
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send it back, text as text and binary as binary."""

@@ -21,7 +21,7 @@ class EndToEndTestCase(SynchronousTestCase):
     """Plays a scenario against a server of its own, and shows that server's log when it fails."""
 
     options: tuple[str, ...] = ()
-    """Of the server."""
+    """Options of the server."""
 
     def play(self, scenario: Scenario) -> None:
         """Run `scenario` to its end."""
@@ -50,7 +50,7 @@ async def assert_echo(text: str, *clients: Client) -> None:
 
 
 def assert_undisturbed(*peers: Peer) -> None:
-    """Check that the peers heard of no trouble and choked on no message."""
+    """Check that the peers got no error, and failed on no message."""
     for peer in peers:
         trouble = [*peer.heard("error"), *peer.heard("peer-disconnected"), *peer.errors]
         assert not trouble, trouble

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class FakeTimer:
-    """A call that a `FakeClock` will make; as strict as Twisted's about being cancelled once at most."""
+    """A call that a `FakeClock` will make. Like Twisted's, it may be cancelled only once."""
 
     def __init__(self, clock: FakeClock, due: float, call: Callable[[], object], name: str) -> None:
         self.due = due
@@ -43,7 +43,7 @@ class FakeClock:
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and make each call at its own time; calls due at the same time in the order of asking."""
+        """Let time pass, and make each call at its time; calls due at the same time, in the order of scheduling."""
         until = self._now + seconds
         while due := [timer for timer in self.timers if timer.due <= until]:
             timer = min(due, key=lambda each: each.due)

@@ -1,4 +1,4 @@
-"""A process that asks for proofs in the place of a real one: it hears the server, and says what the test says."""
+"""A fake of the process that asks for proofs: it records the server's messages, and sends those of the test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 
 class FakeChild:
-    """A process that never was."""
+    """A fake child process."""
 
     def __init__(self, protocol: Any, arguments: list[str], environment: dict[str, str]) -> None:
         self.protocol = protocol
@@ -21,12 +21,12 @@ class FakeChild:
         self.is_closed = self.is_killed = self.has_ended = False
 
     def write(self, data: bytes) -> None:
-        """Hear what the server says."""
+        """Record what the server writes."""
         assert not self.is_closed
         self.heard += map(json.loads, data.splitlines())
 
     def closeStdin(self) -> None:
-        """Hear that nothing more comes."""
+        """Note that nothing more will be written."""
         self.is_closed = True
 
     def signalProcess(self, signal: str) -> None:
@@ -37,11 +37,11 @@ class FakeChild:
         self.is_killed = True
 
     def say(self, **message: object) -> None:
-        """Say something to the server."""
+        """Send a message to the server."""
         self.protocol.outReceived(json.dumps(message).encode() + b"\n")
 
     def end(self, reason: Exception | None = None) -> None:
-        """Be gone."""
+        """End the process."""
         self.has_ended = True
         self.protocol.processEnded(Failure(reason or ProcessTerminated(signal=9)))
 
@@ -55,7 +55,7 @@ class FakeReactor(Clock):
         self.problem: OSError | None = None
 
     def spawnProcess(self, protocol: Any, executable: str, args: list[str], env: dict[str, str]) -> Any:
-        """Start one, unless there is a problem."""
+        """Start a fake process; raise the problem, if there is one."""
         if self.problem is not None:
             raise self.problem
         self.children.append(FakeChild(protocol, args, env))

@@ -1,4 +1,4 @@
-"""A prover that the test speaks for: it records who was asked, and calls back only when the test does."""
+"""A prover that the test plays: it records who was asked, and calls back only when the test does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FakeProof:
         self.candidates.append(data)
 
     def cancel(self) -> None:
-        """Record that nobody waits for the proof any more."""
+        """Record that the proof was cancelled."""
         self.is_cancelled = True
 
 
@@ -46,19 +46,19 @@ class FakeProver:
 
 
 class FakeAsked:
-    """Who is asked: it records what the prover calls."""
+    """A fake contender that is asked (``core.prover.Asked``): it records what the prover calls."""
 
     def __init__(self) -> None:
         self.heard: list[object] = []
 
     def offer(self, data: dict[str, object]) -> None:
-        """Take an offer."""
+        """Record an offer."""
         self.heard.append(data)
 
     def proved(self) -> None:
-        """Have proved it."""
+        """Record a success."""
         self.heard.append("proved")
 
     def failed(self, reason: str) -> None:
-        """Have failed."""
+        """Record a failure."""
         self.heard.append(reason)

@@ -1,4 +1,4 @@
-"""Requests for an upgrade as clients in the field send them, and a protocol that records what it is told."""
+"""Upgrade requests as clients in the field send them, and a protocol that records its calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIELD = [BROWSER, FIREFOX, AIOHTTP, OKHTTP, KTOR, UPGRADE + b"\r\n"]
 
 
 class Recorder(SignalingProtocol):
-    """Keeps what Autobahn, or the fast path, says."""
+    """Records the calls of Autobahn or of the fast path."""
 
     events: list[tuple[object, ...]]
 
@@ -66,6 +66,6 @@ class Recorder(SignalingProtocol):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if self.connection is not None:
-            # The reason is Autobahn's, for people, and nobody here shows it to any.
+            # Without the reason, which Autobahn words for people, and which this server doesn't use.
             self.events.append(("closed", wasClean, code))
         super().onClose(wasClean, code, reason)

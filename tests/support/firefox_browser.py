@@ -1,4 +1,4 @@
-"""Firefox as it is released, driven by WebDriver BiDi (W3C)."""
+"""A released Firefox, controlled by WebDriver BiDi (W3C)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FirefoxBrowser:
         await self._command("browsingContext.navigate", context=self._page, url=url, wait="complete")
 
     async def evaluate(self, expression: str) -> Any:
-        """Return what an expression in JavaScript comes to, a promise what it resolves with: what JSON can hold."""
+        """Return the value of a JavaScript expression, or what its promise resolves with; it must fit into JSON."""
         found = await self._command(
             "script.evaluate",
             expression=f"Promise.resolve({expression}).then(JSON.stringify)",
@@ -92,7 +92,7 @@ class FirefoxBrowser:
         )
 
     def _port(self) -> int:
-        """Where it listens, once it has written that; 0 before."""
+        """Return the port on which it listens, 0 before it has written it."""
         try:
             return int(json.loads((self._profile / "WebDriverBiDiServer.json").read_text())["ws_port"])
         except (OSError, ValueError):

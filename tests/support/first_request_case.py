@@ -1,4 +1,4 @@
-"""First requests to a server in memory, and what it answers."""
+"""First requests to a server in memory, and its answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PING = frame(TEXT, b'{"type":"ping"}')
 
 
 class FirstRequestTestCase(SynchronousTestCase):
-    """A server, and what it answers."""
+    """A server in memory, and assertions about its answers."""
 
     def setUp(self) -> None:
         self.server = Server()
@@ -23,7 +23,7 @@ class FirstRequestTestCase(SynchronousTestCase):
         return client
 
     def reply(self, data: bytes) -> Reply:
-        """Return what is answered to this."""
+        """Return the answer to this."""
         return Reply(self.sent(data).transport.value())
 
     def opens(self, *lines: bytes, without: bytes = b"") -> None:
@@ -37,7 +37,7 @@ class FirstRequestTestCase(SynchronousTestCase):
         assert client.heard() == [{"type": "pong"}], lines
 
     def refused(self, status: int, *lines: bytes, without: bytes = b"") -> Reply:
-        """Assert that such a request is refused before the upgrade, and nothing after it is read as a frame."""
+        """Assert that such a request is refused before the upgrade, and bytes after it aren't read as frames."""
         client = self.sent(changed(*lines, without=without) + b"x" * 21)
         reply = Reply(client.transport.value())
         assert reply.status == status, (lines, reply.status_line)

@@ -1,4 +1,4 @@
-"""Who the client of a request is, by its neighbour and its forwarding headers."""
+"""The client of a request, as determined by its neighbour and its forwarding headers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def nobody_hears(event: Event, /, **details: object) -> None: ...
 def seen(
     neighbour: str | None, *lines: bytes, header: bytes = b"x-forwarded-for", **options: str
 ) -> ClientAddress:
-    """The client of a request that came from ``neighbour`` with these lines of one header."""
+    """Return the client of a request that came from ``neighbour`` with these lines of one header."""
     loaded = load({name: [value] for name, value in options.items()}, {}).settings
     addresses = ClientAddresses(loaded, nobody_hears)
     return addresses.of(neighbour, lambda name: lines if name == header else ())
 
 
 def seen_by_all(headers: dict[bytes, bytes]) -> ClientAddress:
-    """The client of a request of a trusted proxy with these headers."""
+    """Return the client of a request of a trusted proxy with these headers."""
     addresses = ClientAddresses(Settings(), nobody_hears)
     return addresses.of("127.0.0.1", lambda name: [headers[name]] if name in headers else ())

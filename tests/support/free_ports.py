@@ -7,12 +7,12 @@ from contextlib import suppress
 from itertools import cycle
 from random import SystemRandom
 
-# Below those that the system gives to connections, and at random: runs side by side hardly meet.
+# Below the ports that the system gives to connections, and at random, so that parallel runs hardly collide.
 _ports = cycle(SystemRandom().sample(range(10_000, 32_000), 22_000))
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on, and another one each time."""
+    """Return a TCP port on which nobody listens, a different one each time."""
     for port in _ports:
         with socket.socket() as listener, suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

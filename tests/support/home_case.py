@@ -1,4 +1,4 @@
-"""A scenario with a real server, a real agent, and what Music Assistant offers."""
+"""Scenarios with a real server, a real agent, and a stand-in for Music Assistant."""
 
 from __future__ import annotations
 

@@ -59,17 +59,17 @@ class HomeProcess:
         self.until_registered(before)
 
     def until_registered(self, before: int = 0) -> None:
-        """Wait until it has registered more often than ``before``."""
+        """Wait until it has registered more than ``before`` times."""
         eventually(lambda: self.log().count("Registered") > before, self.log)
 
     def stop(self) -> None:
-        """End it as a person would."""
+        """End it as a person would, and return when it has ended."""
         if self._process is not None:
             end(self._process)
             self._process = None
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()

@@ -1,8 +1,8 @@
-"""A home on libdatachannel, as Music Assistant's since 2.10: it answers at once, and trickles its candidates.
+"""A home on libdatachannel, as Music Assistant's since 2.10: it answers immediately, and trickles its candidates.
 
-Run as a program, it is the home's WebRTC alone, in lines of JSON, on a Python that has aiolibdatachannel. It makes a
-certificate for each session, and takes no other: it says the fingerprint of the first. As a module, it starts that
-program.
+Run as a program, this file is only the home's WebRTC, controlled by lines of JSON, on a Python that has
+aiolibdatachannel. libdatachannel makes a new certificate for each session and accepts no other, so the program prints
+the fingerprint of the first one. As a module, this file starts that program.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KNOWN = "--known"
 
 
 def python() -> str:
-    """Return a Python that has aiolibdatachannel. Raises SkipTest where there is none."""
+    """Return a Python that has aiolibdatachannel. Raises SkipTest if there is none."""
     if importlib.util.find_spec("aiolibdatachannel") is not None:
         return sys.executable
     if ENVIRONMENT.exists():
@@ -34,16 +34,16 @@ def python() -> str:
 
 
 class LibdatachannelHome:
-    """The program, as a context."""
+    """The program, as a context manager."""
 
     def __init__(self, *, is_known: bool = True) -> None:
-        """``is_known``: its first session has the certificate whose ``fingerprint`` it says beforehand."""
+        """``is_known``: its first session has the certificate whose ``fingerprint`` is known beforehand."""
         self.fingerprint = ""
         self._is_known = is_known
         self.channels: list[str] = []
-        """The labels of the data channels that were announced to it."""
+        """The labels of the data channels that clients have opened."""
         self.candidates: defaultdict[str, asyncio.Queue[str]] = defaultdict(asyncio.Queue)
-        """By session."""
+        """Its candidates, by session."""
         self._answers: asyncio.Queue[str] = asyncio.Queue()
         self._process: Process
         self._listener: asyncio.Task[None]
@@ -103,7 +103,7 @@ class Sessions:
         self._peers: dict[str, Any] = {}
 
     async def prepare(self) -> None:
-        """Make the first session's connection now, and say its fingerprint."""
+        """Make the first session's connection now, and print its fingerprint."""
         peer = new_peer(self._rtc)
         # It shows its certificate in an offer, which the one that comes then replaces. But it stays in the role of the
         # one who offers, so that a client which hears of two such connections is confused.

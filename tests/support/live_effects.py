@@ -1,4 +1,4 @@
-"""What a server in memory does, as its settings say: each function shows the value of one."""
+"""The effects of settings on a server in memory: each function shows the value of one setting."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 100.0
 
 
 def status(server: Server, path: bytes, headers: bytes = b"", host: str = "192.0.2.1") -> bytes:
-    """The status of one GET."""
+    """Return the status of one GET."""
     client = server.accept(host)
     client.send(GET % (path, headers))
     code = client.read_head()[9:12]
@@ -29,14 +29,14 @@ def status(server: Server, path: bytes, headers: bytes = b"", host: str = "192.0
 
 
 def upgrade(server: Server, headers: bytes = b"", host: str = "192.0.2.1") -> bytes:
-    """The status of one WebSocket's opening."""
+    """Return the status of the answer to one upgrade request."""
     client = server.accept(host)
     client.send(UPGRADE + headers + b"\r\n")
     return client.read_head()[9:12]
 
 
 def seconds_until(server: Server, happened: Callable[[], object]) -> float:
-    """How long something takes that only time brings about."""
+    """Return how many seconds pass until something has happened."""
     begun = server.clock.seconds()
     while not happened():
         assert server.clock.seconds() - begun < LONGEST, "it never happens"
@@ -45,12 +45,12 @@ def seconds_until(server: Server, happened: Callable[[], object]) -> float:
 
 
 def heard(peer: Socket, type: str) -> Callable[[], bool]:
-    """Whether a peer has heard a message of this type, since the last question."""
+    """Return a function that tells whether a peer has got a message of this type since its last call."""
     return lambda: type in [message["type"] for message in peer.heard()]
 
 
 def forwarded(server: Server, *sizes: int, wait: float = 0.0) -> int:
-    """How many candidates of these sizes arrive, ``wait`` seconds apart."""
+    """Return how many candidates of these sizes arrive, if sent ``wait`` seconds apart."""
     first = server.home()
     second, _ = server.session(first)
     for size in sizes:
@@ -60,7 +60,7 @@ def forwarded(server: Server, *sizes: int, wait: float = 0.0) -> int:
 
 
 def pongs(server: Server, count: int, wait: float = 0.0) -> int:
-    """How many pings are answered, ``wait`` seconds apart."""
+    """Return how many pings are answered, if sent ``wait`` seconds apart."""
     peer = server.connect()
     for _ in range(count):
         server.clock.advance(wait)
@@ -69,7 +69,7 @@ def pongs(server: Server, count: int, wait: float = 0.0) -> int:
 
 
 def requests(server: Server) -> list[str]:
-    """What a home hears when five clients of one address ask for it."""
+    """Return what a home is sent when five clients of one address ask for it."""
     first = server.home()
     for _ in range(5):
         server.connect("198.51.100.1").say(type="connect-request", remoteId="HOME")
@@ -84,7 +84,7 @@ def hsts(server: Server) -> bool:
 
 
 def seen_as(server: Server, headers: bytes) -> list[str]:
-    """Whom a connection of 192.0.2.1 with these headers counts for."""
+    """Return the addresses that a connection of 192.0.2.1 with these headers counts for."""
     server.connect("192.0.2.1", headers)
     return list(server.hub._silent._by_key)
 
@@ -103,13 +103,13 @@ def silent_connections(server: Server) -> list[Socket]:
 
 
 def open_sockets(server: Server) -> int:
-    """How many of ten neighbours find a place."""
+    """Return how many of ten neighbours can open a socket."""
     answers = [server.accept(f"192.0.2.{number}").read_head()[9:12] for number in range(10)]
     return answers.count(b"")
 
 
 def held_back(server: Server) -> int:
-    """How much may wait for a client that doesn't read, before its home is told."""
+    """Return how much may wait for a client that doesn't read, before its home is told."""
     first = server.home()
     second, _ = server.session(first)
     second.protocol.pauseProducing()
@@ -140,7 +140,7 @@ def takeover(server: Server) -> float:
 
 
 def proofs(server: Server) -> int:
-    """How many homes are asked for proof, of ten that somebody else wants to be."""
+    """Return how many homes are asked for proof, of ten whose Remote IDs newcomers want."""
     asked = 0
     for number in range(10):
         remote_id = number * "A" + "B" * (26 - number)
@@ -165,7 +165,7 @@ def park(server: Server) -> float:
 
 
 def drained(server: Server) -> int:
-    """How many of 200 peers are closed at once when the server stops."""
+    """Return how many of 200 peers are closed immediately when the server stops."""
     peers = [server.connect(f"192.0.2.{number}") for number in range(200)]
     reactor: Any = server.clock
     Connections(server.hub, server.factory, server.settings, reactor).stopService()
@@ -176,7 +176,7 @@ RELAY = {"turn_urls": ("turn:relay.example.org",)}
 
 
 def ice_servers(server: Server) -> list[str]:
-    """What a client is told to use, as the kinds of its servers, and for how long."""
+    """Return the kinds of ICE servers that a client gets, and for how long they are valid."""
     first, second = server.home(), server.connect("198.51.100.1")
     second.say(type="connect-request", remoteId="HOME")
     first.say(type="session-ready", sessionId=first.heard()[-1]["sessionId"])
@@ -188,7 +188,7 @@ def ice_servers(server: Server) -> list[str]:
 
 
 def relays(server: Server) -> int:
-    """How many of five clients of one address are given a relay."""
+    """Return how many of five clients of one address get a TURN server."""
     first, given = server.home(), 0
     for _ in range(5):
         client = server.connect("198.51.100.1")
@@ -199,12 +199,12 @@ def relays(server: Server) -> int:
 
 
 def most(answer: bytes, ask: Callable[[int], bytes]) -> int:
-    """How many of ten times something has this answer."""
+    """Return how many of ten requests get this answer."""
     return [ask(number) for number in range(10)].count(answer)
 
 
 def means(server: Server) -> object:
-    """What a proof may use."""
+    """Return what a proof may use."""
     reactor: Any = FakeReactor()
     ChildProver(server.settings, lambda: server.hub.ice_servers, reactor).ask("A" * 26, FakeAsked())
     return reactor.children[0].heard[0]["means"]

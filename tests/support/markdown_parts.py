@@ -1,4 +1,4 @@
-"""What the documentation consists of, as far as tests need it: links, anchors, blocks of code, tables."""
+"""Parts of the documentation, for tests: links, anchors, blocks of code, tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The blocks of code in this language, in their order."""
+    """Return the blocks of code in this language, in their order."""
     return [block.text for block in _blocks(page) if block.language == language]
 
 
@@ -40,12 +40,12 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks of code."""
+    """Return a page without its blocks of code."""
     return _FENCED.sub("", page.read_text(encoding="utf-8"))
 
 
 def documented_errors() -> list[tuple[str, str]]:
-    """Code and text of each error in docs/protocol.md."""
+    """Return the code and the text of each error in docs/protocol.md."""
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     text = page.partition("\n## Errors\n")[2].partition("\n### ")[0]
     items = re.findall(r"^- `([a-z-]+)`,\s+(`[^`]+`(?:\s+or\s+`[^`]+`)?):", text, re.MULTILINE)
@@ -53,13 +53,13 @@ def documented_errors() -> list[tuple[str, str]]:
 
 
 def links(page: Path) -> list[str]:
-    """What its links and pictures point at."""
+    """Return the targets of a page's links and pictures."""
     without_code = re.sub(r"`[^`\n]+`(?!\])", "", prose(page))
     return [link or image for link, image in _LINK.findall(without_code)]
 
 
 def anchors(page: Path) -> set[str]:
-    """The fragments that GitHub gives to a page's headings."""
+    """Return the fragments that GitHub gives to a page's headings."""
     found: set[str] = set()
     for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
         text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()

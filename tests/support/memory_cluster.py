@@ -1,7 +1,7 @@
-"""Several nodes in memory, on a bus as faulty as a test wants it: late, lossy, in pieces; and one clock for all.
+"""Several nodes in memory, with one clock, on a bus as faulty as a test wants it: slow, lossy, or partitioned.
 
-The bus is like NATS: what one node sends arrives in order, what two send in any; a message goes to those who have
-subscribed by the time it is at the server, and its sender hears if there are none.
+The bus is like NATS: messages of one node arrive in order, those of two nodes in any order. A message goes to the nodes
+that have subscribed when it reaches the server, and its sender is told if there are none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.memory_hub import FakePeer, World
 
 
 class Server:
-    """NATS, in one place: who hears what."""
+    """The NATS server: knows which node has subscribed to what."""
 
     def __init__(self, clock: FakeClock, seed: int = 0, latency: tuple[float, float] = (0.0, 0.0)) -> None:
         self.clock = clock
@@ -29,18 +29,18 @@ class Server:
         self.loss = 0.0
         """The share of messages (not of subscriptions) that never arrive."""
         self.lose: Callable[[str, str], bool] = lambda op, subject: False
-        """Whether to lose this message."""
+        """Whether to lose a message, by its operation and subject."""
         self.lines: list[Line] = []
         self.sent: list[tuple[str, str]] = []
-        """The subjects and operations of all that arrived here."""
+        """The subjects and operations of all messages that arrived here."""
         self._random = random.Random(seed)
 
     def delay(self) -> float:
-        """How long the next message takes, one way."""
+        """Return how long the next message takes, one way."""
         return self._random.uniform(*self.latency)
 
     def publish(self, sender: Line, subject: str, payload: bytes, reply: str) -> None:
-        """A message is here."""
+        """Deliver a message that has reached the server."""
         op = unpack(payload)[0]
         self.sent.append((subject, op))
         if self._random.random() < self.loss or self.lose(op, subject):
@@ -65,9 +65,9 @@ class Line:
         self.max_batch_bytes = 1 << 18
         self.is_dead = False
         self.is_cut = False
-        """Nothing comes through."""
+        """Whether nothing comes through."""
         self.side = 0
-        """Where the servers behind it are in pieces: the piece that it is connected to. No node notices that."""
+        """In a partition of the NATS servers, the part that it is connected to. No node notices a partition."""
         self.wanted: set[str] = set()
         self._subscribed: set[str] = set()
         self._generation = 0
@@ -90,18 +90,18 @@ class Line:
     # From the server
 
     def hears(self, subject: str) -> bool:
-        """Whether the server sends it this subject."""
+        """Return whether the server sends it messages for this subject."""
         return subject in self._subscribed or subject.rpartition(".")[0] + ".*" in self._subscribed
 
     def deliver(self, call: Callable[[], object]) -> None:
-        """Bring something to the node, in order."""
+        """Make a call to the node after the delay, in order."""
         self._heard_until = max(self._heard_until, self._now + self.server.delay())
         self._later(self._heard_until, call)
 
     # From a test
 
     def cut(self, *, noticed: bool = True) -> None:
-        """Nothing comes through any more; the node may not have noticed."""
+        """Let nothing through from now on; the node need not have noticed."""
         self._generation += 1
         self.is_cut = True
         self._subscribed.clear()
@@ -109,18 +109,18 @@ class Line:
             self.notice()
 
     def leave(self) -> None:
-        """The node goes; what it has said still arrives."""
+        """Disconnect the node; messages that it has sent still arrive."""
         self.is_dead = True
         self._subscribed.clear()
         self.server.lines.remove(self)
 
     def notice(self) -> None:
-        """The node learns that it is cut off."""
+        """Tell the node that it is cut off."""
         self.is_up = False
         self.node.down()
 
     def mend(self) -> None:
-        """Everything comes through again."""
+        """Let everything through again."""
         self._generation += 1
         self._subscribed = set(self.wanted)
         self.is_cut, self.is_up = False, True
@@ -147,7 +147,7 @@ class Line:
 
 
 class NodeClock(FakeClock):
-    """The clock, for one node: what that wants to do later does not happen when it is dead."""
+    """The clock of one node: no timer of a dead node fires."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -163,12 +163,12 @@ class NodeClock(FakeClock):
         return timer
 
     def stop(self) -> None:
-        """The node is dead."""
+        """Let no timer fire any more: the node is dead."""
         self._clock.timers = [timer for timer in self._clock.timers if timer not in self._asked]
 
 
 class Cluster:
-    """So many nodes, each a `World` of its own."""
+    """Several nodes, each a `World` of its own."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class Cluster:
         self.settle()
 
     def add(self, name: str, **settings: Any) -> World:
-        """Another node."""
+        """Start another node."""
         line = Line(self.server)
         clock = NodeClock(self.clock)
         values = Settings(**settings)
@@ -207,7 +207,7 @@ class Cluster:
         return world
 
     def kill(self, number: int) -> None:
-        """A node is gone at once, and the server knows."""
+        """Kill a node; the server knows immediately."""
         line = self.lines[number]
         line.cut(noticed=False)
         line.leave()
@@ -220,25 +220,25 @@ class Cluster:
             peer.left = True
 
     def settle(self, seconds: float = 0.5) -> None:
-        """Let everything arrive that is under way."""
+        """Let all messages arrive that are on their way."""
         self.clock.advance(seconds)
 
     def home(self, node: int, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:
-        """A home that registers at a node."""
+        """Return a home that registers at a node."""
         peer = self.worlds[node].connect(text)
         peer.say("register-server", remoteId=remote_id, **fields)
         self.settle()
         return peer
 
     def client(self, node: int, remote_id: str = "HOME", text: str = "198.51.100.1") -> FakePeer:
-        """A client that asks a node for a home."""
+        """Return a client that asks a node for a home."""
         peer = self.worlds[node].connect(text)
         peer.say("connect-request", remoteId=remote_id)
         self.settle()
         return peer
 
     def session(self, home: FakePeer, client: FakePeer) -> str:
-        """The session of a client that has just asked for this home: it is opened, and both forget it all."""
+        """Open the session of a client that has just asked for this home; both peers forget their messages."""
         session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
         home.say("session-ready", sessionId=session_id)
         self.settle()
@@ -248,7 +248,7 @@ class Cluster:
         return session_id
 
     def is_online(self, node: int, remote_id: str = "HOME") -> object:
-        """What `/api/check` tells at a node."""
+        """Return what `/api/check` tells at a node."""
         told: list[object] = []
         asker = self.worlds[node].connect("203.0.113.1")
         self.worlds[node].hub.lookups.ask_online(asker.connection.address, remote_id, told.append)
@@ -258,7 +258,7 @@ class Cluster:
         return answer
 
     def holders(self, remote_id: str = "HOME") -> list[int]:
-        """The nodes that hold a Remote ID."""
+        """Return the nodes that hold a Remote ID."""
         homes = [world.hub.registry.find(remote_id) for world in self.worlds]
         return [
             number for number, home in enumerate(homes) if home is not None and home.state is HomeState.LOCAL

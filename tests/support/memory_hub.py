@@ -32,35 +32,35 @@ Message = dict[str, Any]
 
 
 def address(text: str, *, shared: bool = False) -> ClientAddress:
-    """The address of a neighbour without forwarding headers; `shared`: with some that aren't trusted."""
+    """Return the address of a neighbour without forwarding headers; `shared`: with headers that aren't trusted."""
     parsed = parse(text)
     assert parsed is not None, text
     return replace(describe(parsed), shared=shared)
 
 
 class FakePeer:
-    """The far end of a connection: the core sends to it, a test speaks for it.
+    """The far end of a connection: the core sends to it, and the test plays it.
 
-    After `close` or `drop` it hears nothing more, as on a real socket; that it is gone the hub learns from `goodbye` or
-    `breaks` alone.
+    After `close` or `drop` it receives nothing more, as on a real socket. Only `goodbye` or `breaks` tell the hub that
+    it is gone.
     """
 
     def __init__(self, hub: Hub, address: ClientAddress) -> None:
         self.heard: list[Message] = []
-        """What it was sent, parsed; `raw` is the same as bytes."""
+        """The messages that it was sent, parsed; `raw` has them as bytes."""
         self.raw: list[bytes] = []
         self.pings: list[bytes] = []
         """The payloads of the WebSocket pings."""
         self.closed: tuple[int, str] | None = None
         """The code and the reason of the closing handshake that the hub began."""
         self.pauses: list[float] = []
-        """For how long it was not to be read from, each time."""
+        """For how long reading was paused, each time."""
         self.dropped = False
         self.congested = False
         self.lags = False
-        """Something waits for it, less than would make it congested."""
+        """Whether data waits for it, less than would make it congested."""
         self.left = False
-        """It has said goodbye, or broken."""
+        """Whether it has said goodbye, or broken."""
         self._hub = hub
         self.connection: Connection = hub.connected(self, address)
 
@@ -75,7 +75,7 @@ class FakePeer:
     # From the core (ma_signaling.core.peer.Peer)
 
     def send(self, message: bytes) -> None:
-        """Hear a message."""
+        """Record a message."""
         if self.is_there:
             self.raw.append(message)
             self.heard.append(json.loads(message))
@@ -86,12 +86,12 @@ class FakePeer:
         return not (self.congested or self.lags)
 
     def send_all(self, messages: list[bytes]) -> None:
-        """Hear some messages."""
+        """Record messages."""
         for message in messages:
             self.send(message)
 
     def ping(self, payload: bytes) -> None:
-        """Be pinged."""
+        """Record a ping."""
         self.pings.append(payload)
 
     def give_way(self) -> None:
@@ -99,11 +99,11 @@ class FakePeer:
         self._hub.end(self.connection, MAKE_WAY)
 
     def pause_reading(self, seconds: float) -> None:
-        """Be read on all the same: a test says what it says at once."""
+        """Record the pause; reading goes on, since a test's messages are delivered immediately."""
         self.pauses.append(seconds)
 
     def after_reading(self, call: Callable[[], None]) -> None:
-        """Be judged after what it has said by now: at once, as far as the test's clock can tell."""
+        """Make the call in the next turn, at the same time of the test's clock."""
         self._hub._clock.callLater(0, call)
 
     def close(self, code: int, reason: str) -> None:
@@ -123,11 +123,11 @@ class FakePeer:
         self.say_bytes(json.dumps({"type": type, **fields}).encode())
 
     def say_bytes(self, payload: bytes) -> None:
-        """Send to the hub what may be no message at all."""
+        """Send bytes to the hub, which need not be a message."""
         self._hub.received(self.connection, payload)
 
     def say_together(self, payloads: list[bytes]) -> None:
-        """Send messages that one read brings to the hub."""
+        """Send messages that the hub gets by one read."""
         while payloads:
             payloads = payloads[self._hub.received_some(self.connection, payloads) :]
 
@@ -141,30 +141,30 @@ class FakePeer:
         self._hub.end(self.connection, GOODBYE)
 
     def breaks(self) -> None:
-        """Be gone without a goodbye; also what follows a `close` or a `drop`."""
+        """End the connection without a goodbye; also follows a `close` or a `drop`."""
         self.left = True
         self._hub.end(self.connection, BREAK)
 
     def types(self) -> list[str]:
-        """The types of the messages heard."""
+        """Return the types of the messages that it was sent."""
         return [message["type"] for message in self.heard]
 
     def codes(self) -> list[str]:
-        """The errors that it has heard."""
+        """Return the codes of the errors that it was sent."""
         return [message["code"] for message in self.heard_of("error")]
 
     def heard_of(self, type: str) -> list[Message]:
-        """The messages of this type."""
+        """Return the messages of this type."""
         return [message for message in self.heard if message["type"] == type]
 
     def forget(self) -> list[Message]:
-        """What was heard so far; `heard` and `raw` begin anew."""
+        """Return the messages so far; `heard` and `raw` begin anew."""
         heard, self.heard, self.raw = self.heard, [], []
         return heard
 
 
 class World:
-    """A hub on a clock of its own, with the default settings but for those that are given."""
+    """A hub on a clock of its own, with the default settings except for those that are given."""
 
     TURN_SECRET = b"shared with the relay"
 
@@ -193,31 +193,31 @@ class World:
         self.hub.ice_servers.secret = self.TURN_SECRET
 
     def connect(self, text: str = "192.0.2.1", *, shared: bool = False) -> FakePeer:
-        """A new connection of an address, which must be within its limits."""
+        """Return a new connection of an address, which must be within its limits."""
         wait = self.admit(text)
         assert wait == 0, f"{text} may connect in {wait:g} seconds"
         return FakePeer(self.hub, address(text, shared=shared))
 
     def admit(self, text: str) -> float:
-        """Knock only: the seconds until this address may connect, `inf` for never."""
+        """Return the seconds until this address may connect, `inf` for never, without connecting."""
         error = self.hub.entrance.admit(address(text), None)
         return 0 if error is None else error.retry_after or math.inf
 
     def home(self, remote_id: str = "HOME", text: str = "192.0.2.1", **fields: object) -> FakePeer:
-        """A new connection that registers, and has forgotten what it heard to that."""
+        """Return a new connection that has registered, and has forgotten the answer."""
         peer = self.connect(text)
         peer.say("register-server", remoteId=remote_id, **fields)
         assert peer.forget()[0] == {"type": "registered", "remoteId": remote_id.upper()}
         return peer
 
     def client(self, remote_id: str = "HOME", text: str = "198.51.100.1") -> FakePeer:
-        """A new connection that asks for a home."""
+        """Return a new connection that asks for a home."""
         peer = self.connect(text)
         peer.say("connect-request", remoteId=remote_id)
         return peer
 
     def session(self, home: FakePeer, client: FakePeer) -> str:
-        """The session of a client that has just asked for this home: it is opened, and both forget it all."""
+        """Open the session of a client that has just asked for this home; both peers forget their messages."""
         session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
         home.say("session-ready", sessionId=session_id)
         assert client.heard[-1]["sessionId"] == session_id
@@ -226,21 +226,21 @@ class World:
         return session_id
 
     def is_online(self, asker: ClientAddress, remote_id: str) -> object:
-        """What `/api/check` tells, or raises."""
+        """Return what `/api/check` tells, or raise its error."""
         told: list[object] = []
         self.hub.lookups.ask_online(asker, remote_id, told.append)
         (answer,) = told
         return answer
 
     def trace(self, session_id: str) -> Any:
-        """What `/api/sessions` tells, None where it knows nothing."""
+        """Return what `/api/sessions` tells, None if it knows nothing."""
         told: list[object] = []
         self.hub.lookups.trace(address("198.51.100.9"), session_id, told.append)
         (answer,) = told
         return answer
 
     def wall(self) -> float:
-        """The time by the calendar."""
+        """Return the calendar time in seconds."""
         return 1_800_000_000 + self.clock.seconds()
 
     def advance(self, seconds: float) -> None:
@@ -248,7 +248,7 @@ class World:
         self.clock.advance(seconds)
 
     def reported(self) -> list[Event]:
-        """What was reported, without details."""
+        """Return the reported events, without details."""
         return [event for event, _ in self.events]
 
     def _report(self, event: Event, /, **details: object) -> None:

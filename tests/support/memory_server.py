@@ -32,7 +32,7 @@ UPGRADE = (
 
 
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, rsv: int = 0) -> bytes:
-    """One client frame (RFC 6455 section 5.2)."""
+    """Return a client's frame (RFC 6455 section 5.2)."""
     head = bytes([fin << 7 | rsv << 4 | opcode])
     size = len(payload)
     if size < 126:
@@ -45,7 +45,7 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool =
         return head + length + payload
     mask = os.urandom(4)
     repeated = (mask * (size // 4 + 1))[:size]
-    # As two long numbers: fast, and not the server's own way.
+    # As two long numbers: fast, and independent of the server's implementation.
     masked_payload = (int.from_bytes(payload) ^ int.from_bytes(repeated)).to_bytes(size)
     return head + length + mask + masked_payload
 
@@ -98,25 +98,25 @@ class Server:
             self.clock.advance(TICK_SECONDS)
 
     def accept(self, host: str = "192.0.2.1") -> Socket:
-        """A new TCP connection."""
+        """Return a new TCP connection."""
         return Socket(self, host)
 
     def connect(self, host: str = "192.0.2.1", headers: bytes = b"") -> Socket:
-        """A new WebSocket."""
+        """Return a new WebSocket."""
         client = self.accept(host)
         client.send(UPGRADE + headers + b"\r\n")
         assert client.read_head().startswith(b"HTTP/1.1 101 "), client.received
         return client
 
     def home(self, remote_id: str = "HOME", host: str = "192.0.2.1") -> Socket:
-        """A home that is connected."""
+        """Return a registered home."""
         home = self.connect(host)
         home.say(type="register-server", remoteId=remote_id)
         assert home.heard() == [{"type": "registered", "remoteId": remote_id}]
         return home
 
     def session(self, home: Socket, host: str = "198.51.100.1") -> tuple[Socket, str]:
-        """A client with an open session, and that session's ID."""
+        """Return a client with an open session, and that session's ID."""
         client = self.connect(host)
         client.say(type="connect-request", remoteId="HOME")
         (announced,) = home.heard()
@@ -125,7 +125,7 @@ class Server:
         return client, announced["sessionId"]
 
     def counts(self) -> dict[str, Any]:
-        """The numbers of /health."""
+        """Return the numbers of /health."""
         return self.hub.counts()
 
 
@@ -142,31 +142,31 @@ class Socket:
 
     @property
     def protocol(self) -> Any:
-        """The protocol that the transport has now."""
+        """Return the transport's current protocol."""
         return self.transport.protocol
 
     def send(self, data: bytes) -> None:
-        """Bytes as they are, to whichever protocol the transport has now; turns of the loop follow."""
+        """Send bytes to the transport's current protocol; turns of the loop follow."""
         self.transport.protocol.dataReceived(data)
         self.server.clock.advance(0)
 
     def settle(self) -> None:
-        """Let time pass until the server has taken all that was sent; beyond a budget, it takes its time."""
+        """Let time pass until the server has read all that was sent; beyond a budget, it pauses."""
         while getattr(self.transport.protocol, "is_put_off", False) and not self.transport.disconnecting:
             self.server.advance(TICK_SECONDS)
 
     def say(self, **message: object) -> None:
-        """One JSON message."""
+        """Send a JSON message."""
         self.send(frame(TEXT, json.dumps(message).encode()))
 
     def read_head(self) -> bytes:
-        """The reply to the request: status line and headers."""
+        """Return the reply to the request: status line and headers."""
         self._drain()
         head, _, self.received = self.received.partition(b"\r\n\r\n")
         return head
 
     def frames(self) -> list[tuple[int, bytes]]:
-        """What came since the last look: opcodes and payloads."""
+        """Return the frames since the last call: opcodes and payloads."""
         self._drain()
         frames = []
         while self.received:
@@ -180,16 +180,16 @@ class Socket:
         return frames
 
     def heard(self) -> list[dict[str, Any]]:
-        """The JSON messages among them."""
+        """Return the JSON messages among ``frames``."""
         return [json.loads(payload) for opcode, payload in self.frames() if opcode == TEXT]
 
     def close_code(self) -> int | None:
-        """The code of the close frame among them, if there is one."""
+        """Return the code of the close frame among ``frames``, if there is one."""
         codes = [int.from_bytes(payload[:2]) for opcode, payload in self.frames() if opcode == CLOSE]
         return codes[0] if codes else None
 
     def lose(self, *, clean: bool = False) -> None:
-        """TCP ends."""
+        """End TCP."""
         reason = (
             ConnectionDone() if clean else ConnectionAborted() if self.transport.aborted else ConnectionLost()
         )

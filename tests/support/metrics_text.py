@@ -8,7 +8,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def parse(text: str) -> Samples:
-    """The samples by name, without the prefix, and the values of their labels."""
+    """Return the samples by name (without the prefix) and label values."""
     return {
         (sample.name.removeprefix("ma_signaling_"), tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)

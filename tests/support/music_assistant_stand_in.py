@@ -1,4 +1,4 @@
-"""What Music Assistant's web server offers to clients at home, as far as they use it before and after a login."""
+"""A stand-in for Music Assistant's web server, with what clients use of it before and after a login."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 TOKEN = "a token of Music Assistant's"
 LONG = "ünïcödé 🎵 " * 40_000
-"""An answer that no data channel takes in one piece."""
+"""An answer too long for one message of a data channel."""
 LARGE = "large " * 350_000
-"""One that takes memory."""
+"""An answer that takes much memory."""
 
 SERVER_INFO = {
     "server_id": "test",
@@ -53,14 +53,14 @@ class MusicAssistantStandIn:
     """A web server on loopback; as a context manager it listens."""
 
     def __init__(self, port: int = 0) -> None:
-        """Without a port any free one will do; a second one may take the port of one that has ended."""
+        """Without a port, any free one is used; a stand-in may use the port of one that has ended."""
         self.port = port
         self.commands: list[dict[str, Any]] = []
-        """What clients have asked of the API."""
+        """The commands that clients have sent to the API."""
         self.requests: list[web.Request] = []
-        """What came by HTTP."""
+        """The received HTTP requests."""
         self.players: list[str | None] = []
-        """By what name clients have introduced their players."""
+        """The names with which clients have introduced their players."""
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner
 
@@ -71,7 +71,7 @@ class MusicAssistantStandIn:
 
     @property
     def open_sockets(self) -> int:
-        """How many WebSockets are open."""
+        """Return how many WebSockets are open."""
         return len(self._sockets)
 
     async def start(self) -> None:
@@ -92,7 +92,7 @@ class MusicAssistantStandIn:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every connection, and listen no more."""
+        """Close every connection, and stop listening."""
         for socket in list(self._sockets):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(socket.close(code=WSCloseCode.GOING_AWAY), 2)
@@ -166,7 +166,7 @@ class MusicAssistantStandIn:
         return web.Response(text=LARGE)
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
-        """Send more than anybody takes, and never say how much."""
+        """Send more than any client takes, without a length."""
         response = web.StreamResponse()
         await response.prepare(request)
         while True:

@@ -1,4 +1,4 @@
-"""A name server on loopback, to which every name is this machine's."""
+"""A name server on loopback that resolves every name to this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A = b"\x00\x01"
 
 
 class NameServer:
-    """Answers until ``close``: by UDP, and by TCP, which newer versions of pebble ask by (RFC 7766)."""
+    """Answers until ``close`` is called: by UDP and, since newer versions of pebble use it, by TCP (RFC 7766)."""
 
     def __init__(self) -> None:
         port = free_port()
@@ -29,7 +29,7 @@ class NameServer:
     def close(self) -> None:
         """End it."""
         self._server.shutdown()
-        # Who waits for a datagram isn't woken by the end of its socket.
+        # Closing a socket doesn't wake the thread that waits for a datagram on it.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", self._socket.getsockname())
         for thread in self._threads:
@@ -46,7 +46,7 @@ class NameServer:
 
 
 class _ByTcp(socketserver.StreamRequestHandler):
-    """A connection, on which each message follows its size."""
+    """A TCP connection, on which each message follows its size."""
 
     timeout = 10
 

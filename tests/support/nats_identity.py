@@ -1,4 +1,4 @@
-"""Operators, accounts and users as NATS knows them (docs.nats.io, *JWT*): keys, tokens and credentials files."""
+"""Operators, accounts and users of NATS (docs.nats.io, *JWT*): keys, tokens and credentials files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEED, USER, ACCOUNT, OPERATOR = 18 << 3, 20 << 3, 0, 14 << 3
 
 
 class Identity:
-    """A key pair of one of these kinds."""
+    """A key pair of an operator, an account or a user."""
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
@@ -28,18 +28,18 @@ class Identity:
 
     @property
     def public(self) -> str:
-        """Its name."""
+        """Return its public key, which is its name."""
         raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return _encode(bytes([self._kind]) + raw)
 
     @property
     def seed(self) -> str:
-        """Its secret."""
+        """Return its secret seed."""
         raw = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         return _encode(bytes([SEED | self._kind >> 5, (self._kind & 31) << 3]) + raw)
 
     def vouch(self, name: str, other: Identity, claims: dict[str, Any]) -> str:
-        """A token that says so about another identity, or about itself."""
+        """Return a token that this identity signs, with claims about ``other`` (which may be itself)."""
         body = {
             "jti": name,
             "iat": int(time.time()),
@@ -53,7 +53,7 @@ class Identity:
 
 
 def operator_mode() -> tuple[str, str]:
-    """A server's configuration, and a credentials file that it lets in."""
+    """Return a server's configuration, and a credentials file that it accepts."""
     operator, account, user = Identity(OPERATOR), Identity(ACCOUNT), Identity(USER)
     limits = {"subs": -1, "data": -1, "payload": -1}
     everything = {"imports": -1, "exports": -1, "wildcards": True, "conn": -1, "leaf": -1}

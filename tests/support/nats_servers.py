@@ -50,7 +50,7 @@ class NatsServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOPS_WITHIN)
@@ -62,12 +62,12 @@ class NatsServer:
         return self._process.pid
 
     def configure(self, configuration: str) -> None:
-        """Have it read another configuration."""
+        """Let it read another configuration."""
         self._configuration.write_text(configuration)
         os.kill(self.pid, signal.SIGHUP)
 
     def log(self) -> str:
-        """What it has written."""
+        """Return its output."""
         return (self._directory / "log").read_text(errors="replace")
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class NatsServer:
 
 
 class Cable:
-    """A TCP connection's way to a port on this machine, that can be cut and mended."""
+    """A TCP proxy to a port on this machine, which can be cut and mended."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -95,7 +95,7 @@ class Cable:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """End what goes through, and let nothing through from now on."""
+        """End all connections, and let no new ones through."""
         self._is_cut = True
         self._end()
 
@@ -125,7 +125,7 @@ class Cable:
             except OSError:
                 return
             far = socket.socket()
-            # Little fits into it: whoever writes to one who doesn't read is to notice.
+            # A small buffer, so that a sender notices when its receiver doesn't read.
             far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
             near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             try:
@@ -153,7 +153,7 @@ class Cable:
 
 
 def node(nats_url: str, *options: str, reactor: str = "epoll") -> ServerProcess:
-    """A node, not started yet, on which nobody meets the limits of an address."""
+    """Return a node, not started yet, on which no peer meets the limits of an address."""
     unlimited = ["--lookups-per-minute", "0", "--connections-per-minute", "0", "--guesses-per-minute", "0"]
     unlimited += ["--silent-connections-per-address", "0"]
     return ServerProcess(
@@ -162,7 +162,7 @@ def node(nats_url: str, *options: str, reactor: str = "epoll") -> ServerProcess:
 
 
 def obstacle(server: ServerProcess) -> str | None:
-    """Why `/ready` says that a node isn't."""
+    """Return why a node isn't ready, as `/ready` says."""
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
         connection.sendall(b"GET /ready HTTP/1.0\r\n\r\n")
         reply = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -180,7 +180,7 @@ def wait_until(condition: object, what: str, within: float = 15.0) -> None:
 
 
 def wait_for_nodes(nodes: Sequence[ServerProcess], within: float = 15.0) -> None:
-    """Wait until each knows all others."""
+    """Wait until each node knows all others."""
 
     def all_known() -> bool:
         return all(each.get("/health")["cluster"]["nodes"] == len(nodes) for each in nodes)

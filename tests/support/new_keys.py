@@ -1,4 +1,4 @@
-"""Demands for new keys after a TLS 1.3 handshake (RFC 8446 section 4.6.3), which pyOpenSSL can't make."""
+"""Key updates after a TLS 1.3 handshake (RFC 8446 section 4.6.3), which pyOpenSSL can't send."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ KEY_UPDATE = 24
 
 
 class NewKeys:
-    """What a client says after its handshake, instead of its OpenSSL, which must have said nothing yet."""
+    """Makes a client's records after its handshake, instead of its OpenSSL, which must have sent none yet."""
 
     def __init__(self, context: SSL.Context) -> None:
-        """``context`` is what the client's connection is about to be made of."""
+        """``context`` is the one with which the client's connection will be made."""
         context.set_min_proto_version(SSL.TLS1_3_VERSION)
         context.set_tls13_ciphersuites(CIPHER)
         context.set_keylog_callback(self._note)
@@ -29,11 +29,11 @@ class NewKeys:
             self._secret = bytes.fromhex(secret.decode())
 
     def demand(self) -> bytes:
-        """Return a record that demands new keys of the server; whatever follows it uses this side's new ones."""
+        """Return a record that demands new keys of the server; later records use this side's new keys."""
         return self.announce(is_demand=True)
 
     def announce(self, *, is_demand: bool = False) -> bytes:
-        """Return a record that announces this side's new keys, which whatever follows it uses."""
+        """Return a record that announces this side's new keys, which later records use."""
         record = self.record(HANDSHAKE, bytes([KEY_UPDATE, 0, 0, 1, is_demand]))
         self._secret = self._derive("traffic upd", 48)
         self._count = 0

@@ -1,4 +1,4 @@
-"""Hypothesis without a clock: by its default, an example that takes 0.2 s fails, as any does on a busy machine."""
+"""Hypothesis without deadlines: by default, an example that takes 0.2 s fails, which any may on a busy machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real ACME server: pebble, by Let's Encrypt, on loopback. It looks at ports of the test's."""
+"""A real ACME server: pebble, by Let's Encrypt, on loopback. It checks challenges at ports of the test."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STARTS_WITHIN = 20.0
 
 
 class Pebble:
-    """A CA whose files are in ``directory``; ``start`` may follow ``stop``, and it has forgotten all then."""
+    """A CA whose files are in ``directory``. ``start`` may follow ``stop``, after which it has forgotten everything."""
 
     def __init__(self, directory: Path, *, seconds: int, name_server: str) -> None:
-        """It issues certificates that are valid for so many ``seconds``."""
+        """Its certificates are valid for ``seconds``."""
         self._name_server = name_server
         self.port, self._management = free_port(), free_port()
         self.tls_port, self.http_port = free_port(), free_port()
-        """Where it looks for challenges."""
+        """The ports at which it checks challenges."""
         self.certificate = directory / "pebble.pem"
         key = directory / "pebble-key.pem"
         make_certificate(key, self.certificate)
@@ -57,7 +57,7 @@ class Pebble:
                 [program, "-config", str(self._configuration), "-dnsserver", self._name_server],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # It refuses one nonce in twenty by itself, the second of a retry too: that is for clients' own tests.
+                # By default it refuses one nonce in twenty, even that of a retry, for the tests of ACME clients.
                 env={
                     **os.environ,
                     "PEBBLE_VA_NOSLEEP": "1",
@@ -82,11 +82,11 @@ class Pebble:
             self._process = None
 
     def log(self) -> str:
-        """Return what it has said."""
+        """Return its output."""
         return self._log.read_text(errors="replace")
 
     def root(self) -> str:
-        """Return what a client must trust, in PEM."""
+        """Return the root certificate, which a client must trust, in PEM."""
         trusting = ssl.create_default_context(cafile=str(self.certificate))
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting))
         url = f"https://localhost:{self._management}/roots/0"

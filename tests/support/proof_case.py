@@ -20,7 +20,7 @@ class ProofTestCase(SynchronousTestCase):
     def play(
         self, scenario: Callable[[ProofChild], Awaitable[None]], child: ProofChild | None = None
     ) -> None:
-        """Run it to its end."""
+        """Run a scenario to its end."""
 
         async def bounded() -> None:
             async with asyncio.timeout(PLAY_WITHIN), child or ProofChild() as process:
@@ -31,7 +31,7 @@ class ProofTestCase(SynchronousTestCase):
 
 
 async def prove(child: ProofChild, home: AskedHome, remote_id: str = "", **options: Any) -> str:
-    """Have a home asked, and return what came of it."""
+    """Let the child ask a home for proof, and return the outcome."""
     number = child.ask(remote_id or home.remote_id, **options)
     child.say(answer=number, sdp=await home.answer(await child.offer(number)))
     return await child.outcome(number)

@@ -1,4 +1,4 @@
-"""The child process that asks for proofs, spoken to as the server does; and a home that answers it."""
+"""The child process that asks for proofs, controlled as the server does it; and a home that answers it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ma_signaling.webrtc.means import Means
 from tests.support.server_process import child_environment
 
 LOOPBACK = Means((ip_network("127.0.0.1/32"),))
-"""One address alone: all others of loopback are as forbidden as any other."""
+"""Only one address of loopback: all others are as forbidden as any other address."""
 
 WITHIN = 25.0
 
 
 class ProofChild:
-    """The process, started and ended as a context."""
+    """The process, as a context manager."""
 
     def __init__(self, *command: str) -> None:
-        """Take another command than the process's own, to see what becomes of one that goes wrong."""
+        """``command`` replaces the process's own, for a process that goes wrong."""
         self._command = command or ("-P", "-m", "ma_signaling.webrtc.child")
         self._numbers = itertools.count(1)
         self._process: Process
         self._listener: asyncio.Task[None]
         self.said: defaultdict[int, list[Message]] = defaultdict(list)
-        """What it has said, by proof."""
+        """Its messages, by proof."""
 
     @property
     def pid(self) -> int:
@@ -44,7 +44,7 @@ class ProofChild:
         return self._process.pid
 
     def say(self, **message: object) -> None:
-        """Say one line to it."""
+        """Send it one message."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
@@ -107,14 +107,14 @@ class ProofChild:
 
 
 class AskedHome:
-    """A home that answers one offer; a context that hangs up in the end."""
+    """A home that answers one offer; a context manager that closes the connection."""
 
     def __init__(
         self,
         certificate: aiortc.RTCCertificate | None = None,
         ice_servers: Sequence[aiortc.RTCIceServer] = (),
     ) -> None:
-        """Take a certificate, or make one."""
+        """Use a certificate, or make one."""
         self.certificate = certificate or aiortc.RTCCertificate.generateCertificate()
         self.remote_id = remote_id_of(self.certificate)
         self.channels: list[aiortc.RTCDataChannel] = []
@@ -129,7 +129,7 @@ class AskedHome:
         return str(self.peer.localDescription.sdp)
 
     async def trickled(self, offer: str) -> tuple[str, list[str]]:
-        """Answer an offer without candidates; return them for themselves."""
+        """Answer an offer without candidates; return the answer and the candidates."""
         sdp, candidates = split_candidates(await self.answer(offer))
         return sdp, [candidate["candidate"] for candidate in candidates]
 

@@ -22,7 +22,7 @@ HOST = "signaling.example.org"
 
 
 def executable(name: str) -> str:
-    """The path of a program that is no Python package; raises ``RuntimeError`` where it isn't installed."""
+    """Return the path of a program that isn't a Python package. Raises ``RuntimeError`` if it isn't installed."""
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
     if path is None:
         raise RuntimeError(f"{name} is not installed; .ci/run installs all that the tests need")
@@ -30,7 +30,7 @@ def executable(name: str) -> str:
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
-    """``text`` with each of these changes made; each must have something to change."""
+    """Return ``text`` with these changes; each must have something to change."""
     for old, new in changes.items():
         assert old in text, f"{old!r} is not there any more"
         text = text.replace(old, new)
@@ -38,16 +38,16 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
 
 
 class Proxy:
-    """A proxy between ``port``, by TLS, and the server's ``upstream`` port; what differs from contrib's file is here.
+    """A proxy from ``port``, with TLS, to the server's port ``upstream``. Changes to contrib's files are made here.
 
-    ``idle`` is for how long it leaves a silent WebSocket open, in seconds; Caddy knows no such time.
+    ``idle`` is how long it leaves a silent WebSocket open, in seconds; Caddy has no such limit.
     """
 
     directory: Path
     certificate: Path
 
     def __init__(self, kind: str, upstream: int, idle: int, changes: Mapping[str, str] | None = None) -> None:
-        """Take also what is to differ from contrib's file for a test's own sake."""
+        """``changes`` are a test's own changes to contrib's file."""
         self.port = free_port()
         self._changes = changes or {}
         self._kind = kind
@@ -84,7 +84,7 @@ class Proxy:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def log(self) -> str:
-        """All that it wrote so far."""
+        """Return its output so far."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def _start(self, command: list[str]) -> None:
@@ -124,7 +124,7 @@ class Proxy:
             "worker_connections 32768;": "worker_connections 256;",
             "worker_processes auto;": "worker_processes 1;",
         }
-        # Where it may put what it can't keep in memory; the packaged paths are for root.
+        # Directories for data that it can't keep in memory; only root may write to the packaged paths.
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "".join(f"{kind}_temp_path {self.directory}/{kind}; " for kind in kinds)
         changes["http {"] = "http { " + temporary
@@ -166,11 +166,11 @@ class Proxy:
 
 
 def proxy_v1(address: str) -> bytes:
-    """The first line of a proxied connection, as HAProxy writes it for people."""
+    """Return a PROXY header of version 1 (text)."""
     return f"PROXY TCP4 {address} 127.0.0.1 4711 443\r\n".encode()
 
 
 def proxy_v2(address: str) -> bytes:
-    """The same for machines: TCP over IPv4, both addresses and both ports."""
+    """Return a PROXY header of version 2 (binary): TCP over IPv4, both addresses and both ports."""
     ends = socket.inet_aton(address) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 4711, 443)
     return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", len(ends)) + ends

@@ -12,7 +12,7 @@ PRFLX = "candidate:4 1 udp 41885439 2001:db8::7 50000 typ prflx raddr 2001:db8::
 
 
 def sdp(*candidates: str) -> dict[str, str]:
-    """A description with these candidates."""
+    """Return a description with these candidates."""
     lines = [
         "v=0",
         "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",

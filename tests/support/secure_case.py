@@ -18,13 +18,13 @@ class SecureTestCase(TlsTestCase):
         self.addCleanup(cork.pull)
 
     def peer(self, version: int = SSL.TLS1_3_VERSION) -> SecurePeer:
-        """A connection that has just been accepted."""
+        """Return a connection that has just been accepted."""
         peer = SecurePeer(self.certificates, version)
         self.addCleanup(peer.close)
         return peer
 
     def shaken(self, version: int = SSL.TLS1_3_VERSION) -> SecurePeer:
-        """A connection after its handshake."""
+        """Return a connection after its handshake."""
         peer = self.peer(version)
         peer.shake_hands()
         return peer

@@ -1,6 +1,6 @@
-"""A ``SecureServer`` on one end of a socket pair, driven by hand, and at the other end OpenSSL in memory.
+"""A ``SecureServer`` on one end of a socket pair, driven by the test, and OpenSSL in memory on the other end.
 
-What the peer says on the wire can be cut and spoilt before it is sent.
+The peer's bytes can be cut and spoilt before they are sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
 
 @implementer(IHalfCloseableProtocol)
 class Heard(Protocol):
-    """Keeps what it is told, each piece by itself."""
+    """A protocol that keeps each received piece separately."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -60,7 +60,7 @@ class CountedSocket:
 
 
 class SecurePeer:
-    """Both ends of one connection; nothing moves by itself."""
+    """Both ends of one connection; no bytes move by themselves."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class SecurePeer:
         self.tls = SSL.Connection(context)
         self.tls.set_connect_state()
         self.outcome: Any = None
-        """How the server has ended the connection, once it has."""
+        """How the server has ended the connection, None before."""
         self.received = b""
-        """What the server has said, decrypted."""
+        """What the server has sent, decrypted."""
         self.records = 0
-        """How many times something was there to decrypt."""
+        """How many times there was something to decrypt."""
         self.is_closed = False
-        """The server has said ``close_notify``."""
+        """Whether the server has sent ``close_notify``."""
 
     def close(self) -> None:
         """Close both sockets."""
@@ -103,7 +103,7 @@ class SecurePeer:
         self.wire.close()
 
     def flight(self) -> bytes:
-        """Return what the peer has to say on the wire."""
+        """Return the bytes that the peer has to send."""
         try:
             return self.tls.bio_read(1 << 20)
         except SSL.WantReadError:
@@ -120,7 +120,7 @@ class SecurePeer:
         self.outcome = self.outcome or self.server.doRead()
 
     def take(self) -> None:
-        """Take all that the server has sent. Raises what OpenSSL says of it."""
+        """Take all that the server has sent. Raises OpenSSL's error for it."""
         try:
             while data := self.socket.recv(1 << 20):
                 self.tls.bio_write(data)

@@ -29,7 +29,7 @@ TALKS_WITHIN = 20.0
 
 
 class _Refusals(urllib.request.HTTPDefaultErrorHandler):
-    """Raises `HTTPError` closed: otherwise all who catch one must close it, or Python 3.14 warns of it."""
+    """Raises a closed `HTTPError`. Otherwise everybody who catches one must close it, or Python 3.14 warns."""
 
     def http_error_default(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
@@ -52,7 +52,7 @@ def twistd_path() -> Path:
 
 
 def child_environment() -> dict[str, str]:
-    """Return an environment in which the child imports the very package that the tests would import."""
+    """Return an environment in which a child imports the same package as the tests."""
     spec = importlib.util.find_spec("ma_signaling")
     if spec is None or spec.origin is None:
         raise RuntimeError("ma_signaling can't be imported: install the project or run from its checkout")
@@ -74,10 +74,10 @@ class ServerProcess:
         twistd_options: Sequence[str] = (),
         may_fail: bool = False,
     ) -> None:
-        """Take further command line options for the plugin, and for twistd, and a command that runs the server's.
+        """Take command line options for the plugin and for twistd, and a command that runs the server's command.
 
-        `plain` is the option that makes the port speak plain text: `--http-port` beside TLS. Unless it `may_fail`, a
-        traceback in its log fails whoever used it as a context.
+        `plain` is the option for the plain-text port: `--http-port` beside TLS. Unless it `may_fail`, a traceback in
+        its log raises at the end of its `with` block.
         """
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/ws"
@@ -94,7 +94,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id of the server started last."""
+        """The process ID of the server started last."""
         return self._started().pid
 
     def start(self) -> None:
@@ -134,7 +134,7 @@ class ServerProcess:
         return self.wait(f"{STOPS_WITHIN:g} s after {signal.name}")
 
     def is_running(self) -> bool:
-        """Return whether the server has not ended yet."""
+        """Return whether the server is running."""
         return self._started().poll() is None
 
     def wait(self, when: str = "when it should have ended") -> int:
@@ -148,7 +148,7 @@ class ServerProcess:
             raise AssertionError(f"still running {when}\n{self.log()}") from None
 
     def log(self) -> str:
-        """Return all that the server wrote so far, stdout and stderr as they came."""
+        """Return the output of the server so far, stdout and stderr together."""
         if self._log_path.exists():
             self._last_log = self._log_path.read_text(encoding="utf-8", errors="replace")
         return self._last_log
@@ -203,7 +203,7 @@ class ServerProcess:
 
 
 def end(process: subprocess.Popen[Any], by: signal.Signals = signal.SIGTERM) -> None:
-    """End a process that somebody else started; one that does not go is killed, which is an error."""
+    """End a process that the caller started; one that doesn't end is killed, which is an error."""
     process.send_signal(by)
     try:
         process.wait(STOPS_WITHIN)
@@ -213,7 +213,7 @@ def end(process: subprocess.Popen[Any], by: signal.Signals = signal.SIGTERM) -> 
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command that is expected to end by itself."""
+    """Run a command that is expected to end by itself."""
     return subprocess.run(
         command,
         env={**child_environment(), **environment},
@@ -227,12 +227,12 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``ma-signaling`` by its module."""
+    """Run ``ma-signaling`` by its module."""
     return run(sys.executable, "-m", "ma_signaling", *arguments, **environment)
 
 
 def eventually(happened: Callable[[], object], told: Callable[[], str]) -> None:
-    """Wait for something; ``told`` says in an error how it was instead."""
+    """Wait until something has happened; ``told`` returns what an error says about the state instead."""
     deadline = time.monotonic() + TALKS_WITHIN
     while not happened():
         assert time.monotonic() < deadline, told()
@@ -240,7 +240,7 @@ def eventually(happened: Callable[[], object], told: Callable[[], str]) -> None:
 
 
 def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
-    """Play a conversation to its end, within bounds."""
+    """Play a conversation to its end, within a time limit."""
 
     async def bounded() -> None:
         async with asyncio.timeout(TALKS_WITHIN), aiohttp.ClientSession() as session:
@@ -250,7 +250,7 @@ def talk(conversation: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> No
 
 
 async def registered(session: aiohttp.ClientSession, url: str, remote_id: str = "HOME") -> Any:
-    """A WebSocket that has registered."""
+    """Return a WebSocket that has registered."""
     home = await session.ws_connect(url)
     await home.send_json({"type": "register-server", "remoteId": remote_id})
     assert await home.receive_json() == {"type": "registered", "remoteId": remote_id}

@@ -1,4 +1,4 @@
-"""A STUN server (RFC 8489) that sees everybody at an address of its own choice, as if behind a NAT."""
+"""A STUN server (RFC 8489) that reports an address of its own choice to everybody, as if they were behind a NAT."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Answers(asyncio.DatagramProtocol):
 
 
 async def start_stun() -> tuple[str, Callable[[], Coroutine[Any, Any, None]]]:
-    """A server on loopback: its ``stun:`` address, and what closes it."""
+    """Start a server on loopback; return its ``stun:`` address, and a function that closes it."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(_Answers, local_addr=("127.0.0.1", 0))
 

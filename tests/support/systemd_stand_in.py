@@ -1,4 +1,4 @@
-"""What systemd does for a service with a socket, without systemd: it holds the port, and hears what it is told."""
+"""A stand-in for systemd with a socket unit: it holds the port, and receives the service's notifications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACTIVATE = "; ".join(
 
 
 def unit_environment() -> dict[str, str]:
-    """What the service's unit adds to its environment."""
+    """Return what the service's unit adds to its environment."""
     text = (UNITS / "ma-signaling.service").read_text(encoding="utf-8")
     return dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
 
@@ -38,7 +38,7 @@ class Unit:
     """A service that is started, told to stop and started again, while its port stays open."""
 
     def __init__(self, environment: Mapping[str, str], listener: socket.socket) -> None:
-        """Take what the unit's file adds to the environment, and a listening socket, which this then owns."""
+        """Take what the unit adds to the environment, and a listening socket, which this object then owns."""
         self.listener = listener
         self.port: int = 0 if listener.family == socket.AF_UNIX else listener.getsockname()[1]
         self._directory = Path(tempfile.mkdtemp(prefix="ma-signaling-unit-"))
@@ -75,29 +75,29 @@ class Unit:
         self.wait_for("READY=1")
 
     def hear(self) -> str:
-        """The next message of the service."""
+        """Return the next notification of the service."""
         try:
             return self._notified.recv(4096).decode()
         except TimeoutError:
             raise AssertionError(f"it tells nothing more\n{self.log()}") from None
 
     def wait_for(self, message: str) -> None:
-        """Hear messages until this one comes."""
+        """Receive notifications until this one comes."""
         while self.hear() != message:
             pass
 
     def signal(self, number: signal.Signals) -> None:
-        """As systemd does to stop it, or to let it read again."""
+        """Send a signal, as systemd does to stop or to reload the service."""
         assert self.process is not None
         self.process.send_signal(number)
 
     def wait(self) -> None:
-        """Until the service has ended, as it should."""
+        """Wait until the service has ended, with success."""
         assert self.process is not None
         assert self.process.wait(STOPS_WITHIN) == 0, self.log()
 
     def log(self) -> str:
-        """All that it wrote so far."""
+        """Return its output so far."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def __enter__(self) -> Unit:
@@ -113,5 +113,5 @@ class Unit:
 
 
 def everywhere() -> socket.socket:
-    """A listening socket as ``ListenStream=`` with a number makes it: IPv6 and IPv4, here on a free port."""
+    """Return a listening socket as ``ListenStream=`` with a number makes it: IPv6 and IPv4, here on a free port."""
     return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=4096)

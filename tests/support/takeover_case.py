@@ -20,7 +20,7 @@ PROVABLE = "ABCDEFGHIJKLMNOPQRSTUVWXY9"
 
 
 def takeovers(world: World) -> list[object]:
-    """The outcomes of the takeovers that were reported."""
+    """Return the outcomes of the reported takeovers."""
     return [details["outcome"] for event, details in world.events if event is Event.TAKEOVER]
 
 
@@ -37,7 +37,7 @@ class TakeoverTestCase(SynchronousTestCase):
         self.session_id = self.world.session(self.home, self.client)
 
     def newcomer(self, text: str = STRANGER, *, shared: bool = False) -> FakePeer:
-        """A connection that asks for the home's Remote ID."""
+        """Return a connection that asks for the home's Remote ID."""
         peer = self.world.connect(text, shared=shared)
         peer.say("register-server", remoteId=self.remote_id)
         return peer
@@ -50,7 +50,7 @@ class TakeoverTestCase(SynchronousTestCase):
             assert newcomer.closed == (1013, "Remote ID is in use")
 
     def call_up(self) -> None:
-        """The home answers its client."""
+        """Let the home answer its client."""
         self.home.say("answer", sessionId=self.session_id, data={})
         self.client.forget()
 
@@ -65,11 +65,11 @@ class ProvableTestCase(TakeoverTestCase):
         super().setUp()
 
     def lives(self, holder: FakePeer | None = None) -> None:
-        """The holder answers its probe."""
+        """Let the holder answer its probe."""
         (holder or self.home).pong()
 
     def asked(self, peer: FakePeer) -> FakeProof:
-        """The proof that a peer is asked for, whose session has just been announced to it."""
+        """Return the proof for which a peer is asked, in the session that has just been announced to it."""
         session_id = peer.heard_of("client-connected")[-1]["sessionId"]
         asking = peer.connection.asking
         assert asking is not None
@@ -77,7 +77,7 @@ class ProvableTestCase(TakeoverTestCase):
         return next(proof for proof in self.prover.proofs if proof.asked is asking)
 
     def sides(self) -> list[FakePeer]:
-        """The holder that lives, and two newcomers that are asked."""
+        """Return the holder, which lives, and two newcomers that are asked."""
         newcomers = [self.newcomer(), self.newcomer(THIRD)]
         self.lives()
         self.world.advance(10)

@@ -21,12 +21,12 @@ AUTHORITY = Authority()
 
 
 def trusting(root: str) -> ssl.SSLContext:
-    """What a client needs that trusts this root only (PEM), and checks names."""
+    """Return the context of a client that trusts only this root (PEM), and checks names."""
     return ssl.create_default_context(cadata=root)
 
 
 class Handshake:
-    """One connection; raises ``ssl.SSLError`` with what the server's alert says, where it refuses."""
+    """One connection. Raises ``ssl.SSLError`` with the server's alert, if it refuses."""
 
     def __init__(
         self, certificates: Certificates, client: ssl.SSLContext, session: ssl.SSLSession | None = None
@@ -44,7 +44,7 @@ class Handshake:
             except ssl.SSLWantReadError:
                 self._pass_on()
         self._pass_on()
-        # Tickets of TLS 1.3 come after the handshake, and are taken with what is read next.
+        # Tickets of TLS 1.3 come after the handshake, and are taken with the next read.
         self.say(b"hello")
         assert self.client.read() == b"hello"
 
@@ -54,7 +54,7 @@ class Handshake:
         self._pass_on()
 
     def ask(self, data: bytes) -> bytes:
-        """Send from the client; what the server reads."""
+        """Send from the client; return what the server reads."""
         self.client.write(data)
         self._server.bio_write(self._to_server.read())
         heard: bytes = self._server.recv(65536)
@@ -62,7 +62,7 @@ class Handshake:
 
     @property
     def serial(self) -> int:
-        """The serial number of the certificate that was shown."""
+        """Return the serial number of the certificate that was shown."""
         shown: Any = self.client.getpeercert()
         return int(shown["serialNumber"], 16)
 
@@ -70,7 +70,7 @@ class Handshake:
         data = self._to_server.read()
         if data:
             self._server.bio_write(data)
-        # It wants more, or has refused: then there is an alert, which the client raises.
+        # The server wants more data, or has refused with an alert, which the client then raises.
         with suppress(SSL.Error):
             self._server.do_handshake()
         with suppress(SSL.WantReadError):
@@ -87,7 +87,7 @@ class TlsTestCase(SynchronousTestCase):
         self.serial = AUTHORITY.issue(self.certificate, self.key)
 
     def start(self, certificate: Path | None = None, key: Path | None = None, **options: Any) -> Certificates:
-        """The service, on a clock of its own, with the wall clock at today and going with it."""
+        """Return the service, on a clock of its own, with a wall clock that starts today and runs with it."""
         self.clock = Clock()
         today = x509.load_pem_x509_certificates(self.certificate.read_bytes())[0].not_valid_before_utc
         self.began = today.timestamp() + 200 * DAY

@@ -33,7 +33,7 @@ class TlsProcessTestCase(SynchronousTestCase):
         self.tls_port = free_port()
 
     def server(self, *options: str, port: str | None = None) -> ServerProcess:
-        """A server with TLS on ``tls_port``, or wherever ``port`` says, and plain text on its own."""
+        """Return a server with TLS on ``tls_port`` or on ``port``, and with plain text on a port of its own."""
         tls = ("--tls-cert", str(self.certificate), "--tls-key", str(self.key))
         return ServerProcess("--port", port or str(self.tls_port), *tls, *options, plain="--http-port")
 
@@ -45,7 +45,7 @@ class TlsProcessTestCase(SynchronousTestCase):
         session: ssl.SSLSession | None = None,
         first: bytes = b"",
     ) -> ssl.SSLSocket:
-        """A TLS connection that checks the certificate, after ``first`` in plain text."""
+        """Return a TLS connection that checks the certificate, after sending ``first`` in plain text."""
         where = where or ("127.0.0.1", self.tls_port)
         if isinstance(where, str):
             plain = socket.socket(socket.AF_UNIX)
@@ -58,12 +58,12 @@ class TlsProcessTestCase(SynchronousTestCase):
 
 
 def ask(connection: socket.socket, request: bytes = REQUEST) -> bytes:
-    """All that is answered to one request."""
+    """Return the whole answer to one request."""
     with connection:
         connection.sendall(request)
         return connection.makefile("rb").read()
 
 
 def serial_of(connection: Any) -> int:
-    """The serial number of the certificate that a client was shown."""
+    """Return the serial number of the certificate that a client was shown."""
     return int(connection.getpeercert()["serialNumber"], 16)

@@ -1,4 +1,4 @@
-"""What tests of traces begin with."""
+"""The base of tests of traces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.memory_hub import FakePeer, World
 
 
 class TraceTestCase(SynchronousTestCase):
-    """A world, and what `GET /api/sessions/S` would answer in it."""
+    """A world, and the answers of `GET /api/sessions/S` in it."""
 
     def setUp(self) -> None:
         self.world = World()
@@ -28,7 +28,7 @@ class TraceTestCase(SynchronousTestCase):
         return code
 
     def asked(self, home: FakePeer) -> tuple[FakePeer, str]:
-        """A client that has just asked, and its session."""
+        """Return a client that has just asked for a home, and its session."""
         client = self.world.client()
         session_id: str = home.heard_of("client-connected")[-1]["sessionId"]
         return client, session_id

@@ -12,23 +12,24 @@ from tests.support.libdatachannel_home import LibdatachannelHome
 class TricklingHome(Peer):
     """The signaling of a home; its WebRTC is a program of its own.
 
-    Told when it ``breaks``, before or after a message of its own, it says nothing more until it connects again.
+    At the moment that ``breaks`` names, before or after a message of its own, its connection breaks. It then sends
+    nothing until it connects again.
     """
 
     heartbeat = 35.0
 
     def __init__(self, url: str, webrtc: LibdatachannelHome, remote_id: str) -> None:
-        """Take the WebRTC of the home, and what it registers."""
+        """Take the WebRTC of the home, and its Remote ID."""
         super().__init__(url)
         self.webrtc = webrtc
         self.remote_id = remote_id
         self.breaks = ""
-        """Such as "before answer"."""
+        """When its connection breaks, such as "before answer"."""
         self.has_broken = asyncio.Event()
         self.candidate_first = False
-        """Its pump of candidates is quicker than its answer, as may happen with a thread of its own."""
+        """Whether its candidates overtake its answer, as may happen with a thread of their own."""
         self.hears_on = True
-        """It still handles what has arrived when its signaling breaks."""
+        """Whether it still handles what has arrived when its signaling breaks."""
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -44,13 +45,13 @@ class TricklingHome(Peer):
         await self.answer("registered", since=before)
 
     async def blip(self, seconds: float = 0.0) -> None:
-        """Lose the signaling, and come back after so long."""
+        """Lose the signaling, and come back after ``seconds``."""
         await self.cut()
         await asyncio.sleep(seconds)
         await self.start()
 
     async def cut(self) -> None:
-        # A pump ends for good with the signaling that it was begun with.
+        # A pump ends for good with the signaling connection for which it was begun.
         for pump in self._pumps:
             pump.cancel()
         await super().cut()

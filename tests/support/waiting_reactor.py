@@ -1,10 +1,10 @@
-"""A reactor that waits for nothing, and keeps who does."""
+"""A reactor that never waits, and records the readers and writers that do."""
 
 from __future__ import annotations
 
 
 class WaitingReactor:
-    """Keeps who waits for what."""
+    """Records who waits for what."""
 
     def __init__(self) -> None:
         self.readers: list[object] = []

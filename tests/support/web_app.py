@@ -1,4 +1,4 @@
-"""A home of the tests whose API is enough for the web app to come to its login form."""
+"""A home for tests whose API suffices for the web app to show its login form."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.music_assistant_stand_in import PROVIDERS, SERVER_INFO
 
 
 class MusicAssistant(Home):
-    """A home whose channel ``ma-api`` says what Music Assistant's own API says to whoever connects."""
+    """A home whose channel ``ma-api`` greets clients as Music Assistant's API does."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
         self.commands: list[Message] = []
-        """What clients have asked of the API."""
+        """The commands that clients have sent to the API."""
 
     def _create_session(self, session_id: str) -> None:
         super()._create_session(session_id)

@@ -16,7 +16,7 @@ class WebTestCase(SynchronousTestCase):
         self.home.say(type="register-server", remoteId="HOME")
 
     def ask(self, path: str, method: str = "GET", headers: str = "", host: str = "192.0.2.2") -> Reply:
-        """One request on a connection of its own."""
+        """Return the reply to one request, on a connection of its own."""
         client = self.server.accept(host)
         client.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode("latin-1"))
         reply = Reply(client.transport.value())
