@@ -1,4 +1,4 @@
-"""Players who use a cluster, their calls, and what they write to each other."""
+"""Players who use a cluster, their calls, and the letters (forwarded messages) in these."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class Player(BasePlayer["Call"]):
         self.cluster = referee.cluster
         self.node = node
         self.is_silent = is_silent
-        """It answers no ping, and nothing that it is asked for proof."""
+        """Whether it answers neither pings nor requests for proof."""
         self.has_key = has_key
-        """It holds the keys of all Remote IDs that can be proved."""
+        """Whether it holds the keys of all Remote IDs that can be proved."""
         self.proof_sessions: list[str] = []
-        """Sessions that ask it for proof, and have not ended."""
+        """Open sessions in which it is asked for proof."""
         self.asked: dict[str, float] = {}
-        """When it asked to register a Remote ID last."""
+        """When it last asked to register a Remote ID."""
         self.waits_for = ""
-        """The one for which it waits."""
+        """The Remote ID for which it waits."""
         self.remote_id = ""
-        """The one that it holds, as far as it has been told."""
+        """The Remote ID that it holds, as far as it has been told."""
         self.registered_at = 0.0
         self.held: dict[str, float] = {}
-        """Since when it held a Remote ID, of all that it ever did."""
+        """When it got each Remote ID that it has ever held."""
         self.gone_at: float | None = None
         self.said_goodbye = False
         super().__init__(self.cluster.worlds[node].hub, address, referee)
@@ -58,15 +58,15 @@ class Player(BasePlayer["Call"]):
 
     @property
     def is_home(self) -> bool:
-        """Whether it holds a Remote ID, and is there."""
+        """Whether it is connected, and holds a Remote ID."""
         return self.is_there and bool(self.remote_id)
 
     def can_prove(self, remote_id: str) -> bool:
-        """Whether it proves that it holds the key of a Remote ID, when it is asked."""
+        """Return whether it proves that it holds the key of a Remote ID, when it is asked."""
         return self.has_key and not self.is_silent and is_fingerprint(remote_id)
 
     def asked_for_proof(self, session_id: str) -> None:
-        """Answer in a session that asks for proof."""
+        """Answer in a session in which it is asked for proof."""
         self.proof_sessions.append(session_id)
         if not self.is_silent:
             self.cluster.clock.callLater(PROOF, self._prove, session_id)
@@ -93,31 +93,31 @@ class Player(BasePlayer["Call"]):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Call(BaseCall[Player]):
-    """A call to whoever holds a Remote ID."""
+    """A call to the holder of a Remote ID."""
 
     remote_id: str
     home: Player | None = None
-    """The last one that had to do with it."""
+    """The last home that took part in it."""
     answered_by: Player | None = None
     told: list[Player] = field(default_factory=list)
-    """The homes that heard of it, and not of its end."""
+    """The homes that have heard of it, but not of its end."""
     may_tell: bool = False
-    """Its home may hear of its end."""
+    """Whether its home may hear of its end."""
 
 
 @dataclass(eq=False)
 class Letter(Brief):
-    """Something to be forwarded."""
+    """A message to be forwarded."""
 
     fields: Message
     sender: Player
     call: Call
     at: float
     is_owed: bool
-    """Its call was open."""
+    """Whether its call was open."""
     arrived: bool = False
     is_delivered: bool = False
-    """It has arrived since its home was told of the call last."""
+    """Whether it has arrived since its home was last told of the call."""
 
     def __repr__(self) -> str:
         return f"<letter {self.fields['data']} of {self.sender}>"
@@ -130,4 +130,4 @@ class Event:
     at: float
     remote_id: str
     is_orderly: bool
-    """The calls that there were go on."""
+    """Whether existing calls go on."""

@@ -1,4 +1,4 @@
-"""Any order of what peers can do and a bus can suffer, with several nodes, against a referee who sees all of it."""
+"""Actions of peers and faults of a bus in any order, with several nodes, judged by a referee who sees all of it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SELDOM = sampled_from([False, False, False, True])
 
 
 def if_room(match: Match) -> list[int]:
-    """The nodes, while there are not too many players."""
+    """Return the nodes, or none if there are too many players."""
     return match.live() if len(match.there()) < MOST_PLAYERS else []
 
 
 class PeersMachine(Machine):
-    """Players come, call, talk and go, at any node; the bus is slow, and nothing else."""
+    """Players come, call, talk and go, at any node; the bus is slow, but has no faults."""
 
     steps = 25
     match: JudgedMatch
@@ -145,7 +145,7 @@ class PeersMachine(Machine):
             self.match.client_says(client, kind)
         self._advance(seconds)
 
-    # What happens most in life, and seldom by chance
+    # Common in reality, but rare by chance
 
     @if_any(lambda match: match.all_homes() and if_room(match))
     @rule(
@@ -193,7 +193,7 @@ class PeersMachine(Machine):
 
 
 class FaultyMachine(PeersMachine):
-    """The same on a bus that loses messages and falls into pieces, with nodes that come and go."""
+    """The same on a bus that loses messages and is partitioned, with nodes that come and go."""
 
     @if_any(Match.connected)
     @rule(node=one_of_the(Match.connected), noticed=booleans(), seconds=SECONDS)

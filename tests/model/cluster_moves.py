@@ -1,4 +1,4 @@
-"""What can happen to a cluster: what peers do, and what the bus and the nodes suffer."""
+"""The moves of a game in a cluster: actions of peers, and faults of the bus and the nodes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MOST_NODES = 4
 
 
 class Match(Referee):
-    """A game with its moves; after each of them nobody waits for too long."""
+    """A game with its moves; after each move, nobody may have waited for too long."""
 
-    # Who and what there is
+    # Players and calls
 
     def live(self) -> list[int]:
-        """The nodes that run."""
+        """Return the nodes that run."""
         return [number for number in range(len(self.cluster.worlds)) if number not in self.stopped]
 
     def cut_off(self) -> list[int]:
@@ -34,18 +34,18 @@ class Match(Referee):
         return [player for player in self.players if player.is_home]
 
     def lost_homes(self) -> list[Player]:
-        """Homes that will be back."""
+        """Return homes that will come back."""
         return [player for player in self.players[-MOST_PLAYERS:] if player.remote_id and not player.is_there]
 
     def open_clients(self) -> list[Player]:
         return [player for player in self.there() if player.call is not None and player.call.is_open]
 
     def unsettled(self) -> list[Call]:
-        """Calls that are not up yet."""
+        """Return calls that aren't answered yet."""
         return [call for call in self.calls.values() if not (call.over or call.answered)]
 
     def home_calls(self) -> list[tuple[Player, Call]]:
-        """Homes, with the calls that they know of, or their predecessors did."""
+        """Return homes, each with a call that it or a predecessor has heard of."""
         return [
             (home, call)
             for home in self.all_homes()
@@ -57,7 +57,7 @@ class Match(Referee):
     # Moves
 
     def advance(self, seconds: float) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.is_sound = False
         if self.is_faulty:
             self.outage += seconds
@@ -70,13 +70,13 @@ class Match(Referee):
     def connect(
         self, node: int, address: ClientAddress, *, is_silent: bool = False, has_key: bool = False
     ) -> Player:
-        """A new connection."""
+        """Let a player connect."""
         player = Player(self, node, address, is_silent=is_silent, has_key=has_key)
         self.players.append(player)
         return player
 
     def register(self, player: Player, remote_id: str) -> None:
-        """A player wants to be this home."""
+        """Let a player register a Remote ID."""
         if player.is_client:
             return
         player.asked[remote_id] = self.now
@@ -84,7 +84,7 @@ class Match(Referee):
         player.say("register-server", remoteId=remote_id)
 
     def request(self, player: Player, remote_id: str) -> None:
-        """A player asks for a home."""
+        """Let a player ask for a home."""
         if player.remote_id or player.asked:
             return
         if player.call is not None:
@@ -97,7 +97,7 @@ class Match(Referee):
             self.name(player.call, session.id)
 
     def make_call(self, home: Player, node: int, address: ClientAddress, *, answers: bool) -> None:
-        """A new client asks for a home, which accepts, and may answer its offer."""
+        """Let a new client ask for a home, which accepts, and may answer the client's offer."""
         client = self.connect(node, address)
         self.request(client, home.remote_id)
         self.advance(1)
@@ -111,17 +111,17 @@ class Match(Referee):
             self.home_says(home, call, "answer")
 
     def ready(self, home: Player, call: Call) -> None:
-        """A home accepts a call."""
+        """Let a home accept a call."""
         home.say("session-ready", sessionId=call.id)
 
     def home_says(self, home: Player, call: Call, kind: str) -> Letter:
-        """A home speaks in a call."""
+        """Let a home send a letter in a call."""
         letter = self._write(home, call, kind, sessionId=call.id)
         home.say(**letter.fields)
         return letter
 
     def client_says(self, client: Player, kind: str) -> Letter:
-        """A client speaks."""
+        """Let a client send a letter."""
         assert client.call is not None
         letter = self._write(client, client.call, kind)
         client.say(**letter.fields)
@@ -133,7 +133,7 @@ class Match(Referee):
         return letter
 
     def leave(self, player: Player, *, goodbye: bool) -> None:
-        """A player leaves, or its connection breaks."""
+        """Let a player leave, or let its connection break."""
         player.said_goodbye = goodbye
         self.gone(player, is_orderly=not goodbye)
         if goodbye:
@@ -144,7 +144,7 @@ class Match(Referee):
     # Faults
 
     def fault(self) -> None:
-        """Something is not as it should be."""
+        """Note that there is a fault."""
         self.last_fault = self.now
         lines = [self.cluster.lines[number] for number in self.live()]
         is_parted = len({line.side for line in lines}) > 1
@@ -162,18 +162,18 @@ class Match(Referee):
         self.fault()
 
     def part(self, sides: list[int]) -> None:
-        """The servers behind the nodes lose each other, or (all on one side) find each other again."""
+        """Partition the NATS servers, or (all nodes on one side) end the partition."""
         for line, side in zip(self.cluster.lines, sides, strict=False):
             line.side = side
         self.fault()
 
     def lose(self, share: float) -> None:
-        """Some messages get lost from now on."""
+        """Let a share of the messages get lost from now on."""
         self.cluster.server.loss = share
         self.fault()
 
     def kill(self, node: int) -> None:
-        """A node is gone at once."""
+        """Kill a node."""
         self.stopped.add(node)
         for player in self.there():
             if player.node == node:
@@ -183,7 +183,7 @@ class Match(Referee):
         self.fault()
 
     def stop(self, node: int) -> None:
-        """A node is shut down."""
+        """Shut a node down."""
         self.stopped.add(node)
         while self.cluster.worlds[node].hub.drain(2):
             pass
@@ -192,13 +192,13 @@ class Match(Referee):
         self.fault()
 
     def add(self) -> World:
-        """There is another node."""
+        """Add a node."""
         world = self.cluster.add(f"n{len(self.cluster.worlds)}", **self.cluster.settings)
         self.fault()
         return world
 
     def mend_everything(self) -> None:
-        """No more faults from now on."""
+        """End all faults."""
         self.cluster.server.loss = 0
         for line in self.cluster.lines:
             line.side = 0

@@ -1,4 +1,4 @@
-"""What must have come of a game in a cluster: who holds what, which calls go on, and that nothing stays in the end."""
+"""The outcome that a game in a cluster must have: who holds what, which calls go on, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ASKER = address("203.0.113.200")
 
 
 class JudgedMatch(Match):
-    """A match whose outcome is judged, in peace and at its end."""
+    """A match whose outcome is judged, after a while without faults and at its end."""
 
     def judge_peace(self) -> None:
-        """There were no faults for a while: every node agrees with every home, and calls go on."""
+        """Assert, after a while without faults, that every node agrees with every home, and calls go on."""
         is_quiet = self.last_fault == float("-inf")
         if not is_quiet:
             self.mend_everything()
@@ -45,7 +45,7 @@ class JudgedMatch(Match):
         assert told == [bool(homes)] * len(self.live()), f"not every node finds {remote_id}"
 
     def _judge_letters(self) -> None:
-        """Where nothing was at fault, nothing got lost that was not under way while a home came or went."""
+        """Assert that without faults no letter got lost, except those on their way while a home came or went."""
         for letter in self.letters if self.last_fault == float("-inf") else ():
             call = letter.call
             homes = self.homes(call.remote_id)
@@ -63,12 +63,12 @@ class JudgedMatch(Match):
                 assert letter.arrived, f"{letter} got lost"
 
     def _judge_calls(self) -> None:
-        """A call goes on that has not been without its home for the grace time."""
+        """Assert that a call goes on unless it was without its home for the grace time."""
         for call in list(self.calls.values()):
             homes = self.homes(call.remote_id)
             events = [event for event in self.events if event.remote_id == call.remote_id]
             is_orderly = all(event.is_orderly for event in events if event.at >= call.at)
-            # A home that has yet to answer may have missed that it is called.
+            # A home that has yet to answer may have missed the call's announcement.
             is_known = bool(call.told) if call.answered else any(home in call.told for home in homes)
             is_up = bool(homes) and is_known and call.is_open and not call.over
             if is_up and is_orderly and self.outage <= GRACE:
@@ -81,7 +81,7 @@ class JudgedMatch(Match):
                     assert letter.arrived, f"{letter} of {call} got lost"
 
     def judge_end(self) -> None:
-        """Everybody has left, and grace is over: nothing stays."""
+        """Assert that nothing is left, after everybody has left and the grace time is over."""
         self.mend_everything()
         for number, player in enumerate(self.players):
             if player.is_there:

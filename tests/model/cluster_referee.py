@@ -1,7 +1,7 @@
 """What peers may expect of a cluster: a referee who sees every message that any of them hears, when it is heard.
 
-What is promised whatever the bus does, is asserted at once; what faults may cost is asserted only where there were none
-lately (`is_calm`). Nothing is predicted: who holds what is read from the wire.
+Promises that hold whatever the bus does are asserted immediately. Promises that faults may break are asserted only if
+there were none lately (`is_calm`). The referee predicts nothing: who holds what, it learns from the messages.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ CONTEST = HOLDER_SECONDS + 2 * (PROOF_SECONDS + SLACK_SECONDS)
 """Seconds that the proofs of a contest take: the holder's, and those of two rounds of newcomers."""
 
 OWNER_SECONDS = 30.0 + SLACK_SECONDS
-"""In which whoever holds the key has its Remote ID."""
+"""Seconds within which the holder of the key gets its Remote ID."""
 
 QUIET_SETTLING = 10.0 + CONTEST
-"""Seconds after which every node agrees where nothing was ever at fault: a contest, and a look."""
+"""Seconds after which all nodes agree, if there was never a fault: a contest, and a lookup."""
 
 GRACE = 35.0
-"""Seconds for which a home may be away, or a bus, so that calls surely go on: nodes learn of it a little later."""
+"""Seconds that a home or the bus may be away so that calls surely go on; nodes learn of it a little later."""
 
 RIPPLE = 2.0
-"""Seconds after which all that follows from one event has arrived, where nothing is lost."""
+"""Seconds after which all consequences of one event have arrived, if nothing is lost."""
 
 SETTLING = REPEAT_SECONDS + 10 + CONTEST
-"""Seconds after the last fault until every node agrees: one slow repeat, and the contest that follows from it."""
+"""Seconds after the last fault until all nodes agree: a slow repeat, and the contest that follows from it."""
 
 
 class Referee(BaseReferee[Player, Call, Letter]):
@@ -48,13 +48,13 @@ class Referee(BaseReferee[Player, Call, Letter]):
         super().__init__()
         self.cluster = cluster
         self.held_from: dict[str, ClientAddress] = {}
-        """Where the latest holder of a Remote ID is."""
+        """The address of the latest holder of each Remote ID."""
         self.events: list[Event] = []
         self.is_faulty = False
         self.last_fault = float("-inf")
-        """When the bus, or a node, did last what it should not."""
+        """When the bus or a node was last at fault."""
         self.outage = 0.0
-        """Seconds for which it did, in all."""
+        """For how many seconds there were faults, in all."""
         self.stopped: set[int] = set()
         """Nodes that were shut down, or died."""
 
@@ -63,21 +63,21 @@ class Referee(BaseReferee[Player, Call, Letter]):
         return self.cluster.clock.seconds()
 
     def is_calm(self, seconds: float) -> bool:
-        """Whether all has worked as it should for so long."""
+        """Return whether there was no fault for so many seconds."""
         return not self.is_faulty and self.now - self.last_fault >= seconds
 
     @property
     def newcomer_seconds(self) -> float:
-        """The longest wait of a newcomer: a busy holder has 20 s, proofs follow, and each try may be in vain."""
+        """Return the longest wait of a newcomer: a busy holder has 20 s, proofs follow, and each try may fail."""
         one_try = self.cluster.worlds[0].settings.takeover_timeout + SLACK_SECONDS
         return BUSY_SECONDS + CONTEST + (MOST_TRIES + 1) * one_try + 0.001
 
     def homes(self, remote_id: str) -> list[Player]:
-        """Who holds a Remote ID, as far as they know."""
+        """Return the players that hold a Remote ID, as far as they know."""
         return [player for player in self.players if player.is_home and player.remote_id == remote_id]
 
     def judge_waiting(self) -> None:
-        """Nobody waits for too long."""
+        """Assert that nobody waits for too long."""
         for player in self.players:
             if not player.is_there:
                 continue
@@ -132,23 +132,23 @@ class Referee(BaseReferee[Player, Call, Letter]):
             self._begins_anew(call)
 
     def _begins_anew(self, call: Call) -> None:
-        """What its client has said so far is delivered again."""
+        """Expect that the client's letters so far are delivered again."""
         for letter in self.letters:
             if letter.call is call and letter.sender is call.client:
                 letter.is_delivered = False
 
     def _client_disconnected(self, player: Player, call: Call) -> None:
-        # That a call is over tells nothing of it: whoever holds the Remote ID now may hear so.
+        # The end of a call tells nothing about it, so any later holder of the Remote ID may hear of it.
         assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
         answered_by = call.answered_by
-        # One of two holders may have been called, and the other one have answered.
+        # With two holders, one may have been called, and the other may have answered.
         is_up = answered_by is not None and answered_by.address.key == player.address.key
         assert call.may_tell or not is_up, f"{player} is to end {call}, which may be up"
         if player in call.told:
             call.told.remove(player)
 
     def _judge_home(self, player: Player, call: Call) -> None:
-        """A home hears of a call: it must be entitled to that."""
+        """Assert that a home may hear of a call."""
         assert player.remote_id == call.remote_id, f"{player} hears of {call}, which is for another home"
         before = call.home
         if before is not None and before.dropped and call.answered and self.last_fault < call.at:
@@ -173,12 +173,12 @@ class Referee(BaseReferee[Player, Call, Letter]):
             assert code in {"client-not-found", "session-not-found", "wrong-role"}, f"{player} hears {code}"
 
     def _judge_refused(self, player: Player, remote_id: str) -> None:
-        """A newcomer, or one of two holders, is refused: another one has more right."""
+        """Assert that a refused newcomer, or one of two holders, has a rival that takes precedence."""
         assert remote_id, f"{player} is refused, and had not asked"
         rivals = [other for other in self.players if other is not player and remote_id in other.held]
         assert rivals, f"{player} had no rival"
         if player.can_prove(remote_id) and self.is_calm(SETTLING) and not self._has_failed(player, remote_id):
-            # Who has won on another node may hear of it later than the others; if it is refused too, it had no rival.
+            # A winner on another node may hear of it later than the others; one that is refused as well was no rival.
             rivals += [
                 other for other in self.players if other.waits_for == remote_id and other is not player
             ]
@@ -187,12 +187,12 @@ class Referee(BaseReferee[Player, Call, Letter]):
             )
 
     def _has_failed(self, player: Player, remote_id: str) -> bool:
-        """Whether somebody of a player's address may have failed to prove a Remote ID."""
+        """Return whether somebody at a player's address may have failed to prove a Remote ID."""
         same = [other for other in self.players if other.address.key == player.address.key]
         return any(remote_id in other.asked and not other.can_prove(remote_id) for other in same)
 
     def _judge_not_found(self, call: Call) -> None:
-        """A home that is there is found, unless faults are in the way."""
+        """Assert that no home that is connected was missed, unless by a fault."""
         steady = [home for home in self.homes(call.remote_id) if home.registered_at < call.at - RIPPLE]
         assert not (steady and self.is_calm(SETTLING)), f"{steady} is not found for {call}"
 
@@ -207,7 +207,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
         if is_unanswered:
             self.hang_up(call)
             return
-        # Whoever waits for another Remote ID may just have got it.
+        # A home that waits for another Remote ID may just have got that one.
         if home is not None and home.is_home and home.remote_id == call.remote_id and not home.waits_for:
             assert not self.is_calm(SETTLING), f"{call.client} loses {home}, which is there"
         self.hang_up(call)
@@ -215,7 +215,7 @@ class Referee(BaseReferee[Player, Call, Letter]):
     def _forwarded(self, player: Player, message: Message, letter: Letter) -> None:
         call = letter.call
         if letter.is_delivered:
-            # That the call begins anew may have got lost.
+            # The news that the call begins anew may have got lost.
             assert self.last_fault >= letter.at and not call.answered, f"{letter} arrives twice"
             self._begins_anew(call)
         letter.arrived = letter.is_delivered = True
@@ -230,16 +230,16 @@ class Referee(BaseReferee[Player, Call, Letter]):
             if message["type"] == "answer":
                 call.answered = True
                 if letter.sender in call.told:
-                    # Otherwise the news that the call begins anew with it may be under way.
+                    # Otherwise the news that the call begins anew with it may be on its way.
                     call.answered_by = letter.sender
         for other in self.letters[message["data"] + 1 :]:
             is_of_it = other.call is call and other.sender is letter.sender
             assert not (is_of_it and other.is_delivered), f"{letter} comes after {other}"
 
-    # What becomes of players
+    # Ends of connections and calls
 
     def closed(self, player: Player, code: int) -> None:
-        """A player's connection is closed."""
+        """Judge that a player's connection was closed."""
         match code:
             case 1012:
                 assert player.node in self.stopped, f"{player} goes"
@@ -253,13 +253,13 @@ class Referee(BaseReferee[Player, Call, Letter]):
         self.gone(player, is_orderly=player.node in self.stopped)
 
     def dropped(self, player: Player) -> None:
-        """A player's connection is cut: it did not answer a ping."""
+        """Judge that a player's connection was cut, since it did not answer a ping."""
         assert player.is_silent, f"{player} is dropped, and had answered"
         assert self._rivals(player), f"nobody wants what {player} has"
         self.gone(player, is_orderly=False)
 
     def gone(self, player: Player, *, is_orderly: bool) -> None:
-        """A player is there no more."""
+        """Note that a player is gone."""
         player.gone_at = self.now
         if player.remote_id:
             self.event(player.remote_id, is_orderly=is_orderly)
@@ -269,16 +269,16 @@ class Referee(BaseReferee[Player, Call, Letter]):
             self.hang_up(player.call, may_tell=player.said_goodbye)
 
     def hang_up(self, call: Call, *, may_tell: bool = True) -> None:
-        """A call is over for its client."""
+        """End a call for its client."""
         self.end(call)
         call.may_tell = may_tell
 
     def event(self, remote_id: str, *, is_orderly: bool) -> None:
-        """Something has happened to a Remote ID's holders."""
+        """Note that something has happened to a Remote ID's holders."""
         self.events.append(Event(self.now, remote_id, is_orderly))
 
     def _rivals(self, player: Player) -> list[Player]:
-        """Who may have asked for what a player holds, or holds it as well."""
+        """Return players that may have asked for the Remote ID that a player holds, or hold it as well."""
         remote_id, since = player.remote_id, self.now - self.newcomer_seconds
         others = [other for other in self.players if other is not player and remote_id in other.asked]
         return [other for other in others if other.asked[remote_id] >= since or other.remote_id == remote_id]

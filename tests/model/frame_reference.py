@@ -1,4 +1,4 @@
-"""RFC 6455 once more, as simply as can be, to hold a server against: how a stream of a client's frames ends."""
+"""A second, very simple implementation of RFC 6455, as a reference: how a stream of a client's frames ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Ended(Exception):
-    """The connection ends here, with `code`."""
+    """Raised where the connection ends, with `code`."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -16,7 +16,7 @@ class Ended(Exception):
 
 
 class Reader:
-    """Reads frames; `complete` counts those that came whole."""
+    """Reads frames; `complete` counts the complete ones."""
 
     def __init__(self, most_bytes: int) -> None:
         self.complete = 0
@@ -26,7 +26,7 @@ class Reader:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read(self, data: bytes) -> int | None:
-        """The close code that the server ends these frames with, None if it is still listening."""
+        """Return the close code with which the server answers these frames, None if it is still listening."""
         try:
             while len(data) >= 2:
                 start, size = self._header(data)
@@ -43,7 +43,7 @@ class Reader:
         return None
 
     def _header(self, data: bytes) -> tuple[int, int]:
-        """Where the payload starts, and its length."""
+        """Return where the payload starts, and its length."""
         fin, rsv, opcode = data[0] & 128, data[0] & 112, data[0] & 15
         masked, size = data[1] & 128, data[1] & 127
         if rsv or not masked or opcode not in {CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG}:

@@ -1,4 +1,4 @@
-"""What a stranger may send, for `test_fuzz`: nearly right messages, frames and request heads, and what is neither."""
+"""Input of a stranger, for `test_fuzz`: nearly right messages, frames and request heads, and garbage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.memory_server import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE
 settings.register_profile(
     "bounded", max_examples=200, print_blob=True, suppress_health_check=list(HealthCheck)
 )
-# Hypothesis is deterministic where it recognises a CI, and a second round would be the first once more.
+# Hypothesis is deterministic where it recognises a CI; a second round would repeat the first.
 settings.register_profile("fuzz", settings.get_profile("bounded"), max_examples=500, derandomize=False)
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 PROFILE = settings.get_profile("fuzz" if SECONDS else "bounded")
@@ -31,7 +31,7 @@ SESSION = "the session of the two others"
 
 
 def changed(data: bytes, changes: list[tuple[int, int]]) -> bytes:
-    """`data` with other values at some places."""
+    """Return `data` with other values at some places."""
     result = bytearray(data)
     for place, value in changes:
         if result:
@@ -44,7 +44,7 @@ _CHANGES: st.SearchStrategy[list[tuple[int, int]]] = st.just([]) | st.lists(
 )
 _CUTS: st.SearchStrategy[Cuts] = st.lists(st.integers(0, 1 << 16), max_size=8) | st.just(range(3000))
 
-# Messages: what this protocol is made of, in places and types it was never made for, and what is none of it.
+# Messages: names and values of this protocol in wrong places and of wrong types, and foreign ones.
 
 _OPENING = ["register-server", "connect-request", "session-ready"]
 _TYPES = [*_OPENING, "offer", "answer", "ice-candidate", "ping", "pong"]
@@ -91,7 +91,7 @@ TALK: st.SearchStrategy[Talk] = st.builds(
     st.sampled_from([1] * 9 + [20]),
 )
 
-# Frames: headers of every sort, and lengths that tell the truth or don't.
+# Frames: headers of every kind, with right and wrong lengths.
 
 _GOOD = [
     b'{"type":"ping"}',
@@ -139,7 +139,7 @@ _WHOLE_MESSAGES = st.builds(
     | st.integers(1020, 1028).map(lambda size: [b"x" * size]),
     st.just(b"") | _CONTROLS,
 )
-# What comes after a fault is looked at no more: most of a stream must be right for its end to matter.
+# The server reads nothing after a fault, so most of a stream must be right for its end to matter.
 _STREAMS = st.builds(
     lambda right, times, wrong: b"".join(right) * times + b"".join(wrong),
     st.lists(_WHOLE_MESSAGES, max_size=4),
@@ -150,7 +150,7 @@ STREAMS: st.SearchStrategy[tuple[bytes, Cuts]] = st.tuples(
     _STREAMS | st.builds(changed, _STREAMS, _CHANGES), _CUTS
 )
 
-# HTTP: heads that are nearly right, or not at all.
+# HTTP: heads that are nearly right, and garbage.
 
 _METHODS = [b"GET"] * 12 + [
     b"HEAD",

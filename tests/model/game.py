@@ -1,4 +1,4 @@
-"""What both models share: players who are watched, their calls and letters, and a referee who sees what they hear."""
+"""The common part of both models: watched players, their calls and letters, and a referee who sees what they hear."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ L = TypeVar("L")
 
 
 def same_place(one: ClientAddress, other: ClientAddress) -> bool:
-    """Return whether two addresses prove to be the same."""
+    """Return whether two addresses are surely the same."""
     return one.key == other.key and not one.shared and not other.shared
 
 
@@ -37,9 +37,9 @@ class BasePlayer(FakePeer, Generic[C]):
         self.address = address
         self.call: C | None = None
         self.was_connected = False
-        """It had a session, and keeps the role."""
+        """Whether it has had a session, and so keeps the role of a client."""
         self.refused = False
-        """It heard `remote-id-taken`, and nothing but its end may follow."""
+        """Whether it was sent `remote-id-taken`, after which only its end may follow."""
         super().__init__(hub, address)
 
     @property
@@ -62,7 +62,7 @@ class BasePlayer(FakePeer, Generic[C]):
 
 
 class Brief:
-    """Printed in failing examples by its own name, not with all that it holds."""
+    """An object that failing examples print by its name, without its content."""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
@@ -70,7 +70,7 @@ class Brief:
 
 @dataclass(eq=False)
 class BaseCall(Brief, Generic[P]):
-    """A connect-request, and the session that comes of it."""
+    """A connect-request, and the session that follows from it."""
 
     client: P
     at: float
@@ -91,9 +91,9 @@ class BaseReferee(Generic[P, C, L]):
         self.calls: dict[str, C] = {}
         self.letters: list[L] = []
         self.requesting: C | None = None
-        """What the player who is asking right now will have."""
+        """The call of the player who is asking right now."""
         self.is_sound = True
-        """Nothing has failed, so that more may be asserted at the end."""
+        """Whether nothing has failed, so that more may be asserted at the end."""
 
     def there(self) -> list[P]:
         """Return the players who are connected."""

@@ -1,4 +1,4 @@
-"""Who may get a Remote ID that another player holds, and who must: the rule of takeover, as players see it."""
+"""The rule of takeover, as players see it: who may get a Remote ID that another player holds, and who must."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.model.hub_game import Call, Challenge, Game, House, Player
 from tests.support.memory_hub import World
 
 OWNER_SECONDS = 30.0
-"""In which whoever holds the key has its Remote ID."""
+"""Seconds within which the holder of the key gets its Remote ID."""
 
 NEWCOMER_SECONDS = 70.0
-"""In which every newcomer has a verdict, where all holders live."""
+"""Seconds within which every newcomer gets a verdict, if all holders live."""
 
 
 class Contests(Game):
@@ -27,31 +27,31 @@ class Contests(Game):
         self._proved: dict[str, Player] = {}
         """Newcomers that got a Remote ID by proof in this turn."""
         self._moving: list[tuple[Player, House]] = []
-        """Whose Remote ID somebody else got in this turn; they must have another one by its end."""
+        """Players whose Remote ID another one got in this turn; they must have another one by its end."""
 
     def is_newcomer(self, player: Player) -> bool:
-        """Whether a player waits for a Remote ID."""
+        """Return whether a player waits for a Remote ID."""
         return any(player in challenge.newcomers for challenge in self.challenges.values())
 
     def offers(self, player: Player, remote_id: str, ice: Any) -> None:
-        """A player asks to register with these ICE servers; who asks again without any keeps to the first ones."""
+        """Note the ICE servers with which a player asks to register; asking again without any keeps the first ones."""
         waits = remote_id in self.challenges and player in self.challenges[remote_id].newcomers
         if ice is not None or not waits:
             player.ice[remote_id] = ice
 
     def are_asked(self, remote_id: str) -> bool:
-        """Whether newcomers are asked to prove a Remote ID."""
+        """Return whether newcomers are asked to prove a Remote ID."""
         newcomers = self.challenges[remote_id].newcomers if remote_id in self.challenges else []
         return any(player.is_asked_for(remote_id) for player in newcomers)
 
-    # What is read from the wire
+    # What messages show
 
     def _gets(self, player: Player, remote_id: str) -> None:
-        """A player has got a Remote ID: it was free, or it is the turn of this newcomer."""
+        """Assert that a player who gets a Remote ID may: it was free, or it is this newcomer's turn."""
         house, challenge = self.houses.get(remote_id), self.challenges.get(remote_id)
         has_proved = self.proving is player
         if house is not None and house.holder is not None:
-            # It must be about to get another Remote ID itself.
+            # The holder must be about to get another Remote ID itself.
             self._moving.append((house.holder, house))
             self._freed.add(remote_id)
             self.vacate(house, goodbye=True)
@@ -95,7 +95,7 @@ class Contests(Game):
                 call.answered_at = player.address
 
     def holder_proved(self, player: Player) -> None:
-        """A holder has proved itself: calls that waited for that go on."""
+        """Note that a holder has proved itself: calls that waited for the proof go on."""
         assert player.house is not None
         if player.house.remote_id in self.challenges:
             self.proved_at[player] = self.now
@@ -105,14 +105,14 @@ class Contests(Game):
                 call.suspended, call.answered_at = False, player.address
 
     def _refused(self, player: Player) -> None:
-        """A newcomer is refused: somebody else has more right, or it has failed."""
+        """Assert that a refused newcomer has failed, or another player takes precedence."""
         ((remote_id, challenge),) = [
             (name, each) for name, each in self.challenges.items() if player in each.newcomers
         ]
         house = self.houses[remote_id]
         has_failed = (player, remote_id) in self._answered_for and self.proving is not player
         by_proof = remote_id in self._proved or self._is_trusted(challenge.holder)
-        # Who is closed while it is asked has failed before it is gone, as its neighbours may hear first.
+        # A player who is closed while it is asked fails before it is gone, and its neighbours may hear of it first.
         is_failing = (player.address.key, remote_id) in {
             (each.address.key, id) for each, id in self._answered_for
         }
@@ -130,7 +130,7 @@ class Contests(Game):
         self.leaves(player, goodbye=False)
 
     def _is_trusted(self, holder: Player) -> bool:
-        """Whether a holder has proved itself in a contest, lately."""
+        """Return whether a holder has lately proved itself in a contest."""
         return self.now - self.proved_at.get(holder, float("-inf")) < TRUSTED_SECONDS
 
     def _has_failed_lately(self, player: Player, remote_id: str) -> bool:
@@ -138,19 +138,19 @@ class Contests(Game):
         return self.now - failed_at < LONGEST_WAIT
 
     def _displaced(self, player: Player) -> None:
-        """A holder is closed: a newcomer has proved that it holds the key."""
+        """Assert that a holder is closed only for a newcomer that has proved that it holds the key."""
         house, winner = player.house, self.proving
         assert house is not None and house.holder is player and winner is not None and winner.has_key
         challenge = self.challenges[house.remote_id]
         assert winner in challenge.newcomers, f"{winner} did not ask for {house}"
-        # One that has proved itself lately, and is silent now, is not asked again.
+        # A holder that has proved itself lately, and is silent now, isn't asked again.
         had_time = self.now > challenge.probed_at and not self._is_trusted(player)
         proves = player.has_key and player.is_prompt and had_time
         assert not proves, f"{player} was not asked, or not first"
         self._lose(player, house)
 
     def dropped(self, player: Player) -> None:
-        """A player was cut off: a holder that gave no sign of life."""
+        """Assert that a player who was cut off is a holder that gave no sign of life."""
         house = player.house
         assert house is not None and house.holder is player
         challenge = self.challenges[house.remote_id]
@@ -165,7 +165,7 @@ class Contests(Game):
         house.away_since = None
 
     def _is_busy(self, house: House) -> bool:
-        # One that ends in the very moment in which the probe does may still have counted.
+        # A proof that ends at the same moment as the probe may still have counted.
         return any(
             call.offered
             and (not call.answered or self.now - call.offered_again_at < BUSY_SECONDS)
@@ -173,7 +173,7 @@ class Contests(Game):
             for call in house.calls
         )
 
-    # What players deserve
+    # What players are owed
 
     def _judge_contests(self) -> None:
         for player, house in self._moving:
@@ -194,7 +194,7 @@ class Contests(Game):
         house, holder = self.houses[remote_id], challenge.holder
         assert house.holder is holder
         waited = self.now - challenge.probed_at
-        # What it says during the pause is a sign of life as well.
+        # A message during the pause is a sign of life as well.
         assert challenge.payload or challenge.lives or waited < PAUSE_SECONDS, f"{holder} was not probed"
         soon = self.world.settings.takeover_timeout
         if challenge.has_longer is None and challenge.payload and waited >= soon:
@@ -215,14 +215,14 @@ class Contests(Game):
                 )
 
     def _judge_asking(self, player: Player, remote_id: str) -> None:
-        """An address that has failed is not asked again at once."""
+        """Assert that an address that has failed isn't asked again too soon."""
         if player.asking is not None and player.is_asked_for(remote_id):
             since = player.proof_sessions[player.asking.session_id]
             failed_at = self.failures.get((player.address.key, remote_id), float("-inf"))
             assert not failed_at <= since < failed_at + FIRST_WAIT, f"{player} is asked again"
 
     def _judge_suspended(self, call: Call) -> bool:
-        """Whether a call that waits for its home's proof still does."""
+        """Return whether a suspended call still waits for its home's proof; it must not end too early."""
         home = self.world.hub.registry.find(call.house.remote_id)
         waits = home is not None and call.id in home.suspended
         if not waits and not call.over:

@@ -33,24 +33,24 @@ class Player(BasePlayer["Call"]):
         self.ice: dict[str, Any] = {}
         """The ICE servers that it last asked to register with, by Remote ID."""
         self.has_key = has_key
-        """It holds the keys of all Remote IDs that can be proved."""
+        """Whether it holds the keys of all Remote IDs that can be proved."""
         self.is_prompt = is_prompt
-        """It proves what it can as soon as it is asked."""
+        """Whether it gives each proof that it can as soon as it is asked."""
         self.asked_since: dict[str, float] = {}
-        """When it asked for a Remote ID that another one held."""
+        """When it asked for a Remote ID that another player held."""
         self.proof_sessions: dict[str, float] = {}
-        """Sessions that ask it for proof, and have not ended, with the times at which they began."""
+        """Open sessions in which it is asked for proof, and when each began."""
         self._game = watcher
         super().__init__(hub, address, watcher)
 
     @property
     def asking(self) -> Asking | None:
-        """The proof that it is asked for."""
+        """The proof for which it is asked."""
         asking = self.connection.asking
         return asking if asking is not None and asking.stage is not Stage.ENDED else None
 
     def is_asked_for(self, remote_id: str) -> bool:
-        """Whether it is asked to prove this Remote ID."""
+        """Return whether it is asked to prove this Remote ID."""
         return self.asking is not None and self.asking.remote_id == remote_id
 
     def after_reading(self, call: Callable[[], None]) -> None:
@@ -63,7 +63,7 @@ class Player(BasePlayer["Call"]):
 
 @dataclass(eq=False)
 class House(Brief):
-    """The holders of a Remote ID, each of whom inherits from the one before, and their calls."""
+    """The successive holders of a Remote ID, each of whom inherits from the one before, and their calls."""
 
     remote_id: str
     holder: Player | None = None
@@ -90,52 +90,52 @@ class Call(BaseCall[Player]):
 
     house: House
     told: Player | None = None
-    """Who heard client-connected last, and when."""
+    """The last player who was sent client-connected, and when."""
     told_at: float = 0.0
     answered_at: ClientAddress | None = None
-    """Where the home is that answered it, or goes on with it."""
+    """The address of the home that answered it, or goes on with it."""
     offered: bool = False
     offered_again_at: float = -inf
     """When its client last sent a further offer that its home has yet to answer."""
     suspended: bool = False
-    """It waits until its home has proved itself."""
+    """Whether it waits until its home has proved itself."""
     over_at: float = 0.0
     to_home: list[int] = field(default_factory=list)
-    """Accepted letters that the home has yet to hear."""
+    """Accepted letters that the home has yet to receive."""
     kept: list[int] = field(default_factory=list)
-    """Accepted letters of the client, until it is answered: its home's next connection hears them all."""
+    """Accepted letters of the client, until the call is answered: its home's next connection gets them all."""
     is_reset: bool = False
-    """A new connection of its home was told of its end, since it begins anew."""
+    """Whether a new connection of its home was told of its end, since the call begins anew."""
     answer_due: float | None = None
     """When it ends without an answer."""
     to_client: list[int] = field(default_factory=list)
     held: tuple[int, float] | None = None
-    """The first letter that waits for its home, which is there, and since when."""
+    """The first letter that waits for its connected home, and since when."""
     bye_owed: bool = False
     bye_heard: bool = False
 
 
 @dataclass(eq=False)
 class Challenge:
-    """A contest in the balance."""
+    """An undecided contest."""
 
     holder: Player
     probed_at: float
-    """Or when it began, until the holder is probed."""
+    """When the holder was probed; before that, when the contest began."""
     payload: bytes = b""
-    """Of the probe; until then, empty."""
+    """The payload of the probe, empty before it."""
     newcomers: list[Player] = field(default_factory=list)
-    """None of them: it goes on for a while, so that those who come and go have the holder asked once."""
+    """If empty, the contest goes on for a while, so that newcomers who come and go have the holder asked only once."""
     began: float = 0.0
     lives: bool = False
-    """The holder has given a sign of life since."""
+    """Whether the holder has given a sign of life since the probe."""
     has_longer: bool | None = None
-    """When its time was up, it was busy, so that it has longer; until then, None."""
+    """Whether the holder was busy when its time was up, and so has longer; None before that."""
 
 
 @dataclass(eq=False)
 class Letter:
-    """Something to be forwarded; without a call it must reach nobody."""
+    """A message to be forwarded; one without a call must reach nobody."""
 
     fields: Message
     call: Call | None
@@ -143,50 +143,50 @@ class Letter:
 
 
 class Game(BaseReferee[Player, Call, Letter], Watcher):
-    """What the players did and what came of it, as far as the rules allow it."""
+    """The actions of the players, and the score that follows from them by the rules."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
         self.houses: dict[str, House] = {}
-        """The latest one of each Remote ID."""
+        """The latest house of each Remote ID."""
         self.challenges: dict[str, Challenge] = {}
         self.acting: Player | None = None
-        """Who is sending a message right now."""
+        """The player who is sending a message right now."""
         self.registering = ""
         self.readying: tuple[Call | None, Any] = None, None
         self.replies: list[str] = []
-        """The codes of the errors that it got."""
+        """The codes of the errors that ``acting`` has got."""
         self.proving: Player | None = None
-        """Who is giving a proof right now."""
+        """The player who is giving a proof right now."""
         self.failing: Player | None = None
-        """Who is failing to."""
+        """The player whose proof is failing right now."""
         self.proved_at: dict[Player, float] = {}
         """When holders proved themselves in a contest."""
         self.pinged_at: dict[Player, float] = {}
-        """When holders were probed last."""
+        """When holders were last probed."""
         self.failures: dict[tuple[str, str], float] = {}
-        """When an address failed last to prove a Remote ID."""
+        """When an address last failed to prove a Remote ID."""
         self._answered_for: set[tuple[Player, str]] = set()
         """Players whose proof session for a Remote ID has ended in this turn."""
         self._freed: set[str] = set()
         """Remote IDs whose holder left or lost them in this turn."""
         self._stalled: list[Callable[[], None]] | None = None
-        """While the loop stands still: the verdicts that wait until it goes on."""
+        """The verdicts that wait while the loop stands still; None while it runs."""
 
     @property
     def now(self) -> float:
         return self.world.clock.seconds()
 
     def judge_after_reading(self, call: Callable[[], None]) -> None:
-        """Make a verdict wait until what has come was read."""
+        """Let a verdict wait until all that has arrived was read."""
         if self._stalled is not None:
             self._stalled.append(call)
         else:
             self.world.clock.callLater(0, call)
 
     def say(self, player: Player, type: str, **fields: object) -> list[str]:
-        """Let a player send a message; the codes of the errors that it gets for it."""
+        """Let a player send a message; return the codes of the errors that it gets for it."""
         self.lives(player)
         self.acting, self.replies = player, []
         player.say(type, **{key: value for key, value in fields.items() if value is not None})
@@ -194,7 +194,7 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         return self.replies
 
     def probed(self, player: Player, payload: bytes) -> None:
-        """A holder is probed: once in a contest, and once a second."""
+        """Judge the probe of a holder: at most once in a contest, and once a second."""
         pinged_at, self.pinged_at[player] = self.pinged_at.get(player, float("-inf")), self.now
         assert self.now >= pinged_at + PAUSE_SECONDS, f"{player} is probed again and again"
         for challenge in self.challenges.values():
@@ -205,20 +205,20 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
             raise AssertionError(f"one probe of {player} is enough")
 
     def lives(self, player: Player) -> None:
-        """A player gives a sign of life."""
+        """Note that a player has given a sign of life."""
         for challenge in self.challenges.values():
             if challenge.holder is player:
                 challenge.lives = True
 
     def is_kept(self, house: House) -> bool:
-        """Whether a house without a holder is kept for calls that wait, or that have waited a moment ago."""
+        """Return whether a house without a holder is kept for calls that wait, or waited a moment ago."""
         home = self.world.hub.registry.find(house.remote_id)
         if house.holder is not None or home is None:
             return False
         return bool(home.suspended) or home.timer is not None
 
     def is_given_up(self, house: House) -> bool:
-        """Whether nobody waits any more for a house without a holder who doesn't wait already."""
+        """Return whether no further call may wait for a house without a holder."""
         home, grace = self.world.hub.registry.find(house.remote_id), self.world.settings.grace
         return (
             house.away_since is not None
@@ -228,14 +228,14 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         )
 
     def is_over(self, house: House) -> bool:
-        """Whether nobody can inherit a house any more."""
+        """Return whether nobody can inherit a house any more."""
         grace = self.world.settings.grace
         return house.over or (
             house.away_since is not None and self.now >= house.away_since + grace and not self.is_kept(house)
         )
 
     def leaves(self, player: Player, *, goodbye: bool) -> None:
-        """A player is as good as gone."""
+        """Note that a player is gone, or as good as gone."""
         for remote_id, challenge in list(self.challenges.items()):
             self.withdraw(challenge, remote_id, player)
         if player.call is not None:
@@ -246,19 +246,19 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
         player.house = None
 
     def hang_up(self, call: Call, *, tell: bool) -> None:
-        """A call is over for its client; its home deserves to hear of it, or not; what it didn't hear yet is void."""
+        """End a call for its client; ``tell``: its home must hear of it. Letters on their way to the home are void."""
         self.end(call)
         call.over_at = self.now
         call.to_home.clear()
         call.bye_owed = tell and call.told is not None and not call.suspended
 
     def vacate(self, house: House, *, goodbye: bool) -> None:
-        """A house has no holder any more."""
+        """Note that a house has lost its holder."""
         house.holder = None
         house.away_since = self.now - (self.world.settings.grace if goodbye else 0)
 
     def withdraw(self, challenge: Challenge, remote_id: str, player: Player) -> None:
-        """A newcomer waits no longer; to leave when asked is to fail."""
+        """Remove a newcomer from a contest; one that leaves while it is asked has failed."""
         if player in challenge.newcomers:
             was_asked = player.is_asked_for(remote_id) or (player, remote_id) in self._answered_for
             if was_asked and self.proving is not player:
@@ -267,5 +267,5 @@ class Game(BaseReferee[Player, Call, Letter], Watcher):
             del player.asked_since[remote_id]
 
     def fails(self, player: Player, remote_id: str) -> None:
-        """A player fails to prove a Remote ID."""
+        """Note that a player has failed to prove a Remote ID."""
         self.failures[player.address.key, remote_id] = self.now

@@ -1,4 +1,4 @@
-"""Any order of whatever peers can do, and of what happens to them most in life, against a referee."""
+"""Any order of peers' actions, and of scenes that are common in reality, judged by a referee."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.model.machine import KINDS, if_any, one_of_the
 from tests.support.memory_hub import address
 
 ADVERSARIES = 12
-"""Addresses of somebody who wants a Remote ID, each of another network; there are more to come."""
+"""Addresses of an adversary who wants a Remote ID, each in a network of its own."""
 OWNER = address("192.0.2.99")
 
 
 class HubMachine(BasicMachine):
-    """Single moves, and scenes that seldom come of them by chance."""
+    """Single moves, and scenes that are rare by chance."""
 
     @if_any(Match.homes)
     @rule(address=ADDRESSES, home=one_of_the(Match.homes), letters=lists(KINDS, max_size=2))
@@ -50,7 +50,7 @@ class HubMachine(BasicMachine):
         is_prompt: bool,
         letters: list[str],
     ) -> None:
-        """The home of a call that is answered loses its connection; it comes back, or somebody else comes."""
+        """Let the home of an answered call lose its connection; it comes back, or somebody else comes."""
         home, call = home_call
         self.match.home_says(home, call, "answer")
         if home.is_there:
@@ -114,9 +114,9 @@ class HubMachine(BasicMachine):
         seconds: float,
         later: list[float],
     ) -> None:
-        """Somebody with many addresses wants a Remote ID when its owner comes; whatever they do, it gets it.
+        """Let an adversary with many addresses want a Remote ID when its owner comes. The owner must get it anyway.
 
-        They are patient: who does not fail or flee has itself asked for as long as may be.
+        The adversary's newcomers are patient: one that neither fails nor flees is asked for as long as possible.
         """
         assert home.house is not None
         remote_id = home.house.remote_id
@@ -154,13 +154,13 @@ class HubMachine(BasicMachine):
                 self.match.advance(3.0)
 
     def _fresh_address(self) -> ClientAddress:
-        """Return one that nobody has had."""
+        """Return an address that nobody has had."""
         return address(f"203.0.{len(self.match.players)}.7")
 
     @if_any(Match.provable)
     @rule(home=one_of_the(Match.provable))
     def persist(self, home: Player) -> None:
-        """Somebody comes twice, from one address, while the holder lives."""
+        """Let somebody come twice from one address, while the holder lives."""
         assert home.house is not None
         remote_id = home.house.remote_id
         for _ in range(2):
@@ -170,7 +170,7 @@ class HubMachine(BasicMachine):
     def _contend(self, text: str, remote_id: str) -> None:
         """Let somebody contend with a holder that lives."""
         self._appear(address(text), remote_id)
-        # It is probed once a second.
+        # A holder is probed at most once a second.
         self.match.advance(1.0)
         challenge = self.match.challenges.get(remote_id)
         if challenge is not None:
@@ -184,6 +184,6 @@ class HubMachine(BasicMachine):
 
 
 class LimitedMachine(HubMachine):
-    """The same where limits are met."""
+    """The same with limits that are met."""
 
     settings = LIMITED

@@ -1,4 +1,4 @@
-"""What players can do, each move with what must come of it at once; what else must, the referee knows."""
+"""The moves of players, each with its immediate result; the referee knows all other results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Match(Board):
     def connect(
         self, address: ClientAddress, *, has_key: bool = False, is_prompt: bool = False
     ) -> Player | None:
-        """A player comes, unless the limits are against it."""
+        """Let a player connect, unless limits forbid it."""
         with self.turn():
             if self.world.hub.entrance.admit(address, None) is not None:
                 assert self.is_limited
@@ -28,7 +28,7 @@ class Match(Board):
         return self.players[-1]
 
     def leave(self, player: Player, *, goodbye: bool) -> None:
-        """A player goes, or its connection follows the end that the hub has made."""
+        """Let a player leave, or let its connection end after the hub has closed or dropped it."""
         with self.turn():
             if player.is_there:
                 self.leaves(player, goodbye=goodbye)
@@ -38,7 +38,7 @@ class Match(Board):
                 player.breaks()
 
     def advance(self, seconds: float) -> None:
-        """Time goes by; each moment at which the hub does something is a turn."""
+        """Let time pass; each moment at which the hub does something is a turn."""
         clock = self.world.clock
         end = clock.seconds() + seconds
         while clock.seconds() < end:
@@ -48,7 +48,7 @@ class Match(Board):
             self.prove_promptly()
 
     def stall(self, seconds: float, pongs: list[tuple[Player, bytes]]) -> None:
-        """The loop stands still: timers are due before it reads the pongs that came meanwhile."""
+        """Let the loop stand still: timers are due before it reads the pongs that came meanwhile."""
         with self.turn():
             verdicts: list[Callable[[], None]] = []
             self._stalled = verdicts
@@ -63,18 +63,18 @@ class Match(Board):
     # Homes
 
     def register(self, player: Player, remote_id: str, ice: Any) -> None:
-        """A player asks for a Remote ID."""
+        """Let a player ask for a Remote ID."""
         if not self._stir(player):
             return
         connection = player.connection
         if (connection.claim or connection.remote_id) not in (None, remote_id):
-            # Ten a minute; the game has its own rules for all else.
+            # Without the limit of ten a minute, for which the game has no rule.
             self.world.hub.limits._changes.discard(connection.address.key)
         with self.turn():
             house = self.houses.get(remote_id)
             holder = house.holder if house is not None else None
             is_client = player.is_client
-            # It waits for one verdict at a time.
+            # A newcomer waits for one verdict at a time.
             for other, pending in list(self.challenges.items()):
                 if other != remote_id:
                     self.withdraw(pending, other, player)
@@ -99,7 +99,7 @@ class Match(Board):
         self.prove_promptly()
 
     def pong(self, player: Player, payload: bytes) -> None:
-        """A player answers a ping, whenever it was."""
+        """Let a player answer a ping, however old."""
         with self.turn():
             self._pong(player, payload)
         self.prove_promptly()
@@ -111,9 +111,9 @@ class Match(Board):
         player.pong(payload)
 
     def _stir(self, player: Player) -> bool:
-        """Let a player show that it lives before it does more: that alone may give it another Remote ID.
+        """Let a player give a sign of life before its move, since that alone may give it another Remote ID.
 
-        Returns whether it is still there: what it wanted may have gone to somebody else by that.
+        Returns whether it is still there: the Remote ID may have gone to somebody else by that.
         """
         if any(challenge.holder is player and not challenge.lives for challenge in self.challenges.values()):
             with self.turn():
@@ -122,7 +122,7 @@ class Match(Board):
         return player.is_there
 
     def prove(self, player: Player) -> None:
-        """A player who is asked proves that it holds the key, or fails to."""
+        """Let a player who is asked for proof give it, or fail."""
         asking = player.asking
         assert asking is not None
         with self.turn():
@@ -142,12 +142,12 @@ class Match(Board):
                 assert home is None or not home.suspended, f"calls of {player} still wait"
 
     def prove_promptly(self) -> None:
-        """Let those prove themselves who do so at once."""
+        """Let prompt players prove themselves."""
         while prompt := [player for player in self.asked() if player.is_prompt and player.has_key]:
             self.prove(prompt[0])
 
     def ready(self, home: Player, call: Call, ice: Any) -> None:
-        """A home is ready for a call of its own."""
+        """Let a home be ready for one of its calls."""
         if not self._stir(home) or call.over or call.house.holder is not home:
             return
         with self.turn():
@@ -157,7 +157,7 @@ class Match(Board):
             assert not replies and call.is_open
 
     def home_says(self, home: Player, call: Call, kind: str) -> None:
-        """A home speaks in a call of its own."""
+        """Let a home send a letter in one of its calls."""
         if not self._stir(home) or call.over or call.house.holder is not home:
             return
         with self.turn():
@@ -168,7 +168,7 @@ class Match(Board):
                 self._send(home, kind, None, call.id, "client-not-found")
 
     def meddle(self, player: Player, call: Call, kind: str) -> None:
-        """No client speaks in somebody else's call as if it were its home, or in one that is over."""
+        """Let a player send a letter in a call that is over, or as if it were the call's home: it reaches nobody."""
         if (
             not self._stir(player)
             or player in self.clients()
@@ -190,7 +190,7 @@ class Match(Board):
     # Clients
 
     def request(self, player: Player, remote_id: str) -> None:
-        """A player asks for a home."""
+        """Let a player ask for a home."""
         if not self._stir(player):
             return
         with self.turn():
@@ -223,12 +223,12 @@ class Match(Board):
                 self.judge_crowding(house)
 
     def client_says(self, player: Player, kind: str, claimed: Call | None) -> None:
-        """A client speaks, and may claim to do so in any call."""
+        """Let a client send a letter, which may name any call."""
         session_id = claimed.id if claimed is not None else None
         with self.turn():
             call = player.call
             if not player.is_client:
-                # What it asked for was answered with an error, so that it has no role.
+                # Its request was answered with an error, so it has no role.
                 self._send(player, kind, None, session_id, "not-registered")
             elif (
                 claimed is not None
@@ -250,7 +250,7 @@ class Match(Board):
     def _send(
         self, player: Player, kind: str, call: Call | None, session_id: str | None, *replies: str
     ) -> None:
-        """Send a letter for `call`, or for nobody; `replies` are the errors that will do, "" for none."""
+        """Send a letter for `call`, or for nobody; `replies` are the errors that are right, "" for none."""
         number = len(self.letters)
         fields = self.letter_fields(kind, **({} if session_id is None else {"sessionId": session_id}))
         to_home = call is not None and call.client is player

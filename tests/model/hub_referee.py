@@ -1,7 +1,7 @@
-"""What peers may expect of the hub, whatever they do: a referee that sees every message and knows who deserves what.
+"""What peers may expect of the hub, whatever they do: a referee that sees every message and knows what each is owed.
 
-It predicts as little as it can. Most transitions are read from the wire (who was told `registered`, who was closed and
-with what) and judged by what the players did before; what is owed to somebody is claimed at the end of each turn.
+It predicts as little as possible. It learns most transitions from messages (who was sent `registered`, who was closed
+and how), and judges them by the players' earlier actions. What a player is owed must have come by the end of a turn.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Referee(Contests):
         super().__init__(world)
         self.is_limited = is_limited
         self._bereaved: list[House] = []
-        """Whose clients heard in this turn that they are over."""
+        """Houses whose clients were told in this turn that their calls are over."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Something happens, and whoever deserves something for it must have got it by the end."""
+        """A context for one turn: at its end, every player must have got what it is owed."""
         self.is_sound = False
         yield
         self.world.advance(0)
@@ -116,7 +116,7 @@ class Referee(Contests):
         self.hang_up(call, tell=code != "server-disconnected")
 
     def judge_crowding(self, house: House) -> None:
-        """A call has begun: if it is one too many, the newest of the address with most has ended, maybe in silence."""
+        """After a call too many, assert that the newest one of the address with most has ended, maybe in silence."""
         calls = [call for call in house.calls if not call.over]
         if not self.is_limited or len(calls) <= self.world.settings.home_sessions:
             return
@@ -159,7 +159,7 @@ class Referee(Contests):
         del queue[0]
 
     def closed(self, player: Player, code: int) -> None:
-        """A player was closed."""
+        """Judge that a player was closed."""
         if code == 4008:
             assert self.acting is player and self.replies == ["blocked"]
             self.leaves(player, goodbye=False)
@@ -170,7 +170,7 @@ class Referee(Contests):
             is_idle = player.house is None and player.call is None and not player.was_connected
             assert player.refused or (is_idle and self.is_limited)
 
-    # What players deserve
+    # What players are owed
 
     def _judge(self) -> None:
         self._judge_contests()
@@ -212,7 +212,7 @@ class Referee(Contests):
         return (house.away_since or 0.0) + self.world.settings.grace
 
     def _judge_delivery(self, call: Call) -> None:
-        """What a home deserves to hear in a call, while it is there."""
+        """Assert that a connected home has got what it is owed in a call."""
         waits = call.to_home[:1]
         call.held = (waits[0], self.now) if waits and waits != [call.held and call.held[0]] else call.held
         assert not (waits and call.held) or self.now - call.held[1] <= PROOF_SECONDS, (
@@ -237,7 +237,7 @@ class Referee(Contests):
             )
 
     def _compare(self) -> None:
-        """The hub must see it like the referee."""
+        """Assert that the hub's state is the referee's."""
         hub = self.world.hub
         counts = hub.counts()
         calls = [call for call in self.calls.values() if not call.over]
@@ -248,7 +248,7 @@ class Referee(Contests):
         assert homes.keys() == self.houses.keys()
         for name, house in self.houses.items():
             assert homes[name].connection is (house.holder and house.holder.connection)
-            # Nobody is told of them while it is away.
+            # While the home is away, nobody is told its ICE servers.
             assert json.loads(homes[name].ice_servers or b"null") == (house.holder and house.ice)
         for player in self.players:
             connection = player.connection
@@ -261,7 +261,7 @@ class Referee(Contests):
             assert claims == [claim for claim in [connection.claim] if claim is not None]
 
     def judge_end(self) -> None:
-        """When everybody has gone and the grace is over, nothing is left."""
+        """Assert that nothing is left, after everybody has left and the grace time is over."""
         hub = self.world.hub
         self.world.advance(self.world.settings.grace + 660)
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"

@@ -1,4 +1,4 @@
-"""Single moves of peers, in any order, against a referee who knows what each of them may expect."""
+"""Single moves of peers, in any order, judged by a referee who knows what each peer may expect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server goes down in the midst of whatever peers do: the end that any game of the model may take."""
+"""The server goes down in the middle of any game of the model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.model.hub_moves import Match
 from tests.support.memory_hub import Message
 
 NEWS = {"connected", "registered", "client-connected", "peer-disconnected", "client-disconnected"}
-"""What nobody may hear any more."""
+"""The types of messages that nobody may be sent any more."""
 
 
 class Witness:
-    """Sees what players are told once the referee has gone."""
+    """Sees what players are sent after the referee's part is over."""
 
     def __init__(self, match: Match) -> None:
         self.match = match
@@ -21,7 +21,7 @@ class Witness:
     def heard(self, player: Player, message: Message) -> None:
         type, call = message["type"], self.match.calls.get(message.get("sessionId", ""))
         if type == "offer" and call is not None:
-            # It was held back until now.
+            # The offer was held back until now.
             call.answer_due = self.match.now + ANSWER_SECONDS
         elif type == "client-disconnected" and (call is None or call.over):
             # A session of a proof ends for the home, which would keep it otherwise; or that of a client that had left
@@ -33,7 +33,7 @@ class Witness:
             assert type not in NEWS, f"{player} hears {message}"
 
     def _is_unanswered(self, call: Call) -> bool:
-        """Whether a home that is still connected has had its time to answer."""
+        """Return whether a home that is still connected has had its time to answer."""
         holder, due = call.house.holder, call.answer_due
         is_there = holder is not None and holder.is_there
         return is_there and not call.answered and due is not None and self.match.now >= due

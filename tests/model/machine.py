@@ -1,4 +1,4 @@
-"""What both models' machines are built from: choices among what there is, and how games are played."""
+"""The base of both models' machines: choices from the current state, and how games are played."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 KINDS = sampled_from(["offer", "answer", "ice-candidate"])
 
 SHORTENING = (Phase.generate, Phase.shrink)
-"""Play, and shorten a game that fails. To explain it, too, would trace each line of hundreds of games, for minutes."""
+"""Play, and shorten a failing game. The phase that explains it would trace hundreds of games by line, for minutes."""
 
 UNLIMITED: dict[str, Any] = dict.fromkeys(
     (
@@ -35,18 +35,18 @@ UNLIMITED: dict[str, Any] = dict.fromkeys(
 
 
 def one_of_the(choices: Callable[[Any], list[T]]) -> SearchStrategy[T]:
-    """Return one of what there is in the machine's match at the moment."""
+    """Return a strategy that picks one of the current choices in the machine's match."""
     return runner().flatmap(lambda machine: sampled_from(choices(machine.match)))
 
 
 def if_any(choices: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
-    """Leave a rule out while there is nothing to choose from."""
+    """Return a precondition that leaves a rule out while there is nothing to choose from."""
     decorate: Callable[[Any], Any] = precondition(lambda machine: bool(choices(machine.match)))
     return decorate
 
 
 class Machine(RuleBasedStateMachine):
-    """Plays games of a kind."""
+    """Plays one kind of game."""
 
     steps: int
     """How many rules a game takes."""
@@ -55,7 +55,7 @@ class Machine(RuleBasedStateMachine):
 def play(
     machine: type[Machine], games: int, *, is_same: bool = True, phases: Collection[Phase] = SHORTENING
 ) -> None:
-    """Play so many games; ``is_same``: the same each time."""
+    """Play a number of games; ``is_same``: the same ones each time."""
     bounds = settings(
         max_examples=games,
         stateful_step_count=machine.steps,

@@ -1,6 +1,6 @@
-"""Play other games against the models than the tests do, on all processors: ``python -m tests.model.play 500``.
+"""Plays other games against the models than the tests do, on all processors: ``python -m tests.model.play 500``.
 
-A line tells of each hundred games. A game that fails is printed at once, and again when it is as short as can be.
+It prints a line for each hundred games. A failing game is printed immediately, and again in its shortest form.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BATCH = 100
 """Games between two lines."""
 
 PATIENCE = 600
-"""Seconds after which a batch has hung: where, is printed."""
+"""Seconds after which a batch counts as hung, and its stack is printed."""
 
 
 def tell(line: str) -> None:
@@ -55,7 +55,7 @@ def play(kind: type[machine.Machine], games: int, number: int, *phases: Phase) -
 
 
 def play_all(games: int, first: int) -> int:
-    """Play so many games of each kind; return how many batches failed."""
+    """Play ``games`` games of each kind; return how many batches failed."""
     began, played, failed = time.monotonic(), Counter[str](), set[str]()
     failures = 0
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -88,7 +88,7 @@ def play_all(games: int, first: int) -> int:
 
 
 def main() -> int:
-    """Play; return the exit status."""
+    """Play as the command line says; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("games", type=int, help="of each kind")
     parser.add_argument(

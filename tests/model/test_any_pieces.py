@@ -1,4 +1,4 @@
-"""Whatever is sent, the pieces in which it comes change nothing: request heads, PROXY headers and what follows them."""
+"""The pieces in which bytes arrive change nothing: request heads, PROXY headers and what follows them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def outcome(data: bytes, cuts: Cuts, **overrides: Any) -> list[object]:
 
 
 class AnyPiecesTest(SynchronousTestCase):
-    """The same bytes whole and in pieces."""
+    """The same bytes, whole and in pieces."""
 
     def test_requests(self) -> None:
         @settings(PROFILE)

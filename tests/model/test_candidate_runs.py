@@ -93,7 +93,7 @@ LIMITS: list[dict[str, Any]] = [
 
 
 class Play:
-    """One server with a home, the client that is looked at, and another one."""
+    """One server with a home, the observed client, and another client."""
 
     def __init__(self, situations: set[str], **limits: Any) -> None:
         self.server = Server(prover=FakeProver(), send_buffer_bytes=64 * 1024, **limits)
@@ -131,7 +131,7 @@ class Play:
         return session_id
 
     def send(self, sender: Socket, said: list[bytes], *, together: bool) -> None:
-        """Let a peer send messages, by one read or by one for each."""
+        """Let a peer send messages, which arrive by one read, or by one read each."""
         frames = [frame(TEXT, self._named(message)) for message in said] + [frame(PING)]
         for data in [b"".join(frames)] if together else frames:
             if not sender.transport.disconnecting:
@@ -145,7 +145,7 @@ class Play:
         return message
 
     def seen(self) -> list[object]:
-        """All that can be seen of it: what each has heard, what is counted, what a new home is told."""
+        """Return all visible effects: what each peer has got, what is counted, what a new home is told."""
         hub = self.server.hub
         sessions = [hub.sessions.get(id) for id in (self.id, self.other_id)]
         budgets = [
@@ -171,7 +171,7 @@ class Play:
             for buffer in (socket.protocol._send_buffer,)
         ]
         if hub.registry.contests.by_remote_id:
-            # Until it is known whether what the home has sent was a sign of life.
+            # Until it is decided whether the home's messages were a sign of life.
             self.server.advance(12)
         heard = [self._heard(socket) for socket in (self.home, self.client, self.other, self.newcomer)]
         if not self.home.transport.disconnecting and self.home.protocol.connection is not None:
@@ -183,7 +183,7 @@ class Play:
         return [heard, buffers, budgets, sides, traffic, hub.counts(), waiting]
 
     def _heard(self, socket: Socket) -> list[tuple[int, bytes]]:
-        """What a peer has heard, but for pings, whose payloads are random; with names in place of random IDs."""
+        """Return what a peer has got, without pings (their payloads are random), with names in place of random IDs."""
         names = {self.first_id.encode(): FIRST_ID, self.other_id.encode(): OTHER_ID, self.id.encode(): ID}
         return [
             (opcode, re.sub(rb"[0-9a-f]{32}", lambda found: names.get(found[0], b"another ID"), payload))
@@ -193,7 +193,7 @@ class Play:
 
 
 class SameTest(SynchronousTestCase):
-    """One way held against the other."""
+    """Both ways, compared."""
 
     def test_usual_ones_go_together(self) -> None:
         play = Play({"offered"})

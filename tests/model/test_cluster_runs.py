@@ -1,4 +1,4 @@
-"""Messages that one read has brought fare in a cluster as they would one by one, in whatever game they are said."""
+"""In a cluster, messages that arrive by one read have the same effects as one by one, in any game."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAULTS = ["full", "detach", "lost", "busy", "registered", "attach"]
 
 
 class Game:
-    """Homes that want one Remote ID, and clients, at two or three nodes; what they do, a seed says."""
+    """Homes that want one Remote ID, and clients, at two or three nodes; a seed decides what they do."""
 
     def __init__(self, seed: int, *, together: bool) -> None:
         self.random = Random(seed)
@@ -61,7 +61,7 @@ class Game:
         )
 
     def play(self) -> list[object]:
-        """Play it; returns all that can be seen of it."""
+        """Play the game; return all its visible effects."""
         for _ in range(40):
             self.random.choice(self.moves)()
         self.cluster.server.lose = lambda op, subject: False
@@ -111,7 +111,7 @@ class Game:
             return
         session_id = self._session(home)
         said = [{**self._candidate(), "sessionId": session_id} for _ in range(self.random.randint(2, 14))]
-        # Of another session, though this one's ID is in it.
+        # A candidate of another session, though it contains this one's ID.
         another = {**self._candidate(), "why": session_id, "sessionId": self._session(home)}
         self._mix(said, {"type": "answer", "data": {"sdp": ""}, "sessionId": session_id}, another)
         self._say(home, said)
@@ -152,7 +152,7 @@ class Game:
     def waits(self) -> None:
         self.cluster.settle(self.random.choice((0, 0.5, 0.5, 2, 12)))
 
-    # What is said
+    # Messages
 
     def _one_of(self, peers: list[FakePeer]) -> FakePeer | None:
         there = [peer for peer in peers if peer.is_there]
@@ -182,7 +182,7 @@ class Game:
 
 
 def _seen(world: World) -> list[object]:
-    """What a node knows, has counted and has reported."""
+    """Return what a node knows, has counted and has reported."""
     hub = world.hub
     return [
         [(event, details.get("limit"), details.get("reason")) for event, details in world.events],
@@ -211,13 +211,13 @@ def _numbers(tally: Any) -> tuple[int, int]:
 
 
 def _named(seen: object) -> str:
-    """With numbers in place of random IDs, in the order in which they are seen."""
+    """Return the text of ``seen`` with numbers in place of random IDs, in the order of their appearance."""
     names: dict[str, str] = {}
     return re.sub("[0-9a-f]{32}", lambda found: names.setdefault(found[0], f"ID {len(names)}"), repr(seen))
 
 
 class SameTest(TestCase):
-    """One way held against the other."""
+    """Both ways, compared."""
 
     maxDiff = None
 

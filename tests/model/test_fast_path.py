@@ -16,7 +16,7 @@ from tests.support.memory_server import UPGRADE, Server
 
 
 def _play(is_fast: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[object]:
-    """All that can be seen of a connection that receives ``data``."""
+    """Return all visible effects of a connection that receives ``data``."""
     server = Server(fast_path=is_fast, **settings)
     server.factory.protocol = with_fast_path(Recorder, server.factory) if is_fast else Recorder
     socket = server.accept()
@@ -37,7 +37,7 @@ def _play(is_fast: bool, data: bytes, cuts: Cuts, **settings: Any) -> list[objec
 
 
 class SameTest(SynchronousTestCase):
-    """One way held against the other."""
+    """The fast path and Autobahn, compared."""
 
     def test_frames(self) -> None:
         @settings(PROFILE)

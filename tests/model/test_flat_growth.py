@@ -1,7 +1,7 @@
-"""Nothing on the way of one arrival, message or departure visits anybody who has nothing to do with it.
+"""Handling one arrival, message or departure visits no peer that has nothing to do with it.
 
-Counted, not timed: the lines of the server's own code that run for it are the same with ten others there and with some
-hundreds.
+This is counted, not timed: the number of executed lines of the server's own code is the same with ten other peers as
+with some hundreds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEW, MANY = 10, 450
 
 
 def lines_of(act: Callable[[], object]) -> int:
-    """How many lines of the server's own code ``act`` runs."""
+    """Return how many lines of the server's own code ``act`` runs."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
@@ -42,11 +42,11 @@ def lines_of(act: Callable[[], object]) -> int:
 
 
 HEAP_LINES = 12
-"""What a deeper heap may cost."""
+"""How many lines more a deeper heap may cost."""
 
 
 class Town:
-    """A server with so many homes, each with a client in a call, and one home with a call of its own."""
+    """A server with many homes, each with a client in a call, and one observed home with a call of its own."""
 
     def __init__(self, others: int) -> None:
         self.server = Server(home_sessions_per_minute=0)
@@ -56,7 +56,7 @@ class Town:
         self.client.heard()
 
     def call(self, home: Socket, remote_id: str, address: str) -> Socket:
-        """A client of ``home`` whose session is open."""
+        """Return a client of ``home`` whose session is open."""
         client = self.server.connect(address)
         client.say(type="connect-request", remoteId=remote_id)
         session = [each["sessionId"] for each in home.heard() if each["type"] == "client-connected"][-1]
@@ -147,7 +147,7 @@ def health(town: Town) -> Callable[[], object]:
 
 
 class FlatGrowthTest(SynchronousTestCase):
-    """One operation costs what it costs, however many others are there."""
+    """One operation costs the same, however many other peers there are."""
 
     def test_every_operation(self) -> None:
         for prepare in (
@@ -155,7 +155,7 @@ class FlatGrowthTest(SynchronousTestCase):
             *(takeover, unknown_home, health),
         ):
             few, many = (lines_of(prepare(Town(others))) for others in (FEW, MANY))
-            # The heap of shares is as deep as the logarithm of their number.
+            # The depth of the heap of shares is the logarithm of their number.
             self.assertLess(abs(few - many), HEAP_LINES, prepare.__name__)
             self.assertGreater(few, 20, prepare.__name__)
 
@@ -171,7 +171,7 @@ class FlatGrowthTest(SynchronousTestCase):
         self.assertEqual((more - few) / 8, (most - more) / 48)
 
     def test_a_visit_of_others_would_be_seen(self) -> None:
-        """The counting itself: a walk over all homes is found out."""
+        """The count shows a walk over all homes."""
 
         def walk(town: Town) -> Callable[[], object]:
             hub = town.server.hub

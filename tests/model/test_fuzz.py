@@ -1,6 +1,6 @@
-"""Whatever a stranger sends, the others don't notice, and what it hears is documented.
+"""Whatever a stranger sends, other peers don't notice, and all answers to it are documented.
 
-Bounded here, so that it can run with the other tests; `make fuzz` goes on for as long as FUZZ_SECONDS says.
+It is bounded here, so that it can run with the other tests; `make fuzz` goes on for FUZZ_SECONDS.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STATUSES = {101, 200, 204, 400, 404, 405, 413, 426, 429, 431, 503, 505}
 
 MOST_BYTES = 1024
 NO_FLOOD = 49
-"""So many messages, pings and pongs are no reason to close a connection, whatever they are."""
+"""So many messages, pings and pongs are no reason to close a connection, whatever their content."""
 
 
 class FuzzTest(SynchronousTestCase):
@@ -78,7 +78,7 @@ class FuzzTest(SynchronousTestCase):
 
 
 class Pair:
-    """A home and a client in a call: the two others."""
+    """A home and a client in a call: the peers that must notice nothing."""
 
     def __init__(self, server: Server) -> None:
         self.home, self.client = server.connect("192.0.2.1"), server.connect("192.0.2.2")
@@ -89,12 +89,12 @@ class Pair:
         assert [each["type"] for each in self.client.heard()] == ["connected"]
 
     def attend(self) -> None:
-        """The home does its duty: it proves that it lives, and takes every call."""
+        """Let the home do its duty: answer pings, and take every call."""
         for opcode, payload in self.home.frames():
             if opcode == PING:
                 self.home.send(frame(PONG, payload))
                 continue
-            # Pairs, not a dict: where a key came twice, parsers differ in which one counts.
+            # Pairs, not a dict: if a key occurs twice, parsers differ in which value counts.
             pairs = json.loads(payload, object_pairs_hook=list)
             message = dict(pairs)
             assert [key for key, _ in pairs].count("sessionId") == 1, payload
@@ -103,7 +103,7 @@ class Pair:
                 self.home.say(type="session-ready", sessionId=message["sessionId"])
 
     def check(self) -> None:
-        """Neither of them has noticed anything."""
+        """Assert that neither peer has noticed anything."""
         self.attend()
         assert self.client.frames() == []
         self.client.say(type="offer", sdp="o")
@@ -183,7 +183,7 @@ def _check_requests(value: tuple[bytes, Cuts]) -> None:
 
 
 def _statuses(data: bytes, some_without_body: bool) -> list[int]:
-    """The statuses of a connection's replies; those that are errors must have JSON bodies, or a page's."""
+    """Return the statuses of a connection's replies; errors must have a body of JSON, or that of a page."""
     found: list[int] = []
     while data and 101 not in found:
         head, end, data = data.partition(b"\r\n\r\n")

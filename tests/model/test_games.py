@@ -11,7 +11,7 @@ from tests.model.machine import play
 
 
 class HubModelTest(TestCase):
-    """Bounded, so that it can run with the others; more examples find more."""
+    """Bounded, so that it can run with the other tests; more examples find more."""
 
     def test_any_order(self) -> None:
         play(HubMachine, 200)
@@ -21,7 +21,7 @@ class HubModelTest(TestCase):
 
 
 class ClusterModelTest(TestCase):
-    """Bounded, so that it can run with the others; more examples find more.
+    """Bounded, so that it can run with the other tests; more examples find more.
 
     Promised whatever the bus does: nobody hears of another's session; letters arrive once at most, and in order; a
     request is answered within 25 s, a newcomer within 100 s; no holder is closed for one that can't prove more.
@@ -38,7 +38,7 @@ class ClusterModelTest(TestCase):
 
 
 class LeavingModelTest(TestCase):
-    """Bounded, as the model's own test."""
+    """Bounded, like ``HubModelTest``."""
 
     def test_any_order(self) -> None:
         play(LeavingMachine, 100)

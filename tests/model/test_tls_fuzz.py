@@ -1,4 +1,4 @@
-"""TLS on the transport, with what a stranger may do to the bytes: cut anywhere, spoilt, repeated, left out."""
+"""TLS on the transport, with bytes that a stranger has cut anywhere, spoilt, repeated or left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS = 150
 
 
 class Stranger:
-    """A peer that says some messages over a wire that ``random`` handles."""
+    """A peer that sends messages over a wire on which ``random`` cuts and spoils them."""
 
     def __init__(self, certificates: Certificates, random: Random) -> None:
         self.random = random
@@ -43,7 +43,7 @@ class Stranger:
         return self.peer.say(*messages)
 
     def spoilt(self, data: bytes) -> bytes:
-        """Do something to bytes that TLS must notice."""
+        """Return bytes changed in a way that TLS must notice."""
         self.is_spoilt = True
         at = self.random.randrange(len(data))
         match self.random.randrange(5):
@@ -61,7 +61,7 @@ class Stranger:
 
 
 class FuzzTest(TlsTestCase):
-    """What is handed over is what was said, as far as that goes, and nothing ever fails."""
+    """The server passes on a beginning of what was sent, and nothing ever fails."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -85,7 +85,7 @@ class FuzzTest(TlsTestCase):
                 stranger.deliver(data)
                 peer.take()
         except SSL.Error:
-            # An alert, or what our own spoiling has done to the peer.
+            # An alert of the server, or the effect of the spoilt bytes on the peer.
             assert stranger.is_spoilt, seed
         return stranger
 

@@ -1,4 +1,4 @@
-"""How a renewed certificate comes into use."""
+"""How the server takes a renewed certificate into use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
 class RenewalTest(TlsTestCase):
-    """New files are used within ten seconds, or at once on request; bad ones change nothing."""
+    """New files are used within ten seconds, or immediately on request; bad ones change nothing."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -28,17 +28,17 @@ class RenewalTest(TlsTestCase):
         self.addCleanup(captured.__exit__, None, None, None)
 
     def shown(self, certificates: Certificates) -> int:
-        """The serial number that a new client sees."""
+        """Return the serial number that a new client sees."""
         return Handshake(certificates, self.client).serial
 
     def lines(self, level: LogLevel) -> list[str]:
-        """What was logged since the last look."""
+        """Return the lines logged since the last call."""
         lines = [formatEvent(event) for event in self.logged if event["log_level"] == level]
         self.logged[:] = [event for event in self.logged if event["log_level"] != level]
         return lines
 
     def turn(self, times: int = 1) -> None:
-        """Let the files be looked at."""
+        """Let the server check the files."""
         for _ in range(times):
             self.clock.advance(POLL_SECONDS)
 
@@ -152,7 +152,7 @@ class RenewalTest(TlsTestCase):
         assert self.shown(certificates) == serial
 
     def test_end(self) -> None:
-        """Metrics want it as a number, and from when on the log warns of it."""
+        """The end of validity is a number for the metrics, and the log warns of it from some day on."""
         certificates = self.start()
         assert certificates.not_after == self.began + 90 * DAY
         ends, warns = certificates.metrics()
@@ -163,7 +163,7 @@ class RenewalTest(TlsTestCase):
         assert abs(certificates.not_after - (self.began + 50 * DAY)) < 100
 
     def test_warnings(self) -> None:
-        """From 14 days before the end on, once a day, and whenever it is read."""
+        """The log warns from 14 days before the end on, once a day, and whenever the certificate is read."""
         AUTHORITY.issue(self.certificate, self.key, days=14.5)
         certificates = self.start()
         assert not self.lines(LogLevel.warn)
@@ -187,7 +187,7 @@ class RenewalTest(TlsTestCase):
         assert self.lines(LogLevel.warn)[0].startswith("TLS: the certificate expires in 13 days, on ")
 
     def test_warning_of_one_that_does_not_live_long(self) -> None:
-        """A CA issues those for days, and a renewal comes before a quarter of them is left."""
+        """Some CAs issue certificates for days; they are renewed before a quarter of that time is left."""
         AUTHORITY.issue(self.certificate, self.key, days=6, begins=0)
         certificates = self.start()
         self.began -= 200 * DAY
@@ -200,7 +200,7 @@ class RenewalTest(TlsTestCase):
         assert line.startswith("TLS: the certificate expires in "), line
 
     def test_one_that_stands_in(self) -> None:
-        """No client accepts it, and it ends soon: the log says what it is for, elsewhere."""
+        """No client accepts a stand-in, and it ends soon; another line of the log says what it is for."""
         AUTHORITY.issue(self.certificate, self.key, days=1)
         is_over: list[bool] = []
         certificates = self.start(stands_in=lambda: not is_over)
@@ -215,7 +215,7 @@ class RenewalTest(TlsTestCase):
         assert "is valid until" in line
 
     def test_warning_of_one_that_is_not_valid_yet(self) -> None:
-        """It is taken where the one before it has expired."""
+        """A certificate that isn't valid yet is taken if the one before it has expired."""
         self.start()
         self.clock.advance(91 * DAY)
         self.lines(LogLevel.warn)
@@ -226,7 +226,7 @@ class RenewalTest(TlsTestCase):
         assert line.endswith(" UTC: clients refuse it until then"), line
 
     def test_one_that_is_not_valid_now_does_not_replace_one_that_is(self) -> None:
-        """No client could use it; it is taken as soon as one could, or where the other is no better."""
+        """No client could use it; it is taken as soon as one could, or if the other is no better."""
         certificates = self.start()
         for begins, days, why in (
             (-9, -2, "expired on 20"),
