@@ -1,4 +1,4 @@
-// Budgets: a token bucket for what is forwarded, a sliding window for what comes by address.
+// Limits: a token bucket for forwarded messages, a sliding window for what an address may do.
 
 const MINUTE = 60_000;
 
@@ -12,7 +12,7 @@ export class Budget {
     this.drops = 0;
   }
 
-  // Charge one message; false: it is over budget, drop it.
+  // Charge one message; return false if it is over budget and must be dropped.
   spend(now, size) {
     const { burst, rate, byteBurst, byteRate } = this.allowance;
     const elapsed = (now - this.at) / 1000;
@@ -29,7 +29,7 @@ export class Budget {
     return true;
   }
 
-  // Seconds until the next message may come.
+  // Return the seconds until the next message may come.
   wait() {
     return this.messages < 1 ? (1 - this.messages) / this.allowance.rate : 1;
   }
@@ -41,7 +41,7 @@ export class Budget {
   }
 }
 
-// Never more than `most` of one key within any minute.
+// At most `most` events of one key within any minute.
 export class Windows {
   constructor(most) {
     this.most = most;
@@ -52,7 +52,7 @@ export class Windows {
     return this.times.size;
   }
 
-  // Count one; otherwise the milliseconds until one fits.
+  // Count one event and return 0; otherwise return the milliseconds until one is allowed.
   count(key, now) {
     const times = this.times.get(key);
     if (times === undefined) {
@@ -67,7 +67,7 @@ export class Windows {
     return 0;
   }
 
-  // Forget what no longer matters, of the oldest thousand.
+  // Drop idle keys, among the oldest thousand.
   prune(now) {
     let looked = 0;
     for (const [key, times] of this.times) {

@@ -2,9 +2,9 @@
 //
 //   node relay.mjs --port 8788 [--host 127.0.0.1] [--key key.pem --cert cert.pem]
 //
-// It speaks what docs/protocol.md says of messages, errors, limits and REST. It writes the lines of the log that the
-// measured server writes by default, and counts messages by type and sender. What no figure of the benchmark touches is
-// simpler: no grace for lost homes, a takeover from another address is refused without a check, no state file.
+// It implements the messages, errors, limits and REST API of docs/protocol.md. Like the measured server by default, it
+// writes lines of a log, and counts messages by type and sender. What no figure of the benchmark touches is simpler: no
+// grace for lost homes, a takeover from another address is refused without a check, no state file.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -503,7 +503,7 @@ function isLoopback(address) {
   return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
 }
 
-// The socket's address, or whom a proxy on this machine speaks for: read from the right, skipping proxies.
+// The socket's address, or the client address that a proxy on this machine reports: from the right, skipping proxies.
 function addressOf(request) {
   let address = request.socket.remoteAddress ?? '127.0.0.1';
   const forwarded = request.headers['x-forwarded-for'];
@@ -578,7 +578,7 @@ const server =
         onRequest,
       );
 server.on('upgrade', onUpgrade);
-// A whole city comes back at once after a restart: let the kernel hold as many as it will.
+// After a restart all homes come back at the same time: let the kernel queue as many as it can.
 server.listen({ port: Number(options.port), host: options.host, backlog: 4096 }, () => {
   console.log(`${new Date().toISOString()} listening on port ${options.port}, node ${process.version}`);
 });

@@ -1,7 +1,7 @@
-"""``python -m tests.soak.admin [HOMES]``: the admin commands against a real server that many homes are connected to.
+"""``python -m tests.soak.admin [HOMES]``: the admin commands, on a real server with many connected homes.
 
-Prints how long the event loop's longest turn was during each, by the clock and in the processor's time: a machine that
-does something else makes the first longer. Ends with 1 if one took more than 20 ms of the processor's time.
+Prints how long the event loop's longest turn was during each command, by the clock and in processor time; on a busy
+machine, only the former gets longer. Exits with 1 if a turn took more than 20 ms of processor time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.server_process import ServerProcess, child_environment, event
 MAX_SECONDS = 0.020
 
 CLIENTS = 500
-"""Each has a call; the first of them all come from one address."""
+"""Clients with a call each; the first of them all come from one address."""
 
 OF_ONE_ADDRESS = 200
 
@@ -41,7 +41,7 @@ class Crowd:
         self.session_id = ""
 
     async def come(self) -> None:
-        """Let all of them connect."""
+        """Let all homes and clients connect."""
         for number, name in enumerate(self._names):
             await self._one(f"10.0.{number >> 8}.{number & 255}", type="register-server", remoteId=name)
         for number in range(CLIENTS):
@@ -51,7 +51,7 @@ class Crowd:
             await self._one("203.0.113.9", type="connect-request", remoteId=f"NOBODY{number}")
 
     async def leave(self) -> None:
-        """Let go of whatever is still there."""
+        """Close all connections that are still open."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -76,7 +76,7 @@ class Crowd:
 
 
 class Operator:
-    """Gives the commands, and looks at the clock."""
+    """Gives the commands, and measures the loop's turns."""
 
     def __init__(self, server: ServerProcess, socket: Path, longest: Longest) -> None:
         self._server = server
@@ -85,7 +85,7 @@ class Operator:
         self.worst = 0.0
 
     async def give(self, *arguments: str, seconds: float = 0.0) -> None:
-        """Give one command; ``seconds`` after which to end it, for those that don't end by themselves."""
+        """Give one command; ``seconds``: end it after so long, since it doesn't end by itself."""
         began = self._begin()
         command = [sys.executable, "-m", "ma_signaling", "admin", "--socket", str(self._socket), *arguments]
         process = await asyncio.create_subprocess_exec(
@@ -99,7 +99,7 @@ class Operator:
             process.send_signal(signal.SIGINT)
         output = (await process.communicate())[0].decode()
         assert process.returncode == 0, output
-        # What closing many connections has caused is done by then.
+        # By then, the consequences of closing many connections are over.
         await asyncio.sleep(1)
         lines = output.splitlines()
         self._end(
@@ -107,7 +107,7 @@ class Operator:
         )
 
     async def reload(self) -> None:
-        """SIGHUP, after the access list has changed."""
+        """Send SIGHUP, after the access list has changed."""
         began = self._begin()
         os.kill(self._server.pid, signal.SIGHUP)
         line = "Connections closed by the access lists: "
@@ -116,7 +116,7 @@ class Operator:
         self._end("reload", began, line + self._server.log().rpartition(line)[2].splitlines()[0])
 
     async def wait(self, seconds: float) -> None:
-        """Do nothing, to see what goes on without commands."""
+        """Give no command, to measure the turns without one."""
         began = self._begin()
         await asyncio.sleep(seconds)
         self._end("(nothing)", began, "")
@@ -133,7 +133,7 @@ class Operator:
 
 
 async def play(directory: Path, homes: int) -> float:
-    """Play it; returns what the longest turn took of the processor's time."""
+    """Play all commands; return the processor seconds of the longest turn."""
     socket, deny, clock = directory / "admin.sock", directory / "deny", directory / "turns"
     deny.write_text("# nobody yet\n")
     longest = Longest(clock)
@@ -188,7 +188,7 @@ async def play(directory: Path, homes: int) -> float:
 
 
 def main() -> None:
-    """Play it with as many homes as the command line says."""
+    """Play with as many homes as the command line says."""
     directory = Path(tempfile.mkdtemp(prefix="ma-signaling-"))
     try:
         worst = asyncio.run(play(directory, int(sys.argv[1]) if len(sys.argv) > 1 else 5000))

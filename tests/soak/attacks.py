@@ -1,8 +1,8 @@
 """``python -m tests.soak.attacks``: each attack of ``tests/integration/attacks`` once, and what it costs the server.
 
-For each server that is attacked: whether it held, the longest turn of its loop and all of its processor time from its
-start to its end, in the processor's time, that of its child processes included; and how long an owner waited for its
-Remote ID. Exits with 1 where an attack succeeded.
+For each attacked server, it prints whether the server held, the longest turn of its loop in processor time, the whole
+processor time of the server and its child processes, and how long an owner waited for its Remote ID. Exits with 1 if an
+attack succeeded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROW = "{:84} {:>5} {:>9} {:>7}  {}"
 
 
 class WatchedServer(ServerProcess):
-    """A server that says at its end what it has taken."""
+    """A server that reports at its end what it has used."""
 
     rows: ClassVar[list[tuple[bool, float, float, list[str]]]] = []
 
@@ -40,7 +40,7 @@ class WatchedServer(ServerProcess):
 
     def start(self) -> None:
         super().start()
-        # What a start takes is no attack's doing, nor is the turn that has answered us.
+        # Neither the start nor the turn that has answered this process belongs to the attack.
         time.sleep(0.2)
         self._longest.write(0, 0)
         self._began = processor_seconds(self.pid)
@@ -59,7 +59,7 @@ class WatchedServer(ServerProcess):
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process and its children, those that have ended too (proc(5))."""
+    """Return the processor time of a process and its children, ended ones included (proc(5))."""
     seconds = 0.0
     with suppress(OSError):
         process = Path("/proc", str(pid))
@@ -80,7 +80,7 @@ def each_test(suite: TestSuite | TestCase) -> Iterator[TestCase]:
 
 
 def main() -> int:
-    """Play all of them; returns the exit status."""
+    """Play all attacks; return the exit status."""
     held = True
     print(ROW.format("", "", "turn, ms", "CPU, s", ""))  # noqa: T201
     with mock.patch("tests.integration.attacks.base.ServerProcess", WatchedServer):

@@ -1,4 +1,4 @@
-"""Honest clients: one session each, every message of it checked by the side that gets it."""
+"""Honest clients: each has one session at a time, in which each side checks every message that it gets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def resident(ground: Ground, home: Home) -> None:
 
 
 async def party(ground: Ground, home: Home) -> None:
-    """Guests of one household, all behind their home's address, call at the same moment."""
+    """Let guests of one household, all behind their home's address, call at the same moment."""
     while not ground.is_over:
         begun = asyncio.get_running_loop().time()
         guests = (visit(ground, home, home.address, "sessions of the party") for _ in range(PARTY))
@@ -35,7 +35,7 @@ async def party(ground: Ground, home: Home) -> None:
 
 
 async def visit(ground: Ground, home: Home, address: str, kind: str) -> None:
-    """One session from beginning to end; what goes wrong is counted with its reason."""
+    """Play one session from beginning to end; count a failure with its reason."""
     while not home.welcome.is_set():
         await home.welcome.wait()
     home.visitors += 1
@@ -56,7 +56,7 @@ async def visit(ground: Ground, home: Home, address: str, kind: str) -> None:
         ground.figures[f"{kind} completed"] += 1
     finally:
         home.traffic.forget(this)
-        # Only later, so that a home which is told of a break after all is noticed.
+        # Only later, to notice if the home is told of the break after all.
         asyncio.get_running_loop().call_later(10, home.visits.pop, this.session_id, None)
         home.visitors -= 1
 
@@ -69,7 +69,7 @@ async def _talk(ground: Ground, home: Home, this: Visit, ws: Socket) -> None:
         raise Disturbed(f"a connect-request was answered {answer}")
     this.session_id = answer["sessionId"]
     home.visits[this.session_id] = this
-    # Where the home says nothing for 10 s, a client gets what it has registered.
+    # If the home sends nothing for 10 s, a client gets the ICE servers that the home has registered.
     may_be_unready = not was_there or stops != home.traffic.stops
     if answer["remoteId"] != home.remote_id or (
         answer.get("iceServers") != this.ice_servers()
@@ -101,7 +101,7 @@ async def _send_all(home: Home, this: Visit, ws: Socket) -> None:
     last = this.total[CLIENT] - 1
     for index in range(this.total[CLIENT]):
         if index == last:
-            # A candidate may well come while the call is up.
+            # A candidate may come while the call is up.
             await asyncio.sleep(random.uniform(0, 4))
         await home.traffic.enter(this, CLIENT)
         home.traffic.stamp(this, CLIENT, index)

@@ -1,6 +1,6 @@
-"""``python -m tests.soak.field`` (``make field``): the cases of ``field_cases`` at their real times, some four minutes.
+"""``python -m tests.soak.field`` (``make field``): the cases of ``field_cases`` with their real delays, some 4 minutes.
 
-Prints what came of each as a table in Markdown. Exits with 1 where one failed.
+Prints the outcomes as a table in Markdown. Exits with 1 if a case failed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ TOGETHER: list[Case] = [
     cases.missing_index,
     cases.hyphens,
 ]
-"""Those that share a server."""
+"""Cases that share a server."""
 
 ALONE: list[Case] = [cases.restart, cases.suspended]
-"""Those that need one of their own."""
+"""Cases that each need a server of their own."""
 
 
 async def play(case: Case, server: ServerProcess) -> tuple[str, bool]:
-    """Play one case; returns its line of the table, and whether it went well."""
+    """Play one case; return its line of the table, and whether it went well."""
     what = (case.__doc__ or "").partition("\n")[0].rstrip(".")
     try:
         return f"| {what} | {await case(server)} |", True
@@ -45,7 +45,7 @@ async def play(case: Case, server: ServerProcess) -> tuple[str, bool]:
 
 
 async def main() -> bool:
-    """Play all; returns whether all went well."""
+    """Play all cases; return whether all went well."""
     servers = [ServerProcess() for _ in range(1 + len(ALONE))]
     try:
         for server in servers:

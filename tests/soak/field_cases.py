@@ -1,4 +1,4 @@
-"""What today's homes and networks do to a call, with real peers at the gateway's own times; each case says a figure."""
+"""What today's homes and networks do to a call, with real peers and the gateway's delays; a case returns a figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.end_to_end_case import assert_echo, assert_undisturbed, sessi
 from tests.support.server_process import ServerProcess, registered, script
 
 RETRY_SECONDS = 10.0
-"""What the gateway waits before its first attempt to come back; 20 s and 40 s follow."""
+"""The gateway's delay before its first attempt to come back; 20 s and 40 s follow."""
 WITHIN = 60.0
 GUESTS = 50
 STOPPED_SECONDS = 120.0
@@ -77,7 +77,7 @@ async def _opened(calling: asyncio.Task[None], client: TimedClient, home: Peer) 
 
 
 async def outage(server: ServerProcess, remote_id: str, seconds: float) -> str:
-    """The home's signaling is gone for so long during a call; then it comes back, and a guest waits for it."""
+    """The home's signaling is gone for ``seconds`` during a call; a guest waits for it until it is back."""
     async with trickling(server, remote_id) as (home, client), TimedClient(server.url, remote_id) as guest:
         await home.start()
         await client.connect()
@@ -221,7 +221,7 @@ async def suspended(server: ServerProcess) -> str:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         homes = [await registered(session, server.url, f"HOME{number}") for number in range(HOMES)]
         readers = [asyncio.create_task(_read(home)) for home in homes]
-        # Its own ping goes unanswered, as the gateway's, so it leaves and tries again while the server stands still.
+        # Like the gateway, it gets no answer to its ping, so it leaves and tries again while the server is stopped.
         gateway = await stack.enter_async_context(Home(server.url))
         client = await stack.enter_async_context(TrustingClient(server.url, gateway.remote_id))
         await gateway.start()

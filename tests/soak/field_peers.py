@@ -15,13 +15,13 @@ from tests.support.trickling_home import TricklingHome
 
 
 class TrustingClient(Client):
-    """A client of a home that has a certificate for each session, so that none is that of its Remote ID."""
+    """A client of a home with a new certificate for each session, none of which matches its Remote ID."""
 
     def check(self, sdp: str) -> None: ...
 
 
 class TimedClient(TrustingClient):
-    """One that knows when it sent its offer."""
+    """A client that records when it sent its offer."""
 
     offered = 0.0
 
@@ -32,7 +32,7 @@ class TimedClient(TrustingClient):
 
 
 class ForgetfulHome(Home):
-    """One on aiortc whose signaling breaks when it has got an offer."""
+    """A home on aiortc whose signaling breaks when it has got an offer."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -45,18 +45,18 @@ class ForgetfulHome(Home):
 
 
 class SilentHome(Home):
-    """One that never answers an offer."""
+    """A home that never answers an offer."""
 
     async def _accept(self, session_id: str, offer: Message) -> None: ...
 
 
 class Guest(Peer):
-    """A client of a party, or the portal before it; all have one address."""
+    """A client of a party, or its first connection, through the portal; all have one address."""
 
     headers: Mapping[str, str] = {"X-Forwarded-For": "203.0.113.7"}
 
     async def visit(self, remote_id: str) -> None:
-        """Ask, offer, hear the answer, and leave."""
+        """Ask for a home, send an offer, get the answer, and leave."""
         async with self:
             await self.open()
             await self.send("connect-request", remoteId=remote_id)
@@ -66,7 +66,7 @@ class Guest(Peer):
 
 
 class Host(Peer):
-    """The home of a party; it says that it has answered."""
+    """The home of a party, which answers each offer."""
 
     async def _handle(self, message: Message) -> None:
         if message["type"] == "client-connected":
@@ -79,7 +79,7 @@ class Host(Peer):
 async def trickling(
     server: ServerProcess, remote_id: str
 ) -> AsyncIterator[tuple[TricklingHome, TimedClient]]:
-    """A home on libdatachannel, as since 2.10, and its client."""
+    """Yield a home on libdatachannel, as since 2.10, and its client."""
     async with (
         LibdatachannelHome(is_known=False) as webrtc,
         TricklingHome(server.url, webrtc, remote_id) as home,

@@ -1,4 +1,4 @@
-"""What all actors of a soak share: the server's address, the time that is left, and what has been counted."""
+"""What all actors of a soak share: the server's address, the remaining time, and the counts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any
 import aiohttp
 
 WITHIN = 20.0
-"""Seconds in which the server, on a busy machine, must have answered."""
+"""Seconds within which the server must answer, even on a busy machine."""
 
 
 class Disturbed(Exception):
-    """An honest peer met something that it should not have met."""
+    """Raised when something happens to an honest peer that must not happen."""
 
 
 class Ground:
-    """Where the actors meet."""
+    """The state that all actors share."""
 
     def __init__(self, port: int, web: aiohttp.ClientSession, tls: ssl.SSLContext | None = None) -> None:
-        """``tls`` is what all connections are made with, where ``port`` speaks it; ``web`` has it too."""
+        """``tls`` is used for all connections if ``port`` speaks TLS; ``web`` uses it too."""
         self.port = port
         self.tls = tls
         encrypted = "" if tls is None else "s"
@@ -37,17 +37,17 @@ class Ground:
         self.failures: Counter[str] = Counter()
         self.latencies: list[float] = []
         self.left_open: list[asyncio.StreamWriter] = []
-        """Sockets that nobody serves any more: the server has to find out by itself."""
+        """Sockets that no actor serves any more: the server has to find out by itself."""
         self._numbers = count(1)
         self._ends = 0.0
 
     def begin(self, seconds: float) -> None:
-        """Let the actors play for so many seconds from now."""
+        """Let the actors play for ``seconds`` from now."""
         self._ends = time.monotonic() + seconds
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody should begin anything new."""
+        """Whether the time is up, so that no actor begins anything new."""
         return time.monotonic() >= self._ends
 
     async def pause(self, shortest: float, longest: float) -> None:
@@ -60,23 +60,23 @@ class Ground:
         self.failures[reason] += 1
 
     def number(self) -> int:
-        """A number that nobody else gets."""
+        """Return a new number."""
         return next(self._numbers)
 
     def address(self) -> str:
-        """A client address that nobody else gets: every third one IPv6, each of them in a /48 of its own."""
+        """Return a new client address: every third one is IPv6, in a /48 of its own."""
         number = self.number()
         if number % 3 == 0:
             return f"2001:{0xDB8 + (number >> 16):x}:{number & 0xFFFF:x}::1"
         return f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
     async def connect(self, address: str) -> aiohttp.ClientWebSocketResponse:
-        """A WebSocket that comes from ``address``, as far as the server can tell."""
+        """Return a WebSocket that comes from ``address``, as far as the server can tell."""
         async with asyncio.timeout(WITHIN):
             return await self.web.ws_connect(self.url, headers={"X-Forwarded-For": address})
 
     async def is_online(self, remote_id: str, address: str) -> bool:
-        """What ``/api/check`` says."""
+        """Return what ``/api/check`` says."""
         headers = {"X-Forwarded-For": address}
         async with self.web.get(f"{self.http}/api/check/{remote_id}", headers=headers) as response:
             if response.status != 200:
@@ -86,7 +86,7 @@ class Ground:
 
 
 async def hear(ws: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    """The next message, keep-alive aside; raises ``Disturbed`` at the connection's end."""
+    """Return the next message except keep-alive. Raises ``Disturbed`` at the connection's end."""
     while True:
         frame = await ws.receive(timeout=WITHIN * 2)
         if frame.type != aiohttp.WSMsgType.TEXT:
@@ -98,7 +98,7 @@ async def hear(ws: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
 
 
 async def vanish(ws: aiohttp.ClientWebSocketResponse) -> None:
-    """End a connection as a power cut with a kernel behind it does: TCP ends, no close frame was sent."""
+    """End a connection as a killed process does: TCP ends without a close frame."""
     with contextlib.suppress(OSError):
         ws.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
     await ws.close()

@@ -1,6 +1,6 @@
-"""Fifty clients come to the home's agent and go again, some without a word; then nothing of them may be left.
+"""Fifty clients come to the home's agent and leave, some without a goodbye; afterwards nothing of them may be left.
 
-``python -m tests.soak.home SECONDS`` (``make soak-home``). Exits with 1 where memory or descriptors have grown.
+``python -m tests.soak.home SECONDS`` (``make soak-home``). Exits with 1 if memory or descriptors have grown.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ CLIENTS = 50
 STAY_SECONDS = (10.0, 40.0)
 SAMPLE_SECONDS = 10.0
 SETTLE_SECONDS = 90.0
-"""Until ICE has noticed that clients are gone that said nothing, and their sessions are closed."""
+"""Until ICE has noticed that clients left without a goodbye, and their sessions are closed."""
 MAX_GROWTH = 1.15
-"""Of memory, from the first third of the time to the end of it."""
+"""The most by which memory may grow, from the first third of the time to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the agent holds."""
+    """The memory and the descriptors of the agent at one moment."""
 
     seconds: float
     memory: int
-    """MiB, resident."""
+    """The resident set in MiB."""
     descriptors: int
 
     @classmethod
     def of(cls, pid: int, began: float) -> Sample:
-        """Look at a process."""
+        """Return the sample of a process."""
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
         return cls(time.monotonic() - began, memory // 1024, len(os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208
 
 
 class Crowd:
-    """The clients, and what became of their visits."""
+    """The clients, and the outcomes of their visits."""
 
     def __init__(self, url: str, remote_id: str) -> None:
         self._url = url
@@ -54,7 +54,7 @@ class Crowd:
         self.failures: list[str] = []
 
     async def come_and_go(self, until: float) -> None:
-        """Be one client after the other."""
+        """Play one client after the other."""
         await asyncio.sleep(random.uniform(0, STAY_SECONDS[1]))
         while time.monotonic() < until:
             try:
@@ -80,17 +80,17 @@ class Crowd:
 
 
 def tell(text: str) -> None:
-    """Say something to who waits."""
+    """Print progress."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 async def soak(seconds: float) -> bool:
-    """Play it, print what the agent held, and return whether it is flat."""
+    """Play the soak, print the samples, and return whether nothing has grown."""
     options = ("--home-sessions-per-minute", "0", "--connect-requests-per-minute", "0")
     with ServerProcess(*options) as server, loopback_only():
         async with MusicAssistantStandIn() as assistant:
-            # Beside those who are there, those who left without a word count until ICE has noticed it.
+            # Clients who left without a goodbye count too, until ICE has noticed it.
             home = HomeProcess(server.url, assistant.url, "--max-sessions", str(2 * CLIENTS))
             await asyncio.to_thread(home.start)
             try:

@@ -1,4 +1,4 @@
-"""Honest homes: they register, are lost and come back, restart, and answer whoever calls."""
+"""Honest homes: they register, lose connections and come back, restart, and answer all calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 def random_remote_id() -> str:
-    """A Remote ID as homes have them today."""
+    """Return a Remote ID in the form that homes have today."""
     return "".join(random.choices(LETTERS, k=26))
 
 
@@ -33,7 +33,7 @@ class Home:
         self.traffic = Traffic(ground)
         self.visitors = 0
         self.welcome = asyncio.Event()
-        """Set unless the home wants to leave for good, as far as its clients are concerned."""
+        """Set while clients may begin visits; cleared while the home waits for their end, to restart."""
         self.visits: dict[str, Visit] = {}
         self._ws: Socket | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -47,7 +47,7 @@ class Home:
         self.welcome.set()
 
     async def live(self) -> None:
-        """Be there, and now and then away, until the end."""
+        """Be connected, with short absences, until the end."""
         while True:
             await self.ground.pause(8, 25)
             if self.ground.is_over:
@@ -61,7 +61,7 @@ class Home:
                 return
 
     async def leave(self) -> None:
-        """Say goodbye, unless it has failed before."""
+        """Say goodbye, unless the connection has failed before."""
         if self._ws is not None:
             await self._end(goodbye=True)
         for task in self._tasks:
@@ -77,7 +77,7 @@ class Home:
             await self._restart()
 
     async def _fall_silent(self) -> None:
-        """Its network is gone without a word, and it comes back by another: the old connection answers no probe."""
+        """Lose the network silently, and come back by another one: the old connection answers no probe."""
         if not await self.traffic.stop():
             return
         assert self._reader is not None
@@ -92,11 +92,11 @@ class Home:
         self.ground.figures["homes: silent and back"] += 1
 
     async def _be_lost(self) -> None:
-        """The connection breaks, clients go on talking, and the home is back within the grace time."""
+        """Lose the connection, while clients go on sending, and come back within the grace time."""
         if not await self.traffic.stop():
             return
         await self._end(goodbye=False)
-        # Until the server has noticed, what clients send goes to a socket that is no more.
+        # Until the server has noticed, clients' messages go to a socket that no longer exists.
         async with asyncio.timeout(WITHIN):
             while await self.ground.is_online(self.remote_id, self.address):  # noqa: ASYNC110 - it has to be asked
                 await asyncio.sleep(0.2)
@@ -106,7 +106,7 @@ class Home:
         self.ground.figures["homes: lost and back"] += 1
 
     async def _restart(self) -> None:
-        """A goodbye, with nobody in a session, and a new start."""
+        """Say goodbye when there is no session, and come back."""
         self.welcome.clear()
         async with asyncio.timeout(60):
             while self.visitors:  # noqa: ASYNC110 - a look at a number, a few times a minute
@@ -206,7 +206,7 @@ class Home:
                 await asyncio.sleep(random.uniform(0, 0.2))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it while reading goes on; what fails is told by the visit that waits for it in vain."""
+        """Do ``work`` while reading goes on; the visit that waits for it in vain reports a failure."""
         task = asyncio.create_task(self._quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Those who mean no good. Each actor plays its trick once; what the server must do against it is checked here too."""
+"""Attackers that break the protocol. Each function plays one trick once, and checks how the server defends itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.soak.raw import BINARY, PING, TEXT, Raw, frame, message, noise
 from tests.soak.strangers import crowd, guesser, rest_hammer, storm_of_strangers, stranger
 
 Trick = Callable[[Ground, list[Home]], Awaitable[None]]
-"""Plays once, against homes that are never away."""
+"""Plays a trick once; the homes are those that are never away."""
 
 LONGEST = 120.0
 """Seconds that a trick may take."""
@@ -34,7 +34,7 @@ async def again_and_again(ground: Ground, homes: list[Home], trick: Trick, rest:
 
 
 async def expect_close(ground: Ground, raw: Raw, what: str, *codes: int) -> None:
-    """The server must end this with one of ``codes``; a reset may overtake the close frame."""
+    """Expect that the server closes with one of ``codes``; a reset may overtake the close frame."""
     async with asyncio.timeout(WITHIN):
         got = await raw.close_code()
     if got not in (*codes, None):
@@ -51,7 +51,7 @@ async def candidate_flood(ground: Ground, homes: list[Home]) -> None:
 
 
 async def ping_flood(ground: Ground, homes: list[Home]) -> None:
-    """Pings of both kinds, as fast as they go out."""
+    """Send pings of both kinds, as fast as possible."""
     async with Raw(ground) as raw:
         await raw.open()
         await raw.send((message(type="ping") + frame(b"?" * 100, PING)) * 300)
@@ -59,7 +59,7 @@ async def ping_flood(ground: Ground, homes: list[Home]) -> None:
 
 
 async def junk(ground: Ground, homes: list[Home]) -> None:
-    """What is no JSON, no message, no UTF-8, no frame."""
+    """Send bytes that aren't JSON, aren't a message, aren't UTF-8, or aren't a frame."""
     for pieces, code in (
         (
             [frame(b"{"), frame(b"[]"), frame(b'{"type":1}'), frame(b"[" * 5000), frame(b"NaN", BINARY)] * 20,
@@ -138,7 +138,7 @@ async def _trickle(raw: Raw) -> None:
 
 
 async def deaf_client(ground: Ground, homes: list[Home]) -> None:
-    """A client that never reads, while its home (an accomplice) sends all that it may."""
+    """A client that never reads, while its home (an accomplice) sends as much as it may."""
     async with Raw(ground) as home, Raw(ground, deaf=True) as client:
         remote_id = random_remote_id()
         await home.open()
@@ -155,7 +155,7 @@ async def deaf_client(ground: Ground, homes: list[Home]) -> None:
 
 
 async def deaf_home(ground: Ground, homes: list[Home]) -> None:
-    """A home that never reads, while many clients send all that they may: more than the sockets hold."""
+    """A home that never reads, while many clients send as much as they may: more than the sockets hold."""
     async with Raw(ground, deaf=True) as home:
         remote_id = random_remote_id()
         await home.open()
@@ -192,7 +192,7 @@ async def lost_home(ground: Ground, homes: list[Home]) -> None:
 
 
 async def mute(ground: Ground, homes: list[Home]) -> None:
-    """Sockets that connect and do nothing more, ever; as TCP, as WebSocket, as HTTP, as a caller."""
+    """Sockets that connect and then do nothing: after TCP, the upgrade, an HTTP request or a connect-request."""
     async with Raw(ground) as tcp, Raw(ground) as ws, Raw(ground) as http, Raw(ground) as caller:
         tcp.leave_open()
         await ws.open()
@@ -204,7 +204,7 @@ async def mute(ground: Ground, homes: list[Home]) -> None:
 
 
 async def deaf_rest(ground: Ground, homes: list[Home]) -> None:
-    """Ask without end on one connection, and never read a reply."""
+    """Send endless requests on one connection, and never read a reply."""
     async with Raw(ground, deaf=True) as raw:
         raw.leave_open()
         try:
@@ -234,4 +234,4 @@ TRICKS: tuple[tuple[Trick, float], ...] = (
     (deaf_rest, 8),
     *((crowd, 2.0),) * 12,
 )
-"""What is played, each in a loop of its own, and the mean rest in seconds."""
+"""The tricks, each played in a loop of its own, with the mean rest in seconds."""

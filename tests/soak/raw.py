@@ -1,4 +1,4 @@
-"""WebSocket by hand, for those who break its rules."""
+"""WebSocket by hand, for attackers that break its rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UPGRADE = (
 
 
 def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, claimed: int | None = None) -> bytes:
-    """A masked frame (with a mask of zeros), which may claim another length than it has."""
+    """Return a frame masked with zeros; ``claimed``: with this length in its head."""
     length = len(payload) if claimed is None else claimed
     head = bytes([opcode | (0x80 if fin else 0)])
     if length < 126:
@@ -33,14 +33,14 @@ def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, claimed: int 
 
 
 def message(**keys: object) -> bytes:
-    """One JSON message in a frame."""
+    """Return one JSON message in a frame."""
     return frame(json.dumps(keys).encode())
 
 
 class Raw:
     """A TCP connection that is dropped, not closed, at the end of its ``async with``.
 
-    A ``deaf`` one has so little room that whoever sends to it soon notices that nobody reads.
+    A ``deaf`` connection has so small a receive buffer that the server soon notices that nothing is read.
     """
 
     def __init__(self, ground: Ground, *, deaf: bool = False) -> None:
@@ -68,7 +68,7 @@ class Raw:
             self.writer.transport.abort()
 
     def leave_open(self) -> None:
-        """Serve this connection no more, but don't end it either."""
+        """Stop serving this connection, without ending it."""
         self.ground.left_open.append(self.writer)
 
     async def send(self, data: bytes) -> None:
@@ -77,14 +77,14 @@ class Raw:
         await self.writer.drain()
 
     async def open(self, address: str | None = None) -> None:
-        """Become a WebSocket."""
+        """Open the WebSocket."""
         await self.send(UPGRADE.format(address=address or self.ground.address()).encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 101"):
             raise ConnectionRefusedError(head.split(b"\r\n")[0].decode())
 
     async def receive(self) -> tuple[int, bytes]:
-        """The next frame: its opcode and payload."""
+        """Return the opcode and payload of the next frame."""
         first, second = await self.reader.readexactly(2)
         length = second & 0x7F
         if length == 126:
@@ -94,7 +94,7 @@ class Raw:
         return first & 0x0F, await self.reader.readexactly(length)
 
     async def hear(self, kind: str) -> dict[str, object]:
-        """The next message of one type."""
+        """Return the next message of one type."""
         while True:
             opcode, payload = await self.receive()
             if opcode == CLOSE:
@@ -104,7 +104,7 @@ class Raw:
                 return found
 
     async def close_code(self) -> int | None:
-        """Read on until the end; the code of the close frame before it, if there was one."""
+        """Read until the connection ends; return the code of its close frame, None if there was none."""
         try:
             while True:
                 opcode, payload = await self.receive()
@@ -114,12 +114,12 @@ class Raw:
             return None
 
     async def call(self, remote_id: str) -> str:
-        """Get a session with a home."""
+        """Request a session with a home; return its ID."""
         await self.open()
         await self.send(message(type="connect-request", remoteId=remote_id))
         return str((await self.hear("connected"))["sessionId"])
 
 
 def noise(size: int) -> bytes:
-    """Random bytes."""
+    """Return random bytes."""
     return os.urandom(size)

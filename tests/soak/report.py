@@ -1,4 +1,4 @@
-"""What is measured at the server from outside, what is promised of it, and both as a table."""
+"""Measurements of the server from outside, the promises about it, and both as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.soak.ground import Ground
 from tests.support.server_process import ServerProcess
 
 MEMORY_MARGIN = 1.05
-"""What memory may grow to, after a second and longer time of the same load."""
+"""The factor by which memory may grow in a second, longer time of the same load."""
 
 TROUBLE = re.compile(r"Traceback|Unhandled|a message failed|\[[^]]*#(error|critical)\]")
 
@@ -26,7 +26,7 @@ class Measure:
     """The server's process at one moment."""
 
     memory: int
-    """In KiB: what is resident now."""
+    """The current resident set in KiB."""
     peak: int
     descriptors: int
     processor: float
@@ -35,9 +35,9 @@ class Measure:
 
 
 def measure(server: ServerProcess) -> Measure:
-    """Look at the server's process, and at what it says of itself."""
+    """Return the measure of the server's process and of its own counts."""
     process = Path("/proc") / str(server.pid)
-    # First, since to ask takes a connection, which must be closed again by the time they are counted.
+    # First, since the request takes a connection, which must be closed before descriptors are counted.
     health = server.get("/health")
     time.sleep(0.5)
     status = dict(re.findall(r"^(\w+):\s+(\d+) kB$", (process / "status").read_text(), re.MULTILINE))
@@ -54,14 +54,14 @@ def measure(server: ServerProcess) -> Measure:
 def broken_promises(
     ground: Ground, before: Measure, warm: Measure, after: Measure, log: str, blocks: int
 ) -> list[str]:
-    """Everything that is not as promised, in words."""
+    """Return all broken promises, in words."""
     broken = [f"{times} times: {reason}" for reason, times in ground.failures.items()]
     if after.memory > warm.memory * MEMORY_MARGIN:
         broken.append(f"memory grew from {warm.memory} to {after.memory} KiB")
     if after.descriptors > before.descriptors:
         broken.append(f"descriptors grew from {before.descriptors} to {after.descriptors}")
     for name, number in _numbers(after.health):
-        # Whoever was blocked is remembered for ten minutes more, so that a second block is longer.
+        # A blocked address is remembered for ten minutes more, so that a second block is longer.
         if number > (blocks if name == "failedLookupTracked" else 0):
             broken.append(f"/health still says {name} {number}")
     broken += [f"the log says: {line}" for line in log.splitlines() if TROUBLE.search(line)]
@@ -77,7 +77,7 @@ def _numbers(health: dict[str, Any]) -> Iterable[tuple[str, int]]:
 
 
 def table(ground: Ground, measures: dict[str, Measure], log: str) -> str:
-    """The figures, for people."""
+    """Return a table of the figures, for people."""
     rows: list[tuple[str, object]] = sorted(ground.figures.items())
     if len(ground.latencies) > 100:
         percent = quantiles(ground.latencies, n=100)
@@ -107,11 +107,11 @@ _ENDINGS = "|".join(
 
 
 def _kind(line: str) -> str | None:
-    """Which of the endings that an operator reads of a log line tells, if one."""
+    """Return the kind of ending that a line of the log reports, or None."""
     found = re.search(_ENDINGS, line)
     return found[0] if found else None
 
 
 def blocks_in(log: str) -> int:
-    """How many addresses were blocked for guessing."""
+    """Return how many addresses were blocked for guessing."""
     return log.count("its lookups are blocked")

@@ -1,8 +1,8 @@
-"""``python -m tests.soak.restart [HOMES]``: an upgrade under load, by systemd's socket, and what peers notice of it.
+"""``python -m tests.soak.restart [HOMES]``: an upgrade under load, with systemd's socket, and what peers notice of it.
 
 Homes behave like Music Assistant's gateway: they come back 10 s after their connection was closed, then 20 s, 40 s …
-Each has a call that is up. Meanwhile clients ask for homes, by ``/api/check`` and by a ``connect-request`` that must be
-answered; nothing may be refused, and no call may hear of an end.
+Each home has a call that is up. Meanwhile clients ask for homes, by ``/api/check`` and by a ``connect-request`` that
+must be answered. No request may be refused, and no client in a call may be told that the call is over.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import aiohttp
 from tests.support.systemd_stand_in import Unit, everywhere, unit_environment
 
 RETRY_SECONDS = 10.0
-"""What the gateway waits at first."""
+"""The gateway's first delay."""
 
 ASK_SECONDS = 0.1
-"""Between two questions."""
+"""Pause between two requests."""
 
 ANSWER_SECONDS = 30.0
-"""What the web app waits for the answer to its request."""
+"""How long the web app waits for the answer to its request."""
 
 
 @dataclass
 class Result:
-    """What was noticed."""
+    """What peers noticed of an upgrade."""
 
     homes: int
     checks: int = 0
@@ -42,7 +42,7 @@ class Result:
     slowest_request: float = 0.0
     ended_calls: list[str] = field(default_factory=list)
     down_seconds: float = 0.0
-    """Between the end of one process and the readiness of the next."""
+    """Seconds between the end of one process and the readiness of the next."""
     last_home_after: float = 0.0
     """Seconds from SIGTERM until the last home was back."""
 
@@ -61,7 +61,7 @@ class Play:
         self._is_over = False
 
     async def run(self) -> Result:
-        """Play it; takes as long as the last home."""
+        """Play the upgrade until the last home is back."""
         names = [f"HOME{number:05}" for number in range(self.result.homes)]
         environment = {**unit_environment(), "MA_SIGNALING_MAX_CONNECTIONS": "0"}
         with Unit(environment, everywhere()) as unit:
@@ -126,7 +126,7 @@ class Play:
             await socket.send_json({"type": "answer", "sessionId": message["sessionId"], "data": answer})
 
     async def _call(self, name: str, number: int) -> None:
-        """A call that is up: its client listens to its socket until that is closed."""
+        """Play the client of a call that is up: it listens until its socket is closed."""
         address = {"X-Forwarded-For": f"11.{number >> 16}.{(number >> 8) & 255}.{number & 255}"}
         async with self._session.ws_connect(self._url, headers=address) as socket:
             await socket.send_json({"type": "connect-request", "remoteId": name})
@@ -168,7 +168,7 @@ class Play:
         self.result.slowest_check = max(self.result.slowest_check, time.monotonic() - began)
 
     async def _request(self, name: str, address: dict[str, str]) -> None:
-        """As the web app: a socket that the restart closes is opened anew, and asks again."""
+        """Request a session as the web app does: if the restart closes the socket, open a new one and ask again."""
         began = time.monotonic()
         answer = ""
         while not answer and time.monotonic() - began < ANSWER_SECONDS:
@@ -192,7 +192,7 @@ class Play:
 
 
 def main() -> None:
-    """Play it with as many homes as the command line says, and print what was noticed."""
+    """Play an upgrade with as many homes as the command line says, and print what was noticed."""
     result = asyncio.run(Play(int(sys.argv[1]) if len(sys.argv) > 1 else 500).run())
     for name, value in vars(result).items():
         shown = f"{len(value)} {value[:5]}" if isinstance(value, list) else value

@@ -1,6 +1,6 @@
-"""Honest and hostile load on the real server, and whether it is as before afterwards: ``python -m tests.soak.soak``.
+"""``python -m tests.soak.soak``: honest and hostile load on the real server, which must be as before afterwards.
 
-What it does and promises is described in docs/reliability.md.
+docs/reliability.md describes the load and the promises.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from tests.support.tls_handshake import trusting
 
 HOMES = 30
 STEADY = 12
-"""Homes among them that are never away, and that the hostile ones turn to."""
+"""How many homes are never away; these are the targets of attackers."""
 
 RESIDENTS = 2
-"""Clients of each home."""
+"""Clients per home."""
 
 QUIET = 75.0
-"""Seconds after which limits (60), grace (45) and keep-alive (60) must have let go of everything."""
+"""Seconds after which nothing may be left of limits (60), grace (45) and keep-alive (60)."""
 
 TRACES = 500
-"""Sessions that are remembered for ten minutes: so few that they fill up in the warm-up, and no load adds to them."""
+"""Sessions remembered for ten minutes: so few that the warm-up fills them, and the load adds none."""
 
 OVERTIME = 150.0
-"""Seconds that actors may take to end what they have begun."""
+"""Seconds that actors may take to end their actions."""
 
 
 async def play(ground: Ground, seconds: float) -> None:
-    """Let everybody play for so long, and end what they have begun."""
+    """Let all actors play for ``seconds``, and then end their actions."""
     ground.begin(seconds)
     homes = [Home(ground, steady=number < STEADY) for number in range(HOMES)]
     host = Home(ground, steady=False)
@@ -63,7 +63,7 @@ async def play(ground: Ground, seconds: float) -> None:
 
 
 async def soak(server: ServerProcess, seconds: float, port: int, tls: ssl.SSLContext | None) -> int:
-    """Warm-up, quiet, load, quiet, verdict: the exit status. All that is played is played on ``port``."""
+    """Play warm-up, quiet, load and quiet on ``port``; return the verdict as the exit status."""
     measures: dict[str, Measure] = {"at start": await asyncio.to_thread(measure, server)}
     connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls or True)
     async with aiohttp.ClientSession(connector=connector) as web:
@@ -91,16 +91,16 @@ async def soak(server: ServerProcess, seconds: float, port: int, tls: ssl.SSLCon
 
 
 def say(text: str) -> None:
-    """Tell whoever waits."""
+    """Print progress."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def prepared(*, is_secure: bool) -> Iterator[tuple[ServerProcess, int, ssl.SSLContext | None]]:
-    """A server, the port to play on, and what connections to it are made with, where that speaks TLS."""
+    """Yield a server, the port to play on, and the TLS context of connections to it (None: without TLS)."""
     options = ("--start-grace", "0", "--session-traces", str(TRACES))
-    # Its report tells of tracebacks.
+    # It may fail, since the report tells of tracebacks.
     if not is_secure:
         with ServerProcess(*options, may_fail=True) as server:
             yield server, server.port, None

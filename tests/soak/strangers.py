@@ -1,4 +1,4 @@
-"""The hostile who keep to the protocol: they ask too often, guess, and want what belongs to others."""
+"""Attackers that keep to the protocol: they ask too often, guess Remote IDs, and want those of others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.soak.ground import Disturbed, Ground, hear
 from tests.soak.homes import Home, random_remote_id
 
 STAY = 100.0
-"""Seconds for which those in the crowd stay."""
+"""Seconds that callers of the crowd stay."""
 
 
 async def guesser(ground: Ground, homes: list[Home]) -> None:
-    """Guess Remote IDs, get blocked, and find that the block holds."""
+    """Guess Remote IDs, get blocked, and check that the block holds."""
     address = ground.address()
     ws = await ground.connect(address)
     attempt, answer = 0, ""
@@ -41,7 +41,7 @@ async def stranger(ground: Ground, homes: list[Home]) -> None:
 
 
 async def storm_of_strangers(ground: Ground, homes: list[Home]) -> None:
-    """The same as often as one address may, so that the home has to prove all the time that it lives."""
+    """Do the same as often as one address may, so that the home must constantly prove that it lives."""
     home, address = random.choice(homes), ground.address()
     for _ in range(90):
         await _take_over(ground, home, address)
@@ -58,7 +58,7 @@ async def _take_over(ground: Ground, home: Home, address: str) -> None:
 
 
 async def rest_hammer(ground: Ground, homes: list[Home]) -> None:
-    """Ask, from one address, more often than one may."""
+    """Ask from one address more often than is allowed."""
     headers = {"X-Forwarded-For": ground.address()}
     paths = cycle((f"/api/check/{homes[0].remote_id}", "/health", "/", "/nothing", "/api/check/%00", "/ws"))
     for path, _ in zip(paths, range(700), strict=False):
@@ -68,7 +68,7 @@ async def rest_hammer(ground: Ground, homes: list[Home]) -> None:
 
 
 async def crowd(ground: Ground, homes: list[Home]) -> None:
-    """One of those who hammer the Remote ID of one honest home: eight callers behind an address, who never offer."""
+    """Call one honest home again and again: eight callers behind an address, who never send an offer."""
     address = ground.address()
     async with asyncio.TaskGroup() as callers:
         for _ in range(8):

@@ -1,7 +1,7 @@
-"""``python -m tests.soak.turn_clock FILE SCRIPT …``: a script of Python's, such as twistd, under a clock.
+"""``python -m tests.soak.turn_clock FILE SCRIPT …``: runs a Python script, such as twistd, and measures its turns.
 
-It notes in FILE how long the longest turn of Twisted's epoll reactor took, until somebody sets that to 0: ``Longest``.
-A turn is what is done between two waits.
+It notes in FILE how long the longest turn of Twisted's epoll reactor took since another process last set that to 0
+(``Longest``). A turn is the work between two waits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Longest:
 
 
 class TimedPoller:
-    """Waits as the poller does that it stands for; what passes between two waits is a turn."""
+    """Waits as the poller that it replaces, and measures the turns between two waits."""
 
     def __init__(self, poller: Any, longest: Longest) -> None:
         self._poller = poller
