@@ -33,7 +33,7 @@ class MemoryTest(SynchronousTestCase):
             tracemalloc.stop()
         counts = limits.counts()
         assert counts["blockedIps"] == 0
-        # The oldest hundredth goes at once.
+        # The oldest hundredth goes at the same time.
         assert 990 <= counts["trackedIps"] <= 1000
         assert 990 <= counts["failedLookupTracked"] <= 1000
         assert size < 3_000_000, size
