@@ -64,7 +64,7 @@ class Grace:
         if not sessions:
             # The case of nearly every home that registers.
             self._suspension.forget(home)
-            home.flush()
+            self._sessions.offers_delivered(home.flush())
             return
         can_prove = self._proofs.can_be_had(home.remote_id)
         is_same = connection.id == home.former
@@ -87,7 +87,7 @@ class Grace:
             run_all(partial(go_on, session) for session in sessions)
         finally:
             self._suspension.suspend(home, suspended)
-            home.flush()
+            self._sessions.offers_delivered(home.flush())
             if suspended:
                 self.ask(home)
 
@@ -98,7 +98,7 @@ class Grace:
             run_all(partial(self._announcing.resume, session, connection.address) for session in suspended)
         finally:
             self._suspension.forget(home)
-            home.flush()
+            self._sessions.offers_delivered(home.flush())
 
     def ask(self, home: Home) -> None:
         """Ask a home's connection for proof, since sessions wait for it."""

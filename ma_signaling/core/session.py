@@ -127,7 +127,7 @@ class Session(Negotiating):
             is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
             if is_taken and not is_answered and not self._kept.add((payload,), len(payload)):
                 self._kept.give_up()
-        if is_taken and kind == "offer":
+        if is_taken and kind == "offer" and not (is_answered and self.home.is_waiting(self.id)):
             self.offered(now)
         return is_taken
 

@@ -101,10 +101,12 @@ class Sessions(SessionTable[Session]):
         self.leave(session, end)
 
     def offers_delivered(self, session_ids: list[str]) -> None:
-        """Set the deadlines for answers to the offers of these sessions, which had waited and are now delivered."""
+        """Note that the offers of these sessions, which had waited, are now delivered, and set their deadlines."""
+        now = self._clock.seconds()
         for session_id in session_ids:
             session = self.get(session_id)
             if session is not None:
+                session.offered(now)
                 self.answering.await_answer(session)
             elif (remote := self.remote.get(session_id)) is not None:
                 self._relay.offered(remote)

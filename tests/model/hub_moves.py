@@ -271,8 +271,6 @@ class Match(Board):
             call.offered = call.offered or kind == "offer"
             if not call.answered:
                 call.kept.append(number)
-            elif kind == "offer":
-                call.offered_again_at = self.now
         elif call is not None and kind == "answer" and not call.suspended:
             call.answered, call.answered_at, call.offered_again_at = True, player.address, -inf
             call.kept.clear()

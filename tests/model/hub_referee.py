@@ -151,6 +151,8 @@ class Referee(Contests):
             assert message == letter.fields | {"sessionId": call.id}
             if is_offer and not call.answered:
                 call.answer_due = self.now + ANSWER_SECONDS
+            elif is_offer:
+                call.offered_again_at = self.now
         else:
             assert player.call is call and not call.suspended, f"{player} hears another's {message}"
             assert message == letter.fields

@@ -41,6 +41,22 @@ class WaitingTest(ProvableTestCase):
         self.client.say("ice-candidate", data=1)
         assert squatter.types() == ["registered", "client-connected", "client-disconnected"]
 
+    def test_an_offer_that_waits_gives_a_silent_holder_no_time(self) -> None:
+        """It has nothing to answer."""
+        squatter = self.newcomer("192.0.2.77")
+        self.client.say("offer", data={"iceRestart": True})
+        self.newcomer()
+        self.world.advance(5)
+        assert squatter.dropped
+
+    def test_an_offer_that_has_waited_gives_it_time(self) -> None:
+        self.client.say("offer", data={"iceRestart": True})
+        home = self.newcomer("192.0.2.77")
+        self.asked(home).asked.proved()
+        self.newcomer()
+        self.world.advance(5)
+        assert home.is_there
+
     def test_it_is_asked_again(self) -> None:
         """Its network may have come back a moment before its UDP."""
         home = self.newcomer(OWNER)
