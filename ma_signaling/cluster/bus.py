@@ -1,8 +1,8 @@
 """The bus between nodes: its subjects, and the messages on it.
 
-A message is a head, a JSON object with this server's fields, and any number of bodies, each the JSON that a peer sent,
-unchanged. Several messages for one subject are published as one. JSON contains no control characters but white space,
-so control characters separate messages and their parts (as in RFC 7464), without lengths or escapes.
+A message is a head, a JSON object with this server's fields, and any number of bodies, each JSON that a peer has sent
+or is to be sent, as it is. Several messages for one subject are published as one. JSON contains no control characters
+but white space, so control characters separate messages and their parts (as in RFC 7464), without lengths or escapes.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Relay:
                 # Detach first, so that the end needn't wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
                 home.forward(fields["session"], fields["type"], payload)
-            case kind if _is_for(connection, fields):
+            case kind if self._is_for(connection, fields):
                 self._deliver(self._session(home, fields), kind, payload)
 
     def _on_candidates_to_home(self, fields: Fields) -> None:
@@ -101,7 +101,7 @@ class Relay:
         if (recipient := self._recipient(fields)) is None:
             return
         home, connection = recipient
-        if not _is_for(connection, fields):
+        if not self._is_for(connection, fields):
             return
         session = self._session(home, fields)
         if home.is_at_hand:
@@ -191,9 +191,22 @@ class Relay:
         home = self._context.hub.registry.find(fields["remote_id"])
         if home is not None and home.state is HomeState.LOCAL:
             return home
+        self._say_not_here(fields)
+        return None
+
+    def _is_for(self, connection: Connection, fields: Fields) -> bool:
+        """Return whether a message was sent to this connection; False: the Remote ID had another holder before.
+
+        The client's node hears of this one, if it hasn't yet, and begins the session anew or has it wait for a proof.
+        """
+        if fields["connection"] == connection.id:
+            return True
+        self._say_not_here(fields)
+        return False
+
+    def _say_not_here(self, fields: Fields) -> None:
         about = {"remote_id": fields["remote_id"], "connection": fields["connection"]}
         self._context.send(fields["node"], "not-here", **about)
-        return None
 
     # Losses
 
@@ -239,14 +252,6 @@ class Relay:
             _, home, session_id = self._lost.popleft()
             if self._known(home, session_id) is None:
                 self._announced.pop(session_id, None)
-
-
-def _is_for(connection: Connection, fields: Fields) -> bool:
-    """Return whether a message was sent to this connection, and not to one that has held the Remote ID before.
-
-    Its node will hear of the new one, and then begins the session anew or has it wait for a proof.
-    """
-    return bool(fields["connection"] == connection.id)
 
 
 def _from_flags(offered: bool, answered: bool) -> Negotiation:

@@ -43,6 +43,25 @@ class UnderWayTest(SynchronousTestCase):
             again = ["offer", "offer", *["ice-candidate"] * 3]
             assert forwarded == ([] if is_answered else again), forwarded
 
+    def test_the_news_of_it_is_lost(self) -> None:
+        """What its client says next has its node ask who holds the Remote ID."""
+        cluster = Cluster(2, has_proofs=True)
+        home, client = cluster.home(1, ID), cluster.client(0, ID)
+        cluster.session(home, client)
+        client.say("offer", data="first")
+        cluster.settle()
+        cluster.server.lose = lambda op, _: op == "registered"
+        newcomer = cluster.worlds[1].connect(SQUATTER)
+        newcomer.say("register-server", remoteId=ID)
+        cluster.settle(21)
+        assert "registered" in newcomer.types()
+        client.say("ice-candidate", data={})
+        cluster.settle()
+        cluster.server.lose = lambda *_: False
+        cluster.settle(1)
+        assert {"offer", "ice-candidate"} <= set(newcomer.types())
+        assert home.dropped
+
 
 class ContestTest(ProofsTestCase):
     """A squatter on node 0 holds an ID and answers every ping; the owner comes to node 1."""
