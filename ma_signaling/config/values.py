@@ -190,7 +190,7 @@ def origins(text: str) -> tuple[str, ...]:
 
 
 def nats_urls(text: str) -> tuple[str, ...]:
-    """Parse URLs of NATS servers, separated by commas, without passwords, since settings are printed."""
+    """Parse URLs of NATS servers, separated by commas. A password in one is refused, since settings are printed."""
     found = _parts(text)
     if all(url.startswith(("nats://", "tls://")) and _is_server(url.partition("://")[2]) for url in found):
         return found

@@ -118,7 +118,8 @@ def _with_index(message: Message, payload: bytes) -> bytes:
 def _has_keys_once(message: Message, payload: bytes) -> bool:
     """Return whether no significant key can occur twice: parsers differ in which of two values they use.
 
-    Callers first compare with ``_dumps``, which takes a quarter of the time and is enough for browsers' messages.
+    If ``_dumps`` returns the payload itself, none does. ``with_session_id`` and ``for_client`` test that first: it is
+    four times as fast, and browsers write so.
     """
     data = message.get("data")
     types = 2 if type(data) is dict and "type" in data else 1

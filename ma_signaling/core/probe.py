@@ -13,7 +13,7 @@ PAUSE_SECONDS = 1.0
 """The shortest time between two probes of one holder."""
 
 BUSY_SECONDS = 20.0
-"""Seconds that a holder has if one of its sessions waits for an answer: homes handle one message at a time."""
+"""Seconds in all that a holder has if one of its sessions waits for an answer: homes handle one message at a time."""
 
 
 class Life(Enum):
@@ -29,7 +29,7 @@ class Probed(Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether one of its sessions waits for an answer."""
+        """Whether one of its sessions waits for an answer; for a further one, for ``BUSY_SECONDS`` at most."""
 
     @property
     def pause(self) -> float:

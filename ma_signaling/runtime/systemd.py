@@ -93,7 +93,10 @@ class Notifier:
 
 
 class Status(Service):
-    """Tells systemd and the log when everything has started, and systemd when stopping begins: start it last."""
+    """Tells systemd and the log when everything has started, and systemd when stopping begins.
+
+    Start it last, and stop it first.
+    """
 
     def __init__(self, notifier: Notifier, reactor: IReactorTime) -> None:
         self._notifier = notifier
