@@ -20,7 +20,6 @@ from ma_signaling import __version__
 from tests.support.free_ports import free_port
 from tests.support.proxy_processes import proxy_v1, proxy_v2
 from tests.support.server_process import (
-    STOPS_WITHIN,
     TALKS_WITHIN,
     ServerProcess,
     child_environment,
@@ -128,30 +127,6 @@ class ListenTest(SynchronousTestCase):
                 assert self.healthy((port, "127.0.0.1"))
             finally:
                 end(process, signal.SIGINT)
-
-    def test_signal_as_soon_as_it_is_up(self) -> None:
-        """The log doesn't say so before each signal has its meaning."""
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ma_signaling", "--port", "tcp:0:interface=127.0.0.1"],
-                env=child_environment(),
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert process.stdout is not None
-            with process.stdout as output:
-                try:
-                    while "is up" not in (line := output.readline()):
-                        assert line, "the server ended"
-                    process.send_signal(number)
-                    while "Reloading" not in line and "SIGTERM" not in line:
-                        line = output.readline()
-                        assert line, f"{number!r} ended the server"
-                    if number is signal.SIGTERM:
-                        process.wait(STOPS_WITHIN)
-                finally:
-                    end(process, signal.SIGTERM)
-            assert process.returncode == 0
 
     def test_unix_socket(self) -> None:
         with tempfile.TemporaryDirectory() as directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -13,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.runtime.shutdown import BATCH_SECONDS, MIN_BATCH
 from tests.support.deaf_peer import Deaf
-from tests.support.server_process import ServerProcess, registered, talk
+from tests.support.server_process import STOPS_WITHIN, ServerProcess, child_environment, end, registered, talk
 
 HUNDREDS = 300
 """Homes at one server."""
@@ -26,6 +27,30 @@ class StoppingTest(SynchronousTestCase):
         for number in (signal.SIGTERM, signal.SIGINT):
             with ServerProcess() as server:
                 assert server.stop(number) == 0, server.log()
+
+    def test_signal_as_soon_as_it_is_up(self) -> None:
+        """The log doesn't say so before each signal has its meaning."""
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ma_signaling", "--port", "tcp:0:interface=127.0.0.1"],
+                env=child_environment(),
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stdout is not None
+            with process.stdout as output:
+                try:
+                    while "is up" not in (line := output.readline()):
+                        assert line, "the server ended"
+                    process.send_signal(number)
+                    while "Reloading" not in line and "SIGTERM" not in line:
+                        line = output.readline()
+                        assert line, f"{number!r} ended the server"
+                    if number is signal.SIGTERM:
+                        process.wait(STOPS_WITHIN)
+                finally:
+                    end(process, signal.SIGTERM)
+            assert process.returncode == 0
 
     def test_a_signal_that_is_ignored_stays_so(self) -> None:
         """As a shell ignores SIGINT for what it runs in the background."""
