@@ -134,8 +134,7 @@ class ClientEnd:
     def _about_session(self, holder: RemoteHome, session_id: str) -> Fields:
         session = self._context.hub.sessions.get(session_id)
         return {
-            "remote_id": holder.home_id,
-            "connection": holder.name,
+            **self._about(holder),
             "session": session_id,
             "address": "" if session is None else session.key,
             "answered": session is not None and session.negotiation is Negotiation.ANSWERED,

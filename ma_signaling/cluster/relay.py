@@ -93,17 +93,17 @@ class Relay:
                 # Detach first, so that the end needn't wait behind an offer: the session may be announced anew.
                 self._on_detach(fields)
                 home.forward(fields["session"], fields["type"], payload)
-            case kind if self._is_for(connection, fields):
-                self._deliver(self._session(home, fields), kind, payload)
+            case kind:
+                if (session := self._session(home, connection, fields)) is not None:
+                    self._deliver(session, kind, payload)
 
     def _on_candidates_to_home(self, fields: Fields) -> None:
         """ICE candidates for a home, in a session of another node's client."""
         if (recipient := self._recipient(fields)) is None:
             return
         home, connection = recipient
-        if not self._is_for(connection, fields):
+        if (session := self._session(home, connection, fields)) is None:
             return
-        session = self._session(home, fields)
         if home.is_at_hand:
             connection.forward_all(session.id, fields["bodies"])
         else:
@@ -119,7 +119,14 @@ class Relay:
         assert home.connection is not None
         return home, home.connection
 
-    def _session(self, home: Home, fields: Fields) -> RemoteSession:
+    def _session(self, home: Home, connection: Connection, fields: Fields) -> RemoteSession | None:
+        """Return the session of a message that was sent to this connection; None if the Remote ID had another holder.
+
+        The client's node hears of this one, if it hasn't yet, and begins the session anew or has it wait for a proof.
+        """
+        if fields["connection"] != connection.id:
+            self._say_not_here(fields)
+            return None
         return self._known(home, fields["session"]) or self._attach(home, fields, fields["session"])
 
     def _deliver(self, session: RemoteSession, kind: str, payload: bytes) -> None:
@@ -193,16 +200,6 @@ class Relay:
             return home
         self._say_not_here(fields)
         return None
-
-    def _is_for(self, connection: Connection, fields: Fields) -> bool:
-        """Return whether a message was sent to this connection; False: the Remote ID had another holder before.
-
-        The client's node hears of this one, if it hasn't yet, and begins the session anew or has it wait for a proof.
-        """
-        if fields["connection"] == connection.id:
-            return True
-        self._say_not_here(fields)
-        return False
 
     def _say_not_here(self, fields: Fields) -> None:
         about = {"remote_id": fields["remote_id"], "connection": fields["connection"]}

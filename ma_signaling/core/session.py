@@ -11,6 +11,7 @@ from ma_signaling.core.connection import Connection
 from ma_signaling.core.home import Home
 from ma_signaling.core.kept_messages import Kept
 from ma_signaling.core.peer import NEVER, ClientAddress, Clock, Timer
+from ma_signaling.core.probe import BUSY_SECONDS
 from ma_signaling.core.session_trace import SessionTrace
 from ma_signaling.core.shares import Place
 from ma_signaling.core.token_bucket import Allowance, Budget
@@ -46,29 +47,32 @@ class Negotiating:
 
     __slots__ = ("answered_by", "negotiation", "offered_again_at", "place")
 
+    id: str
+    home: Home
+
     def __init__(self) -> None:
         self.negotiation = Negotiation.NOTHING
         self.answered_by: ClientAddress | None = None
         """The address of the home that answered it, or goes on with it."""
         self.offered_again_at = NEVER
-        """When the client last sent a further offer, such as an ICE restart, that the home has yet to answer."""
+        """When a further offer was last delivered, such as an ICE restart, that the home has yet to answer."""
         self.place: Place[Session | RemoteSession] | None = None
         """Its place among the home's sessions."""
 
     def offered(self, now: float) -> None:
-        """Note that the client has sent an offer."""
+        """Note that the client's offer was delivered, or waits for the home; a further one counts once delivered."""
         if self.negotiation is Negotiation.NOTHING:
             self.negotiation = Negotiation.OFFERED
-        elif self.negotiation is Negotiation.ANSWERED:
+        elif self.negotiation is Negotiation.ANSWERED and not self.home.is_waiting(self.id):
             self.offered_again_at = now
 
     def answered(self, home: ClientAddress) -> None:
         """Note that the home has sent an answer from the address ``home``."""
         self.negotiation, self.answered_by, self.offered_again_at = Negotiation.ANSWERED, home, NEVER
 
-    def occupies_home(self, now: float, seconds: float) -> bool:
-        """Return whether the home may be at work on its answer; on a further one for ``seconds`` at most."""
-        return self.negotiation is Negotiation.OFFERED or now - self.offered_again_at < seconds
+    def occupies_home(self, now: float) -> bool:
+        """Return whether the home may be at work on its answer; on a further one for ``BUSY_SECONDS`` at most."""
+        return self.negotiation is Negotiation.OFFERED or now - self.offered_again_at < BUSY_SECONDS
 
 
 class Session(Negotiating):
@@ -127,7 +131,7 @@ class Session(Negotiating):
             is_taken = self.home.take(self.id, kind, payload, self.client.address.key)
             if is_taken and not is_answered and not self._kept.add((payload,), len(payload)):
                 self._kept.give_up()
-        if is_taken and kind == "offer" and not (is_answered and self.home.is_waiting(self.id)):
+        if is_taken and kind == "offer":
             self.offered(now)
         return is_taken
 

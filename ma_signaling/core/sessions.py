@@ -88,12 +88,10 @@ class Sessions(SessionTable[Session]):
         self._admit(home, key, self._clock.seconds())
         self.remote.attach(home, session_id, node, key)
 
-    def is_busy(self, home: Home, seconds: float) -> bool:
-        """Return whether one of a home's sessions waits for an answer; for a further one for ``seconds`` at most."""
+    def is_busy(self, home: Home) -> bool:
+        """Return whether one of a home's sessions occupies it."""
         now = self._clock.seconds()
-        return any(
-            session.occupies_home(now, seconds) for session in chain(self.of(home), self.remote.of(home))
-        )
+        return any(session.occupies_home(now) for session in chain(self.of(home), self.remote.of(home)))
 
     def _end_unanswered(self, session: Session, end: End) -> None:
         """End an unanswered session; its client may ask again."""
@@ -109,6 +107,7 @@ class Sessions(SessionTable[Session]):
                 session.offered(now)
                 self.answering.await_answer(session)
             elif (remote := self.remote.get(session_id)) is not None:
+                remote.offered(now)
                 self._relay.offered(remote)
 
     def client_gone(self, session: Session, meaning: Meaning) -> None:

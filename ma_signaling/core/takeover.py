@@ -18,7 +18,7 @@ from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.home import Home
 from ma_signaling.core.other_nodes import Claims
 from ma_signaling.core.peer import Clock
-from ma_signaling.core.probe import BUSY_SECONDS, PAUSE_SECONDS, Life
+from ma_signaling.core.probe import PAUSE_SECONDS, Life
 from ma_signaling.core.proofs import Proofs
 from ma_signaling.core.run_all import run_all
 from ma_signaling.core.sessions import Sessions
@@ -152,8 +152,7 @@ class Contests:
     def vacated(self, remote_id: str) -> None:
         """Let a contest go on whose holder is gone, or holds another Remote ID.
 
-        The newcomer that gets the Remote ID may vacate another one in turn. This is a loop, since such a chain may
-        outgrow the stack.
+        A newcomer that gets it may vacate another one in turn: a loop, since such a chain may outgrow the stack.
         """
         if remote_id in self.by_remote_id:
             self._vacated.append(remote_id)
@@ -266,7 +265,7 @@ class Holder:
 
     @property
     def is_busy(self) -> bool:
-        return self._contests.sessions.is_busy(self._home, BUSY_SECONDS)
+        return self._contests.sessions.is_busy(self._home)
 
     @property
     def has_proved(self) -> bool:

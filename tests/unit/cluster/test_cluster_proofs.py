@@ -62,6 +62,22 @@ class UnderWayTest(SynchronousTestCase):
         assert {"offer", "ice-candidate"} <= set(newcomer.types())
         assert home.dropped
 
+    def test_a_further_offer_gives_the_home_time(self) -> None:
+        """As one of a client of its own node does, once it is delivered."""
+        cluster = Cluster(2)
+        home, client = cluster.home(1), cluster.client(0)
+        session_id = cluster.session(home, client)
+        client.say("offer", data="first")
+        cluster.settle()
+        home.say("answer", sessionId=session_id, data={})
+        client.say("offer", data="again")
+        cluster.settle()
+        cluster.worlds[1].connect(SQUATTER).say("register-server", remoteId="HOME")
+        cluster.settle(19)
+        assert home.is_there
+        cluster.settle(1.5)
+        assert home.dropped
+
 
 class ContestTest(ProofsTestCase):
     """A squatter on node 0 holds an ID and answers every ping; the owner comes to node 1."""
