@@ -1,27 +1,13 @@
-"""The bus between nodes: its subjects, and the messages on it.
-
-A message is a head, a JSON object with this server's fields, and any number of bodies, each JSON that a peer has sent
-or is to be sent, as it is. Several messages for one subject are published as one. JSON contains no control characters
-but white space, so control characters separate messages and their parts (as in RFC 7464), without lengths or escapes.
-"""
+"""The bus between nodes, and its subjects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
-
-Fields = dict[str, Any]
-"""A message's fields; ``bodies`` is the list of its bodies, as bytes."""
-
-PREFIX = "ma-signaling.5"
+PREFIX = "ma-signaling.6"
 """The last part is the version of the messages: nodes with another version don't hear each other."""
 
 ALL_NODES = f"{PREFIX}.all"
-
-_BETWEEN_MESSAGES = b"\x1e"
-_BETWEEN_PARTS = b"\x1f"
 
 
 class Bus(Protocol):
@@ -77,31 +63,3 @@ def watch_subject(remote_id: str) -> str:
 def node_subject(node: str, question: int | str = 0) -> str:
     """Return a subject of one node; ``question`` is the number of the question that is answered, or 0."""
     return f"{PREFIX}.node.{node}.{question}"
-
-
-def pack(op: str, node: str, fields: Fields, bodies: Iterable[bytes] = ()) -> bytes:
-    """Return a message of ``node`` as bytes."""
-    return _BETWEEN_PARTS.join((orjson.dumps({"op": op, "node": node, **fields}), *bodies))
-
-
-def unpack(message: bytes) -> tuple[str, Fields]:
-    """Return a message's operation and fields. Raises ValueError if it isn't a message."""
-    head, *bodies = message.split(_BETWEEN_PARTS)
-    fields = orjson.loads(head)
-    if not isinstance(fields, dict):
-        raise ValueError("not an object")
-    op = fields.pop("op", None)
-    if not isinstance(op, str):
-        raise ValueError("no operation")
-    fields["bodies"] = bodies
-    return op, fields
-
-
-def pack_batch(messages: list[bytes]) -> bytes:
-    """Join messages to be published as one, since NATS and its client pay for each more than for its bytes."""
-    return _BETWEEN_MESSAGES.join(messages)
-
-
-def unpack_batch(batch: bytes) -> list[bytes]:
-    """Return the messages of a batch."""
-    return batch.split(_BETWEEN_MESSAGES)

@@ -21,25 +21,25 @@ class State(Enum):
 
 
 class Heard(Enum):
-    """What can happen to a claim: operations of other nodes, and events on its own node."""
+    """What can happen to a claim: answers of other nodes, and events on its own node."""
 
-    WAIT = "wait"
-    PROVE = "prove"
-    NO_OBJECTION = "no-objection"
-    UNDECIDED = "undecided"
-    GRANTED = "granted"
-    REFUSED = "refused"
-    NOBODY = "nobody"
+    WAIT = auto()
+    PROVE = auto()
+    NO_OBJECTION = auto()
+    UNDECIDED = auto()
+    GRANTED = auto()
+    REFUSED = auto()
+    NOBODY = auto()
     """No other node holds, expects or claims the Remote ID."""
-    TIME_UP = "time up"
+    TIME_UP = auto()
     """The time allowed for its state has passed."""
-    NO_ANSWER = "no answer"
+    NO_ANSWER = auto()
     """The same after the last try; or nobody can be asked any more."""
-    RIVAL = "rival"
+    RIVAL = auto()
     """Somebody else has got or claimed the Remote ID, maybe without having heard this claim."""
-    RIVAL_LEFT = "rival left"
+    RIVAL_LEFT = auto()
     """Another newcomer has withdrawn its claim, maybe the one that this claim waits for."""
-    LEFT = "left"
+    LEFT = auto()
     """The newcomer is gone, or no longer wants the Remote ID."""
 
 

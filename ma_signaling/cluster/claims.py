@@ -12,14 +12,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import TABLE, Heard, State
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.messages.claims import (
+    Answer,
+    Claim,
+    Granted,
+    NoObjection,
+    ProofOutcome,
+    Prove,
+    Refused,
+    Undecided,
+    Wait,
+    Withdrawn,
+)
+from ma_signaling.cluster.messages.registrations import Lost
 from ma_signaling.cluster.questions import ANSWER_SECONDS
 from ma_signaling.cluster.timer_queue import TimerQueue
 from ma_signaling.core.connection import Connection
-from ma_signaling.core.contest import How, Why
 from ma_signaling.core.home import HomeState
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
@@ -35,15 +46,23 @@ SLACK_SECONDS = 3.0
 """Time for messages between nodes, added to the time that a peer has."""
 
 
+_HEARD: dict[type[Answer], Heard] = {
+    Wait: Heard.WAIT,
+    NoObjection: Heard.NO_OBJECTION,
+    Undecided: Heard.UNDECIDED,
+    Refused: Heard.REFUSED,
+    Granted: Heard.GRANTED,
+    Prove: Heard.PROVE,
+}
+
+
 @dataclass(slots=True, eq=False)
-class Claim:
+class OwnClaim:
     """A claim under way, for a newcomer of this node."""
 
-    remote_id: str
     newcomer: Connection
-    fields: Fields
-    node: str
-    question: int
+    message: Claim
+    """What other nodes are told."""
     state: State = State.ASKED
     tries: int = 1
     """An upper bound of its tries without an answer."""
@@ -56,9 +75,19 @@ class Claim:
     timer: Timer | None = None
 
     @property
+    def remote_id(self) -> str:
+        """The Remote ID that is claimed."""
+        return self.message.remote_id
+
+    @property
+    def question(self) -> int:
+        """The number of the claim, by which it is answered."""
+        return self.message.question
+
+    @property
     def order(self) -> tuple[float, str]:
         """The sort key: the least claim goes first."""
-        return self.fields["at"], self.node
+        return self.message.order
 
 
 class Claims:
@@ -67,14 +96,14 @@ class Claims:
     def __init__(self, context: Context, directory: Directory) -> None:
         self._context = context
         self._directory = directory
-        self._claims: dict[str, dict[Connection, Claim]] = {}
-        self._by_question: dict[int, Claim] = {}
+        self._claims: dict[str, dict[Connection, OwnClaim]] = {}
+        self._by_question: dict[int, OwnClaim] = {}
         self._timers = TimerQueue(context.clock, ANSWER_SECONDS)
         self._unheard: str | None = None
-        for heard in (Heard.WAIT, Heard.NO_OBJECTION, Heard.UNDECIDED, Heard.REFUSED):
-            context.on(heard.value, partial(self._on_answer, heard))
-        context.on("prove", self._on_prove)
-        context.on("granted", self._on_granted)
+        for kind in (Wait, NoObjection, Undecided, Refused):
+            context.on(kind, self._on_answer)
+        context.on(Prove, self._on_prove)
+        context.on(Granted, self._on_granted)
 
     def __contains__(self, remote_id: str) -> bool:
         return remote_id in self._claims
@@ -88,7 +117,7 @@ class Claims:
         for claim in self._claims.get(remote_id, {}).values():
             claim.is_known = True
 
-    def first(self, remote_id: str) -> Claim | None:
+    def first(self, remote_id: str) -> OwnClaim | None:
         """Return the eldest claim to a Remote ID."""
         return min(self._claims.get(remote_id, {}).values(), key=lambda claim: claim.order, default=None)
 
@@ -100,17 +129,20 @@ class Claims:
     def claim(self, remote_id: str, newcomer: Connection) -> None:
         """Claim a Remote ID for ``newcomer``; each newcomer here has a claim of its own."""
         question = self._context.begin_question(lambda: self._nobody(claim))
-        fields: Fields = {
-            "connection": newcomer.id,
-            "address": newcomer.address.key,
-            "shared": newcomer.address.shared,
-            "holds": newcomer.remote_id == remote_id,
-            "at": self._context.wall(),
-        }
-        claim = Claim(remote_id, newcomer, fields, self._context.node, question)
+        message = Claim(
+            sender=self._context.node,
+            remote_id=remote_id,
+            question=question,
+            connection=newcomer.id,
+            address=newcomer.address.key,
+            shared=newcomer.address.shared,
+            holds=newcomer.remote_id == remote_id,
+            at=self._context.wall(),
+        )
+        claim = OwnClaim(newcomer, message)
         self._claims.setdefault(remote_id, {})[newcomer] = self._by_question[question] = claim
         self._directory.sync(remote_id)
-        self._enter(claim, {})
+        self._enter(claim, None)
 
     def withdraw(self, remote_id: str, newcomer: Connection) -> None:
         """Withdraw the claim of ``newcomer``, if it has made one."""
@@ -118,7 +150,7 @@ class Claims:
         if claim is not None:
             self._hear(claim, Heard.LEFT)
 
-    def ask_again(self, claim: Claim) -> None:
+    def ask_again(self, claim: OwnClaim) -> None:
         """Repeat a claim, since a node that has claimed later may not have heard it."""
         if claim.tries < MOST_TRIES:
             claim.tries += 1
@@ -135,52 +167,57 @@ class Claims:
 
     # Answers
 
-    def _on_answer(self, heard: Heard, fields: Fields) -> None:
-        claim = self._by_question.get(fields["question"])
+    def _on_answer(self, answer: Answer) -> None:
+        claim = self._by_question.get(answer.question)
         if claim is None:
             return
-        if heard is Heard.UNDECIDED and fields["node"] == claim.asked_by:
+        if isinstance(answer, Undecided) and answer.sender == claim.asked_by:
             # The contest for which the newcomer was asked for proof is over.
             self._newcomer(claim).stop_asking()
-        self._hear(claim, heard, fields)
+        self._hear(claim, _HEARD[type(answer)], answer)
 
-    def _on_granted(self, fields: Fields) -> None:
-        """The holder's node has granted a claim."""
-        if fields["question"] in self._by_question:
-            self._on_answer(Heard.GRANTED, fields)
+    def _on_granted(self, granted: Granted) -> None:
+        if granted.question in self._by_question:
+            self._on_answer(granted)
             return
-        home = self._context.hub.registry.find(fields["remote_id"])
+        home = self._context.hub.registry.find(granted.remote_id)
         holder = None if home is None else home.connection
         # If the newcomer is the holder, another node granted the claim before.
-        if holder is None or holder.id != fields["connection"]:
-            self._context.send_to_watchers(fields["remote_id"], "lost", connection=fields["connection"])
+        if holder is None or holder.id != granted.connection:
+            lost = Lost(remote_id=granted.remote_id, connection=granted.connection)
+            self._context.send_to_watchers(granted.remote_id, lost)
 
-    def _on_prove(self, fields: Fields) -> None:
+    def _on_prove(self, prove: Prove) -> None:
         """Ask the newcomer for proof, and send the outcome to the holder's node."""
-        claim = self._by_question.get(fields["question"])
+        claim = self._by_question.get(prove.question)
         if claim is None:
             return
-        self._hear(claim, Heard.PROVE)
-        claim.asked_by = fields["node"]
-        proof = {
-            "remote_id": claim.remote_id,
-            "connection": claim.newcomer.id,
-            "asking": fields["asking"],
-        }
+        self._on_answer(prove)
+        claim.asked_by = prove.sender
+
+        def say(reason: str | None, *, given: bool) -> None:
+            proof = ProofOutcome(
+                remote_id=claim.remote_id,
+                connection=claim.newcomer.id,
+                asking=prove.asking,
+                given=given,
+                reason=reason,
+            )
+            self._context.send(prove.sender, proof)
 
         def ended(reason: str | None) -> None:
-            self._context.send(fields["node"], "proof", **proof, given=reason is None, reason=reason or "")
+            say(reason or "", given=reason is None)
 
         newcomer = self._newcomer(claim)
         # An earlier asking belongs to a contest that is over: it ends without an outcome.
         newcomer.stop_asking()
         if not newcomer.ask(ended):
-            self._context.send(fields["node"], "proof", **proof, given=False, reason=None)
+            say(None, given=False)
 
-    def _newcomer(self, claim: Claim) -> Newcomer:
+    def _newcomer(self, claim: OwnClaim) -> Newcomer:
         return self._context.hub.registry.contests.newcomers[claim.newcomer]
 
-    def _nobody(self, claim: Claim) -> None:
+    def _nobody(self, claim: OwnClaim) -> None:
         self._unheard = None if claim.is_known else claim.remote_id
         try:
             self._hear(claim, Heard.NOBODY)
@@ -189,7 +226,7 @@ class Claims:
 
     # States
 
-    def _hear(self, claim: Claim, heard: Heard, fields: Fields | None = None) -> None:
+    def _hear(self, claim: OwnClaim, heard: Heard, answer: Answer | None = None) -> None:
         state = TABLE[claim.state].get(heard)
         if state is not None:
             if claim.timer is not None:
@@ -200,50 +237,50 @@ class Claims:
                 self._say_withdrawn(claim)
             claim.is_repeated = claim.is_repeated or state is State.ASKED
             claim.state = state
-            self._enter(claim, fields or {})
+            self._enter(claim, answer)
 
-    def _enter(self, claim: Claim, fields: Fields) -> None:
+    def _enter(self, claim: OwnClaim, answer: Answer | None) -> None:
         match claim.state:
             case State.ASKED:
                 claim.timer = self._timers.begin(partial(self._time_is_up, claim))
-                self._context.send_to_holder(claim.remote_id, "claim", claim.question, **claim.fields)
+                self._context.ask_holder(claim.remote_id, claim.message)
             case State.UNOPPOSED:
                 self._wait(claim, BETTER_ANSWER_SECONDS)
             case State.PENDING:
                 claim.tries = 1
                 self._wait(claim, self._context.settings.takeover_timeout + SLACK_SECONDS)
             case _:
-                self._end(claim, fields)
+                self._end(claim, answer)
 
-    def _wait(self, claim: Claim, seconds: float) -> None:
+    def _wait(self, claim: OwnClaim, seconds: float) -> None:
         claim.timer = self._context.clock.callLater(seconds, self._time_is_up, claim)
 
-    def _time_is_up(self, claim: Claim) -> None:
+    def _time_is_up(self, claim: OwnClaim) -> None:
         claim.timer = None
         was_last_try = claim.state is State.ASKED and claim.tries >= MOST_TRIES
         claim.tries += 1
         self._hear(claim, Heard.NO_ANSWER if was_last_try else Heard.TIME_UP)
 
-    def _end(self, claim: Claim, fields: Fields) -> None:
-        """End a claim as its state says; ``fields`` are those of the answer that decided it."""
+    def _end(self, claim: OwnClaim, answer: Answer | None) -> None:
+        """End a claim as its state says; ``answer`` decided it, if one did."""
         remote_id, newcomer = claim.remote_id, claim.newcomer
         self._context.end_question(claim.question)
         del self._by_question[claim.question], self._claims[remote_id][newcomer]
         if not self._claims[remote_id]:
             del self._claims[remote_id]
         registry = self._context.hub.registry
-        match claim.state:
-            case State.WON:
-                if "term" in fields:
-                    self._directory.registrations.inherit(remote_id, fields)
-                registry.award(newcomer, How(fields["how"]) if fields.get("how") else None)
-            case State.LOST:
-                self._newcomer(claim).refuse(Why(fields["why"]))
-            case _:
-                self._say_withdrawn(claim)
+        if claim.state is State.WON:
+            granted = answer if isinstance(answer, Granted) else None
+            if granted is not None and granted.term is not None:
+                self._directory.registrations.inherit(remote_id, granted.term)
+            registry.award(newcomer, None if granted is None else granted.how)
+        elif isinstance(answer, Refused):
+            self._newcomer(claim).refuse(answer.why)
+        else:
+            self._say_withdrawn(claim)
         home = registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL and home.connection is newcomer:
-            if claim.fields["holds"]:
+            if claim.message.holds:
                 registry.contests.review_offers(home)
         elif home is not None and home.connection is None:
             self._directory.look_up(remote_id)
@@ -252,5 +289,6 @@ class Claims:
             # Where it is won, ``Directory.granted`` has called ``sync``.
             self._directory.sync(remote_id)
 
-    def _say_withdrawn(self, claim: Claim) -> None:
-        self._context.send_to_holder(claim.remote_id, "withdrawn", connection=claim.newcomer.id)
+    def _say_withdrawn(self, claim: OwnClaim) -> None:
+        withdrawn = Withdrawn(remote_id=claim.remote_id, connection=claim.newcomer.id)
+        self._context.send_to_holder(claim.remote_id, withdrawn)

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.messages.nodes import MetAgain
+from ma_signaling.cluster.messages.sessions import (
+    Attach,
+    Attached,
+    Busy,
+    CandidatesToClient,
+    CandidatesToHome,
+    Detach,
+    FromHome,
+    Full,
+    NotHere,
+    Offered,
+    SessionReady,
+    ToClient,
+    ToHome,
+    Undeliverable,
+)
 from ma_signaling.cluster.remote_home import RemoteHome
 from ma_signaling.core.errors import Refused
 from ma_signaling.core.messages import error
@@ -20,127 +36,124 @@ class ClientEnd:
     def __init__(self, context: Context, directory: Directory) -> None:
         self._context = context
         self._directory = directory
-        context.on("to-client", self._on_to_client)
-        context.on("candidates-to-client", self._on_candidates_to_client)
-        context.on("session-ready", self._on_session_ready)
-        context.on("offered", self._on_offered)
-        context.on("busy", self._on_busy)
-        context.on("full", self._on_full)
-        context.on("not-here", self._on_not_here)
-        context.on("met-again", self._on_met_again)
+        context.on_bodies(ToClient, self._on_to_client)
+        context.on_bodies(CandidatesToClient, self._on_candidates_to_client)
+        context.on_bodies(SessionReady, self._on_session_ready)
+        context.on(Offered, self._on_offered)
+        context.on(Busy, self._on_busy)
+        context.on(Full, self._on_full)
+        context.on(NotHere, self._on_not_here)
+        context.on(MetAgain, self._on_met_again)
 
     def to_home(self, holder: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
         """Implements ``remote_home.Messages.to_home``."""
-        about = self._about_session(holder, session_id)
-        self._context.send(holder.node, "to-home", payload, **about, type=kind)
+        address, is_answered = self._state(session_id)
+        to_home = ToHome(
+            remote_id=holder.home_id,
+            connection=holder.name,
+            session=session_id,
+            address=address,
+            is_answered=is_answered,
+            type=kind,
+        )
+        self._context.send(holder.node, to_home, payload)
 
     def all_to_home(self, holder: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
         """Implements ``remote_home.Messages.all_to_home``."""
-        about = self._about_session(holder, session_id)
-        self._context.send_all(holder.node, "candidates-to-home", candidates, b"", **about)
+        address, is_answered = self._state(session_id)
+        to_home = CandidatesToHome(
+            remote_id=holder.home_id,
+            connection=holder.name,
+            session=session_id,
+            address=address,
+            is_answered=is_answered,
+        )
+        self._context.send_all(holder.node, to_home, candidates)
 
     def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
         """Implements ``remote_home.Messages.attach``."""
         home = self._context.hub.registry.held_by(holder)
         assert home is not None
         known = [
-            [session.id, session.key, *_as_flags(session.negotiation)]
+            Attached(session.id, session.key, session.negotiation)
             for session in self._context.hub.sessions.of(home)
             if session.state is not SessionState.PARKED
         ]
         if known or always:
-            self._context.send(holder.node, "attach", **self._about(holder), sessions=known)
+            attach = Attach(remote_id=holder.home_id, connection=holder.name, sessions=known)
+            self._context.send(holder.node, attach)
 
     def ended(self, session: Session) -> None:
         """Implements ``other_nodes.Relay.ended``."""
         holder = session.home.connection
         if isinstance(holder, RemoteHome):
-            self._context.send(holder.node, "detach", **self._about(holder), session=session.id)
+            detach = Detach(remote_id=holder.home_id, connection=holder.name, session=session.id)
+            self._context.send(holder.node, detach)
 
-    def _on_to_client(self, fields: Fields) -> None:
-        """A home has sent a message in a session of a client here."""
-        holder = self._holder(fields)
+    def _on_to_client(self, message: ToClient, bodies: list[bytes]) -> None:
+        holder = self._holder(message)
         if holder is None:
             return
+        (payload,) = bodies
         try:
-            places = bytes.fromhex(fields["places"])
-            self._context.hub.deliver(holder, fields["session"], fields["type"], fields["bodies"][0], places)
+            self._context.hub.deliver(holder, message.session, message.type, payload, message.places)
         except Refused as refused:
-            if fields["type"] != "ice-candidate":
-                about = self._about(holder)
-                self._context.send(holder.node, "undeliverable", error(refused.error), **about)
+            if message.type != "ice-candidate":
+                undeliverable = Undeliverable(remote_id=holder.home_id, connection=holder.name)
+                self._context.send(holder.node, undeliverable, error(refused.error))
 
-    def _on_candidates_to_client(self, fields: Fields) -> None:
-        """A home has sent ICE candidates in a session of a client here."""
-        holder = self._holder(fields)
+    def _on_candidates_to_client(self, message: CandidatesToClient, candidates: list[bytes]) -> None:
+        holder = self._holder(message)
         if holder is not None:
-            places = bytes.fromhex(fields["places"])
-            self._context.hub.deliver_all(holder, fields["session"], fields["bodies"], places)
+            self._context.hub.deliver_all(holder, message.session, candidates, message.places)
 
-    def _on_session_ready(self, fields: Fields) -> None:
-        """A home is ready for a session of a client here; the body has its ICE servers, if it gave any."""
-        session = self._session(fields)
+    def _on_session_ready(self, message: SessionReady, bodies: list[bytes]) -> None:
+        session = self._session(message)
         if (
-            self._holder(fields) is not None
+            self._holder(message) is not None
             and session is not None
             and session.state is not SessionState.OPEN
         ):
-            self._context.hub.sessions.opening.ready(session, next(iter(fields["bodies"]), None))
+            self._context.hub.sessions.opening.ready(session, next(iter(bodies), None))
 
-    def _on_offered(self, fields: Fields) -> None:
-        """A home has got an offer that had to wait: its time to answer begins now."""
-        session = self._session(fields)
+    def _on_offered(self, message: Offered) -> None:
+        session = self._session(message)
         if session is not None:
             self._context.hub.sessions.answering.await_answer(session)
 
-    def _on_busy(self, fields: Fields) -> None:
-        """A home didn't take a client's message."""
-        session = self._session(fields)
+    def _on_busy(self, message: Busy) -> None:
+        session = self._session(message)
         if session is not None:
-            self._context.hub.not_taken(session, fields["type"])
+            self._context.hub.not_taken(session, message.type)
 
-    def _on_full(self, fields: Fields) -> None:
-        """A home has no room for a session, or has evicted it."""
-        session = self._session(fields)
+    def _on_full(self, message: Full) -> None:
+        session = self._session(message)
         if session is not None:
-            self._context.hub.sessions.turn_away(session, fields["wait"])
+            self._context.hub.sessions.turn_away(session, message.wait)
 
-    def _on_not_here(self, fields: Fields) -> None:
-        """A home isn't connected to the node that this node knows as its holder's."""
-        holder = self._holder(fields)
-        if holder is not None and holder.name == fields["connection"]:
+    def _on_not_here(self, message: NotHere) -> None:
+        holder = self._holder(message)
+        if holder is not None and holder.name == message.connection:
             self._directory.lose(holder)
 
-    def _on_met_again(self, fields: Fields) -> None:
-        """A node had given this one up, and told its homes that unanswered sessions are over: they begin anew."""
-        lost = [holder for holder in self._directory.remote_homes() if holder.node == fields["node"]]
+    def _on_met_again(self, message: MetAgain) -> None:
+        lost = [holder for holder in self._directory.remote_homes() if holder.node == message.sender]
         run_all(partial(self._directory.lose, holder) for holder in lost)
         run_all(partial(self._directory.look_up, holder.home_id) for holder in lost)
 
-    def _holder(self, fields: Fields) -> RemoteHome | None:
+    def _holder(self, message: FromHome | NotHere) -> RemoteHome | None:
         """Return the holder of a Remote ID, if it is connected to the node that sent the message."""
-        holder = self._directory.remote_home(fields["remote_id"])
-        return holder if holder is not None and holder.node == fields["node"] else None
+        holder = self._directory.remote_home(message.remote_id)
+        return holder if holder is not None and holder.node == message.sender else None
 
-    def _session(self, fields: Fields) -> Session | None:
-        session = self._context.hub.sessions.get(fields["session"])
-        is_of_home = session is not None and session.home.remote_id == fields["remote_id"]
+    def _session(self, message: FromHome) -> Session | None:
+        session = self._context.hub.sessions.get(message.session)
+        is_of_home = session is not None and session.home.remote_id == message.remote_id
         return session if is_of_home else None
 
-    @staticmethod
-    def _about(holder: RemoteHome) -> Fields:
-        return {"remote_id": holder.home_id, "connection": holder.name}
-
-    def _about_session(self, holder: RemoteHome, session_id: str) -> Fields:
+    def _state(self, session_id: str) -> tuple[str, bool]:
+        """Return the key of a client's address, and whether the home has answered."""
         session = self._context.hub.sessions.get(session_id)
-        return {
-            **self._about(holder),
-            "session": session_id,
-            "address": "" if session is None else session.key,
-            "answered": session is not None and session.negotiation is Negotiation.ANSWERED,
-        }
-
-
-def _as_flags(negotiation: Negotiation) -> tuple[bool, bool]:
-    """Return whether there has been an offer, and whether there has been an answer."""
-    return negotiation is not Negotiation.NOTHING, negotiation is Negotiation.ANSWERED
+        if session is None:
+            return "", False
+        return session.key, session.negotiation is Negotiation.ANSWERED

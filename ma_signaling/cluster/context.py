@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
-from ma_signaling.cluster.bus import (
-    ALL_NODES,
-    Bus,
-    Fields,
-    home_subject,
-    node_subject,
-    pack,
-    watch_subject,
-)
+from ma_signaling.cluster.bus import ALL_NODES, Bus, home_subject, node_subject, watch_subject
+from ma_signaling.cluster.messages.base import NodeMessage
+from ma_signaling.cluster.messages.claims import Claim
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.registrations import LookUp
+from ma_signaling.cluster.messages.sessions import CandidatesToClient, CandidatesToHome
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import Clock
 
+AnyMessage = TypeVar("AnyMessage", bound=NodeMessage)
+
 
 class Context:
-    """The shared state of a node's parts; each registers handlers for its own operations with ``on``."""
+    """The shared state of a node's parts; each registers handlers for its own messages."""
 
     hub: Hub
     """Set before anything is received."""
@@ -36,23 +35,25 @@ class Context:
         self.clock = clock
         self.wall = wall
         """Returns the calendar time in seconds."""
-        self._handlers: dict[str, Callable[[Fields], None]] = {}
+        self._handlers: dict[type[NodeMessage], Callable[[Any, list[bytes]], None]] = {}
         self._numbers = count(1)
         self._questions: dict[int, Callable[[], None]] = {}
         self._subjects: set[str] = set()
 
     # Received messages
 
-    def on(self, op: str, handle: Callable[[Fields], None]) -> None:
-        """Call ``handle`` with the fields of each message with the operation ``op``."""
-        assert op not in self._handlers
-        self._handlers[op] = handle
+    def on(self, kind: type[AnyMessage], handle: Callable[[AnyMessage], None]) -> None:
+        """Call ``handle`` with each message of the class ``kind``."""
+        self.on_bodies(kind, lambda message, _: handle(message))
 
-    def dispatch(self, op: str, fields: Fields) -> None:
-        """Handle a message; an unknown operation is ignored."""
-        handle = self._handlers.get(op)
-        if handle is not None:
-            handle(fields)
+    def on_bodies(self, kind: type[AnyMessage], handle: Callable[[AnyMessage, list[bytes]], None]) -> None:
+        """Call ``handle`` with each message of the class ``kind`` and its bodies."""
+        assert kind not in self._handlers
+        self._handlers[kind] = handle
+
+    def dispatch(self, message: NodeMessage, bodies: list[bytes]) -> None:
+        """Handle a message."""
+        self._handlers[type(message)](message, bodies)
 
     def subscribe(self, subject: str, wanted: bool = True) -> None:
         """Subscribe to a subject if it is ``wanted``, otherwise unsubscribe from it."""
@@ -83,33 +84,39 @@ class Context:
 
     # Sent messages
 
-    def send(self, node: str, op: str, /, *bodies: bytes, **fields: Any) -> None:
+    def send(self, node: str, message: NodeMessage, *bodies: bytes) -> None:
         """Send a message to one node."""
-        self.bus.publish(node_subject(node), pack(op, self.node, fields, bodies))
+        self.bus.publish(node_subject(node), self._pack(message, bodies))
 
-    def send_all(self, node: str, op: str, candidates: list[bytes], places: bytes, **fields: Any) -> None:
-        """Send candidates to one node, in several messages if one is too long for the bus.
-
-        ``places`` has one byte for each candidate, or is empty.
-        """
-        message = pack(op, self.node, {"places": places.hex(), **fields}, candidates)
-        half = len(candidates) // 2
-        if half and len(message) > self.bus.max_batch_bytes:
-            self.send_all(node, op, candidates[:half], places[:half], **fields)
-            self.send_all(node, op, candidates[half:], places[half:], **fields)
+    def send_all(
+        self, node: str, message: CandidatesToHome | CandidatesToClient, candidates: list[bytes]
+    ) -> None:
+        """Send candidates to one node, in several messages if one is too long for the bus."""
+        packed, count = self._pack(message, candidates), len(candidates)
+        if count > 1 and len(packed) > self.bus.max_batch_bytes:
+            half = count // 2
+            self.send_all(node, message.part(0, half), candidates[:half])
+            self.send_all(node, message.part(half, count), candidates[half:])
         else:
-            self.bus.publish(node_subject(node), message)
+            self.bus.publish(node_subject(node), packed)
 
-    def send_to_holder(self, remote_id: str, op: str, question: int = 0, /, **fields: Any) -> None:
-        """Send a message, or the question with a number, to the nodes that hold, expect or claim a Remote ID."""
-        message = pack(op, self.node, {"remote_id": remote_id, "question": question, **fields})
-        reply = node_subject(self.node, question) if question else ""
-        self.bus.publish(home_subject(remote_id), message, reply)
+    def send_to_holder(self, remote_id: str, message: NodeMessage, *bodies: bytes) -> None:
+        """Send a message to the nodes that hold, expect or claim a Remote ID."""
+        self.bus.publish(home_subject(remote_id), self._pack(message, bodies))
 
-    def send_to_watchers(self, remote_id: str, op: str, /, **fields: Any) -> None:
+    def ask_holder(self, remote_id: str, question: LookUp | Claim) -> None:
+        """Ask the nodes that hold, expect or claim a Remote ID."""
+        reply = node_subject(self.node, question.question)
+        self.bus.publish(home_subject(remote_id), self._pack(question), reply)
+
+    def send_to_watchers(self, remote_id: str, message: NodeMessage, *bodies: bytes) -> None:
         """Send a message to the nodes that have sessions with a home on another node."""
-        self.bus.publish(watch_subject(remote_id), pack(op, self.node, {"remote_id": remote_id, **fields}))
+        self.bus.publish(watch_subject(remote_id), self._pack(message, bodies))
 
-    def send_to_all(self, op: str, /, **fields: Any) -> None:
+    def send_to_all(self, message: NodeMessage) -> None:
         """Send a message to all nodes."""
-        self.bus.publish(ALL_NODES, pack(op, self.node, fields))
+        self.bus.publish(ALL_NODES, self._pack(message))
+
+    def _pack(self, message: NodeMessage, bodies: Iterable[bytes] = ()) -> bytes:
+        message.sender = self.node
+        return pack(message, bodies)

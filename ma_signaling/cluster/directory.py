@@ -9,16 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields, home_subject, watch_subject
+from ma_signaling.cluster.bus import home_subject, watch_subject
 from ma_signaling.cluster.claim_states import Heard, OwnClaims
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.messages.registrations import (
+    Arrived,
+    Away,
+    Held,
+    Holder,
+    Left,
+    LookUp,
+    Lost,
+    Outdated,
+    Registered,
+    Registration,
+    WaitForProof,
+)
 from ma_signaling.cluster.questions import HolderQuestions, OnlineTold
 from ma_signaling.cluster.registrations import (
     REPEAT_SECONDS,
     LatestTerms,
-    Registration,
     Registrations,
-    ice_of,
 )
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
 from ma_signaling.core.contest import How
@@ -47,14 +58,14 @@ class Directory:
         """Remote IDs of the homes in the registry that are elsewhere or away."""
         self.messages: Messages
         self.claims: OwnClaims
-        context.on("look-up", self._on_look_up)
-        context.on("holder", self._on_holder)
-        context.on("away", self._on_away)
-        context.on("registered", self._on_registered)
-        context.on("arrived", self._on_arrived)
-        context.on("wait-for-proof", self._on_wait_for_proof)
-        context.on("lost", partial(self._on_gone, goodbye=False))
-        context.on("left", partial(self._on_gone, goodbye=True))
+        context.on(LookUp, self._on_look_up)
+        context.on_bodies(Holder, self._on_holder)
+        context.on(Away, self._on_away)
+        context.on_bodies(Registered, self._on_registered)
+        context.on(Arrived, self._on_arrived)
+        context.on(WaitForProof, self._on_wait_for_proof)
+        context.on(Lost, self._on_gone)
+        context.on(Left, self._on_gone)
 
     # Questions
 
@@ -72,27 +83,25 @@ class Directory:
         if remote_id not in self.claims:
             self._context.hub.lookups.not_found(remote_id)
 
-    def _on_look_up(self, fields: Fields) -> None:
-        remote_id, node, question = fields["remote_id"], fields["node"], fields["question"]
+    def _on_look_up(self, message: LookUp) -> None:
+        remote_id = message.remote_id
         home = self._context.hub.registry.find(remote_id)
         if home is not None and home.state is HomeState.LOCAL:
-            self._context.send(node, "holder", question=question, **self.registrations.describe(home))
+            self.registrations.answer(message.sender, message.question, home)
         elif remote_id not in self.claims:
-            self._context.send(node, "away", question=question)
+            self._context.send(message.sender, Away(question=message.question))
         else:
             # No answer, since a node that claims a Remote ID doesn't know who holds it. The holder's node answers.
             self.claims.asked_for(remote_id)
 
-    def _on_away(self, fields: Fields) -> None:
-        """No node holds a home, but one expects it back: clients that wait for it go on waiting."""
-        remote_id = self._questions.answered(fields, connected=False)
+    def _on_away(self, message: Away) -> None:
+        remote_id = self._questions.answered(message.question, connected=False)
         if remote_id is not None:
             self._context.hub.lookups.found_away(remote_id)
 
-    def _on_holder(self, fields: Fields) -> None:
-        """A node holds a home that this node has looked up."""
-        self._questions.answered(fields, connected=True)
-        self._note_holder(fields)
+    def _on_holder(self, message: Holder, bodies: list[bytes]) -> None:
+        self._questions.answered(message.question, connected=True)
+        self._note_holder(message, bodies)
 
     # Homes of this node
 
@@ -110,11 +119,10 @@ class Directory:
         """Implements ``other_nodes.Announcements.wait_for_proof``."""
         holder = self._remote_homes.get(home.remote_id)
         if holder is not None:
-            self._context.send(holder.node, "wait-for-proof", remote_id=home.remote_id)
+            self._context.send(holder.node, WaitForProof(remote_id=home.remote_id))
 
-    def _on_wait_for_proof(self, fields: Fields) -> None:
-        """Answered sessions of another node wait until a home of this node has proved itself."""
-        home = self._context.hub.registry.find(fields["remote_id"])
+    def _on_wait_for_proof(self, message: WaitForProof) -> None:
+        home = self._context.hub.registry.find(message.remote_id)
         if home is None or home.state is not HomeState.LOCAL:
             return
         assert home.connection is not None
@@ -146,24 +154,21 @@ class Directory:
         holder.heard_at = self._context.clock.seconds()
         self.sync(holder.home_id)
 
-    def _on_registered(self, fields: Fields) -> None:
-        """A node announces that it holds a Remote ID."""
-        self.claims.tell(fields["remote_id"], Heard.RIVAL)
-        self._note_holder(fields)
+    def _on_registered(self, message: Registered, bodies: list[bytes]) -> None:
+        self.claims.tell(message.registration.remote_id, Heard.RIVAL)
+        self._note_holder(message, bodies)
 
-    def _on_arrived(self, fields: Fields) -> None:
-        """A node holds these Remote IDs, whose claims no other node heard: look up those that are known here."""
+    def _on_arrived(self, message: Arrived) -> None:
         is_known = self._context.hub.registry.find
-        for remote_id in fields["remote_ids"]:
+        for remote_id in message.remote_ids:
             if remote_id in self.claims:
                 self.claims.tell(remote_id, Heard.RIVAL)
             if is_known(remote_id):
                 self.look_up(remote_id)
 
-    def _note_holder(self, fields: Fields) -> None:
-        registration = Registration.parse(fields)
+    def _note_holder(self, message: Held, bodies: list[bytes]) -> None:
+        registration, registry = message.registration, self._context.hub.registry
         remote_id = registration.remote_id
-        registry = self._context.hub.registry
         home = registry.find(remote_id)
         if home is None:
             return
@@ -175,25 +180,22 @@ class Directory:
         if known is not None and home.connection is not None and is_same:
             known.heard_at = self._context.clock.seconds()
             self._terms.note(remote_id, registration.term)
-            if "ice" in fields:
-                home.keep_ice_servers(ice_of(fields))
-            if fields["proved"] and home.suspended:
+            if message.tells_ice:
+                home.keep_ice_servers(next(iter(bodies), None))
+            if message.has_proved and home.suspended:
                 registry.resume(known)
             # Its node may have given this node up, and forgotten the sessions here.
             self.messages.attach(known)
         elif registration.term >= self._terms.of(remote_id):
-            self._adopt_holder(registration, fields)
+            self._adopt_holder(message, bodies)
         else:
             # Old news, or a rival that lost has announced a later term: only the sender knows whether it still holds.
-            self._context.send(
-                registration.node,
-                "outdated",
-                remote_id=remote_id,
-                connection=registration.connection,
-                term=self._terms.of(remote_id),
-            )
+            term = self._terms.of(remote_id)
+            outdated = Outdated(remote_id=remote_id, connection=registration.connection, term=term)
+            self._context.send(registration.node, outdated)
 
-    def _adopt_holder(self, registration: Registration, fields: Fields) -> None:
+    def _adopt_holder(self, message: Held, bodies: list[bytes]) -> None:
+        registration = message.registration
         remote_id = registration.remote_id
         holder = self._remote_homes.get(remote_id)
         if holder is None or not holder.is_of(registration.node, registration.connection):
@@ -201,10 +203,10 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        how = How.PROOF if fields["proved"] else None
+        how = How.PROOF if message.has_proved else None
         self._context.hub.lookups.found(remote_id)
-        self._context.hub.registry.grant(holder, remote_id, ice_of(fields), how)
-        if "ice" not in fields:
+        self._context.hub.registry.grant(holder, remote_id, next(iter(bodies), None), how)
+        if not message.tells_ice:
             self.look_up(remote_id)
 
     def _settle_conflict(self, home: Home, theirs: Registration) -> None:
@@ -218,11 +220,10 @@ class Directory:
             # A disputed holder must not insist: of several holders, the younger ones would raise the term without end.
             self.registrations.insist(home, theirs.term)
 
-    def _on_gone(self, fields: Fields, *, goodbye: bool) -> None:
-        """A connection of another node no longer holds a Remote ID."""
-        holder = self._remote_homes.get(fields["remote_id"])
-        if holder is not None and holder.is_of(fields["node"], fields["connection"]):
-            self.lose(holder, goodbye=goodbye)
+    def _on_gone(self, message: Lost | Left) -> None:
+        holder = self._remote_homes.get(message.remote_id)
+        if holder is not None and holder.is_of(message.sender, message.connection):
+            self.lose(holder, goodbye=isinstance(message, Left))
 
     def lose(self, holder: RemoteHome, *, goodbye: bool = False) -> None:
         """End a connection of another node here; the grace time of its home begins, except after a goodbye."""

@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.claim_states import Heard
 from ma_signaling.cluster.claims import SLACK_SECONDS, Claims
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.messages.claims import (
+    Answer,
+    Claim,
+    Granted,
+    NoObjection,
+    ProofOutcome,
+    Prove,
+    Refused,
+    Undecided,
+    Wait,
+    Withdrawn,
+)
 from ma_signaling.core.contest import PROOF_SECONDS, Contest, How, Why
 from ma_signaling.core.home import Home, HomeState
-from ma_signaling.core.peer import ClientAddress, Timer
+from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
 
 
@@ -28,9 +39,9 @@ class RemoteNewcomer:
     contest: Contest
     """Set before it joins."""
 
-    def __init__(self, judge: Judge, fields: Fields) -> None:
-        """``fields`` are those of its claim; a repeated claim replaces them, and is the one that is answered."""
-        self.fields = fields
+    def __init__(self, judge: Judge, claim: Claim) -> None:
+        """A repetition replaces ``claim``, and is the one that is answered."""
+        self.claim = claim
         self._judge = judge
         self._ended: Callable[[str | None], None] | None = None
         """Takes the outcome; None while it isn't asked for proof."""
@@ -40,14 +51,13 @@ class RemoteNewcomer:
 
     @property
     def key(self) -> str:
-        address: str = self.fields["address"]
-        return address
+        return self.claim.address
 
     def ask(self, ended: Callable[[str | None], None]) -> bool:
         self._ended = ended
         self._timer = self._judge.call_later(PROOF_SECONDS + SLACK_SECONDS, self._no_answer)
         self._asking = self._judge.next_asking()
-        self._judge.answer("prove", self.fields, asking=self._asking)
+        self._judge.answer(self.claim, Prove(question=self.claim.question, asking=self._asking))
         return True
 
     def stop_asking(self) -> None:
@@ -76,15 +86,15 @@ class RemoteNewcomer:
 
     def win(self, how: How) -> None:
         self._judge.forget(self)
-        self._judge.grant(self.fields, how)
+        self._judge.grant(self.claim, how)
 
     def refuse(self, why: Why) -> None:
         self._judge.forget(self)
-        self._judge.answer("refused", self.fields, why=why.value)
+        self._judge.answer(self.claim, Refused(question=self.claim.question, why=why))
 
     def let_go(self) -> None:
         self._judge.forget(self)
-        self._judge.answer("undecided", self.fields)
+        self._judge.answer(self.claim, Undecided(question=self.claim.question))
 
     def _no_answer(self) -> None:
         self._timer = None
@@ -102,76 +112,75 @@ class Judge:
         self._newcomers: dict[tuple[str, str, str], RemoteNewcomer] = {}
         """Newcomers without a verdict, by Remote ID, node and connection."""
         self._askings = count(1)
-        context.on("claim", self._on_claim)
-        context.on("withdrawn", self._on_withdrawn)
-        context.on("proof", self._on_proof)
+        context.on(Claim, self._on_claim)
+        context.on(Withdrawn, self._on_withdrawn)
+        context.on(ProofOutcome, self._on_proof)
 
     def lose_node(self, node: str | None) -> None:
         """Remove the newcomers of a node that is gone, or (None) of all nodes."""
-        lost = [each for each in self._newcomers.values() if node in (None, each.fields["node"])]
+        lost = [each for each in self._newcomers.values() if node in (None, each.claim.sender)]
         run_all(each.leave for each in lost)
 
-    def _on_claim(self, fields: Fields) -> None:
-        """Another node claims a Remote ID."""
-        remote_id = fields["remote_id"]
+    def _on_claim(self, claim: Claim) -> None:
+        remote_id = claim.remote_id
         home = self._context.hub.registry.find(remote_id)
         own = self._claims.first(remote_id)
         if home is not None and self._decides(home):
-            self._contend(home, fields)
-        elif own is not None and own.order < (fields["at"], fields["node"]):
+            self._contend(home, claim)
+        elif own is not None and own.order < claim.order:
             self._claims.asked_for(remote_id)
             # The other node claims anew when it hears that the claim here was granted or withdrawn.
-            self.answer("wait", fields)
+            self.answer(claim, Wait(question=claim.question))
         elif own is not None:
             self._claims.asked_for(remote_id)
-            self.answer("no-objection", fields)
+            self.answer(claim, NoObjection(question=claim.question))
             self._claims.ask_again(own)
         elif home is not None and home.state in (HomeState.AWAY, HomeState.GIVEN_UP):
-            self.grant(fields, None)
+            self.grant(claim, None)
         else:
             holder = self._directory.remote_home(remote_id)
-            if holder is not None and holder.is_of(fields["node"], fields["connection"]):
+            if holder is not None and holder.is_of(claim.sender, claim.connection):
                 # It was granted before, but the answer was lost.
-                self.answer("granted", fields)
+                self.answer(claim, _granted(claim))
             else:
-                self.answer("no-objection", fields)
+                self.answer(claim, NoObjection(question=claim.question))
 
     def _decides(self, home: Home) -> bool:
         """Return whether this node holds a Remote ID, and itself decides whether the holder stays."""
         is_here = home.state is HomeState.LOCAL
         return is_here and not home.is_disputed and not self._context.hub.is_draining
 
-    def _contend(self, home: Home, fields: Fields) -> None:
+    def _contend(self, home: Home, claim: Claim) -> None:
         assert home.connection is not None
-        newcomer = self._newcomers.get(_name(fields))
+        newcomer = self._newcomers.get(claim.newcomer)
         if newcomer is not None:
-            newcomer.fields = fields
+            newcomer.claim = claim
         else:
             contests = self._context.hub.registry.contests
-            if fields["holds"] and not self._is_disputed(home.remote_id):
+            if claim.holds and not self._is_disputed(home.remote_id):
                 contests.begin_anew(home, home.connection)
-            newcomer = self._newcomers[_name(fields)] = RemoteNewcomer(self, fields)
+            newcomer = self._newcomers[claim.newcomer] = RemoteNewcomer(self, claim)
             newcomer.contest = contests.contest_of(home, home.connection)
             newcomer.contest.join(newcomer)
-        if _name(fields) in self._newcomers:
-            self.answer("wait", fields)
+        if claim.newcomer in self._newcomers:
+            self.answer(claim, Wait(question=claim.question))
 
     def _is_disputed(self, remote_id: str) -> bool:
         """Return whether another node's holder contends already: two would keep making the contest begin anew."""
-        others = (each.fields for each in self._newcomers.values())
-        return any(each["remote_id"] == remote_id and each["holds"] for each in others)
+        others = (each.claim for each in self._newcomers.values())
+        return any(each.remote_id == remote_id and each.holds for each in others)
 
-    def _on_withdrawn(self, fields: Fields) -> None:
-        """A newcomer of another node has left: claims here that waited for it are repeated."""
-        newcomer = self._newcomers.pop(_name(fields), None)
+    def _on_withdrawn(self, message: Withdrawn) -> None:
+        newcomer = self._newcomers.pop(message.newcomer, None)
         if newcomer is not None:
             newcomer.contest.leave(newcomer)
-        self._claims.tell(fields["remote_id"], Heard.RIVAL_LEFT)
+        # Claims here that waited for it are repeated.
+        self._claims.tell(message.remote_id, Heard.RIVAL_LEFT)
 
-    def _on_proof(self, fields: Fields) -> None:
-        newcomer = self._newcomers.get(_name(fields))
+    def _on_proof(self, proof: ProofOutcome) -> None:
+        newcomer = self._newcomers.get(proof.newcomer)
         if newcomer is not None:
-            newcomer.proof(fields["asking"], given=fields["given"], reason=fields["reason"])
+            newcomer.proof(proof.asking, given=proof.given, reason=proof.reason)
 
     # For ``RemoteNewcomer``
 
@@ -185,24 +194,29 @@ class Judge:
 
     def forget(self, newcomer: RemoteNewcomer) -> None:
         """Forget a newcomer that has its verdict, or has left."""
-        self._newcomers.pop(_name(newcomer.fields), None)
+        self._newcomers.pop(newcomer.claim.newcomer, None)
 
-    def grant(self, fields: Fields, how: How | None) -> None:
-        """Grant the claim with these ``fields``; ``how`` is None if this node only expected the home back."""
-        remote_id = fields["remote_id"]
-        address = ClientAddress(fields["address"], fields["address"], fields["shared"])
-        holder = self._directory.make_remote_home(remote_id, fields["node"], fields["connection"], address)
+    def grant(self, claim: Claim, how: How | None) -> None:
+        """Grant a claim; ``how`` is None if this node only expected the home back."""
+        remote_id = claim.remote_id
+        holder = self._directory.make_remote_home(
+            remote_id, claim.sender, claim.connection, claim.client_address
+        )
         self._directory.registrations.displaced(remote_id)
         # Answered before ``registry.grant``, which sends messages for the new holder.
-        legacy = self._directory.registrations.legacy(remote_id)
-        self.answer("granted", fields, how=None if how is None else how.value, **legacy)
+        self.answer(claim, _granted(claim, how, self._directory.registrations.legacy(remote_id)))
         self._context.hub.registry.grant(holder, remote_id, None, how)
 
-    def answer(self, op: str, fields: Fields, **more: object) -> None:
-        """Answer the claim with these ``fields``."""
-        about = {name: fields[name] for name in ("remote_id", "question", "connection")}
-        self._context.send(fields["node"], op, **about, **more)
+    def answer(self, claim: Claim, answer: Answer) -> None:
+        """Send the answer to a claim."""
+        self._context.send(claim.sender, answer)
 
 
-def _name(fields: Fields) -> tuple[str, str, str]:
-    return fields["remote_id"], fields["node"], fields["connection"]
+def _granted(claim: Claim, how: How | None = None, term: float | None = None) -> Granted:
+    return Granted(
+        question=claim.question,
+        remote_id=claim.remote_id,
+        connection=claim.connection,
+        how=how,
+        term=term,
+    )

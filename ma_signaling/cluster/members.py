@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.messages.nodes import Beat, Bye
 from ma_signaling.core.peer import NEVER
 from ma_signaling.core.run_all import run_all
 
@@ -54,16 +54,17 @@ class Members:
         self._members: dict[str, Member] = {}
         self._missed_at = NEVER
         """When a node was last given up or said goodbye, or this one last heard nobody."""
-        context.on("beat", self._on_beat)
-        context.on("bye", self._on_bye)
+        context.on(Beat, self._on_beat)
+        context.on(Bye, self._on_bye)
 
     def send_beat(self) -> None:
         """Tell all nodes that this one lives."""
-        self._context.send_to_all("beat", counts=self._context.hub.own_counts(), can_ask=self._can_ask())
+        beat = Beat(counts=self._context.hub.own_counts(), can_ask=self._can_ask())
+        self._context.send_to_all(beat)
 
     def send_bye(self) -> None:
         """Tell all nodes that this one is going."""
-        self._context.send_to_all("bye")
+        self._context.send_to_all(Bye())
 
     def heard_from(self, node: str) -> None:
         """Note that another node lives, since it has sent something."""
@@ -106,11 +107,11 @@ class Members:
         every = [own, *(member.counts for member in self._members.values())]
         return {"nodes": len(every), **{name: sum(each.get(name, 0) for each in every) for name in own}}
 
-    def _on_beat(self, fields: Fields) -> None:
-        member = self._members[fields["node"]]
-        member.counts, member.can_ask = fields["counts"], fields["can_ask"]
+    def _on_beat(self, message: Beat) -> None:
+        member = self._members[message.sender]
+        member.counts, member.can_ask = message.counts, message.can_ask
 
-    def _on_bye(self, fields: Fields) -> None:
-        self._members.pop(fields["node"], None)
+    def _on_bye(self, message: Bye) -> None:
+        self._members.pop(message.sender, None)
         self._missed_at = self._context.clock.seconds()
-        self._lost(fields["node"], True)
+        self._lost(message.sender, True)

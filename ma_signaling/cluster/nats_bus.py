@@ -20,7 +20,8 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from twisted.logger import Logger
 
-from ma_signaling.cluster.bus import Listener, pack_batch, unpack_batch
+from ma_signaling.cluster.bus import Listener
+from ma_signaling.cluster.messages.packing import pack_batch, unpack_batch
 from ma_signaling.cluster.nats_client import NodeClient, cancel
 from ma_signaling.cluster.nats_options import nats_options
 from ma_signaling.config.settings import Settings

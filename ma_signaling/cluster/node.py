@@ -1,6 +1,6 @@
 """A node of a cluster: puts its parts together, and keeps them running.
 
-The way of a message: ``received`` → ``Context.dispatch`` → the part that handles its operation → the core. The parts
+The way of a message: ``received`` → ``Context.dispatch`` → the part that handles its class → the core. The parts
 are ``Directory`` (which node holds which Remote ID), ``Claims`` and ``Judge`` (who gets it), ``Relay`` (messages of
 peers), ``Provers`` (proofs in another node's place), ``TraceQuestions`` and ``Members`` (which nodes there are).
 """
@@ -11,12 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from secrets import token_hex
 
-from ma_signaling.cluster.bus import ALL_NODES, Bus, Fields, node_subject, unpack
+from ma_signaling.cluster.bus import ALL_NODES, Bus, node_subject
 from ma_signaling.cluster.claims import Claims
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.judge import Judge
 from ma_signaling.cluster.members import BEAT_SECONDS, Members
+from ma_signaling.cluster.messages.nodes import Block, Bye, MetAgain
+from ma_signaling.cluster.messages.packing import unpack
 from ma_signaling.cluster.provers import Provers
 from ma_signaling.cluster.questions import TraceQuestions
 from ma_signaling.cluster.relay import Relay
@@ -50,7 +52,7 @@ class Node:
         self._relay = Relay(context, self._directory)
         self._judge = Judge(context, self._directory, self._claims)
         self._directory.messages, self._directory.claims = self._relay.clients, self._claims
-        context.on("block", self._on_block)
+        context.on(Block, self._on_block)
         self._timer: Timer | None = None
         self.elsewhere = Elsewhere(
             directory=self._directory,
@@ -101,10 +103,10 @@ class Node:
         if self._timer is None:
             # This node has left the cluster, and has told the others so.
             return
-        op, fields = unpack(payload)
-        if op != "bye":
-            self._members.heard_from(fields["node"])
-        self._context.dispatch(op, fields)
+        message, bodies = unpack(payload)
+        if not isinstance(message, Bye):
+            self._members.heard_from(message.sender)
+        self._context.dispatch(message, bodies)
 
     def no_subscribers(self, reply: str) -> None:
         """Implements ``bus.Listener.no_subscribers``."""
@@ -130,7 +132,7 @@ class Node:
 
     def _met(self, node: str) -> None:
         # This node may have given that node up, and forgotten its sessions.
-        self._context.send(node, "met-again")
+        self._context.send(node, MetAgain())
 
     def _lost(self, node: str, goodbye: bool) -> None:
         run_all(
@@ -153,11 +155,11 @@ class Node:
     # Blocks, which all nodes share
 
     def _share_block(self, key: str, seconds: float) -> None:
-        self._context.send_to_all("block", address=key, seconds=seconds)
+        self._context.send_to_all(Block(address=key, seconds=seconds))
 
-    def _on_block(self, fields: Fields) -> None:
-        until = self._context.clock.seconds() + fields["seconds"]
-        self._context.hub.limits.guessing.block(fields["address"], until)
+    def _on_block(self, message: Block) -> None:
+        until = self._context.clock.seconds() + message.seconds
+        self._context.hub.limits.guessing.block(message.address, until)
 
     # Announcements of the core
 

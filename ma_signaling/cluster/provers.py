@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.messages.proofs import AskForMe, FromProver, ToProver
 from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.prover import Asked, ProofSession, Prover, Unavailable
@@ -48,7 +48,7 @@ class Borrowed:
 
     def _say(self, what: str, data: object) -> None:
         if self._provers.is_under_way(self._number):
-            self._provers.send(self.node, "to-prover", self._number, what, data)
+            self._provers.send(self.node, ToProver(asking=self._number, what=what, data=data))
 
 
 class Lent:
@@ -102,9 +102,9 @@ class Provers:
         self._borrowed: dict[int, Borrowed] = {}
         self._lent: dict[tuple[str, int], tuple[Lent, Timer]] = {}
         """Proofs for other nodes, by node and number; the timer ends one that has no outcome."""
-        context.on("ask-for-me", self._on_ask_for_me)
-        context.on("to-prover", self._on_to_prover)
-        context.on("from-prover", self._on_from_prover)
+        context.on(AskForMe, self._on_ask_for_me)
+        context.on(ToProver, self._on_to_prover)
+        context.on(FromProver, self._on_from_prover)
 
     @property
     def obstacle(self) -> str | None:
@@ -119,7 +119,7 @@ class Provers:
         lenders, number = self._lenders(), next(self._numbers)
         node = lenders[number % len(lenders)]
         self._borrowed[number] = Borrowed(self, node, number, asked)
-        self._context.send(node, "ask-for-me", asking=number, remote_id=remote_id)
+        self._context.send(node, AskForMe(asking=number, remote_id=remote_id))
         return self._borrowed[number]
 
     def lose_node(self, node: str | None) -> None:
@@ -141,17 +141,16 @@ class Provers:
         """Forget a proof that has ended."""
         self._borrowed.pop(number, None)
 
-    def send(self, node: str, op: str, number: int, what: str, data: object) -> None:
-        """Send another node one step of a proof: an offer, an answer, a candidate, or how it ended."""
-        self._context.send(node, op, asking=number, what=what, data=data)
+    def send(self, node: str, message: ToProver | FromProver) -> None:
+        """Send another node one step of a proof."""
+        self._context.send(node, message)
 
-    def _on_from_prover(self, fields: Fields) -> None:
-        """The node that asks has an offer for the peer, or the outcome."""
-        number, data = fields["asking"], fields["data"]
+    def _on_from_prover(self, message: FromProver) -> None:
+        number, data = message.asking, message.data
         borrowed = self._borrowed.get(number)
-        if borrowed is None or borrowed.node != fields["node"]:
+        if borrowed is None or borrowed.node != message.sender:
             return
-        match fields["what"]:
+        match message.what:
             case "offer":
                 borrowed.asked.offer(data)
             case "proved":
@@ -163,15 +162,17 @@ class Provers:
 
     # For proofs of other nodes' peers
 
-    def _on_ask_for_me(self, fields: Fields) -> None:
-        """A node can't ask its peer for proof: ask in its place."""
-        node, number = name = fields["node"], fields["asking"]
-        say = partial(self.send, node, "from-prover", number)
+    def _on_ask_for_me(self, message: AskForMe) -> None:
+        node, number = name = message.sender, message.asking
+
+        def say(what: str, data: object) -> None:
+            self.send(node, FromProver(asking=number, what=what, data=data))
+
         if self.own.obstacle is not None:
             say("failed", "no proof can be had")
             return
         lent = Lent(say, partial(self._over, name))
-        lent.session = self.own.ask(fields["remote_id"], lent)
+        lent.session = self.own.ask(message.remote_id, lent)
         self._lent[name] = lent, self._context.clock.callLater(LONGEST_SECONDS, self._too_late, name)
 
     def _over(self, name: tuple[str, int]) -> None:
@@ -182,7 +183,7 @@ class Provers:
         lent, _ = self._lent.pop(name)
         lent.session.cancel()
 
-    def _on_to_prover(self, fields: Fields) -> None:
-        lent, _ = self._lent.get((fields["node"], fields["asking"]), (None, None))
+    def _on_to_prover(self, message: ToProver) -> None:
+        lent, _ = self._lent.get((message.sender, message.asking), (None, None))
         if lent is not None:
-            lent.hear(fields["what"], fields["data"])
+            lent.hear(message.what, message.data)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.messages.nodes import FindTrace, Trace
+from ma_signaling.cluster.messages.registrations import LookUp
 from ma_signaling.cluster.timer_queue import TimerQueue
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
@@ -48,16 +49,16 @@ class HolderQuestions:
         number = self._context.begin_question(lambda: self._nobody(number))
         timer = self._timers.begin(partial(self._no_answer, number))
         self._open[number] = remote_id, told, timer
-        self._context.send_to_holder(remote_id, "look-up", number)
+        self._context.ask_holder(remote_id, LookUp(remote_id=remote_id, question=number))
 
-    def answered(self, fields: Fields, *, connected: bool) -> str | None:
+    def answered(self, number: int, *, connected: bool) -> str | None:
         """End a question that a node has answered; ``connected``: a home is connected to it.
 
         Returns the Remote ID, or None if the answer came too late.
         """
-        if fields["question"] not in self._open:
+        if number not in self._open:
             return None
-        remote_id, told = self._cancel(fields["question"])
+        remote_id, told = self._cancel(number)
         if told is not None:
             told(connected)
         return remote_id
@@ -97,8 +98,8 @@ class TraceQuestions:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._open: dict[int, tuple[TraceTold, Timer]] = {}
-        context.on("find-trace", self._on_find_trace)
-        context.on("trace", self._on_trace)
+        context.on(FindTrace, self._on_find_trace)
+        context.on(Trace, self._on_trace)
 
     def ask(self, session_id: str, told: TraceTold) -> None:
         """Ask all nodes for a trace; ``told`` is called with it, or with None if no node has it."""
@@ -107,22 +108,21 @@ class TraceQuestions:
             return
         number = self._context.begin_question(lambda: None)
         self._open[number] = told, self._context.clock.callLater(TRACE_SECONDS, self._end, number, None)
-        self._context.send_to_all("find-trace", session=session_id, question=number)
+        self._context.send_to_all(FindTrace(session=session_id, question=number))
 
-    def _on_trace(self, fields: Fields) -> None:
-        number: int = fields["question"]
-        if number in self._open:
-            self._open[number][1].cancel()
-            self._end(number, fields["trace"])
+    def _on_trace(self, message: Trace) -> None:
+        if message.question in self._open:
+            self._open[message.question][1].cancel()
+            self._end(message.question, message.trace)
 
     def _end(self, number: int, trace: dict[str, Any] | None) -> None:
         self._context.end_question(number)
         told, _ = self._open.pop(number)
         told(trace)
 
-    def _on_find_trace(self, fields: Fields) -> None:
+    def _on_find_trace(self, message: FindTrace) -> None:
         now = self._context.clock.seconds()
-        trace = self._context.hub.sessions.traces.find(fields["session"], now)
+        trace = self._context.hub.sessions.traces.find(message.session, now)
         if trace is not None:
-            answer = {"question": fields["question"], "trace": describe(trace, now)}
-            self._context.send(fields["node"], "trace", **answer)
+            answer = Trace(question=message.question, trace=describe(trace, now))
+            self._context.send(message.sender, answer)

@@ -7,14 +7,18 @@ registration decides. Both nodes compare the same facts.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
-import orjson
-
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.context import Context
+from ma_signaling.cluster.messages.registrations import (
+    Arrived,
+    Holder,
+    Left,
+    Lost,
+    Outdated,
+    Registered,
+    Registration,
+)
 from ma_signaling.core.home import Home, HomeState
-from ma_signaling.core.peer import ClientAddress
 
 REPEAT_SECONDS = 60.0
 """How often each registration is announced again, to make up for lost messages."""
@@ -24,41 +28,6 @@ TOGETHER_SECONDS = 0.25
 
 MAX_TOGETHER = 1000
 """The most Remote IDs in one ``arrived`` message."""
-
-
-@dataclass(slots=True)
-class Registration:
-    """A connection that holds a Remote ID. Times are calendar times in seconds: nodes share no other clock."""
-
-    remote_id: str
-    node: str
-    connection: str
-    """Its name on its node."""
-    term: float
-    """Greater than that of any earlier registration that its node knew of: the greatest term is the latest news."""
-    granted_at: float
-    address: str
-    """The key of its address (``ClientAddress.key``)."""
-    shared: bool
-
-    @property
-    def client_address(self) -> ClientAddress:
-        """The home's address, as far as other nodes need it."""
-        return ClientAddress(self.address, self.address, self.shared)
-
-    def is_elder_than(self, other: Registration) -> bool:
-        """Return whether this registration's node decides when it conflicts with ``other``."""
-        return (self.granted_at, self.node) < (other.granted_at, other.node)
-
-    def fields(self) -> Fields:
-        """Return the registration as fields of a message."""
-        # asdict() copies deeply, at ten times the cost.
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def parse(cls, fields: Fields) -> Registration:
-        """Return the registration in the fields of a message. Raises KeyError if one is missing."""
-        return cls(**{name: fields[name] for name in cls.__slots__})
 
 
 class LatestTerms:
@@ -93,23 +62,23 @@ class Registrations:
         """Terms of previous holders on other nodes, until the Remote IDs are granted here."""
         self._arrived: list[str] = []
         """Remote IDs that wait to be announced together."""
-        context.on("outdated", self._on_outdated)
+        context.on(Outdated, self._on_outdated)
 
     def get(self, remote_id: str) -> Registration | None:
         """Return the registration of a Remote ID that a connection of this node holds."""
         return self._registrations.get(remote_id)
 
-    def inherit(self, remote_id: str, fields: Fields) -> None:
+    def inherit(self, remote_id: str, term: float) -> None:
         """Keep the term of the previous holder, on another node; the next grant here goes on from it."""
-        self._inherited[remote_id] = fields["term"]
+        self._inherited[remote_id] = term
 
     def disinherit(self, remote_id: str) -> None:
         """Drop the previous holder's term, if no grant here has used it."""
         self._inherited.pop(remote_id, None)
 
-    def legacy(self, remote_id: str) -> Fields:
-        """Return the fields for another node's ``inherit``, about a home that this node has just given away."""
-        return {"term": self._terms.of(remote_id)}
+    def legacy(self, remote_id: str) -> float:
+        """Return the term for another node's ``inherit``, about a home that this node has just given away."""
+        return self._terms.of(remote_id)
 
     def begin(self, home: Home) -> None:
         """Register that a connection of this node holds a Remote ID, without announcing it."""
@@ -134,11 +103,24 @@ class Registrations:
 
     def announce(self, home: Home, *, with_ice: bool = True) -> None:
         """Tell other nodes which connection here holds the Remote ID of ``home``."""
-        fields = self.describe(home)
-        if not with_ice:
-            del fields["ice"]
-        self._context.send_to_watchers(home.remote_id, "registered", **fields)
-        self._context.send_to_holder(home.remote_id, "registered", **fields)
+        registered = Registered(
+            registration=self._registrations[home.remote_id],
+            has_proved=_has_proved(home),
+            tells_ice=with_ice,
+        )
+        bodies = _ice_servers(home) if with_ice else ()
+        self._context.send_to_watchers(home.remote_id, registered, *bodies)
+        self._context.send_to_holder(home.remote_id, registered, *bodies)
+
+    def answer(self, node: str, question: int, home: Home) -> None:
+        """Tell a node that has asked which connection here holds the Remote ID of ``home``."""
+        holder = Holder(
+            question=question,
+            registration=self._registrations[home.remote_id],
+            has_proved=_has_proved(home),
+            tells_ice=True,
+        )
+        self._context.send(node, holder, *_ice_servers(home))
 
     def announce_later(self, remote_id: str) -> None:
         """Announce a Remote ID that no other node knew, together with others, within ``TOGETHER_SECONDS``."""
@@ -150,13 +132,7 @@ class Registrations:
         arrived = [remote_id for remote_id in self._arrived if remote_id in self._registrations]
         self._arrived.clear()
         for start in range(0, len(arrived), MAX_TOGETHER):
-            self._context.send_to_all("arrived", remote_ids=arrived[start : start + MAX_TOGETHER])
-
-    def describe(self, home: Home) -> Fields:
-        """Return the fields of ``registered`` for a home of this node (docs/cluster.md, *Messages*)."""
-        ice = None if home.ice_servers is None else orjson.Fragment(home.ice_servers)
-        proved = home.connection is not None and home.connection.proof is not None
-        return {**self._registrations[home.remote_id].fields(), "proved": proved, "ice": ice}
+            self._context.send_to_all(Arrived(remote_ids=arrived[start : start + MAX_TOGETHER]))
 
     def announce_all(self) -> None:
         """Announce all registrations again."""
@@ -186,13 +162,15 @@ class Registrations:
     def vacated(self, home: Home, connection: str, *, goodbye: bool) -> None:
         """End a registration, and tell watching nodes that the connection lost the Remote ID or said goodbye."""
         self._registrations.pop(home.remote_id, None)
-        self._context.send_to_watchers(home.remote_id, "left" if goodbye else "lost", connection=connection)
+        gone = Left if goodbye else Lost
+        self._context.send_to_watchers(home.remote_id, gone(remote_id=home.remote_id, connection=connection))
 
     def displaced(self, remote_id: str) -> None:
         """Tell watching nodes that the holder here, if there still is one, loses to a newcomer of another node."""
         registration = self._registrations.get(remote_id)
         if registration is not None:
-            self._context.send_to_watchers(remote_id, "lost", connection=registration.connection)
+            lost = Lost(remote_id=remote_id, connection=registration.connection)
+            self._context.send_to_watchers(remote_id, lost)
 
     def confirmed(self, home: Home) -> None:
         """Announce that the holder here stays, though another node's holder took precedence."""
@@ -214,22 +192,23 @@ class Registrations:
         self._registrations.pop(remote_id, None)
         self._announced_at.pop(remote_id, None)
 
-    def _on_outdated(self, fields: Fields) -> None:
-        """Another node knows a later term than a registration here: announce the registration again if it holds."""
-        remote_id, term = fields["remote_id"], fields["term"]
+    def _on_outdated(self, message: Outdated) -> None:
+        remote_id, term = message.remote_id, message.term
         home, mine = self._context.hub.registry.find(remote_id), self._registrations.get(remote_id)
         if (
             home is not None
             and mine is not None
             # Otherwise the later term may be a rival's, and a verdict follows.
             and not home.is_disputed
-            and mine.connection == fields["connection"]
+            and mine.connection == message.connection
             and mine.term <= term
         ):
             self.insist(home, term)
 
 
-def ice_of(fields: Fields) -> bytes | None:
-    """Return the ICE servers of a home that another node describes, as JSON."""
-    ice = fields.get("ice")
-    return None if ice is None else orjson.dumps(ice)
+def _has_proved(home: Home) -> bool:
+    return home.connection is not None and home.connection.proof is not None
+
+
+def _ice_servers(home: Home) -> tuple[bytes, ...]:
+    return () if home.ice_servers is None else (home.ice_servers,)

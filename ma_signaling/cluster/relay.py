@@ -10,10 +10,24 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from ma_signaling.cluster.bus import Fields
 from ma_signaling.cluster.client_end import ClientEnd
 from ma_signaling.cluster.context import Context
 from ma_signaling.cluster.directory import Directory
+from ma_signaling.cluster.messages.sessions import (
+    Attach,
+    Busy,
+    CandidatesToClient,
+    CandidatesToHome,
+    Detach,
+    FromClient,
+    Full,
+    NotHere,
+    Offered,
+    SessionReady,
+    ToClient,
+    ToHome,
+    Undeliverable,
+)
 from ma_signaling.cluster.registrations import REPEAT_SECONDS
 from ma_signaling.core.connection import Connection
 from ma_signaling.core.errors import Refused
@@ -41,11 +55,11 @@ class Relay:
         """Sessions of other nodes' clients that were evicted, or found no room."""
         self._lost: deque[tuple[float, Home, str]] = deque()
         """Answered sessions whose client's node is gone: when each was lost, its home and its ID; oldest first."""
-        context.on("to-home", self._on_to_home)
-        context.on("candidates-to-home", self._on_candidates_to_home)
-        context.on("undeliverable", self._on_undeliverable)
-        context.on("attach", self._on_attach)
-        context.on("detach", self._on_detach)
+        context.on_bodies(ToHome, self._on_to_home)
+        context.on_bodies(CandidatesToHome, self._on_candidates_to_home)
+        context.on_bodies(Undeliverable, self._on_undeliverable)
+        context.on(Attach, self._on_attach)
+        context.on(Detach, self._on_detach)
 
     def ended(self, session: Session) -> None:
         """Implements ``other_nodes.Relay.ended``."""
@@ -53,23 +67,24 @@ class Relay:
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """Implements ``other_nodes.Relay.forward``."""
-        about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
-        self._context.send(session.node, "to-client", payload, **about, places=places.hex())
+        to_client = ToClient(remote_id=session.home.remote_id, session=session.id, type=kind, places=places)
+        self._context.send(session.node, to_client, payload)
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
         """Implements ``other_nodes.Relay.forward_all``."""
-        about = {"remote_id": session.home.remote_id, "session": session.id}
-        self._context.send_all(session.node, "candidates-to-client", candidates, places, **about)
+        to_client = CandidatesToClient(remote_id=session.home.remote_id, session=session.id, places=places)
+        self._context.send_all(session.node, to_client, candidates)
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """Implements ``other_nodes.Relay.ready``."""
-        about = {"remote_id": session.home.remote_id, "session": session.id}
+        ready = SessionReady(remote_id=session.home.remote_id, session=session.id)
         bodies = () if ice_servers is None else (ice_servers,)
-        self._context.send(session.node, "session-ready", *bodies, **about)
+        self._context.send(session.node, ready, *bodies)
 
     def offered(self, session: RemoteSession) -> None:
         """Implements ``other_nodes.Relay.offered``."""
-        self._context.send(session.node, "offered", remote_id=session.home.remote_id, session=session.id)
+        offered = Offered(remote_id=session.home.remote_id, session=session.id)
+        self._context.send(session.node, offered)
 
     def crowd_out(self, session: RemoteSession) -> None:
         """Implements ``other_nodes.Relay.crowd_out``."""
@@ -78,132 +93,129 @@ class Relay:
 
     def _turn_away(self, home: Home, session_id: str, node: str, wait: float) -> None:
         self._turned_away.add(session_id, home.remote_id)
-        self._context.send(node, "full", remote_id=home.remote_id, session=session_id, wait=wait)
+        self._context.send(node, Full(remote_id=home.remote_id, session=session_id, wait=wait))
 
-    def _on_to_home(self, fields: Fields) -> None:
-        """A message for a home, in a session of another node's client."""
-        if (recipient := self._recipient(fields)) is None:
+    def _on_to_home(self, message: ToHome, bodies: list[bytes]) -> None:
+        if (recipient := self._recipient(message)) is None:
             return
         home, connection = recipient
-        payload: bytes = fields["bodies"][0]
-        match fields["type"]:
+        (payload,) = bodies
+        match message.type:
             case "client-connected":
-                self._announce(home, connection, fields)
+                self._announce(home, connection, message, payload)
             case "client-disconnected":
                 # Detach first, so that the end needn't wait behind an offer: the session may be announced anew.
-                self._on_detach(fields)
-                home.forward(fields["session"], fields["type"], payload)
+                self._on_detach(message)
+                home.forward(message.session, message.type, payload)
             case kind:
-                if (session := self._session(home, connection, fields)) is not None:
+                if (session := self._session(home, connection, message)) is not None:
                     self._deliver(session, kind, payload)
 
-    def _on_candidates_to_home(self, fields: Fields) -> None:
-        """ICE candidates for a home, in a session of another node's client."""
-        if (recipient := self._recipient(fields)) is None:
+    def _on_candidates_to_home(self, message: CandidatesToHome, candidates: list[bytes]) -> None:
+        if (recipient := self._recipient(message)) is None:
             return
         home, connection = recipient
-        if (session := self._session(home, connection, fields)) is None:
+        if (session := self._session(home, connection, message)) is None:
             return
         if home.is_at_hand:
-            connection.forward_all(session.id, fields["bodies"])
+            connection.forward_all(session.id, candidates)
         else:
-            for candidate in fields["bodies"]:
+            for candidate in candidates:
                 self._deliver(session, "ice-candidate", candidate)
 
-    def _recipient(self, fields: Fields) -> tuple[Home, Connection] | None:
+    def _recipient(self, message: ToHome | CandidatesToHome) -> tuple[Home, Connection] | None:
         """Return the home of this node to which a message in a session is addressed, and its connection, or None."""
-        home = self._local_home(fields)
+        home = self._local_home(message)
         # A message of a session that was turned away was sent before the client's node heard of that.
-        if home is None or self._turned_away.lately(fields["session"]):
+        if home is None or self._turned_away.lately(message.session):
             return None
         assert home.connection is not None
         return home, home.connection
 
-    def _session(self, home: Home, connection: Connection, fields: Fields) -> RemoteSession | None:
+    def _session(
+        self, home: Home, connection: Connection, message: ToHome | CandidatesToHome
+    ) -> RemoteSession | None:
         """Return the session of a message that was sent to this connection; None if the Remote ID had another holder.
 
         The client's node hears of this one, if it hasn't yet, and begins the session anew or has it wait for a proof.
         """
-        if fields["connection"] != connection.id:
-            self._say_not_here(fields)
+        if message.connection != connection.id:
+            self._say_not_here(message)
             return None
-        return self._known(home, fields["session"]) or self._attach(home, fields, fields["session"])
+        session = self._known(home, message.session)
+        if session is None:
+            attach = self._context.hub.sessions.remote.attach
+            session = attach(home, message.session, message.sender, message.address)
+            if message.is_answered:
+                session.negotiation = Negotiation.ANSWERED
+        return session
 
     def _deliver(self, session: RemoteSession, kind: str, payload: bytes) -> None:
         if not session.home.take(session.id, kind, payload, session.key):
-            about = {"remote_id": session.home.remote_id, "session": session.id, "type": kind}
-            self._context.send(session.node, "busy", **about)
+            busy = Busy(remote_id=session.home.remote_id, session=session.id, type=kind)
+            self._context.send(session.node, busy)
         elif kind == "offer":
             session.offered(self._context.clock.seconds())
 
-    def _announce(self, home: Home, connection: Connection, fields: Fields) -> None:
-        session_id, node = fields["session"], fields["node"]
+    def _announce(self, home: Home, connection: Connection, message: ToHome, payload: bytes) -> None:
+        session_id, node = message.session, message.sender
         if self._known(home, session_id) is None:
             try:
-                self._context.hub.sessions.admit_remote(home, session_id, node, fields["address"])
+                self._context.hub.sessions.admit_remote(home, session_id, node, message.address)
             except Refused as refused:
                 self._turn_away(home, session_id, node, refused.error.retry_after or 1)
                 return
         # The client's node announces it again when it hasn't heard from this node for a while; the home is told once.
         if self._announced.get(session_id) is not connection:
             self._announced[session_id] = connection
-            connection.peer.send(fields["bodies"][0])
+            connection.peer.send(payload)
 
-    def _on_undeliverable(self, fields: Fields) -> None:
-        """A message of a home could not be delivered: send the home the error."""
-        home = self._local_home(fields)
+    def _on_undeliverable(self, message: Undeliverable, bodies: list[bytes]) -> None:
+        home = self._local_home(message)
         if home is not None and home.connection is not None:
-            home.connection.peer.send(fields["bodies"][0])
+            (error,) = bodies
+            home.connection.peer.send(error)
 
-    def _on_attach(self, fields: Fields) -> None:
-        """Another node lists all its sessions with a home of this node."""
-        home = self._local_home(fields)
+    def _on_attach(self, message: Attach) -> None:
+        home = self._local_home(message)
         if home is None:
             return
-        sessions = self._context.hub.sessions
-        listed = {session_id for session_id, *_ in fields["sessions"]}
-        for session in sessions.remote.of(home):
-            if session.node == fields["node"] and session.id not in listed:
+        remote = self._context.hub.sessions.remote
+        listed = {attached.session for attached in message.sessions}
+        for session in remote.of(home):
+            if session.node == message.sender and session.id not in listed:
                 self._announced.pop(session.id, None)
-                sessions.remote.detach(home, session.id)
-        for session_id, address, offered, answered in fields["sessions"]:
-            if self._turned_away.lately(session_id):
+                remote.detach(home, session.id)
+        for attached in message.sessions:
+            if self._turned_away.lately(attached.session):
                 continue
-            about = {"node": fields["node"], "address": address}
-            session = self._known(home, session_id) or self._attach(home, about, session_id)
+            known = self._known(home, attached.session)
+            session = known or remote.attach(home, attached.session, message.sender, attached.address)
             session.renewed_at = self._context.clock.seconds()
             if session.negotiation is not Negotiation.ANSWERED:
                 # If it is answered here, the answer is on its way to the client's node.
-                session.negotiation = _from_flags(offered, answered)
+                session.negotiation = attached.negotiation
 
-    def _attach(self, home: Home, fields: Fields, session_id: str) -> RemoteSession:
-        attach = self._context.hub.sessions.remote.attach
-        session = attach(home, session_id, fields["node"], fields["address"])
-        if fields.get("answered"):
-            session.negotiation = Negotiation.ANSWERED
-        return session
-
-    def _on_detach(self, fields: Fields) -> None:
-        """A session with a home of this node has ended."""
-        home = self._context.hub.registry.find(fields["remote_id"])
-        self._announced.pop(fields["session"], None)
+    def _on_detach(self, message: FromClient) -> None:
+        home = self._context.hub.registry.find(message.remote_id)
+        self._announced.pop(message.session, None)
         if home is not None:
-            self._context.hub.sessions.remote.detach(home, fields["session"])
+            self._context.hub.sessions.remote.detach(home, message.session)
 
     def _known(self, home: Home, session_id: str) -> RemoteSession | None:
         session = self._context.hub.sessions.remote.get(session_id)
         return session if session is not None and session.home is home else None
 
-    def _local_home(self, fields: Fields) -> Home | None:
-        home = self._context.hub.registry.find(fields["remote_id"])
+    def _local_home(self, message: FromClient | Attach | Undeliverable) -> Home | None:
+        home = self._context.hub.registry.find(message.remote_id)
         if home is not None and home.state is HomeState.LOCAL:
             return home
-        self._say_not_here(fields)
+        self._say_not_here(message)
         return None
 
-    def _say_not_here(self, fields: Fields) -> None:
-        about = {"remote_id": fields["remote_id"], "connection": fields["connection"]}
-        self._context.send(fields["node"], "not-here", **about)
+    def _say_not_here(self, message: FromClient | Attach | Undeliverable) -> None:
+        not_here = NotHere(remote_id=message.remote_id, connection=message.connection)
+        self._context.send(message.sender, not_here)
 
     # Losses
 
@@ -249,9 +261,3 @@ class Relay:
             _, home, session_id = self._lost.popleft()
             if self._known(home, session_id) is None:
                 self._announced.pop(session_id, None)
-
-
-def _from_flags(offered: bool, answered: bool) -> Negotiation:
-    if answered:
-        return Negotiation.ANSWERED
-    return Negotiation.OFFERED if offered else Negotiation.NOTHING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -13,21 +13,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ma_signaling.cluster.guest_loop import GuestLoop
-from ma_signaling.cluster.node import Node
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.settings import Settings
 from ma_signaling.monitoring.metric import Kind, Metric, gauge
 
-if TYPE_CHECKING:
+try:
     from ma_signaling.cluster.nats_bus import NatsBus
+    from ma_signaling.cluster.node import Node
+except ImportError:
+    raise CannotStart("--nats-url needs the extra cluster: pip install 'ma-signaling[cluster]'") from None
 
 
 def make_bus(settings: Settings) -> NatsBus:
-    """Return the bus. Raises ``CannotStart`` if nats-py is missing, or a setting of the bus can't be used."""
-    try:
-        from ma_signaling.cluster.nats_bus import NatsBus  # noqa: PLC0415 - it needs an extra
-    except ImportError:
-        raise CannotStart("--nats-url needs nats-py: pip install 'ma-signaling[cluster]'") from None
+    """Return the bus. Raises ``CannotStart`` if one of its settings can't be used."""
     return NatsBus(settings)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.interfaces import IReactorSocket
 
-from ma_signaling.cluster.service import make_bus
 from ma_signaling.config.declaration import CannotStart
 from ma_signaling.config.endpoints import Endpoint, parse_endpoint
 from ma_signaling.config.settings import Settings, declarations
@@ -95,6 +94,8 @@ def check(settings: Settings, reactor: IReactorSocket) -> None:
         except BadPair as problem:
             raise CannotStart(f"no TLS: {problem}") from None
     if settings.nats_url:
+        from ma_signaling.cluster.service import make_bus  # noqa: PLC0415 - it needs an extra
+
         make_bus(settings)
     _load_files(settings, reactor)
 

@@ -178,6 +178,19 @@ class CheckConfigTest(FileTestCase):
         with mock.patch.dict(sys.modules, {"music_assistant_frontend": None}):
             assert said().startswith("# web app: not served: it is not installed: pip install "), said()
 
+    def test_cluster_without_its_extra(self) -> None:
+        """For nats-py, and for msgspec."""
+        for missing in ("nats", "msgspec"):
+            (self.directory / f"{missing}.py").write_text("raise ImportError\n")
+            elsewhere = {"PYTHONPATH": os.pathsep.join((str(self.directory), *sys.path))}
+            self.assert_fails(
+                "--nats-url needs the extra cluster: pip install 'ma-signaling[cluster]'",
+                "--nats-url",
+                "nats://127.0.0.1:1",
+                **elsewhere,
+            )
+            (self.directory / f"{missing}.py").unlink()
+
     def test_good(self) -> None:
         certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
         Authority().issue(certificate, key)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ma_signaling.cluster.bus import unpack
+from ma_signaling.cluster.messages.packing import unpack
 from ma_signaling.cluster.node import Node
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.home import HomeState
@@ -41,7 +41,7 @@ class Server:
 
     def publish(self, sender: Line, subject: str, payload: bytes, reply: str) -> None:
         """Deliver a message that has reached the server."""
-        op = unpack(payload)[0]
+        op = str(unpack(payload)[0].__struct_config__.tag)
         self.sent.append((subject, op))
         if self._random.random() < self.loss or self.lose(op, subject):
             return

@@ -7,7 +7,9 @@ from unittest.mock import Mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack, unpack
+from ma_signaling.cluster.messages.nodes import Beat
+from ma_signaling.cluster.messages.packing import _CLASSES, pack, unpack
+from ma_signaling.cluster.messages.sessions import Undeliverable
 from ma_signaling.core import messages
 from ma_signaling.core.events import Event
 from tests.support.memory_cluster import Cluster
@@ -269,10 +271,24 @@ class WireTest(SynchronousTestCase):
     """What comes by the bus may be anything."""
 
     def test_no_message(self) -> None:
-        for payload in (b"", b"x", b"[]", b"{}", b'{"op":1}', b'["op"]\x1fbody'):
+        beat = b'["beat",{},false,"n1"]'
+        assert unpack(beat) == (Beat(sender="n1", counts={}, can_ask=False), [])
+        for payload in (
+            b"",
+            b"x",
+            b"[]",
+            b"{}",
+            b'["op"]\x1fbody',
+            b'["beat"]',
+            beat.replace(b"false", b"0"),
+            beat.replace(b"{}", b'{"homes":"1"}'),
+            beat + b"x",
+        ):
             with self.assertRaises(ValueError):
                 unpack(payload)
-        assert unpack(pack("to-home", "n1", {"session": "S"}, [b"a\nb"])) == (
-            "to-home",
-            {"node": "n1", "session": "S", "bodies": [b"a\nb"]},
-        )
+        message = Undeliverable(sender="n1", remote_id="R", connection="c1")
+        assert unpack(pack(message, [b"a\nb"])) == (message, [b"a\nb"])
+
+    def test_every_message_is_handled(self) -> None:
+        cluster = Cluster(1)
+        assert set(cluster.lines[0].node._context._handlers) == set(_CLASSES)

@@ -7,7 +7,8 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster import registrations
-from ma_signaling.cluster.bus import pack
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.registrations import LookUp
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
 
@@ -60,8 +61,8 @@ class ArrivalTest(SynchronousTestCase):
     def test_home_that_was_asked_for_while_it_was_claimed(self) -> None:
         """Its node hears of it at once, or its client would wait until it asks again."""
         self.register(0, "HOME")
-        asked = {"remote_id": "HOME", "question": 7}
-        self.cluster.lines[0].node.received(pack("look-up", "n1", asked))
+        asked = LookUp(sender="n1", remote_id="HOME", question=7)
+        self.cluster.lines[0].node.received(pack(asked))
         self.cluster.settle(0.1)
         assert self.said()["registered"] == 2
 

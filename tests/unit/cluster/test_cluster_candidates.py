@@ -9,7 +9,8 @@ from itertools import chain, combinations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.sessions import CandidatesToClient
 from ma_signaling.core.candidate_counts import named
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
@@ -158,8 +159,8 @@ class CandidatesTest(SynchronousTestCase):
     def test_what_another_node_says_is_ignored(self) -> None:
         play = Play({"answered"})
         play.client.forget()
-        fields = {"remote_id": "HOME", "session": play.id, "places": "00"}
-        play.cluster.lines[1].node.received(pack("candidates-to-client", "n7", fields, [b"{}"]))
+        message = CandidatesToClient(sender="n7", remote_id="HOME", session=play.id, places=b"\0")
+        play.cluster.lines[1].node.received(pack(message, [b"{}"]))
         assert play.client.heard == []
 
     def test_a_session_that_was_turned_away_stays_so(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack
 from ma_signaling.cluster.members import UNSURE_SECONDS
+from ma_signaling.cluster.messages.nodes import MetAgain
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.sessions import Attach, Attached
+from ma_signaling.core.session import Negotiation
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -165,7 +168,7 @@ class LeavingTest(SynchronousTestCase):
             cluster.session(home, cluster.client(1))
         crowding = cluster.worlds[0].connect(STRANGER)
         crowding.say("connect-request", remoteId="HOME")
-        cluster.lines[1].node.received(pack("met-again", "n0", {}))
+        cluster.lines[1].node.received(pack(MetAgain(sender="n0")))
         cluster.settle(2)
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
@@ -184,7 +187,7 @@ class LeavingTest(SynchronousTestCase):
         assert refused.codes() == ["home-busy"]
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
-        listed = [[refused.connection.earlier_sessions[-1], STRANGER, False, False]]
-        about = {"remote_id": "HOME", "connection": home.connection.id, "sessions": listed}
-        cluster.lines[0].node.received(pack("attach", "n1", about))
+        listed = [Attached(refused.connection.earlier_sessions[-1], STRANGER, Negotiation.NOTHING)]
+        attach = Attach(sender="n1", remote_id="HOME", connection=home.connection.id, sessions=listed)
+        cluster.lines[0].node.received(pack(attach))
         assert not cluster.worlds[0].hub.sessions.remote.of(known)

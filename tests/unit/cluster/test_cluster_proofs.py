@@ -217,7 +217,7 @@ class ContestTest(ProofsTestCase):
 
     def test_answer_of_a_proof_is_lost(self) -> None:
         """The newcomer claims again, and has not failed."""
-        self.cluster.server.lose = lambda op, subject: op == "proof"
+        self.cluster.server.lose = lambda op, subject: op == "proof-outcome"
         self.rounds()
         self.proves(1)
         self.cluster.server.lose = lambda op, subject: False

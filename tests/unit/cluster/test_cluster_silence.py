@@ -6,7 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.sessions import ToClient
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -22,7 +23,8 @@ class SilenceTest(SynchronousTestCase):
         client = cluster.client(1)
         session_id = cluster.session(home, client)
         body = json.dumps({"type": "answer", "sessionId": session_id, "data": {}}).encode()
-        cluster.lines[1].node.received(pack("to-client", "another", {"remote_id": "HOME"}, [body]))
+        message = ToClient(sender="another", remote_id="HOME", session=session_id, type="answer", places=b"")
+        cluster.lines[1].node.received(pack(message, [body]))
         assert client.heard == []
 
     def test_attached_by_what_its_client_says(self) -> None:

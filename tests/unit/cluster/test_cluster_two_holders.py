@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ma_signaling.cluster.bus import unpack
+from ma_signaling.cluster.messages.claims import ProofOutcome
+from ma_signaling.cluster.messages.packing import unpack
 from ma_signaling.core.connection import Proof
 from tests.support.cluster_proof_case import ID, OTHER, ProofsTestCase, TwoHoldersTestCase
 from tests.support.memory_cluster import Cluster, Line
@@ -88,7 +89,7 @@ class AnewTest(TwoHoldersTestCase):
         publish = self.cluster.server.publish
 
         def hold(sender: Line, subject: str, payload: bytes, reply: str) -> None:
-            if unpack(payload)[0] == "proof" and not held:
+            if isinstance(unpack(payload)[0], ProofOutcome) and not held:
                 held.append(partial(publish, sender, subject, payload, reply))
             else:
                 publish(sender, subject, payload, reply)

@@ -12,7 +12,10 @@ from nats.aio.client import Client
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster import nats_client
-from ma_signaling.cluster.bus import pack, pack_batch, unpack, unpack_batch
+from ma_signaling.cluster.messages.nodes import Bye
+from ma_signaling.cluster.messages.packing import pack, pack_batch, unpack, unpack_batch
+from ma_signaling.cluster.messages.proofs import ToProver
+from ma_signaling.cluster.messages.sessions import Undeliverable
 from ma_signaling.cluster.nats_bus import MAX_BATCH_BYTES, NatsBus
 from ma_signaling.cluster.nats_options import Credentials
 from ma_signaling.config.declaration import CannotStart
@@ -43,17 +46,15 @@ class WireTest(SynchronousTestCase):
 
     def test_many_at_once(self) -> None:
         """Whatever is in them, line feeds too, comes out as it went in."""
+        strange = Undeliverable(sender="n1", remote_id="A\nB\x1e\x1f", connection="c1")
         payloads = [
-            pack("to-client", "n1", {"remote_id": "A\nB\x1e\x1f"}, [b"one\ntwo", b"three"]),
-            pack("beat", "n1", {}),
-            pack("to-home", "n1", {}, [b"\n\n"]),
+            pack(strange, [b"one\ntwo", b"three"]),
+            pack(Bye(sender="n1")),
+            pack(strange, [b"\n\n"]),
         ]
         assert unpack_batch(pack_batch(payloads)) == payloads
         assert unpack_batch(payloads[0]) == [payloads[0]]
-        assert unpack(payloads[0]) == (
-            "to-client",
-            {"node": "n1", "remote_id": "A\nB\x1e\x1f", "bodies": [b"one\ntwo", b"three"]},
-        )
+        assert unpack(payloads[0]) == (strange, [b"one\ntwo", b"three"])
 
     def test_what_peers_send_has_no_separators(self) -> None:
         """Nothing that is forwarded can be taken for several messages, or parts of one."""
@@ -62,10 +63,12 @@ class WireTest(SynchronousTestCase):
                 with self.assertRaises(Refused):
                     parse(text % separator)
             kept = parse(b'{"type":"offer","data":"\\u00%b"}' % separator.hex().encode())
-            assert unpack(pack("to-home", "n1", kept))[1]["data"] == separator.decode()
+            message = ToProver(asking=1, what="candidate", data=kept["data"])
+            assert unpack(pack(message)) == (message, [])
+            assert message.data == separator.decode()
 
     def test_nonsense(self) -> None:
-        for payload in (b"", b"{}", b"[]\n", b'{"op":1}', b"\xff"):
+        for payload in (b"", b"{}", b"[]\n", b'["op",1]', b"\xff"):
             with self.assertRaises(ValueError):
                 unpack(payload)
 
@@ -184,9 +187,9 @@ class NonsenseTest(SynchronousTestCase):
             bus._client = client
             for data in (
                 b"{",
-                b'{"op":"batch"',
-                b'{"op":"batch"}\nabc',
-                b'{"op":"batch","sizes":"x"}\nabc',
+                b'["bye"',
+                b'["bye","n1"]x',
+                b'["bye",1]\x1fabc',
                 b"{}",
             ):
                 bus._take(client, b"s", data, None)

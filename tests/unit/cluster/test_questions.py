@@ -6,7 +6,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ma_signaling.cluster.bus import pack
+from ma_signaling.cluster.messages.packing import pack
+from ma_signaling.cluster.messages.registrations import WaitForProof
 from tests.support.memory_cluster import Cluster
 
 STRANGER = "203.0.113.9"
@@ -46,7 +47,7 @@ class QuestionsTest(SynchronousTestCase):
     def test_proof_that_was_given(self) -> None:
         """Its node says so again, to a node whose sessions wait for it."""
         home = self.cluster.home(0)
-        wait = pack("wait-for-proof", "n1", {"remote_id": "HOME"})
+        wait = pack(WaitForProof(sender="n1", remote_id="HOME"))
         for proof in (None, object()):
             home.connection.proof = proof  # type: ignore[assignment]
             self.cluster.server.sent.clear()
