@@ -11,8 +11,6 @@ from ma_signaling.cluster.messages.sessions import (
     Attach,
     Attached,
     Busy,
-    CandidatesToClient,
-    CandidatesToHome,
     Detach,
     FromHome,
     Full,
@@ -37,7 +35,6 @@ class ClientEnd:
         self._context = context
         self._directory = directory
         context.on_bodies(ToClient, self._on_to_client)
-        context.on_bodies(CandidatesToClient, self._on_candidates_to_client)
         context.on_bodies(SessionReady, self._on_session_ready)
         context.on(Offered, self._on_offered)
         context.on(Busy, self._on_busy)
@@ -47,27 +44,11 @@ class ClientEnd:
 
     def to_home(self, holder: RemoteHome, session_id: str, kind: str, payload: bytes) -> None:
         """Implements ``remote_home.Messages.to_home``."""
-        address, is_answered = self._state(session_id)
-        to_home = ToHome(
-            remote_id=holder.home_id,
-            connection=holder.name,
-            session=session_id,
-            address=address,
-            is_answered=is_answered,
-            type=kind,
-        )
-        self._context.send(holder.node, to_home, payload)
+        self._context.send(holder.node, self._to_home(holder, session_id, kind), payload)
 
     def all_to_home(self, holder: RemoteHome, session_id: str, candidates: list[bytes]) -> None:
         """Implements ``remote_home.Messages.all_to_home``."""
-        address, is_answered = self._state(session_id)
-        to_home = CandidatesToHome(
-            remote_id=holder.home_id,
-            connection=holder.name,
-            session=session_id,
-            address=address,
-            is_answered=is_answered,
-        )
+        to_home = self._to_home(holder, session_id, "ice-candidate")
         self._context.send_all(holder.node, to_home, candidates)
 
     def attach(self, holder: RemoteHome, *, always: bool = False) -> None:
@@ -94,18 +75,15 @@ class ClientEnd:
         holder = self._holder(message)
         if holder is None:
             return
-        (payload,) = bodies
+        if len(bodies) > 1:
+            self._context.hub.deliver_all(holder, message.session, bodies, message.places)
+            return
         try:
-            self._context.hub.deliver(holder, message.session, message.type, payload, message.places)
+            self._context.hub.deliver(holder, message.session, message.type, bodies[0], message.places)
         except Refused as refused:
             if message.type != "ice-candidate":
                 undeliverable = Undeliverable(remote_id=holder.home_id, connection=holder.name)
                 self._context.send(holder.node, undeliverable, error(refused.error))
-
-    def _on_candidates_to_client(self, message: CandidatesToClient, candidates: list[bytes]) -> None:
-        holder = self._holder(message)
-        if holder is not None:
-            self._context.hub.deliver_all(holder, message.session, candidates, message.places)
 
     def _on_session_ready(self, message: SessionReady, bodies: list[bytes]) -> None:
         session = self._session(message)
@@ -151,9 +129,13 @@ class ClientEnd:
         is_of_home = session is not None and session.home.remote_id == message.remote_id
         return session if is_of_home else None
 
-    def _state(self, session_id: str) -> tuple[str, bool]:
-        """Return the key of a client's address, and whether the home has answered."""
+    def _to_home(self, holder: RemoteHome, session_id: str, kind: str) -> ToHome:
         session = self._context.hub.sessions.get(session_id)
-        if session is None:
-            return "", False
-        return session.key, session.negotiation is Negotiation.ANSWERED
+        return ToHome(
+            remote_id=holder.home_id,
+            connection=holder.name,
+            session=session_id,
+            address="" if session is None else session.key,
+            is_answered=session is not None and session.negotiation is Negotiation.ANSWERED,
+            type=kind,
+        )

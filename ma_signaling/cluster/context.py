@@ -11,7 +11,7 @@ from ma_signaling.cluster.messages.base import NodeMessage
 from ma_signaling.cluster.messages.claims import Claim
 from ma_signaling.cluster.messages.packing import pack
 from ma_signaling.cluster.messages.registrations import LookUp
-from ma_signaling.cluster.messages.sessions import CandidatesToClient, CandidatesToHome
+from ma_signaling.cluster.messages.sessions import ToClient, ToHome
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.hub import Hub
 from ma_signaling.core.peer import Clock
@@ -88,9 +88,7 @@ class Context:
         """Send a message to one node."""
         self.bus.publish(node_subject(node), self._pack(message, bodies))
 
-    def send_all(
-        self, node: str, message: CandidatesToHome | CandidatesToClient, candidates: list[bytes]
-    ) -> None:
+    def send_all(self, node: str, message: ToHome | ToClient, candidates: list[bytes]) -> None:
         """Send candidates to one node, in several messages if one is too long for the bus."""
         packed, count = self._pack(message, candidates), len(candidates)
         if count > 1 and len(packed) > self.bus.max_batch_bytes:

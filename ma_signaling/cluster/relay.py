@@ -16,8 +16,6 @@ from ma_signaling.cluster.directory import Directory
 from ma_signaling.cluster.messages.sessions import (
     Attach,
     Busy,
-    CandidatesToClient,
-    CandidatesToHome,
     Detach,
     FromClient,
     Full,
@@ -56,7 +54,6 @@ class Relay:
         self._lost: deque[tuple[float, Home, str]] = deque()
         """Answered sessions whose client's node is gone: when each was lost, its home and its ID; oldest first."""
         context.on_bodies(ToHome, self._on_to_home)
-        context.on_bodies(CandidatesToHome, self._on_candidates_to_home)
         context.on_bodies(Undeliverable, self._on_undeliverable)
         context.on(Attach, self._on_attach)
         context.on(Detach, self._on_detach)
@@ -67,13 +64,11 @@ class Relay:
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """Implements ``other_nodes.Relay.forward``."""
-        to_client = ToClient(remote_id=session.home.remote_id, session=session.id, type=kind, places=places)
-        self._context.send(session.node, to_client, payload)
+        self._context.send(session.node, _to_client(session, kind, places), payload)
 
     def forward_all(self, session: RemoteSession, candidates: list[bytes], places: bytes) -> None:
         """Implements ``other_nodes.Relay.forward_all``."""
-        to_client = CandidatesToClient(remote_id=session.home.remote_id, session=session.id, places=places)
-        self._context.send_all(session.node, to_client, candidates)
+        self._context.send_all(session.node, _to_client(session, "ice-candidate", places), candidates)
 
     def ready(self, session: RemoteSession, ice_servers: bytes | None) -> None:
         """Implements ``other_nodes.Relay.ready``."""
@@ -99,31 +94,21 @@ class Relay:
         if (recipient := self._recipient(message)) is None:
             return
         home, connection = recipient
-        (payload,) = bodies
         match message.type:
             case "client-connected":
-                self._announce(home, connection, message, payload)
+                self._announce(home, connection, message, bodies[0])
             case "client-disconnected":
                 # Detach first, so that the end needn't wait behind an offer: the session may be announced anew.
                 self._on_detach(message)
-                home.forward(message.session, message.type, payload)
-            case kind:
-                if (session := self._session(home, connection, message)) is not None:
+                home.forward(message.session, message.type, bodies[0])
+            case kind if (session := self._session(home, connection, message)) is not None:
+                if len(bodies) > 1 and home.is_at_hand:
+                    connection.forward_all(session.id, bodies)
+                    return
+                for payload in bodies:
                     self._deliver(session, kind, payload)
 
-    def _on_candidates_to_home(self, message: CandidatesToHome, candidates: list[bytes]) -> None:
-        if (recipient := self._recipient(message)) is None:
-            return
-        home, connection = recipient
-        if (session := self._session(home, connection, message)) is None:
-            return
-        if home.is_at_hand:
-            connection.forward_all(session.id, candidates)
-        else:
-            for candidate in candidates:
-                self._deliver(session, "ice-candidate", candidate)
-
-    def _recipient(self, message: ToHome | CandidatesToHome) -> tuple[Home, Connection] | None:
+    def _recipient(self, message: ToHome) -> tuple[Home, Connection] | None:
         """Return the home of this node to which a message in a session is addressed, and its connection, or None."""
         home = self._local_home(message)
         # A message of a session that was turned away was sent before the client's node heard of that.
@@ -132,9 +117,7 @@ class Relay:
         assert home.connection is not None
         return home, home.connection
 
-    def _session(
-        self, home: Home, connection: Connection, message: ToHome | CandidatesToHome
-    ) -> RemoteSession | None:
+    def _session(self, home: Home, connection: Connection, message: ToHome) -> RemoteSession | None:
         """Return the session of a message that was sent to this connection; None if the Remote ID had another holder.
 
         The client's node hears of this one, if it hasn't yet, and begins the session anew or has it wait for a proof.
@@ -261,3 +244,7 @@ class Relay:
             _, home, session_id = self._lost.popleft()
             if self._known(home, session_id) is None:
                 self._announced.pop(session_id, None)
+
+
+def _to_client(session: RemoteSession, kind: str, places: bytes) -> ToClient:
+    return ToClient(remote_id=session.home.remote_id, session=session.id, type=kind, places=places)

@@ -31,10 +31,11 @@ def _classes() -> list[type[NodeMessage]]:
     ]
 
 
-_CLASSES = _classes()
+CLASSES = _classes()
+"""All classes of messages."""
 
 _encode = Encoder().encode
-_decode = Decoder(Union[tuple(_CLASSES)]).decode  # noqa: UP007 - made from a list
+_decode = Decoder(Union[tuple(CLASSES)]).decode  # noqa: UP007 - made from a list
 
 
 def pack(message: NodeMessage, bodies: Iterable[bytes] = ()) -> bytes:

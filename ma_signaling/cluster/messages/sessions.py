@@ -20,7 +20,7 @@ class FromClient(NodeMessage):
 
 
 class ToHome(FromClient):
-    """To ``node``: the body is for the home."""
+    """To ``node``: the body is for the home. Of ICE candidates there may be several, which came together."""
 
     address: str
     """The key of the client's address."""
@@ -28,15 +28,8 @@ class ToHome(FromClient):
     """Whether the home has answered."""
     type: str
 
-
-class CandidatesToHome(FromClient):
-    """To ``node``: each body is an ICE candidate for the home. They came together."""
-
-    address: str
-    is_answered: bool
-
     def part(self, start: int, end: int) -> Self:
-        """Return the message for some of the candidates."""
+        """Return the message for some of its candidates."""
         return self
 
 
@@ -75,21 +68,14 @@ class FromHome(NodeMessage):
 
 
 class ToClient(FromHome):
-    """To ``node``: the body is for the client."""
+    """To ``node``: the body is for the client. Of ICE candidates there may be several, which came together."""
 
     type: str
     places: bytes
-    """Its candidates, as the session's trace counts them (``candidate_counts.places``)."""
-
-
-class CandidatesToClient(FromHome):
-    """To ``node``: each body is an ICE candidate for the client. They came together."""
-
-    places: bytes
-    """A byte for each candidate, as in ``ToClient``; or none."""
+    """The candidates in all bodies, a byte each, as the session's trace counts them (``candidate_counts.places``)."""
 
     def part(self, start: int, end: int) -> Self:
-        """Return the message for some of the candidates."""
+        """Return the message for some of its candidates."""
         return structs.replace(self, places=self.places[start:end])
 
 

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.messages.nodes import Beat
-from ma_signaling.cluster.messages.packing import _CLASSES, pack, unpack
+from ma_signaling.cluster.messages.packing import CLASSES, pack, unpack
 from ma_signaling.cluster.messages.sessions import Undeliverable
 from ma_signaling.core import messages
 from ma_signaling.core.events import Event
@@ -291,4 +291,4 @@ class WireTest(SynchronousTestCase):
 
     def test_every_message_is_handled(self) -> None:
         cluster = Cluster(1)
-        assert set(cluster.lines[0].node._context._handlers) == set(_CLASSES)
+        assert set(cluster.lines[0].node._context._handlers) == set(CLASSES)

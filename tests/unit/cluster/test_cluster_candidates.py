@@ -10,7 +10,7 @@ from itertools import chain, combinations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.cluster.messages.packing import pack
-from ma_signaling.cluster.messages.sessions import CandidatesToClient
+from ma_signaling.cluster.messages.sessions import ToClient
 from ma_signaling.core.candidate_counts import named
 from tests.support.memory_cluster import Cluster
 from tests.support.memory_hub import FakePeer
@@ -127,8 +127,8 @@ class CandidatesTest(SynchronousTestCase):
         for situation in ("offered", "answered"):
             play = Play({situation})
             for sender, receiver, op in (
-                (play.client, play.home, "candidates-to-home"),
-                (play.home, play.client, "candidates-to-client"),
+                (play.client, play.home, "to-home"),
+                (play.home, play.client, "to-client"),
             ):
                 receiver.forget()
                 assert play.send(sender, together=True) == {op: 1}
@@ -137,7 +137,7 @@ class CandidatesTest(SynchronousTestCase):
 
     def test_no_more_together_than_the_bus_takes(self) -> None:
         play = Play({"answered", "little fits"})
-        for sender, op in ((play.client, "candidates-to-home"), (play.home, "candidates-to-client")):
+        for sender, op in ((play.client, "to-home"), (play.home, "to-client")):
             sent = play.send(sender, together=True)
             assert sent.keys() == {op}
             assert 2 <= sent[op] < 15
@@ -146,7 +146,7 @@ class CandidatesTest(SynchronousTestCase):
         play = Play({"answered", "little fits"})
         for line in play.cluster.lines:
             line.max_batch_bytes = 10
-        for sender, op in ((play.client, "candidates-to-home"), (play.home, "candidates-to-client")):
+        for sender, op in ((play.client, "to-home"), (play.home, "to-client")):
             assert play.send(sender, together=True) == {op: 15}
 
     def test_another_home_has_no_part_in_it(self) -> None:
@@ -159,15 +159,17 @@ class CandidatesTest(SynchronousTestCase):
     def test_what_another_node_says_is_ignored(self) -> None:
         play = Play({"answered"})
         play.client.forget()
-        message = CandidatesToClient(sender="n7", remote_id="HOME", session=play.id, places=b"\0")
-        play.cluster.lines[1].node.received(pack(message, [b"{}"]))
+        message = ToClient(
+            sender="n7", remote_id="HOME", session=play.id, type="ice-candidate", places=b"\0\0"
+        )
+        play.cluster.lines[1].node.received(pack(message, [b"{}", b"{}"]))
         assert play.client.heard == []
 
     def test_a_session_that_was_turned_away_stays_so(self) -> None:
         """Its node may not know yet."""
         play = Play({"offered", "turned away"})
         play.home.forget()
-        assert play.send(play.client, together=True) == {"candidates-to-home": 1}
+        assert play.send(play.client, together=True) == {"to-home": 1}
         assert play.home.heard_of("ice-candidate") == []
 
     def test_whatever_the_situation(self) -> None:
