@@ -56,7 +56,7 @@ class ClientEnd:
         home = self._context.hub.registry.held_by(holder)
         assert home is not None
         known = [
-            Attached(session.id, session.key, session.negotiation)
+            Attached(session.id, session.key, session.announcements, session.negotiation)
             for session in self._context.hub.sessions.of(home)
             if session.state is not SessionState.PARKED
         ]
@@ -72,8 +72,10 @@ class ClientEnd:
             self._context.send(holder.node, detach)
 
     def _on_to_client(self, message: ToClient, bodies: list[bytes]) -> None:
-        holder = self._holder(message)
-        if holder is None:
+        holder, session = self._holder(message), self._session(message)
+        # What the home sent before it heard that the session begins anew belongs to the call that it has ended since.
+        is_late = session is not None and message.announcement != session.announcements
+        if holder is None or is_late:
             return
         if len(bodies) > 1:
             self._context.hub.deliver_all(holder, message.session, bodies, message.places)
@@ -137,5 +139,6 @@ class ClientEnd:
             session=session_id,
             address="" if session is None else session.key,
             is_answered=session is not None and session.negotiation is Negotiation.ANSWERED,
+            announcement=0 if session is None else session.announcements,
             type=kind,
         )

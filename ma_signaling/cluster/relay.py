@@ -129,6 +129,7 @@ class Relay:
         if session is None:
             attach = self._context.hub.sessions.remote.attach
             session = attach(home, message.session, message.sender, message.address)
+            session.announcement = message.announcement
             if message.is_answered:
                 session.negotiation = Negotiation.ANSWERED
         return session
@@ -148,6 +149,9 @@ class Relay:
             except Refused as refused:
                 self._turn_away(home, session_id, node, refused.error.retry_after or 1)
                 return
+        session = self._known(home, session_id)
+        if session is not None:
+            session.announcement = message.announcement
         # The client's node announces it again when it hasn't heard from this node for a while; the home is told once.
         if self._announced.get(session_id) is not connection:
             self._announced[session_id] = connection
@@ -174,6 +178,7 @@ class Relay:
                 continue
             known = self._known(home, attached.session)
             session = known or remote.attach(home, attached.session, message.sender, attached.address)
+            session.announcement = attached.announcement
             session.renewed_at = self._context.clock.seconds()
             if session.negotiation is not Negotiation.ANSWERED:
                 # If it is answered here, the answer is on its way to the client's node.
@@ -247,4 +252,10 @@ class Relay:
 
 
 def _to_client(session: RemoteSession, kind: str, places: bytes) -> ToClient:
-    return ToClient(remote_id=session.home.remote_id, session=session.id, type=kind, places=places)
+    return ToClient(
+        remote_id=session.home.remote_id,
+        session=session.id,
+        type=kind,
+        places=places,
+        announcement=session.announcement,
+    )

@@ -102,6 +102,7 @@ class Announcing:
         """Announce a session to its connected home, maybe again; a pending one then waits for session-ready."""
         if session.state is SessionState.PARKED:
             session.state = SessionState.ANNOUNCED
+        session.announcements += 1
         home = session.home.connection
         assert home is not None
         # Not by ``Home.forward``: the home must hear of the session before any buffered message.

@@ -80,6 +80,7 @@ class Session(Negotiating):
 
     __slots__ = (
         "_kept",
+        "announcements",
         "client",
         "from_client",
         "from_home",
@@ -114,6 +115,8 @@ class Session(Negotiating):
         """While pending: the deadline of ``connected``. Once the offer is delivered: that of the home's answer."""
         self._kept = Kept(id, client.address.key, home.held)
         """Until it is answered: what the client has sent, to begin anew with the home's next connection."""
+        self.announcements = 0
+        """How often it was announced to its home."""
         self.gives_role = False
         """Whether the client took its role by this request, and loses the role if the answer is an error."""
 
@@ -184,7 +187,7 @@ class Session(Negotiating):
 class RemoteSession(Negotiating):
     """A session of a home of this node with a client of another node, which leads the session."""
 
-    __slots__ = ("from_home", "home", "id", "key", "node", "renewed_at")
+    __slots__ = ("announcement", "from_home", "home", "id", "key", "node", "renewed_at")
 
     def __init__(self, id: str, home: Home, node: str, key: str, from_home: Budget, now: float) -> None:
         super().__init__()
@@ -194,6 +197,8 @@ class RemoteSession(Negotiating):
         """The client's node."""
         self.key = key
         """The key of its client's address."""
+        self.announcement = 0
+        """Which announcement of the session its home has heard last (``Session.announcements``)."""
         self.from_home = from_home
         self.renewed_at = now
         """When the client's node last said that the session goes on."""

@@ -26,6 +26,8 @@ class ToHome(FromClient):
     """The key of the client's address."""
     is_answered: bool
     """Whether the home has answered."""
+    announcement: int
+    """Which announcement of the session this follows, or is."""
     type: str
 
     def part(self, start: int, end: int) -> Self:
@@ -42,6 +44,7 @@ class Attached(Struct, array_like=True):
 
     session: str
     address: str
+    announcement: int
     negotiation: Negotiation
 
 
@@ -73,6 +76,8 @@ class ToClient(FromHome):
     type: str
     places: bytes
     """The candidates in all bodies, a byte each, as the session's trace counts them (``candidate_counts.places``)."""
+    announcement: int
+    """The latest announcement that the home had heard."""
 
     def part(self, start: int, end: int) -> Self:
         """Return the message for some of its candidates."""

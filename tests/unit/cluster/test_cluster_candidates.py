@@ -160,7 +160,12 @@ class CandidatesTest(SynchronousTestCase):
         play = Play({"answered"})
         play.client.forget()
         message = ToClient(
-            sender="n7", remote_id="HOME", session=play.id, type="ice-candidate", places=b"\0\0"
+            sender="n7",
+            remote_id="HOME",
+            session=play.id,
+            type="ice-candidate",
+            places=b"\0\0",
+            announcement=1,
         )
         play.cluster.lines[1].node.received(pack(message, [b"{}", b"{}"]))
         assert play.client.heard == []

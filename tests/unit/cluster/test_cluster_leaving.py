@@ -187,7 +187,7 @@ class LeavingTest(SynchronousTestCase):
         assert refused.codes() == ["home-busy"]
         known = cluster.worlds[0].hub.registry.find("HOME")
         assert known is not None
-        listed = [Attached(refused.connection.earlier_sessions[-1], STRANGER, Negotiation.NOTHING)]
+        listed = [Attached(refused.connection.earlier_sessions[-1], STRANGER, 1, Negotiation.NOTHING)]
         attach = Attach(sender="n1", remote_id="HOME", connection=home.connection.id, sessions=listed)
         cluster.lines[0].node.received(pack(attach))
         assert not cluster.worlds[0].hub.sessions.remote.of(known)

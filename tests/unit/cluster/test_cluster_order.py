@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ma_signaling.core import start_grace
@@ -47,6 +49,34 @@ class OrderTest(SynchronousTestCase):
         cluster.settle()
         another = cluster.client(1, text="198.51.100.78")
         assert another.heard == [], "the place is taken by a session that is no more"
+
+    def test_answer_that_crosses_the_news_that_its_session_begins_anew(self) -> None:
+        """The home ends the call that it has answered, so only the answer to the repeated offer counts."""
+        cluster = Cluster(2, latency=(0.01, 0.01))
+        home = cluster.home(0)
+        client = cluster.client(1)
+        session_id = cluster.session(home, client)
+        client.say("offer", data={})
+        cluster.settle()
+        cluster.lines[0].cut()
+        cluster.settle(8)
+        assert "client-disconnected" not in home.types()
+        cluster.lines[0].mend()
+        home.forget()
+        candidates = [
+            json.dumps({"type": "ice-candidate", "sessionId": session_id, "data": {"at": at}}).encode()
+            for at in range(2)
+        ]
+        home.say("answer", sessionId=session_id, data={"call": "ended"})
+        home.say_together(candidates)
+        cluster.settle()
+        assert home.types() == ["client-disconnected", "client-connected", "offer"]
+        assert client.heard == []
+        home.say("answer", sessionId=session_id, data={"call": "new"})
+        home.say_together(candidates)
+        cluster.settle()
+        assert client.types() == ["answer", "ice-candidate", "ice-candidate"]
+        assert client.heard[0]["data"] == {"call": "new"}
 
     def test_silent_node_does_not_give_its_sessions_away(self) -> None:
         """Where nobody decides, a stranger may get the Remote ID, and nothing else."""

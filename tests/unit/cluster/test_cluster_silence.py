@@ -23,7 +23,9 @@ class SilenceTest(SynchronousTestCase):
         client = cluster.client(1)
         session_id = cluster.session(home, client)
         body = json.dumps({"type": "answer", "sessionId": session_id, "data": {}}).encode()
-        message = ToClient(sender="another", remote_id="HOME", session=session_id, type="answer", places=b"")
+        message = ToClient(
+            sender="another", remote_id="HOME", session=session_id, type="answer", places=b"", announcement=1
+        )
         cluster.lines[1].node.received(pack(message, [body]))
         assert client.heard == []
 
