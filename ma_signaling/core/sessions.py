@@ -171,7 +171,10 @@ class Sessions(SessionTable[Session]):
         self.fail(session, SERVER_NOT_FOUND, End.PARK_EXPIRED)
 
     def _end(self, session: Session, end: End, *, tell_node: bool = True) -> None:
-        """End a session; ``tell_node``: tell the home's node, which may know it, if that is another one."""
+        """End a session; ``tell_node``: tell the home's node, which may know it, if that is another one.
+
+        Without ``tell_node`` it knows: it has passed on ``client_left`` to the home, or has itself ended the session.
+        """
         now = self._clock.seconds()
         before, session.state = session.state, SessionState.ENDED
         session.forget()
