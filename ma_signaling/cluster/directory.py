@@ -32,7 +32,7 @@ from ma_signaling.cluster.registrations import (
     Registrations,
 )
 from ma_signaling.cluster.remote_home import Messages, RemoteHome
-from ma_signaling.core.contest import How
+from ma_signaling.core.contest import WonBy
 from ma_signaling.core.ending import BREAK, GOODBYE
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import ClientAddress
@@ -203,7 +203,7 @@ class Directory:
                 remote_id, registration.node, registration.connection, registration.client_address
             )
         self._terms.note(remote_id, registration.term)
-        how = How.PROOF if message.has_proved else None
+        how = WonBy.PROOF if message.has_proved else None
         self._context.hub.lookups.found(remote_id)
         self._context.hub.registry.grant(holder, remote_id, next(iter(bodies), None), how)
         if not message.tells_ice:

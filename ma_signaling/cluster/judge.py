@@ -25,7 +25,7 @@ from ma_signaling.cluster.messages.claims import (
     Wait,
     Withdrawn,
 )
-from ma_signaling.core.contest import PROOF_SECONDS, Contest, How, Why
+from ma_signaling.core.contest import PROOF_SECONDS, Contest, Refusal, WonBy
 from ma_signaling.core.home import Home, HomeState
 from ma_signaling.core.peer import Timer
 from ma_signaling.core.run_all import run_all
@@ -74,7 +74,7 @@ class RemoteNewcomer:
             return
         if not given and reason is None:
             self.leave()
-            self.refuse(Why.ALIVE)
+            self.refuse(Refusal.ALIVE)
         else:
             self.stop_asking()
             ended(None if given else reason)
@@ -84,11 +84,11 @@ class RemoteNewcomer:
         self._judge.forget(self)
         self.contest.leave(self, has_failed=False)
 
-    def win(self, how: How) -> None:
+    def win(self, how: WonBy) -> None:
         self._judge.forget(self)
         self._judge.grant(self.claim, how)
 
-    def refuse(self, why: Why) -> None:
+    def refuse(self, why: Refusal) -> None:
         self._judge.forget(self)
         self._judge.answer(self.claim, Refused(question=self.claim.question, why=why))
 
@@ -196,7 +196,7 @@ class Judge:
         """Forget a newcomer that has its verdict, or has left."""
         self._newcomers.pop(newcomer.claim.newcomer, None)
 
-    def grant(self, claim: Claim, how: How | None) -> None:
+    def grant(self, claim: Claim, how: WonBy | None) -> None:
         """Grant a claim; ``how`` is None if this node only expected the home back."""
         remote_id = claim.remote_id
         holder = self._directory.make_remote_home(
@@ -212,7 +212,7 @@ class Judge:
         self._context.send(claim.sender, answer)
 
 
-def _granted(claim: Claim, how: How | None = None, term: float | None = None) -> Granted:
+def _granted(claim: Claim, how: WonBy | None = None, term: float | None = None) -> Granted:
     return Granted(
         question=claim.question,
         remote_id=claim.remote_id,

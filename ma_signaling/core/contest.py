@@ -26,7 +26,7 @@ PROOF_SECONDS = 15.0
 """Seconds that a newcomer has to prove itself once it is asked."""
 
 
-class How(Enum):
+class WonBy(Enum):
     """How a newcomer got a Remote ID that another connection held."""
 
     PROOF = "proof"
@@ -35,7 +35,7 @@ class How(Enum):
     """The holder left, or took another Remote ID."""
 
 
-class Why(Enum):
+class Refusal(Enum):
     """Why a newcomer didn't get the Remote ID."""
 
     ALIVE = "holder lives"
@@ -64,10 +64,10 @@ class Contender(Protocol):
     def stop_asking(self) -> None:
         """End the session in which it is asked, without calling ``ended``."""
 
-    def win(self, how: How) -> Holder | None:
+    def win(self, how: WonBy) -> Holder | None:
         """Give it the Remote ID. Return it as the new holder, None if it is connected to another node."""
 
-    def refuse(self, why: Why) -> None:
+    def refuse(self, why: Refusal) -> None:
         """Refuse it the Remote ID."""
 
     def let_go(self) -> None:
@@ -94,7 +94,7 @@ class Holder(Probed, Protocol):
     def review_offers(self) -> None:
         """Hold back clients' offers to it while newcomers are asked for proof; otherwise deliver those held back."""
 
-    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
+    def lose(self, how: WonBy, life: Life, *, is_told: bool) -> None:
         """Take the Remote ID from it for a newcomer; ``life`` is the result of its probe.
 
         ``is_told``: the newcomer's line in the log covers it.
@@ -165,9 +165,9 @@ class Contest:
     def holder_left(self) -> None:
         """Give the Remote ID to the first newcomer: the holder is gone, or holds another one."""
         self.probe.cancel()
-        self._pass_on(How.VACANCY)
+        self._pass_on(WonBy.VACANCY)
 
-    def resolve(self, winner: Contender | None, why: Why | None = Why.LOST) -> None:
+    def resolve(self, winner: Contender | None, why: Refusal | None = Refusal.LOST) -> None:
         """End the contest: ``winner`` gets the Remote ID by its proof, the others are refused for ``why``.
 
         With ``why`` None the others may contend on another node. Does nothing once the contest is over.
@@ -182,7 +182,7 @@ class Contest:
         run_all(self._verdicts(winner, why, life))
 
     def _verdicts(
-        self, winner: Contender | None, why: Why | None, life: Life
+        self, winner: Contender | None, why: Refusal | None, life: Life
     ) -> Iterator[Callable[[], object]]:
         asked, self._asked = self._asked, set()
         yield from (each.stop_asking for each in asked)
@@ -190,8 +190,8 @@ class Contest:
         yield self._over
         if winner is not None:
             del self.contenders[winner]
-            yield partial(self.holder.lose, How.PROOF, life, is_told=winner.is_here)
-            yield partial(winner.win, How.PROOF)
+            yield partial(self.holder.lose, WonBy.PROOF, life, is_told=winner.is_here)
+            yield partial(winner.win, WonBy.PROOF)
         yield self.holder.review_offers
         while self.contenders:
             newcomer = next(iter(self.contenders))
@@ -205,8 +205,8 @@ class Contest:
             self._review(list(self.contenders))
             return
         if self.contenders:
-            self.holder.lose(How.SILENCE, Life.SILENT, is_told=True)
-        self._pass_on(How.SILENCE)
+            self.holder.lose(WonBy.SILENCE, Life.SILENT, is_told=True)
+        self._pass_on(WonBy.SILENCE)
 
     def _ask_holder(self, newcomers: Iterable[Contender]) -> None:
         """Ask the holder for proof, charged to one of ``newcomers``, unless it has proved itself."""
@@ -219,7 +219,7 @@ class Contest:
         self.phase = Phase.NEWCOMERS
         self._review()
 
-    def _pass_on(self, how: How) -> None:
+    def _pass_on(self, how: WonBy) -> None:
         """Give the first newcomer the Remote ID; the others now contend with it, and keep the time they have waited."""
         if not self.contenders:
             self.resolve(None)
@@ -255,7 +255,7 @@ class Contest:
         if self.phase is Phase.OVER:
             return
         if self.probe.life is Life.ALIVE and self.holder.has_proved:
-            self.resolve(None, Why.PROVED)
+            self.resolve(None, Refusal.PROVED)
             return
         is_early = self.phase is Phase.HOLDER
         if not is_early and not self._asked:
@@ -266,7 +266,7 @@ class Contest:
             can_win = each in self._asked or ((is_early or self._asked) and self._may_ask(each))
             if is_there and not can_win:
                 del self.contenders[each]
-                each.refuse(Why.ALIVE)
+                each.refuse(Refusal.ALIVE)
         # While the holder has its time, an empty contest goes on: newcomers that come and go have it asked only once.
         if not self.contenders and not (is_early and self._terms.can_prove(self.remote_id)):
             self.resolve(None)
@@ -293,4 +293,4 @@ class Contest:
         try:
             self.leave(newcomer)
         finally:
-            newcomer.refuse(Why.NO_PROOF)
+            newcomer.refuse(Refusal.NO_PROOF)

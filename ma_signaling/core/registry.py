@@ -11,7 +11,7 @@ from ma_signaling.config.settings import Settings
 from ma_signaling.core import messages
 from ma_signaling.core.access import Access
 from ma_signaling.core.connection import Connection, Role
-from ma_signaling.core.contest import How
+from ma_signaling.core.contest import WonBy
 from ma_signaling.core.ending import NOT_ALLOWED_HERE, RESTART, Closer, Meaning
 from ma_signaling.core.events import Event, Limit, Report
 from ma_signaling.core.expected_homes import ExpectedHomes
@@ -140,7 +140,7 @@ class Registry:
         self.grace.await_first(home, seconds)
         return home
 
-    def award(self, newcomer: Connection, how: How | None) -> None:
+    def award(self, newcomer: Connection, how: WonBy | None) -> None:
         """Give ``newcomer`` what it has claimed; ``how`` it won that from another holder, None if there was none."""
         assert newcomer.claim is not None
         home = self._homes.get(newcomer.claim)
@@ -187,13 +187,13 @@ class Registry:
     # Granting
 
     def grant(
-        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: How | None = None
+        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: WonBy | None = None
     ) -> Home:
         """Make ``connection``, here or elsewhere, the holder of a Remote ID that no other connection here holds.
 
         ``how`` it won that from another holder, None if there was none.
         """
-        held, has_proved = self.held_by(connection), how is How.PROOF
+        held, has_proved = self.held_by(connection), how is WonBy.PROOF
         if held is not None and held.remote_id == remote_id:
             self._confirm(held, has_proved)
             return held

@@ -11,7 +11,7 @@ from typing import Protocol
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.asking_for_proof import Asking
 from ma_signaling.core.connection import Connection, Proof
-from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contender, Contest, How, Terms, Why
+from ma_signaling.core.contest import HOLDER_SECONDS, PROOF_SECONDS, Contender, Contest, Refusal, Terms, WonBy
 from ma_signaling.core.ending import CUT, DISPLACED, REFUSED, RESTART, Closer
 from ma_signaling.core.events import Event, Report
 from ma_signaling.core.failed_proofs import FailedProofs
@@ -31,7 +31,7 @@ class Registrar(Protocol):
     """What contests need of ``Registry``."""
 
     def grant(
-        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: How | None = None
+        self, connection: Connection, remote_id: str, ice_servers: bytes | None, how: WonBy | None = None
     ) -> Home:
         """Make a connection the holder of a Remote ID that no other connection here holds."""
 
@@ -182,7 +182,7 @@ class Contests:
             connection.proof = Proof(self.clock.seconds(), in_contest=contest is not None)
             self.registrar.resume(connection)
             if contest is not None:
-                contest.resolve(None, Why.PROVED)
+                contest.resolve(None, Refusal.PROVED)
 
 
 class Newcomer:
@@ -218,16 +218,16 @@ class Newcomer:
         if self._asking is not None:
             self._asking.cancel()
 
-    def win(self, how: How) -> Holder:
+    def win(self, how: WonBy) -> Holder:
         contests = self._contests
         contests.release(self.connection)
-        if how is How.PROOF:
+        if how is WonBy.PROOF:
             self.connection.proof = Proof(contests.clock.seconds(), in_contest=False)
         self.tell(f"won by {how.value}")
         home = contests.registrar.grant(self.connection, self.remote_id, self.ice_servers, how)
         return Holder(contests, home, self.connection)
 
-    def refuse(self, why: Why) -> None:
+    def refuse(self, why: Refusal) -> None:
         self._contests.release(self.connection)
         self.tell(f"refused: {why.value}")
         self._contests.closer.end(self.connection, REFUSED)
@@ -290,11 +290,11 @@ class Holder:
         if self._asking is not None and not self._home.suspended:
             self._asking.cancel()
 
-    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
+    def lose(self, how: WonBy, life: Life, *, is_told: bool) -> None:
         home, contests = self._home, self._contests
         connection, now = contests.registrar.dispossess(home), contests.clock.seconds()
-        have_both_proved = how is How.PROOF and life is Life.ALIVE and connection.proof is not None
+        have_both_proved = how is WonBy.PROOF and life is Life.ALIVE and connection.proof is not None
         if have_both_proved and now >= home.shared_told_at + DAY:
             home.shared_told_at = now
             contests.report(Event.CERTIFICATE_SHARED, connection=connection.id, remote_id=home.remote_id)
-        contests.closer.end(connection, DISPLACED._replace(is_told=is_told) if how is How.PROOF else CUT)
+        contests.closer.end(connection, DISPLACED._replace(is_told=is_told) if how is WonBy.PROOF else CUT)

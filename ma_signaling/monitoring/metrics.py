@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ma_signaling import __version__
-from ma_signaling.core.contest import How, Why
+from ma_signaling.core.contest import Refusal, WonBy
 from ma_signaling.core.errors import CloseCode
 from ma_signaling.core.events import Event, Limit
 from ma_signaling.core.hub import Hub
@@ -84,8 +84,8 @@ _COUNTED_BY_DETAIL: dict[Event, tuple[str, str]] = {
 
 _FROM_THE_START: dict[str, tuple[object, ...]] = {
     "takeovers": (
-        *(f"won by {how.value}" for how in How),
-        *(f"refused: {why.value}" for why in Why),
+        *(f"won by {how.value}" for how in WonBy),
+        *(f"refused: {why.value}" for why in Refusal),
         "withdrawn",
     ),
     "limits_hit": tuple(Limit),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from unittest import TestCase
 
-from ma_signaling.core.contest import Contender, Contest, How, Phase, Terms, Why
+from ma_signaling.core.contest import Contender, Contest, Phase, Refusal, Terms, WonBy
 from ma_signaling.core.failed_proofs import FailedProofs
 from ma_signaling.core.probe import Life
 from tests.support.fake_clock import FakeClock
@@ -26,7 +26,7 @@ class HolderActor:
         self.are_offers_held = False
         self.offers_held: list[bool] = []
         """Whether offers are held back, at each change."""
-        self.lost: tuple[How, Life] | None = None
+        self.lost: tuple[WonBy, Life] | None = None
         self.is_read_late = False
         self.unjudged: list[Callable[[], None]] = []
         """Verdicts on it that wait until its messages have been read, while reading is late."""
@@ -58,7 +58,7 @@ class HolderActor:
             self.offers_held.append(held)
         self.are_offers_held = held
 
-    def lose(self, how: How, life: Life, *, is_told: bool) -> None:
+    def lose(self, how: WonBy, life: Life, *, is_told: bool) -> None:
         """Lose the ID."""
         assert self.lost is None
         self.lost = how, life
@@ -73,7 +73,7 @@ class Newcomer:
         self.can_be_asked = True
         self.is_remote = False
         self.is_asked = False
-        self.verdict: How | Why | str | None = None
+        self.verdict: WonBy | Refusal | str | None = None
         self.holder = HolderActor(clock)
         """The holder that it becomes when it wins."""
         self._ended: Callable[[str | None], None]
@@ -94,14 +94,14 @@ class Newcomer:
         """Be asked no longer."""
         self.is_asked = False
 
-    def win(self, how: How) -> HolderActor | None:
+    def win(self, how: WonBy) -> HolderActor | None:
         """Get the ID."""
         assert self.verdict is None
         assert not self.is_asked
         self.verdict = how
         return None if self.is_remote else self.holder
 
-    def refuse(self, why: Why) -> None:
+    def refuse(self, why: Refusal) -> None:
         """Be refused."""
         assert self.verdict is None
         assert not self.is_asked
@@ -150,7 +150,7 @@ class ContestTestCase(TestCase):
         assert isinstance(self.contest.holder, HolderActor)
         self.contest.probe.pong(self.contest.holder.pings[-1])
 
-    def assert_over(self, *verdicts: tuple[Newcomer, How | Why | str]) -> None:
+    def assert_over(self, *verdicts: tuple[Newcomer, WonBy | Refusal | str]) -> None:
         assert self.is_over and self.contest.phase is Phase.OVER
         assert self.clock.timers == []
         assert not self.holder.are_offers_held and not self.holder.is_asked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ma_signaling.cluster.messages.base import NodeMessage
-from ma_signaling.core.contest import How, Why
+from ma_signaling.core.contest import Refusal, WonBy
 from ma_signaling.core.peer import ClientAddress
 
 
@@ -72,7 +72,7 @@ class Granted(Answer):
 
     remote_id: str
     connection: str
-    how: How | None = None
+    how: WonBy | None = None
     """How it was won from another connection; None if I only expected the home back."""
     term: float | None = None
     """The term from which news goes on; None if it was granted before."""
@@ -81,7 +81,7 @@ class Granted(Answer):
 class Refused(Answer):
     """To ``node``: your newcomer doesn't get it."""
 
-    why: Why
+    why: Refusal
 
 
 class Prove(Answer):

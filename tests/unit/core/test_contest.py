@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.contest import Contest, How, Why
+from ma_signaling.core.contest import Contest, Refusal, WonBy
 from ma_signaling.core.probe import Life
 from tests.support.contest_case import ContestTestCase, HolderActor
 
@@ -14,8 +14,8 @@ class ProbeTest(ContestTestCase):
         self.clock.advance(4.999)
         assert self.first.verdict is None
         self.clock.advance(0.001)
-        assert self.holder.lost == (How.SILENCE, Life.SILENT)
-        self.assert_over((self.first, How.SILENCE))
+        assert self.holder.lost == (WonBy.SILENCE, Life.SILENT)
+        self.assert_over((self.first, WonBy.SILENCE))
 
     def test_the_payload_is_random(self) -> None:
         (before,) = self.holder.pings
@@ -45,7 +45,7 @@ class ProbeTest(ContestTestCase):
         self.clock.advance(4.999)
         assert self.holder.lost is None
         self.clock.advance(0.001)
-        self.assert_over((self.first, How.SILENCE))
+        self.assert_over((self.first, WonBy.SILENCE))
 
     def test_any_message_after_the_probe_is_a_sign_of_life(self) -> None:
         self.contest.probe.message()
@@ -66,14 +66,14 @@ class ProbeTest(ContestTestCase):
         self.clock.advance(19.999)
         assert self.holder.lost is None
         self.clock.advance(0.001)
-        self.assert_over((self.first, How.SILENCE))
+        self.assert_over((self.first, WonBy.SILENCE))
 
     def test_busy_holder_that_answers_late(self) -> None:
         self.is_provable = False
         self.holder.is_busy = True
         self.clock.advance(19)
         self.lives()
-        self.assert_over((self.first, Why.ALIVE))
+        self.assert_over((self.first, Refusal.ALIVE))
 
 
 class NotProvableTest(ContestTestCase):
@@ -84,17 +84,17 @@ class NotProvableTest(ContestTestCase):
     def test_holder_that_lives(self) -> None:
         assert not self.holder.is_asked
         self.lives()
-        self.assert_over((self.first, Why.ALIVE))
+        self.assert_over((self.first, Refusal.ALIVE))
         assert self.holder.lost is None
 
     def test_first_newcomer_gets_it_from_a_silent_holder(self) -> None:
         """The next one contends with it: it lives, too."""
         (second,) = self.join("203.0.113.2")
         self.clock.advance(5)
-        assert self.first.verdict is How.SILENCE
+        assert self.first.verdict is WonBy.SILENCE
         assert second.verdict is None
         self.lives()
-        self.assert_over((second, Why.ALIVE))
+        self.assert_over((second, Refusal.ALIVE))
 
 
 class HolderTest(ContestTestCase):
@@ -106,8 +106,8 @@ class HolderTest(ContestTestCase):
 
     def test_it_proves_itself(self) -> None:
         (second,) = self.join("203.0.113.2")
-        self.contest.resolve(None, Why.PROVED)
-        self.assert_over((self.first, Why.PROVED), (second, Why.PROVED))
+        self.contest.resolve(None, Refusal.PROVED)
+        self.assert_over((self.first, Refusal.PROVED), (second, Refusal.PROVED))
         assert self.holder.lost is None
 
     def test_it_has_proved_itself_lately(self) -> None:
@@ -118,27 +118,27 @@ class HolderTest(ContestTestCase):
         assert not self.holder.is_asked
         assert self.first.verdict is None
         self.lives()
-        assert self.first.verdict is Why.PROVED
+        assert self.first.verdict is Refusal.PROVED
 
     def test_it_has_proved_itself_lately_and_is_silent(self) -> None:
         """Its connection has broken without a word, and it may be its owner that returns."""
         self.holder.has_proved = True
         self.clock.advance(5)
-        self.assert_over((self.first, How.SILENCE))
+        self.assert_over((self.first, WonBy.SILENCE))
 
     def test_it_proves_itself_late(self) -> None:
         self.lives()
         self.clock.advance(10)
         assert self.first.is_asked
-        self.contest.resolve(None, Why.PROVED)
-        self.assert_over((self.first, Why.PROVED))
+        self.contest.resolve(None, Refusal.PROVED)
+        self.assert_over((self.first, Refusal.PROVED))
 
     def test_its_failure_is_no_evidence(self) -> None:
         self.holder.is_asked = False
         self.lives()
         self.clock.advance(10)
         self.first.answers("no answer")
-        self.assert_over((self.first, Why.NO_PROOF))
+        self.assert_over((self.first, Refusal.NO_PROOF))
         assert self.holder.lost is None
 
     def test_its_sign_of_life_is_no_proof(self) -> None:
@@ -151,7 +151,7 @@ class HolderTest(ContestTestCase):
         self.lives()
         self.is_provable = False
         self.clock.advance(10)
-        self.assert_over((self.first, Why.ALIVE))
+        self.assert_over((self.first, Refusal.ALIVE))
 
 
 class VacancyTest(ContestTestCase):
@@ -159,23 +159,23 @@ class VacancyTest(ContestTestCase):
 
     def test_only_newcomer(self) -> None:
         self.contest.holder_left()
-        self.assert_over((self.first, How.VACANCY))
+        self.assert_over((self.first, WonBy.VACANCY))
 
     def test_the_others_contend_with_the_first(self) -> None:
         (owner,) = self.join("203.0.113.2")
         self.lives()
         self.clock.advance(6)
         self.contest.holder_left()
-        assert self.first.verdict is How.VACANCY
+        assert self.first.verdict is WonBy.VACANCY
         assert self.first.holder.is_asked
         self.lives()
         self.clock.advance(4)
         assert owner.is_asked
         assert self.first.holder.are_offers_held
         owner.answers(None)
-        assert self.first.holder.lost == (How.PROOF, Life.ALIVE)
+        assert self.first.holder.lost == (WonBy.PROOF, Life.ALIVE)
         assert not self.first.holder.is_asked
-        self.assert_over((owner, How.PROOF))
+        self.assert_over((owner, WonBy.PROOF))
 
     def test_handing_it_on_wins_no_time(self) -> None:
         """Accomplices take it from each other, and the owner is asked 10 s after the contest began all the same."""
@@ -192,7 +192,7 @@ class VacancyTest(ContestTestCase):
         (second,) = self.join("203.0.113.2")
         self.holder.is_busy = True
         self.clock.advance(20)
-        assert self.first.verdict is How.SILENCE
+        assert self.first.verdict is WonBy.SILENCE
         assert not self.first.is_asked
         assert self.first.holder.is_asked
         assert self.first.holder.are_offers_held
@@ -201,12 +201,12 @@ class VacancyTest(ContestTestCase):
     def test_the_new_holder_proves_itself(self) -> None:
         (second,) = self.join("203.0.113.2")
         self.clock.advance(5)
-        self.contest.resolve(None, Why.PROVED)
-        self.assert_over((self.first, How.SILENCE), (second, Why.PROVED))
+        self.contest.resolve(None, Refusal.PROVED)
+        self.assert_over((self.first, WonBy.SILENCE), (second, Refusal.PROVED))
         assert self.first.holder.lost is None
 
     def test_another_node_decides_for_the_others(self) -> None:
         (second,) = self.join("203.0.113.2")
         self.first.is_remote = True
         self.contest.holder_left()
-        self.assert_over((self.first, How.VACANCY), (second, "elsewhere"))
+        self.assert_over((self.first, WonBy.VACANCY), (second, "elsewhere"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ma_signaling.core.contest import How, Why
+from ma_signaling.core.contest import Refusal, WonBy
 from ma_signaling.core.probe import Life
 from tests.support.contest_case import ContestTestCase
 
@@ -15,25 +15,25 @@ class NewcomersTest(ContestTestCase):
         self.lives()
         self.clock.advance(10)
         second.answers(None)
-        assert self.holder.lost == (How.PROOF, Life.ALIVE)
-        self.assert_over((self.first, Why.LOST), (second, How.PROOF), (third, Why.LOST))
+        assert self.holder.lost == (WonBy.PROOF, Life.ALIVE)
+        self.assert_over((self.first, Refusal.LOST), (second, WonBy.PROOF), (third, Refusal.LOST))
 
     def test_whatever_the_probe_says(self) -> None:
         self.holder.is_busy = True
         self.clock.advance(10)
         self.first.answers(None)
-        assert self.holder.lost == (How.PROOF, Life.UNKNOWN)
-        self.assert_over((self.first, How.PROOF))
+        assert self.holder.lost == (WonBy.PROOF, Life.UNKNOWN)
+        self.assert_over((self.first, WonBy.PROOF))
 
     def test_each_fails_by_itself(self) -> None:
         (second,) = self.join("203.0.113.2")
         self.lives()
         self.clock.advance(10)
         self.first.answers("no answer")
-        assert self.first.verdict is Why.NO_PROOF
+        assert self.first.verdict is Refusal.NO_PROOF
         assert second.is_asked
         second.answers("no answer")
-        self.assert_over((second, Why.NO_PROOF))
+        self.assert_over((second, Refusal.NO_PROOF))
 
     def test_all_of_different_addresses_at_once(self) -> None:
         others = self.join("203.0.113.1", *(f"203.0.113.{number}" for number in range(2, 200)))
@@ -75,7 +75,7 @@ class NewcomersTest(ContestTestCase):
         self.lives()
         self.clock.advance(10)
         (again,) = self.join("203.0.113.9")
-        assert again.verdict is Why.ALIVE
+        assert again.verdict is Refusal.ALIVE
         assert self.first.is_asked
 
     def test_newcomer_that_comes_late_is_asked_at_once(self) -> None:
@@ -94,7 +94,7 @@ class NewcomersTest(ContestTestCase):
         self.lives()
         self.clock.advance(10)
         self.first.answers("no answer")
-        self.assert_over((self.first, Why.NO_PROOF), (second, Why.ALIVE))
+        self.assert_over((self.first, Refusal.NO_PROOF), (second, Refusal.ALIVE))
 
     def test_newcomer_that_leaves(self) -> None:
         self.contest.leave(self.first)
@@ -116,7 +116,7 @@ class NewcomersTest(ContestTestCase):
 
     def test_the_holder_proves_itself_when_nobody_waits(self) -> None:
         self.contest.leave(self.first)
-        self.contest.resolve(None, Why.PROVED)
+        self.contest.resolve(None, Refusal.PROVED)
         self.assert_over()
 
     def test_the_holder_is_silent_when_nobody_waits(self) -> None:
@@ -131,7 +131,7 @@ class NewcomersTest(ContestTestCase):
         self.clock.advance(10)
         self.contest.leave(self.first)
         assert self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
-        self.assert_over((second, Why.ALIVE))
+        self.assert_over((second, Refusal.ALIVE))
 
     def test_who_cannot_be_heard_has_not_failed(self) -> None:
         (second,) = self.join("203.0.113.2")
@@ -149,14 +149,14 @@ class NewcomersTest(ContestTestCase):
         self.begin()
         assert not self.holder.is_asked
         self.lives()
-        assert self.first.verdict is Why.ALIVE
+        assert self.first.verdict is Refusal.ALIVE
 
     def test_beyond_the_budget_of_proofs(self) -> None:
         (second,) = self.join("203.0.113.2")
         self.first.can_be_asked = second.can_be_asked = False
         self.lives()
         self.clock.advance(10)
-        self.assert_over((self.first, Why.ALIVE), (second, Why.ALIVE))
+        self.assert_over((self.first, Refusal.ALIVE), (second, Refusal.ALIVE))
         assert not self.failures.must_wait(self.first.key, "ID", self.clock.seconds())
 
     def test_beyond_the_budget_of_proofs_while_a_busy_holder_is_silent(self) -> None:
@@ -165,4 +165,4 @@ class NewcomersTest(ContestTestCase):
         self.clock.advance(10)
         assert self.first.verdict is None
         self.clock.advance(10)
-        self.assert_over((self.first, How.SILENCE))
+        self.assert_over((self.first, WonBy.SILENCE))
