@@ -75,7 +75,7 @@ class Lookups:
             return None
         home = self._registry.find(remote_id)
         if home is None and self._directory.is_clustered:
-            home = self._registry.expect(remote_id)
+            home = self._registry.add(remote_id)
             self._directory.look_up(remote_id)
         if home is None or home.state is HomeState.GIVEN_UP:
             return self._unknown(address, remote_id)

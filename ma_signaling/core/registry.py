@@ -129,14 +129,14 @@ class Registry:
 
     # What other nodes say
 
-    def expect(self, remote_id: str) -> Home:
+    def add(self, remote_id: str) -> Home:
         """Add and return a home that was unknown here: its clients wait while other nodes are asked."""
         home = self._homes[remote_id] = Home(remote_id, self._make_held)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:
         """Wait ``seconds`` for a home that hasn't come since this server started, or whose node is missing."""
-        home = self._homes.get(remote_id) or self.expect(remote_id)
+        home = self._homes.get(remote_id) or self.add(remote_id)
         self.grace.await_first(home, seconds)
         return home
 
@@ -203,7 +203,7 @@ class Registry:
                 # What it has proved was the Remote ID that it held before.
                 connection.proof = None
         self.expected.discard(remote_id)
-        home = self._homes.get(remote_id) or self.expect(remote_id)
+        home = self._homes.get(remote_id) or self.add(remote_id)
         is_first = home.state is HomeState.LOOKED_UP
         event = Event.HOME_REGISTERED if home.timer is None else Event.HOME_RETURNED
         if home.connection is not None:
