@@ -145,11 +145,11 @@ class Grace:
         self._report(Event.HOME_EXPIRED, remote_id=home.remote_id)
         self.over(home)
 
-    def over(self, home: Home, *, has_begun: bool = True) -> None:
+    def over(self, home: Home, *, ends_parked: bool = False) -> None:
         """End the grace time. Answered sessions are kept in silence, since the calls are probably up.
 
-        Parked requests have their own deadline, since the home may still come in time. With ``has_begun`` False there
-        is no grace time (the setting is 0), and they end immediately.
+        Parked requests have their own deadline, since the home may still come in time. With ``ends_parked`` they end,
+        too: there is no grace time (the setting is 0).
         """
         home.timer = None
         sessions = self._sessions.of(home)
@@ -157,7 +157,7 @@ class Grace:
         ended = [
             each
             for each in sessions
-            if each.answered_by is None and (each.state is SessionState.OPEN or not has_begun)
+            if each.answered_by is None and (ends_parked or each.state is SessionState.OPEN)
         ]
         try:
             run_all(partial(self._sessions.home_left, session, End.HOME_LOST) for session in ended)
@@ -198,13 +198,13 @@ class Grace:
             ends = (partial(self._sessions.home_left, session, end) for session in ended)
             run_all((*ends, *((home.forget_messages,) if is_over else ())))
 
-    def end(self, home: Home) -> None:
+    def end_early(self, home: Home) -> None:
         """End the grace time of a home now, if it is in one."""
         if home.state is HomeState.AWAY and home.timer is not None:
             home.stop_timer()
             self.over(home)
 
-    def cut_short(self, home: Home) -> None:
+    def disallow(self, home: Home) -> None:
         """Forget a home that is away and may no longer register; its sessions end as if it were unknown or lost."""
         home.stop_timer()
         if home.state is HomeState.LOOKED_UP:

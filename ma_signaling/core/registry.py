@@ -173,7 +173,7 @@ class Registry:
         """Forget a home that is away and may no longer register; the hub closes those that are connected."""
         is_away = home.connection is None and self._homes.get(home.remote_id) is home
         if is_away and not self._access.may_register(home.remote_id):
-            self.grace.cut_short(home)
+            self.grace.disallow(home)
 
     def drain(self) -> None:
         """Freeze all homes, since this server is going down: none is registered, and none loses its Remote ID.
@@ -270,7 +270,7 @@ class Registry:
             if meaning is Meaning.GOODBYE:
                 self.grace.dissolve(home, End.HOME_LEFT)
             elif over:
-                self.grace.over(home, has_begun=False)
+                self.grace.over(home, ends_parked=True)
             else:
                 self.grace.begin(home, is_elsewhere=holder.is_remote)
                 if not holder.is_remote:
@@ -281,7 +281,7 @@ class Registry:
         loser = self.expected.add(remote_id, key)
         if loser is not None:
             self._report(Event.LIMIT_HIT, limit=Limit.HOMES_AWAY)
-            self.grace.end(self._homes[loser])
+            self.grace.end_early(self._homes[loser])
 
     def _drop(self, home: Home) -> None:
         self.expected.discard(home.remote_id)
