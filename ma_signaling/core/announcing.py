@@ -41,10 +41,13 @@ class Announcing:
         if session.home.connection is not None:
             self._announce(session)
         else:
-            self.home_lost(session)
+            self.await_home(session)
 
-    def home_lost(self, session: Session) -> None:
-        """Let a session wait for its home, which is away, or is looked up on other nodes."""
+    def await_home(self, session: Session) -> None:
+        """Let a session wait for its home, which is away, or is looked up on other nodes.
+
+        An open unanswered one ends if it can't begin anew.
+        """
         if session.home.state is not HomeState.LOOKED_UP:
             if session.trace is not None:
                 session.trace.home_lost(self._clock.seconds())
@@ -60,7 +63,7 @@ class Announcing:
     def home_found_away(self, session: Session) -> None:
         """Let a session go on waiting for its home, which the lookup has found to be away."""
         self._report_request(session)
-        self.home_lost(session)
+        self.await_home(session)
 
     def home_connected(self, session: Session, *, is_first: bool) -> None:
         """Let a session go on with its home, which is now connected; ``is_first``: the home was being looked up.

@@ -123,7 +123,7 @@ class Grace:
             # The node of the last connection logs how the grace time ends.
             expired = self.over if is_elsewhere else self._expired
             home.timer = self._clock.callLater(self._settings.grace, expired, home)
-        run_all(partial(self._announcing.home_lost, session) for session in self._sessions.of(home))
+        run_all(partial(self._announcing.await_home, session) for session in self._sessions.of(home))
 
     def await_first(self, home: Home, seconds: float) -> None:
         """Wait ``seconds`` for a home that hasn't come since this server started, or whose node is missing."""
@@ -138,7 +138,7 @@ class Grace:
     def _be_away(self, home: Home, state: HomeState) -> None:
         is_found = home.state is HomeState.LOOKED_UP
         home.state, home.askers = state, None
-        tell = self._announcing.home_found_away if is_found else self._announcing.home_lost
+        tell = self._announcing.home_found_away if is_found else self._announcing.await_home
         run_all(partial(tell, session) for session in self._sessions.of(home))
 
     def _expired(self, home: Home) -> None:
