@@ -272,7 +272,7 @@ class Claims:
         if claim.state is State.WON:
             granted = answer if isinstance(answer, Granted) else None
             if granted is not None and granted.term is not None:
-                self._directory.registrations.inherit(remote_id, granted.term)
+                self._directory.registrations.set_previous_term(remote_id, granted.term)
             registry.award(newcomer, None if granted is None else granted.how)
         elif isinstance(answer, Refused):
             self._newcomer(claim).refuse(answer.why)
@@ -284,7 +284,7 @@ class Claims:
                 registry.contests.review_offers(home)
         elif home is not None and home.connection is None:
             self._directory.look_up(remote_id)
-        self._directory.registrations.disinherit(remote_id)
+        self._directory.registrations.drop_previous_term(remote_id)
         if claim.state is not State.WON:
             # Where it is won, ``Directory.granted`` has called ``sync``.
             self._directory.sync(remote_id)

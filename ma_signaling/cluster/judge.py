@@ -204,7 +204,7 @@ class Judge:
         )
         self._directory.registrations.displaced(remote_id)
         # Answered before ``registry.grant``, which sends messages for the new holder.
-        self.answer(claim, _granted(claim, how, self._directory.registrations.legacy(remote_id)))
+        self.answer(claim, _granted(claim, how, self._directory.registrations.latest_term(remote_id)))
         self._context.hub.registry.grant(holder, remote_id, None, how)
 
     def answer(self, claim: Claim, answer: Answer) -> None:

@@ -58,7 +58,7 @@ class Registrations:
         self._registrations: dict[str, Registration] = {}
         self._announced_at: OrderedDict[str, float] = OrderedDict()
         """When each was last announced, the longest ago first."""
-        self._inherited: dict[str, float] = {}
+        self._previous_terms: dict[str, float] = {}
         """Terms of previous holders on other nodes, until the Remote IDs are granted here."""
         self._arrived: list[str] = []
         """Remote IDs that wait to be announced together."""
@@ -68,22 +68,22 @@ class Registrations:
         """Return the registration of a Remote ID that a connection of this node holds."""
         return self._registrations.get(remote_id)
 
-    def inherit(self, remote_id: str, term: float) -> None:
+    def set_previous_term(self, remote_id: str, term: float) -> None:
         """Keep the term of the previous holder, on another node; the next grant here goes on from it."""
-        self._inherited[remote_id] = term
+        self._previous_terms[remote_id] = term
 
-    def disinherit(self, remote_id: str) -> None:
+    def drop_previous_term(self, remote_id: str) -> None:
         """Drop the previous holder's term, if no grant here has used it."""
-        self._inherited.pop(remote_id, None)
+        self._previous_terms.pop(remote_id, None)
 
-    def legacy(self, remote_id: str) -> float:
-        """Return the term for another node's ``inherit``, about a home that this node has just given away."""
+    def latest_term(self, remote_id: str) -> float:
+        """Return the latest term of a home that this node has just given away: its new node is told."""
         return self._terms.of(remote_id)
 
     def begin(self, home: Home) -> None:
         """Register that a connection of this node holds a Remote ID, without announcing it."""
         now, wall = self._context.clock.seconds(), self._context.wall()
-        before = self._inherited.pop(home.remote_id, None)
+        before = self._previous_terms.pop(home.remote_id, None)
         if before is not None:
             self._terms.note(home.remote_id, before)
         assert home.connection is not None
@@ -174,7 +174,7 @@ class Registrations:
 
     def confirmed(self, home: Home) -> None:
         """Announce that the holder here stays, though another node's holder took precedence."""
-        self.insist(home, self._inherited.pop(home.remote_id, 0.0))
+        self.insist(home, self._previous_terms.pop(home.remote_id, 0.0))
 
     def insist(self, home: Home, term: float) -> None:
         """Announce a registration with a term greater than ``term``."""

@@ -109,7 +109,7 @@ class JudgedMatch(Match):
                 "repeats": directory.registrations._announced_at,
                 "remote homes": directory._remote_homes,
                 "terms": directory._terms._latest,
-                "inherited": directory.registrations._inherited,
+                "previous terms": directory.registrations._previous_terms,
                 "watched": directory._watched,
                 "announced": node._relay._announced,
             }

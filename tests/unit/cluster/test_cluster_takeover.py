@@ -129,7 +129,7 @@ class TakeoverTest(SynchronousTestCase):
         newcomer.breaks()
         self.cluster.settle()
         assert self.home.is_there
-        assert self.cluster.lines[1].node._directory.registrations._inherited == {}
+        assert self.cluster.lines[1].node._directory.registrations._previous_terms == {}
 
     def test_newcomer_leaves_a_silent_holder(self) -> None:
         """Its holder has lost the Remote ID, and nobody got it: the next stranger doesn't see its sessions either."""
