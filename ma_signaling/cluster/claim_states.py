@@ -35,8 +35,8 @@ class Heard(Enum):
     """The time allowed for its state has passed."""
     NO_ANSWER = auto()
     """The same after the last try; or nobody can be asked any more."""
-    RIVAL = auto()
-    """Somebody else has got or claimed the Remote ID, maybe without having heard this claim."""
+    RIVAL_CAME = auto()
+    """Somebody else has got or claimed the Remote ID, maybe without having heard this claim, which is repeated."""
     RIVAL_LEFT = auto()
     """Another newcomer has withdrawn its claim, maybe the one that this claim waits for."""
     LEFT = auto()
@@ -51,7 +51,7 @@ _ALWAYS = {
     Heard.REFUSED: State.LOST,
     Heard.NOBODY: State.WON,
     Heard.NO_ANSWER: State.WON,
-    Heard.RIVAL: State.ASKED,
+    Heard.RIVAL_CAME: State.ASKED,
     Heard.LEFT: State.WITHDRAWN,
 }
 

@@ -154,7 +154,7 @@ class Claims:
         """Repeat a claim, since a node that has claimed later may not have heard it."""
         if claim.tries < MOST_TRIES:
             claim.tries += 1
-            self._hear(claim, Heard.RIVAL)
+            self._hear(claim, Heard.RIVAL_CAME)
 
     def tell(self, remote_id: str, heard: Heard) -> None:
         """Apply ``heard`` to all claims to a Remote ID."""

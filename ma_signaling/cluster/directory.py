@@ -155,14 +155,14 @@ class Directory:
         self.sync(holder.home_id)
 
     def _on_registered(self, message: Registered, bodies: list[bytes]) -> None:
-        self.claims.tell(message.registration.remote_id, Heard.RIVAL)
+        self.claims.tell(message.registration.remote_id, Heard.RIVAL_CAME)
         self._note_holder(message, bodies)
 
     def _on_arrived(self, message: Arrived) -> None:
         is_known = self._context.hub.registry.find
         for remote_id in message.remote_ids:
             if remote_id in self.claims:
-                self.claims.tell(remote_id, Heard.RIVAL)
+                self.claims.tell(remote_id, Heard.RIVAL_CAME)
             if is_known(remote_id):
                 self.look_up(remote_id)
 
