@@ -66,7 +66,7 @@ class HttpChannel(http.HTTPChannel):
     transport: Any
     place: SocketPlace | None = None
     """Its place among all sockets; a trusted proxy's has none."""
-    deadline: dict[Waiting, Any] | None = None
+    deadline_queue: dict[Waiting, Any] | None = None
     is_put_off = False
     """Whether received requests wait for a later turn."""
     is_half_closed = False

@@ -35,7 +35,7 @@ class FirstRequest(Protocol):
     """Reads the head of the first request; its successor on the same transport reads everything else."""
 
     transport: Any
-    deadline: dict[Waiting, float] | None = None
+    deadline_queue: dict[Waiting, float] | None = None
     _place: SocketPlace | None = None
     is_put_off = False
     _peer: str | None

@@ -49,7 +49,7 @@ class SignalingProtocol(CountedMessages):
     slot = 0
     place: SocketPlace | None = None
     """Its place among all sockets. Once the WebSocket is open, ``connection`` has it as well."""
-    deadline: dict[Waiting, float] | None = None
+    deadline_queue: dict[Waiting, float] | None = None
     _in_close_frame = False
     _frames_after_close = 0
     _send_buffer: SendBuffer | None = None

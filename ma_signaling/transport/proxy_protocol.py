@@ -137,7 +137,7 @@ class _HeaderReader(Protocol):
     """Reads the header; its successor on the same transport reads everything else."""
 
     transport: Any
-    deadline: dict[Waiting, Any] | None = None
+    deadline_queue: dict[Waiting, Any] | None = None
     is_put_off = False
     _is_closing = False
 

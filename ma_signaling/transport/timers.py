@@ -77,8 +77,8 @@ class Periodic(Service):
 class Waiting(Protocol):
     """Something with a deadline."""
 
-    deadline: dict[Waiting, Any] | None
-    """The queue that it is in. Only for use by ``Deadlines``."""
+    deadline_queue: dict[Waiting, Any] | None
+    """The queue that its deadline is in, None while it has none. Only for use by ``Deadlines``."""
     transport: Any
 
     @property
@@ -112,13 +112,13 @@ class Deadlines(Periodic):
         queue = self._queues.setdefault(seconds, {})
         # One tick more, since part of the current one is over.
         queue[waiting] = self._now + TICK_SECONDS + seconds
-        waiting.deadline = queue
+        waiting.deadline_queue = queue
 
     def clear(self, waiting: Waiting) -> None:
         """Clear the deadline, if there is one."""
-        if waiting.deadline is not None:
-            del waiting.deadline[waiting]
-            waiting.deadline = None
+        if waiting.deadline_queue is not None:
+            del waiting.deadline_queue[waiting]
+            waiting.deadline_queue = None
 
     def after_reading(self, reader: Reader, call: Callable[[], None]) -> None:
         """Call ``call`` once ``reader`` has handled everything that has arrived, never before this returns.
@@ -140,7 +140,7 @@ class Deadlines(Periodic):
         for waiting, count in list(self._reading.items()):
             # An earlier call in this loop may have given it a new deadline.
             if (
-                waiting.deadline is self._reading
+                waiting.deadline_queue is self._reading
                 and has_received(waiting.transport, count)
                 and not waiting.is_put_off
             ):
@@ -161,7 +161,7 @@ class Deadlines(Periodic):
             self._pass(waiting)
         else:
             self._reading[waiting] = count or 0
-            waiting.deadline = self._reading
+            waiting.deadline_queue = self._reading
 
     def _pass(self, waiting: Waiting) -> None:
         self.clear(waiting)
@@ -196,7 +196,7 @@ class Reader(Protocol):
 class _Verdict:
     """A verdict that waits until its connection has handled what it received."""
 
-    deadline: dict[Waiting, Any] | None = None
+    deadline_queue: dict[Waiting, Any] | None = None
 
     def __init__(self, reader: Reader, call: Callable[[], None]) -> None:
         self.deadline_passed = call

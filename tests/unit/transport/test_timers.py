@@ -17,7 +17,7 @@ from ma_signaling.transport.timers import TICK_SECONDS, Deadlines, Periodic, Wai
 class Failing:
     """Fails at its deadline."""
 
-    deadline: dict[Waiting, Any] | None = None
+    deadline_queue: dict[Waiting, Any] | None = None
     transport = None
     is_put_off = False
     calls = 0
@@ -133,7 +133,7 @@ class VerdictTest(SynchronousTestCase):
         self.is_put_off = False
         """As a connection's."""
 
-    deadline: dict[Waiting, Any] | None = None
+    deadline_queue: dict[Waiting, Any] | None = None
 
     def deadline_passed(self) -> None:
         """Be judged."""
