@@ -31,7 +31,7 @@ class Listener(Protocol):
         """Handle the result, which has ``issued``, ``askAt`` or ``failed``."""
 
 
-class Talking(ChildProcess):
+class Conversation(ChildProcess):
     """One conversation with a CA, from the start of the process to its end; ``stop`` ends it without a result.
 
     Making one raises OSError if no process can be started.

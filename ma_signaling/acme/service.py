@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ma_signaling.acme.challenges import Challenges
-from ma_signaling.acme.process import Talking
+from ma_signaling.acme.process import Conversation
 from ma_signaling.acme.renewal import DAY, LOOK_SECONDS, Held, Record, Step, due_at, next_step
 from ma_signaling.acme.self_signed import PLACEHOLDER, make_placeholder
 from ma_signaling.acme.store import Store
@@ -59,7 +59,7 @@ class Acme(Service):
         self._pem = b""
         """The current certificate with its key."""
         self._is_failing = False
-        self._talking: Talking | None = None
+        self._conversation: Conversation | None = None
         self._timer: IDelayedCall | None = None
 
     @property
@@ -95,9 +95,9 @@ class Acme(Service):
         super().stopService()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._talking is not None:
-            self._talking.stop()
-            self._talking = None
+        if self._conversation is not None:
+            self._conversation.stop()
+            self._conversation = None
             self._store.release()
 
     def reload(self) -> None:
@@ -121,7 +121,7 @@ class Acme(Service):
 
     def ended(self, result: dict[str, Any]) -> None:
         """Handle the result of a conversation."""
-        self._talking = None
+        self._conversation = None
         try:
             self._challenges.clear()
             self._store.release()
@@ -152,7 +152,7 @@ class Acme(Service):
         self._look_in(LOOK_SECONDS)
         try:
             self._write_again()
-            if self._talking is None:
+            if self._conversation is None:
                 self._act()
             self._is_failing = False
         except Exception:  # noqa: BLE001 - whatever it is, a certificate must be renewed in time
@@ -192,7 +192,7 @@ class Acme(Service):
             **more,
         }
         try:
-            self._talking = Talking(self._reactor, self, wish)
+            self._conversation = Conversation(self._reactor, self, wish)
         except OSError as problem:
             self._store.release()
             self._failed(f"no process can be started: {problem}", None)
