@@ -53,8 +53,8 @@ class Home:
     """
 
     __slots__ = (
-        "_held",
-        "_make_held",
+        "_held_bytes",
+        "_make_held_bytes",
         "_outbox",
         "are_offers_held",
         "askers",
@@ -69,8 +69,8 @@ class Home:
         "timer",
     )
 
-    def __init__(self, remote_id: str, make_held: Callable[[], HomeBytes]) -> None:
-        """``make_held`` makes the ``HomeBytes`` of a home."""
+    def __init__(self, remote_id: str, make_held_bytes: Callable[[], HomeBytes]) -> None:
+        """``make_held_bytes`` makes the ``HomeBytes`` of a home."""
         self.remote_id = remote_id
         self.state = HomeState.LOOKED_UP
         self.connection: Connection | None = None
@@ -91,8 +91,8 @@ class Home:
         """IDs of answered sessions in which nothing is delivered until its connection has proved itself."""
         self.shared_told_at = NEVER
         """When ``CERTIFICATE_SHARED`` was last reported for it."""
-        self._make_held = make_held
-        self._held: HomeBytes | None = None
+        self._make_held_bytes = make_held_bytes
+        self._held_bytes: HomeBytes | None = None
         """None until its first session, to save memory."""
         self._outbox: Outbox | None = None
         """Messages that wait for it; None while there are none."""
@@ -131,11 +131,11 @@ class Home:
         return self.crowd
 
     @property
-    def held(self) -> HomeBytes:
+    def held_bytes(self) -> HomeBytes:
         """Counts the bytes of clients' messages that are held for it; made when first needed."""
-        if self._held is None:
-            self._held = self._make_held()
-        return self._held
+        if self._held_bytes is None:
+            self._held_bytes = self._make_held_bytes()
+        return self._held_bytes
 
     def asked_by(self, address: ClientAddress) -> None:
         """Remember who asked for it while it is being looked up."""
@@ -214,8 +214,8 @@ class Home:
         if self._outbox is not None and self._outbox.holds(session_id):
             self._outbox.forget(session_id)
             self._drop_empty_outbox()
-        if self._held is not None:
-            self._held.tidy()
+        if self._held_bytes is not None:
+            self._held_bytes.tidy()
 
     def forget_messages(self, of: Set[str] | None = None) -> None:
         """Forget the buffered messages of these sessions, or of all."""
@@ -229,7 +229,7 @@ class Home:
 
     def _its_outbox(self) -> Outbox:
         if self._outbox is None:
-            self._outbox = Outbox(self.held)
+            self._outbox = Outbox(self.held_bytes)
         return self._outbox
 
     def _must_wait(self, session_id: str, kind: str) -> bool:

@@ -113,7 +113,7 @@ class Session(Negotiating):
         self.from_home = Budget(allowance, now)
         self.timer: Timer | None = None
         """While pending: the deadline of ``connected``. Once the offer is delivered: that of the home's answer."""
-        self._kept = Kept(id, client.address.key, home.held)
+        self._kept = Kept(id, client.address.key, home.held_bytes)
         """Until it is answered: what the client has sent, to begin anew with the home's next connection."""
         self.announcements = 0
         """How often it was announced to its home."""
