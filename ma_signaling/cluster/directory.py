@@ -167,41 +167,40 @@ class Directory:
                 self.look_up(remote_id)
 
     def _note_holder(self, message: Held, bodies: list[bytes]) -> None:
-        registration, registry = message.registration, self._context.hub.registry
-        remote_id = registration.remote_id
-        home = registry.find(remote_id)
+        theirs, remote_id = message.registration, message.registration.remote_id
+        home, known = self._context.hub.registry.find(remote_id), self._remote_homes.get(remote_id)
         if home is None:
             return
+        if known is not None and not known.is_of(theirs.node, theirs.connection):
+            known = None
         if home.state is HomeState.LOCAL:
-            self._settle_conflict(home, registration)
-            return
-        known = self._remote_homes.get(remote_id)
-        is_same = known is not None and known.is_of(registration.node, registration.connection)
-        if known is not None and home.connection is not None and is_same:
-            known.heard_at = self._context.clock.seconds()
-            self._terms.note(remote_id, registration.term)
-            if message.tells_ice:
-                home.keep_ice_servers(next(iter(bodies), None))
-            if message.has_proved and home.suspended:
-                registry.resume(known)
-            # Its node may have given this node up, and forgotten the sessions here.
-            self.messages.attach(known)
-        elif registration.term >= self._terms.of(remote_id):
-            self._adopt_holder(message, bodies)
+            self._settle_conflict(home, theirs)
+        elif known is not None and home.connection is not None:
+            self._confirm_holder(known, home, message, bodies)
+        elif theirs.term >= self._terms.of(remote_id):
+            self._adopt_holder(known, message, bodies)
         else:
             # Old news, or a rival that lost has announced a later term: only the sender knows whether it still holds.
             term = self._terms.of(remote_id)
-            outdated = Outdated(remote_id=remote_id, connection=registration.connection, term=term)
-            self._context.send(registration.node, outdated)
+            outdated = Outdated(remote_id=remote_id, connection=theirs.connection, term=term)
+            self._context.send(theirs.node, outdated)
 
-    def _adopt_holder(self, message: Held, bodies: list[bytes]) -> None:
+    def _confirm_holder(self, known: RemoteHome, home: Home, message: Held, bodies: list[bytes]) -> None:
+        known.heard_at = self._context.clock.seconds()
+        self._terms.note(home.remote_id, message.registration.term)
+        if message.tells_ice:
+            home.keep_ice_servers(next(iter(bodies), None))
+        if message.has_proved and home.suspended:
+            self._context.hub.registry.resume(known)
+        # Its node may have given this node up, and forgotten the sessions here.
+        self.messages.attach(known)
+
+    def _adopt_holder(self, known: RemoteHome | None, message: Held, bodies: list[bytes]) -> None:
         registration = message.registration
         remote_id = registration.remote_id
-        holder = self._remote_homes.get(remote_id)
-        if holder is None or not holder.is_of(registration.node, registration.connection):
-            holder = self.make_remote_home(
-                remote_id, registration.node, registration.connection, registration.client_address
-            )
+        holder = known or self.make_remote_home(
+            remote_id, registration.node, registration.connection, registration.client_address
+        )
         self._terms.note(remote_id, registration.term)
         how = WonBy.PROOF if message.has_proved else None
         self._context.hub.lookups.found(remote_id)
