@@ -22,8 +22,8 @@ LONGEST_SECONDS = HOLDER_SECONDS + PROOF_SECONDS + 5.0
 """After so many seconds, a proof for another node ends: that node has given it up by then."""
 
 
-class Borrowed:
-    """A proof of a peer of this node, for which another node asks (a ``core.prover.ProofSession``)."""
+class RemoteProofSession:
+    """The proof of a peer of this node, for which another node asks (a ``core.prover.ProofSession``)."""
 
     def __init__(self, provers: Provers, node: str, number: int, asked: Asked) -> None:
         self.node = node
@@ -51,8 +51,8 @@ class Borrowed:
             self._provers.send(self.node, ToProver(asking=self._number, what=what, data=data))
 
 
-class Lent:
-    """A proof of another node's peer, for which this node asks (a ``core.prover.Asked``)."""
+class RemoteAsked:
+    """A peer of another node, which this node asks for proof (a ``core.prover.Asked``)."""
 
     session: ProofSession
     """Set as soon as the proof has begun."""
@@ -99,8 +99,8 @@ class Provers:
         self._context = context
         self._others = others
         self._numbers = count(1)
-        self._borrowed: dict[int, Borrowed] = {}
-        self._lent: dict[tuple[str, int], tuple[Lent, Timer]] = {}
+        self._sessions: dict[int, RemoteProofSession] = {}
+        self._asked: dict[tuple[str, int], tuple[RemoteAsked, Timer]] = {}
         """Proofs for other nodes, by node and number; the timer ends one that has no outcome."""
         context.on(AskForMe, self._on_ask_for_me)
         context.on(ToProver, self._on_to_prover)
@@ -110,36 +110,36 @@ class Provers:
     def obstacle(self) -> str | None:
         """Why neither this node nor another one can ask for proof, in a few words; None: one can."""
         obstacle = self.own.obstacle
-        return None if obstacle is not None and self._lenders() else obstacle
+        return None if obstacle is not None and self._others_now() else obstacle
 
     def ask(self, remote_id: str, asked: Asked) -> ProofSession:
         """Begin a proof, by this node if it can, otherwise through another node."""
         if self.own.obstacle is None:
             return self.own.ask(remote_id, asked)
-        lenders, number = self._lenders(), next(self._numbers)
-        node = lenders[number % len(lenders)]
-        self._borrowed[number] = Borrowed(self, node, number, asked)
+        others, number = self._others_now(), next(self._numbers)
+        node = others[number % len(others)]
+        self._sessions[number] = RemoteProofSession(self, node, number, asked)
         self._context.send(node, AskForMe(asking=number, remote_id=remote_id))
-        return self._borrowed[number]
+        return self._sessions[number]
 
     def lose_node(self, node: str | None) -> None:
         """End the proofs shared with a node that is gone, or (None) with all nodes."""
-        borrowed = [each for each in self._borrowed.values() if node in (None, each.node)]
-        lent = [each for (borrower, _), (each, _) in self._lent.items() if node in (None, borrower)]
-        run_all((*(each.lose for each in borrowed), *(each.cancel for each in lent)))
+        sessions = [each for each in self._sessions.values() if node in (None, each.node)]
+        asked = [each for (its_node, _), (each, _) in self._asked.items() if node in (None, its_node)]
+        run_all((*(each.lose for each in sessions), *(each.cancel for each in asked)))
 
-    def _lenders(self) -> list[str]:
+    def _others_now(self) -> list[str]:
         return self._others() if self._context.bus.is_up else []
 
     # For proofs of this node's peers
 
     def is_under_way(self, number: int) -> bool:
         """Return whether another node still asks for the proof with this number."""
-        return number in self._borrowed
+        return number in self._sessions
 
     def forget(self, number: int) -> None:
         """Forget a proof that has ended."""
-        self._borrowed.pop(number, None)
+        self._sessions.pop(number, None)
 
     def send(self, node: str, message: ToProver | FromProver) -> None:
         """Send another node one step of a proof."""
@@ -147,18 +147,18 @@ class Provers:
 
     def _on_from_prover(self, message: FromProver) -> None:
         number, data = message.asking, message.data
-        borrowed = self._borrowed.get(number)
-        if borrowed is None or borrowed.node != message.sender:
+        session = self._sessions.get(number)
+        if session is None or session.node != message.sender:
             return
         match message.what:
             case "offer":
-                borrowed.asked.offer(data)
+                session.asked.offer(data)
             case "proved":
                 self.forget(number)
-                borrowed.asked.proved()
+                session.asked.proved()
             case _:
                 self.forget(number)
-                borrowed.asked.failed(data)
+                session.asked.failed(data)
 
     # For proofs of other nodes' peers
 
@@ -171,19 +171,19 @@ class Provers:
         if self.own.obstacle is not None:
             say("failed", "no proof can be had")
             return
-        lent = Lent(say, partial(self._over, name))
-        lent.session = self.own.ask(message.remote_id, lent)
-        self._lent[name] = lent, self._context.clock.callLater(LONGEST_SECONDS, self._too_late, name)
+        asked = RemoteAsked(say, partial(self._over, name))
+        asked.session = self.own.ask(message.remote_id, asked)
+        self._asked[name] = asked, self._context.clock.callLater(LONGEST_SECONDS, self._too_late, name)
 
     def _over(self, name: tuple[str, int]) -> None:
-        _, timer = self._lent.pop(name)
+        _, timer = self._asked.pop(name)
         timer.cancel()
 
     def _too_late(self, name: tuple[str, int]) -> None:
-        lent, _ = self._lent.pop(name)
-        lent.session.cancel()
+        asked, _ = self._asked.pop(name)
+        asked.session.cancel()
 
     def _on_to_prover(self, message: ToProver) -> None:
-        lent, _ = self._lent.get((message.sender, message.asking), (None, None))
-        if lent is not None:
-            lent.hear(message.what, message.data)
+        asked, _ = self._asked.get((message.sender, message.asking), (None, None))
+        if asked is not None:
+            asked.hear(message.what, message.data)
