@@ -64,8 +64,8 @@ class Registry:
             self.contests.ask_holder,
             self._drop,
         )
-        self._held: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
-        self._make_held = partial(HomeBytes, self._held, sessions.evicted)
+        self._held_bytes: Shares[Forget] = Shares(MAX_BYTES_IN_ALL)
+        self._make_held_bytes = partial(HomeBytes, self._held_bytes, sessions.evicted)
         self.expected = ExpectedHomes()
         self.online = 0
         """How many homes are connected to this node."""
@@ -131,7 +131,7 @@ class Registry:
 
     def add(self, remote_id: str) -> Home:
         """Add and return a home that was unknown here: its clients wait while other nodes are asked."""
-        home = self._homes[remote_id] = Home(remote_id, self._make_held)
+        home = self._homes[remote_id] = Home(remote_id, self._make_held_bytes)
         return home
 
     def await_first(self, remote_id: str, seconds: float) -> Home:

@@ -269,7 +269,7 @@ class Referee(Contests):
         assert not self.world.clock.timers, f"left behind: {self.world.clock.timers}"
         assert not (hub._connections or hub._silent._by_key or hub.sessions._by_id or hub.sessions._by_home)
         registry = hub.registry
-        assert not (registry._homes or registry.grace._suspension._waits or registry._held.used)
+        assert not (registry._homes or registry.grace._suspension._waits or registry._held_bytes.used)
         assert not (registry.contests.by_remote_id or registry.contests.newcomers)
         proofs = registry.contests.proofs
         assert not (proofs.of_holders.under_way.used or proofs.of_newcomers.under_way.used)

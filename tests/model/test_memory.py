@@ -63,7 +63,7 @@ class MemoryTest(SynchronousTestCase):
         for client in clients:
             for _ in range(5):
                 client.say("offer", data="x" * 60_000)
-        held = world.hub.registry._held
+        held = world.hub.registry._held_bytes
         assert MAX_BYTES_IN_ALL - 2 * MAX_BYTES_OF_HOME < held.used <= MAX_BYTES_IN_ALL
         assert Event.MESSAGE_DROPPED in world.reported()
         world.advance(45 + 660)

@@ -118,7 +118,7 @@ class UnansweredTest(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """Of who has sent more than 64 KiB nothing is kept; nor of a session that has ended."""
-        shares = self.world.hub.registry._held
+        shares = self.world.hub.registry._held_bytes
         for _ in range(6):
             self.client.say("ice-candidate", data="x" * 10_000)
         assert 60_000 < shares.used + kept_messages.FREE_BYTES <= kept_messages.MAX_BYTES
