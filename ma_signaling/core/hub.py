@@ -193,8 +193,11 @@ class Hub:
                 contest.probe.pong(payload)
 
     def connections(self) -> list[Connection]:
-        """Return all connections to this node, the eldest first."""
-        return list(self._connections)
+        """Return all connections to this node: those that wait for a verdict, then all others; the eldest first.
+
+        So whoever ends them in this order gives no Remote ID to one that is about to end.
+        """
+        return sorted(self._connections, key=lambda connection: connection.claim is None)
 
     def enforce_access(self) -> Iterator[bool]:
         """End what ``access`` no longer permits, step by step; each step yields whether it closed a connection."""

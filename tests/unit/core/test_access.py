@@ -148,8 +148,13 @@ class EnforceTest(AccessTestCase):
     def test_a_newcomer_who_waits_for_a_verdict(self) -> None:
         home, newcomer = self.world.home(), self.world.connect(STRANGER)
         newcomer.say("register-server", remoteId="HOME")
-        assert self.deny("HOME") == 2
-        self.assert_turned_away(home, newcomer)
+        another = self.world.connect("203.0.113.9")
+        another.say("register-server", remoteId="HOME")
+        assert self.deny("HOME") == 3
+        # Not even for a moment did one of them hold what the holder lost.
+        assert newcomer.heard == another.heard == [NOT_ALLOWED]
+        self.assert_turned_away(home, newcomer, another)
+        assert self.world.hub.registry.find("HOME") is None
         assert not self.world.clock.timers
 
     def test_a_newcomer_who_was_here_first(self) -> None:
