@@ -95,7 +95,7 @@ class AdminPage(Page):
     def _answer(self, request: HttpRequest, body: dict[str, Any] | None) -> bytes | int:
         content = reply(request, 404 if body is None else 200, body or {"error": "Not found"})
         if body is not None and request.method not in (b"GET", b"HEAD"):
-            _log.info("Admin socket: {act}", act=_as_text(body))
+            _log.info("Admin socket: {act}", act=_as_text(body), is_about_peers=True)
         if request.method == b"HEAD":
             request.setHeader(b"Content-Length", b"%d" % len(content))
             return b""

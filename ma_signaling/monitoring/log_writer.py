@@ -38,7 +38,7 @@ class LogWriter:
     """Writes log events to a file, a line each.
 
     Events of ``EventLog`` bring their finished ``line``, since Twisted's formatting of an event takes as long as the
-    opening handshake of a home.
+    opening handshake of a home. Other events of this server that may name peers' addresses say ``is_about_peers``.
     """
 
     def __init__(self, file: Any, as_json: bool, addresses: str, clock: Clock) -> None:
@@ -70,6 +70,8 @@ class LogWriter:
             if not self._budget.may_write(kind):
                 return
             text = _CONTROL.sub(lambda match: repr(match[0])[1:-1], self._addresses.redact(text))
+        elif event.get("is_about_peers"):
+            text = self._addresses.redact(text)
         self._write(event, text)
 
     def _tell_left_out(self, kind: str, count: int) -> None:

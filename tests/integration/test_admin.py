@@ -150,6 +150,8 @@ class AdminTest(SynchronousTestCase):
         self.curl("POST", "/bans", "?target=192.0.2.0/24&for=7d")
         self.curl("POST", "/bans", "?target=1.2.3", status=400)
         assert self.admin("unban", "192.0.2.0/24") == "unbanned: 192.0.2.0/24\n"
+        self.curl("POST", "/bans", "?target=198.51.100.7")
+        assert self.admin("unban", "198.51.100.7") == "unbanned: 198.51.100.7\n"
         self.curl("DELETE", "/bans/{name}", name="OTHER", status=404)
         assert "knows nothing called 192.0.2.1" in self.admin("unblock", "192.0.2.1", status=1)
         assert "knows nothing called nobody" in self.admin("kick", "nobody", status=1)
@@ -164,6 +166,8 @@ class AdminTest(SynchronousTestCase):
             "banned HOME…, closed 0, kept True",
             "banned 192.0.2.0/24, closed 0, kept True",
             "unbanned 192.0.2.0/24",
+            "banned 198.51.100.0/24, closed 0, kept True",
+            "unbanned 198.51.100.0/24",
             "level debug",
             "level info",
         ], acts

@@ -89,6 +89,17 @@ class LibraryTest(WriterTestCase):
             self.writer(policy)(event("from {peer}", peer=("192.0.2.77", 4711)))
             assert f"from ('{shown}', 4711)" in self.lines()[-1]
 
+    def test_addresses_of_peers_in_own_lines_follow_it_too(self) -> None:
+        for policy, shown in (
+            ("none", "an address"),
+            ("network", "2001:db8:1::/48"),
+            ("full", "2001:db8:1:2::7"),
+        ):
+            self.writer(policy)(
+                event("banned {it}", LogLevel.info, "ma_signaling", it="2001:db8:1:2::7", is_about_peers=True)
+            )
+            assert self.lines()[-1].endswith(f"banned {shown}")
+
     def test_a_traceback_of_this_server_is_a_library_s_text_too(self) -> None:
         write = self.writer()
         write(event("failed", LogLevel.critical, "ma_signaling", log_failure=failure("lost 192.0.2.77")))
