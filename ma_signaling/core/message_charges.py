@@ -111,7 +111,7 @@ class Charges:
             self.charge(connection)
 
     def exceeded(self, connection: Connection, budget: Budget, size: int, *, is_silent: bool) -> None:
-        """Tell a connection, at most once a second, that a message of ``size`` bytes was dropped.
+        """Handle that a message of ``size`` bytes was dropped; its connection is told so at most once a second.
 
         Reading is paused for a while, since parsing costs time too; after too many drops the connection is closed.
         Neither holds for a home beyond a session's budget, since its other sessions would suffer: its reading is paused
