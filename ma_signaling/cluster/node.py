@@ -51,7 +51,7 @@ class Node:
         self._claims = Claims(context, self._directory)
         self._relay = Relay(context, self._directory)
         self._judge = Judge(context, self._directory, self._claims)
-        self._directory.messages, self._directory.claims = self._relay.clients, self._claims
+        self._directory.messages, self._directory.claims = self._relay.client_end, self._claims
         context.on(Block, self._on_block)
         self._timer: Timer | None = None
         self.elsewhere = Elsewhere(
@@ -169,7 +169,7 @@ class Node:
         if isinstance(holder, RemoteHome):
             self._relay.handed_on(home)
             self._directory.granted_elsewhere(holder)
-            self._relay.clients.attach(holder, always=not is_new)
+            self._relay.client_end.attach(holder, always=not is_new)
         else:
             self._directory.granted(home)
 

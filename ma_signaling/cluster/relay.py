@@ -42,10 +42,10 @@ RENEWED_AFTER_OUTAGE = 10.0
 
 
 class Relay:
-    """The home's end of sessions across nodes; ``clients`` is the other end (implements ``other_nodes.Relay``)."""
+    """The home's end of sessions across nodes; ``client_end`` is the other end (implements ``other_nodes.Relay``)."""
 
     def __init__(self, context: Context, directory: Directory) -> None:
-        self.clients = ClientEnd(context, directory)
+        self.client_end = ClientEnd(context, directory)
         self._context = context
         self._announced: dict[str, Connection] = {}
         """By session: the home's connection here to which it was announced."""
@@ -60,7 +60,7 @@ class Relay:
 
     def ended(self, session: Session) -> None:
         """Implements ``other_nodes.Relay.ended``."""
-        self.clients.ended(session)
+        self.client_end.ended(session)
 
     def forward(self, session: RemoteSession, kind: str, payload: bytes, places: bytes) -> None:
         """Implements ``other_nodes.Relay.forward``."""
