@@ -31,6 +31,9 @@ def make_admin_site(
     views, actions = Views(hub, reactor.seconds), Actions(hub, reactor)
 
     def drain(seconds: float | None) -> float:
+        if hub.is_draining:
+            # The pace is set when it begins.
+            return settings.drain_seconds
         if seconds is not None:
             settings.drain_seconds = min(seconds, 3600.0)
         # Delayed, so that the answer is sent first.

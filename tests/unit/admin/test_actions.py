@@ -203,3 +203,13 @@ class ActTest(AdminTestCase):
         assert self.stops == 0
         self.server.clock.advance(0.1)
         assert self.stops == 2
+
+    def test_drain_once_more(self) -> None:
+        """The answer is how long it takes, not what was asked for in vain."""
+        self.ask("POST", "/drain?over=5m")
+        self.server.clock.advance(0.1)
+        self.hub.drain(1)
+        assert self.ask("POST", "/drain?over=1s") == {"drainSeconds": 300.0}
+        assert self.ask("POST", "/drain") == {"drainSeconds": 300.0}
+        self.server.clock.advance(0.1)
+        assert self.stops == 1
