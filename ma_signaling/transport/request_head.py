@@ -43,7 +43,9 @@ class WrongProtocol(NamedTuple):
 
 
 _TLS = WrongProtocol("TLS at an unencrypted port")
-_PROXY = WrongProtocol("the PROXY protocol at a port whose endpoint doesn't begin with haproxy:")
+_PROXY = WrongProtocol(
+    "the PROXY protocol at a port whose endpoint doesn't begin with haproxy:, or by two load balancers in a row"
+)
 
 
 class RequestHead(NamedTuple):

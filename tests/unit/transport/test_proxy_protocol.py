@@ -163,6 +163,19 @@ class ProxyProtocolTest(SynchronousTestCase):
             label = ("no valid PROXY header at a haproxy: endpoint",)
             assert counted["wrong_protocol_total", label] == 1, header
 
+    def test_two_in_a_row(self) -> None:
+        """A load balancer passes on the header of another one as the client's bytes: the log says so."""
+        for header in NAMED:
+            proxied = Proxied()
+            proxied.send(header * 2)
+            assert proxied.transport.disconnecting
+            ((mistake,),) = (
+                labels
+                for (name, labels), count in parse_metrics(proxied.server.metrics.text().decode()).items()
+                if name == "wrong_protocol_total" and count
+            )
+            assert mistake.endswith("two load balancers in a row")
+
     def test_a_silent_load_balancer_is_cut(self) -> None:
         proxied = Proxied()
         proxied.send(SIGNATURE)
