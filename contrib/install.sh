@@ -7,6 +7,8 @@
 # Each version has a directory in /opt/ma-signaling/versions; the link /opt/ma-signaling/current names the one that runs,
 # and the link "before" in its directory the one that ran when it was installed.
 set -eu
+# The service's user must be able to read all that is installed, whatever root's umask is.
+umask 022
 
 prefix=${PREFIX:-/opt/ma-signaling}
 python=${PYTHON:-python3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -52,10 +53,11 @@ class UpgradeTest(SynchronousTestCase):
         self.python.write_text(PYTHON, encoding="utf-8")
         self.python.chmod(0o755)
 
-    def run_script(self, *arguments: str, status: int = 0, fails: str = "nothing") -> str:
-        return self.run_command(str(ROOT / "contrib" / "install.sh"), *arguments, status=status, fails=fails)
+    def run_script(self, *arguments: str, status: int = 0, fails: str = "nothing", umask: int = -1) -> str:
+        script = str(ROOT / "contrib" / "install.sh")
+        return self.run_command(script, *arguments, status=status, fails=fails, umask=umask)
 
-    def run_command(self, *command: str, status: int = 0, fails: str = "nothing") -> str:
+    def run_command(self, *command: str, status: int = 0, fails: str = "nothing", umask: int = -1) -> str:
         done = subprocess.run(
             command,
             env={**os.environ, "PREFIX": str(self.prefix), "PYTHON": str(self.python), "FAILS": fails},
@@ -63,6 +65,7 @@ class UpgradeTest(SynchronousTestCase):
             text=True,
             check=False,
             timeout=60,
+            umask=umask,
         )
         assert done.returncode == status, done
         return done.stdout + done.stderr
@@ -94,6 +97,13 @@ class UpgradeTest(SynchronousTestCase):
         self.run_command(*make, "rollback")
         assert self.current() == "versions/1"
         assert "there is no version before 1" in self.run_script("rollback", status=1)
+
+    def test_a_strict_umask(self) -> None:
+        """Root's may keep all others out, but the service has a user of its own."""
+        self.run_script("install", umask=0o077)
+        for path in (self.prefix, *self.prefix.rglob("*")):
+            wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+            assert path.stat().st_mode & wanted == wanted, path
 
     def test_old_ones_go(self) -> None:
         for name in ("1", "2", "3", "4", "5"):
