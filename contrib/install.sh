@@ -60,6 +60,8 @@ install_version() {
     "$python" -m venv "$new"
     "$new/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
         --requirement "$source/requirements.txt" --requirement "$source/requirements-build.txt"
+    # setuptools would install what an earlier version left there, though this one no longer has it.
+    rm -rf "$source/build/lib"
     "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "$source"
     # Twisted's cache of plugins, which the service's user can't write: it must be younger than they are, by a second.
     find "$new" -path '*/twisted/plugins/*.py' -exec touch -d '1 hour ago' {} +

@@ -105,6 +105,20 @@ class UpgradeTest(SynchronousTestCase):
             wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
             assert path.stat().st_mode & wanted == wanted, path
 
+    def test_what_an_earlier_build_left(self) -> None:
+        """It is gone before pip builds, and nothing else that is in build/."""
+        checkout = self.directory / "checkout"
+        for name in ("contrib/install.sh", "contrib/systemd", "ma_signaling/__init__.py"):
+            made = checkout / name
+            made.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, made)
+        for name in ("build/lib/ma_signaling/removed.py", "build/libdatachannel/used.py"):
+            left = checkout / name
+            left.parent.mkdir(parents=True)
+            left.touch()
+        self.run_command(str(checkout / "contrib" / "install.sh"), "install")
+        assert [path.name for path in (checkout / "build").iterdir()] == ["libdatachannel"]
+
     def test_old_ones_go(self) -> None:
         for name in ("1", "2", "3", "4", "5"):
             self.install(name)
