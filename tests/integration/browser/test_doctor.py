@@ -8,6 +8,8 @@ import socket
 import time
 from unittest import SkipTest, mock
 
+from playwright.sync_api import Route
+
 from ma_signaling.config.settings import Settings
 from ma_signaling.core.ice_servers import IceServers
 from tests.support.browser_cases import (
@@ -128,6 +130,40 @@ class CheckTests(DoctorTestCase):
             visit.page.keyboard.press("Enter")
             self.outcome(visit)
             assert visit.page.url.endswith("/doctor#MA-X7K9-P2M4")
+
+        self.visit(play)
+
+    def test_before_its_scripts(self) -> None:
+        """Until they have come, over a slow network, the button shows that nothing would come of it."""
+        home = self.home(MusicAssistant)
+
+        def play(visit: Visit) -> None:
+            held: list[Route] = []
+
+            def hold(route: Route) -> None:
+                held.append(route)
+
+            visit.page.route("**/doctor/main.js", hold)
+            with visit.page.expect_request("**/doctor/main.js"):
+                visit.page.goto(self.server.http + "/doctor", wait_until="commit")
+            visit.page.get_by_label("Remote ID of your home").fill(home.remote_id)
+            button = visit.page.get_by_role("button", name="Check", exact=True)
+            assert button.is_disabled()
+            held[0].continue_()
+            # Playwright waits until it is enabled.
+            button.click()
+            assert self.outcome(visit).headline == "It works", self.outcome(visit)
+
+        self.visit(play)
+
+    def test_without_a_remote_id(self) -> None:
+        """The browser says, in its own words, that the box is empty."""
+
+        def play(visit: Visit) -> None:
+            for typed in ("", "  "):
+                self.check(visit, typed)
+                assert visit.page.evaluate("document.activeElement.matches('#remote-id:user-invalid')"), typed
+                assert visit.page.locator("main").get_attribute("data-state") == "idle", typed
 
         self.visit(play)
 

@@ -87,7 +87,7 @@ function begin() {
   const id = remoteId.tidy(input.value);
   input.value = id;
   if (!id) {
-    input.focus();
+    input.reportValidity();
     return;
   }
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
@@ -107,4 +107,5 @@ copy.addEventListener("click", copyReport);
 share.addEventListener("click", shareResult);
 addEventListener("hashchange", beginWithHash);
 addEventListener("pagehide", () => running?.abort());
+find("start").disabled = false; // until now, nothing would have come of it
 beginWithHash();
