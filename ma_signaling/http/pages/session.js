@@ -3,7 +3,7 @@
 import { duration } from "./doctor/report.js";
 import { element, find } from "./elements.js";
 import { fetchJson } from "./fetching.js";
-import { text } from "./texts.js";
+import { measured, text } from "./texts.js";
 
 const PATIENCE = 30_000;
 const GOOD = ["negotiated", "no-relay"];
@@ -35,13 +35,13 @@ function eventsOf(trace) {
 function row({ at, lane, text: says }) {
   const made = element("tr", `lane-${lane}`);
   if (lane === "server") {
-    const across = element("td", "across", `${duration(at)}, ${text("session.server")}: ${says}`);
+    const across = element("td", "across", `${measured(duration(at))}, ${text("session.server")}: ${says}`);
     across.colSpan = 3;
     made.append(across);
     return made;
   }
   const cell = (which) => element("td", which, which === lane ? says : "");
-  made.append(cell("client"), element("td", "at", duration(at)), cell("home"));
+  made.append(cell("client"), element("td", "at", measured(duration(at))), cell("home"));
   return made;
 }
 

@@ -11,6 +11,7 @@ from ma_signaling.core.session_trace import End
 from ma_signaling.core.session_verdict import VERDICTS
 from tests import ROOT
 from tests.support.browser_cases import STEPS, DoctorTestCase
+from tests.support.browser_thread import Visit
 
 PAGES = ROOT / "ma_signaling" / "http" / "pages"
 DOCTOR = PAGES / "doctor"
@@ -99,6 +100,24 @@ class TextTests(DoctorTestCase):
         for language, texts in TEXTS.items():
             found = flat(texts)
             assert all("ma-signaling home" in found[key] for key in settings), language
+
+    def test_decimal_sign(self) -> None:
+        """Times and rates have that of the language; versions look the same everywhere."""
+        code = """async () => {
+            const { measured, text } = await import("/assets/texts.js");
+            const version = text("found.api", { version: "2.7" }).includes("2.7");
+            const texts = [text("found.rtt", { rtt: "9.1 s" }), text("warnings.slow-data", { rate: "0.7" })];
+            return [version, measured("9.1 s"), ...texts.map((each) => /\\d\\S\\d/.exec(each)[0])];
+        }"""
+        for language in TEXTS:
+
+            def play(visit: Visit) -> Any:
+                visit.page.goto(self.server.http + "/doctor")
+                return visit.page.evaluate(code)
+
+            sign = "." if language == "en" else ","
+            wanted = [True, f"9{sign}1\u00a0s", f"9{sign}1", f"0{sign}7"]
+            assert self.visit(play, locale=language) == wanted, language
 
     def test_table_of_failures(self) -> None:
         """docs/doctor.md names each failure with its headline and what to try first, on the public server."""

@@ -1,7 +1,7 @@
 // What the page shows of a run. It knows texts and elements, and nothing of how a run goes.
 
 import { element, find } from "../elements.js";
-import { text } from "../texts.js";
+import { measured, text } from "../texts.js";
 import { hintsFor, stationOf, STATIONS } from "./advice.js";
 import { duration } from "./report.js";
 
@@ -40,7 +40,7 @@ function fillRow({ item, mark, time, said, lines, advice }, told) {
   const { status, ms, found, warning, failure, values, lines: more = [] } = told;
   item.dataset.status = status;
   mark.textContent = `, ${text(`status.${status}`)}`;
-  time.textContent = ms === undefined ? "" : duration(ms);
+  time.textContent = ms === undefined ? "" : measured(duration(ms));
   const sentences = [found && text(`found.${found}`, valuesOf(values)), warning && text(`warnings.${warning}`, valuesOf(values))];
   if (failure) sentences.push(text(`failures.${failure}`, valuesOf(values))[1]);
   said.textContent = sentences.filter(Boolean).join(" ");
