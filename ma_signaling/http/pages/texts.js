@@ -12,7 +12,7 @@ export function text(path, values = {}) {
 
 /** "9.1 s" or "0.7", with the decimal sign of the language; number and unit stay together. */
 export function measured(said) {
-  return said.replace(/(?<=^\d+)\.(?=\d)/, DECIMAL_SIGN).replace(/(?<=\d) (?=m?s$)/, "\u00a0");
+  return said.replace(/^(\d+)\.(\d)/, `$1${DECIMAL_SIGN}$2`).replace(/(\d) (m?s)$/, "$1\u00a0$2");
 }
 
 function fill(template, values) {

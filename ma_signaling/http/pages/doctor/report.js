@@ -3,7 +3,7 @@
 import { kind } from "./remote_id.js";
 
 const IPV4 = /\b(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}\b/g;
-const IPV6 = /(?<![\w:])(?=[0-9a-f:]*:[0-9a-f:]*:)([0-9a-f]{1,4}:[0-9a-f]{0,4}):[0-9a-f:.]+/gi;
+const IPV6 = /(^|[^\w:])(?=[0-9a-f:]*:[0-9a-f:]*:)([0-9a-f]{1,4}:[0-9a-f]{0,4}):[0-9a-f:.]+/gi;
 const SHORTEST_ID = 8;
 const MARKS = { ok: "ok  ", warn: "!   ", fail: "FAIL", run: "... ", wait: "-   ", stop: "stop" };
 
@@ -17,7 +17,7 @@ export function duration(ms) {
 export function shorten(text, id) {
   const literally = id.replace(/[^a-z0-9]/gi, "\\$&");
   const cut = id.length < SHORTEST_ID ? text : text.replaceAll(new RegExp(literally, "gi"), start(id));
-  return cut.replace(IPV4, "$1.$2.x.x").replace(IPV6, "$1:…");
+  return cut.replace(IPV4, "$1.$2.x.x").replace(IPV6, "$1$2:…");
 }
 
 function start(id) {
