@@ -32,7 +32,7 @@ def read_file(path: Path) -> Texts:
     import tomllib  # noqa: PLC0415 - most servers have no such file
 
     try:
-        content = tomllib.loads(read_regular(path).decode())
+        content = tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as problem:
         raise SettingError(f"{path} cannot be read: {problem.strerror}") from None
     except ValueError as problem:

@@ -96,7 +96,8 @@ class OperatorFiles:
         return denied.size
 
     def _share_secret(self, content: bytes) -> int:
-        secret = content.strip()
+        # Text, so that neither a byte order mark nor another encoding gets into each credential.
+        secret = content.decode("utf-8-sig").strip().encode()
         if not secret:
             raise ValueError("it is empty")
         self._hub.ice_servers.secret = secret

@@ -54,6 +54,11 @@ class FileTest(FileTestCase):
         settings = load({}, {}, self.file).settings
         assert (settings.metrics_port, settings.acme_http_port) == ("9464", "8080")
 
+    def test_byte_order_mark(self) -> None:
+        """Some editors write one; nobody sees it."""
+        self.file.write_bytes(b"\xef\xbb\xbfgrace = 7\r\n")
+        assert load({}, {}, self.file).settings.grace == 7
+
     def test_nothing(self) -> None:
         self.write("# nothing\n")
         assert load({}, {}, self.file).settings == Settings()

@@ -52,6 +52,14 @@ class ReloadTest(FilesTestCase):
         assert self.other.close_code() == 1008
         assert self.home.close_code() is None
 
+    def test_byte_order_mark(self) -> None:
+        """Some editors write one, which is no part of a secret."""
+        secret = self.directory / "secret"
+        secret.write_text("secret\n", encoding="utf-8-sig")
+        self.server.settings.turn_secret_file = str(secret)
+        assert self.reload() == []
+        assert self.server.hub.ice_servers.secret == b"secret"
+
     def test_lists_come_and_go(self) -> None:
         """A changed setting names another file, or none."""
         other = self.directory / "other"
