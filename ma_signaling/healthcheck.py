@@ -13,7 +13,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from ma_signaling.config.declaration import FILE_VARIABLE, SettingError
+from ma_signaling.config.declaration import FILE_VARIABLE, SettingError, said_in
 from ma_signaling.config.endpoints import parse_endpoint
 from ma_signaling.config.settings import Settings
 from ma_signaling.config.sources import load
@@ -43,7 +43,7 @@ def _address(port: str) -> str | None:
 def check() -> str | None:
     """Return why the server doesn't answer, None if it does."""
     try:
-        file = os.environ.get(FILE_VARIABLE)
+        file = said_in(FILE_VARIABLE)
         url = health_url(load({}, os.environ, Path(file) if file else None).settings)
         if url is None:
             return "no port can be asked: set --http-port as well"

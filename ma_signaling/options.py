@@ -17,7 +17,7 @@ from twisted.logger import Logger, LoggingFile
 from twisted.python import usage
 
 from ma_signaling import __version__
-from ma_signaling.config.declaration import FILE_VARIABLE, CannotStart, Declaration, SettingError
+from ma_signaling.config.declaration import FILE_VARIABLE, CannotStart, Declaration, SettingError, said_in
 from ma_signaling.config.help_text import help_text
 from ma_signaling.config.settings import Settings, declarations
 from ma_signaling.config.sources import Configuration, load
@@ -36,7 +36,7 @@ class Options(usage.Options):
     def __init__(self) -> None:
         self.configuration = Configuration(Settings(), {})
         self.given: dict[str, list[str]] = {}
-        self._file = os.environ.get(FILE_VARIABLE, "")
+        self._file = said_in(FILE_VARIABLE)
         self._only_checks = False
         super().__init__()
 

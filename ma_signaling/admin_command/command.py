@@ -12,7 +12,7 @@ from typing import Any
 
 from ma_signaling.admin_command import tables
 from ma_signaling.admin_command.unix_http import Failed, Server
-from ma_signaling.config.declaration import ENVIRONMENT_PREFIX
+from ma_signaling.config.declaration import ENVIRONMENT_PREFIX, said_in
 
 SOCKET_VARIABLE = ENVIRONMENT_PREFIX + "ADMIN_SOCKET"
 
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--socket",
-        default=os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET,
+        default=said_in(SOCKET_VARIABLE) or DEFAULT_SOCKET,
         help=f"the server's --admin-socket [default: ${SOCKET_VARIABLE}, or {DEFAULT_SOCKET}]",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import ssl
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import NoReturn
 
 from ma_signaling.check.address import websocket_urls
 from ma_signaling.check.outcome import unknown
-from ma_signaling.config.declaration import CHECK_URL_VARIABLE
+from ma_signaling.config.declaration import CHECK_URL_VARIABLE, said_in
 from ma_signaling.config.files import read_regular
 
 OFFICIAL_URL = "wss://signaling.music-assistant.io/ws"
@@ -74,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--url",
         type=_urls,
-        default=os.environ.get(CHECK_URL_VARIABLE) or OFFICIAL_URL,
+        default=said_in(CHECK_URL_VARIABLE) or OFFICIAL_URL,
         help=f"the signaling server that the home uses [default: ${CHECK_URL_VARIABLE}, or {OFFICIAL_URL}]",
     )
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, NamedTuple
@@ -24,6 +25,11 @@ HOME_VARIABLES = {
     for name in ("signaling", "music-assistant", "state-directory", "stun", "address", "link", "max-sessions")
 }
 """The environment variables of ``ma-signaling home``, by option. Not a server's settings."""
+
+
+def said_in(variable: str) -> str:
+    """Return the text of an environment variable; a blank one counts as unset."""
+    return os.environ.get(variable, "").strip()
 
 
 class SettingError(ValueError):

@@ -53,7 +53,9 @@ def read_environment(environment: Mapping[str, str]) -> tuple[dict[str, str], li
                 texts[variable] = text
         elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in _OF_COMMANDS:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            raise SettingError(explain_unknown(name, lambda each: ENVIRONMENT_PREFIX + each.upper()))
+            raise SettingError(
+                explain_unknown(name, lambda each: ENVIRONMENT_PREFIX + each.upper(), variable)
+            )
     return texts, sorted(service_links)
 
 

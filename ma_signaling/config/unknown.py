@@ -18,9 +18,13 @@ REMOVED = {
 """Settings that were removed or renamed, and what to use instead."""
 
 
-def explain_unknown(name: str, show: Callable[[str], str]) -> str:
-    """Return what to use instead of an unknown setting; ``show`` spells a name as in the source where it was found."""
+def explain_unknown(name: str, show: Callable[[str], str], given: str | None = None) -> str:
+    """Return what to use instead of an unknown setting.
+
+    ``show`` spells a name as in the source where it was found; it was ``given`` there, if that is spelled otherwise.
+    """
+    given = given or show(name)
     if name in REMOVED:
-        return f"{show(name)} was removed: {REMOVED[name]}"
+        return f"{given} was removed: {REMOVED[name]}"
     (nearest,) = get_close_matches(name, [each.name for each in declarations()], 1, 0)
-    return f"there is no setting {show(name)}; the nearest is {show(nearest)}"
+    return f"there is no setting {given}; the nearest is {show(nearest)}"

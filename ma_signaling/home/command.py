@@ -21,7 +21,7 @@ import segno
 
 from ma_signaling.check.address import websocket_urls
 from ma_signaling.check.outcome import printable
-from ma_signaling.config.declaration import HOME_VARIABLES, SettingError
+from ma_signaling.config.declaration import HOME_VARIABLES, SettingError, said_in
 from ma_signaling.config.environment import check_home_environment
 from ma_signaling.config.values import Whole, is_ice_url
 from ma_signaling.home.agent import Agent
@@ -123,7 +123,7 @@ def _parse(arguments: Sequence[str]) -> Any:
 
     def option(name: str, default: object = None, *, required: bool = False, **more: Any) -> None:
         variable = HOME_VARIABLES[name]
-        said = os.environ.get(variable) or default
+        said = said_in(variable) or default
         if more.get("action") == "append":
             # No default for argparse, which would append to it.
             repeatable.append((name, variable, more["type"]))
@@ -187,7 +187,7 @@ def _parse(arguments: Sequence[str]) -> Any:
     for name, variable, parse in repeatable:
         if getattr(given, name) is None:
             try:
-                values = [parse(each) for each in os.environ.get(variable, "").replace(",", " ").split()]
+                values = [parse(each) for each in said_in(variable).replace(",", " ").split()]
             except argparse.ArgumentTypeError as problem:
                 parser.error(f"{variable}: {problem}")
             setattr(given, name, values)

@@ -37,6 +37,9 @@ class AcceptedTest(OptionsTestCase):
         printed = accepted("--proof", "off", "--config", str(self.file), MA_SIGNALING_CONFIG="/nowhere")
         assert f"\ngrace = 7  # {self.file}\n" in printed, printed
 
+    def test_a_blank_variable_names_no_file(self) -> None:
+        assert "\ngrace = 45  # default\n" in accepted("--proof", "off", MA_SIGNALING_CONFIG=" ")
+
     def test_sockets_of_systemd_come_later(self) -> None:
         accepted("--proof", "off", "--port", "systemd:domain=INET:index=0")
 
@@ -135,6 +138,8 @@ class RefusedTest(OptionsTestCase):
         self.assert_refused(together, "--turn-secret-file", str(secret))
         self.assert_refused("is empty", "--turn-urls", RELAY, "--turn-secret-file", str(secret))
         self.assert_refused("/nowhere: No such file", "--turn-urls", RELAY, "--turn-secret-file", "/nowhere")
+        secret.write_text("secret", encoding="utf-16")
+        self.assert_refused("is not UTF-8 text", "--turn-urls", RELAY, "--turn-secret-file", str(secret))
         self.assert_refused("is not a list of URLs such as turn:", "--turn-urls", "https://relay.example.org")
 
     def test_cluster(self) -> None:

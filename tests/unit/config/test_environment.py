@@ -55,6 +55,7 @@ class EnvironmentTest(SynchronousTestCase):
             ),
             ("MA_SIGNALING_ENVIRONMENT", "MA_SIGNALING_ENVIRONMENT was removed: log_format sets"),
             ("MA_SIGNALING_", "there is no setting MA_SIGNALING_; the nearest is "),
+            ("MA_SIGNALING_grace", "no setting MA_SIGNALING_grace; the nearest is MA_SIGNALING_GRACE"),
         ):
             for value in ("", "60"):
                 with self.assertRaises(SettingError) as caught:
