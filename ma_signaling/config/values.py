@@ -182,9 +182,14 @@ def header_name(text: str) -> str:
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Parse origins of web pages (RFC 6454), separated by commas; return them in lower case."""
-    found = tuple(origin.lower() for origin in _parts(text))
-    if all(re.fullmatch(r"https?://[^/]+", origin) for origin in found):
+    """Parse origins of web pages, separated by commas; return them as browsers send them (RFC 6454, section 6.2).
+
+    That is in lower case, and without the port that the scheme has by default.
+    """
+    found = tuple(
+        re.sub(r"^(http:.*):80$|^(https:.*):443$", r"\1\2", origin.lower()) for origin in _parts(text)
+    )
+    if all(re.match("https?://", url) and _is_server(url.partition("://")[2]) for url in found):
         return found
     raise ValueError("a list of origins such as https://app.example.org, separated by commas")
 

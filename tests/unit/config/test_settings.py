@@ -31,6 +31,7 @@ NO_URLS = {
     "turn_urls": "turn://a turn:a?transport=quic turn:a?x turn:a? turn:a:b?transport=udp",
     "nats_url": "nats://a:99999 nats://a: nats://u:p@a http://a nats:// nats://a/b",
     "acme_directory": "https://a:99999/dir https://u@a/dir https:///dir http://a/dir",
+    "allowed_origins": "* null a https://*.a https://a/ https://a?b https://a#b https://u@a https://\xe4 https://a:b ws://a",
 }
 
 UNITS = {"s": 1, "minute": 60, "minutes": 60, "KiB": 1 << 10, "MiB": 1 << 20}
@@ -103,6 +104,17 @@ class UrlsTest(SynchronousTestCase):
                 with self.assertRaises(SettingError, msg=text) as caught:
                     load({name: [text]}, {})
                 assert " is not a " in str(caught.exception), text
+
+    def test_origins_as_browsers_send_them(self) -> None:
+        said = "HTTPS://A.example:443,http://a:80,https://a:80,http://a:443,https://[::443],http://[::80]:80"
+        assert load({"allowed_origins": [said]}, {}).settings.allowed_origins == (
+            "https://a.example",
+            "http://a",
+            "https://a:80",
+            "http://a:443",
+            "https://[::443]",
+            "http://[::80]",
+        )
 
 
 class ErrorsTest(SynchronousTestCase):
