@@ -294,4 +294,7 @@ class FailureTests(DoctorTestCase):
             visit.requests.clear()
             return found
 
-        self.assert_stops_at("server", "server", self.visit(play), "The server can't be reached")
+        found = self.visit(play)
+        # What is wrong most often: the device is offline.
+        first = "Try this\nSwitch off flight mode"
+        self.assert_stops_at("server", "server", found, "The server can't be reached", first)

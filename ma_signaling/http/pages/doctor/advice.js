@@ -13,8 +13,8 @@ export const STATIONS = {
 export const FAILURES = {
   stopped: [],
   "browser-too-old": ["update-browser", "allow-webrtc"],
-  "server-unreachable": ["other-network", "vpn-off", "wait-minute", "allowed-origins"],
-  "server-silent": ["other-network", "vpn-off", "wait-minute"],
+  "server-unreachable": ["other-pages", "other-network", "vpn-off", "wait-minute", "allowed-origins"],
+  "server-silent": ["other-pages", "other-network", "vpn-off", "wait-minute"],
   "server-restarting": ["wait-minute"],
   "signaling-closed": ["wait-minute", "other-network"],
   "server-error": ["wait-minute", "ask-operator"],
