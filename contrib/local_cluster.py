@@ -21,7 +21,11 @@ STARTS_WITHIN = 20.0
 
 def main() -> int:
     """Start everything, print the addresses, and wait; return the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # No exception, which would leave processes behind if a second signal came while they are ended: by impatience, or
+    # since make passes on what has come here, too.
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *came: asked.append(came[0]))
     nats_port, port = int(os.environ.get("NATS_PORT", "4222")), int(os.environ.get("PORT", "8787"))
     ports = range(port, port + NODES)
     nats: list[str | Path] = [BESIDE_PYTHON / "nats-server", "--addr", "127.0.0.1", "--port", str(nats_port)]
@@ -36,30 +40,28 @@ def main() -> int:
     try:
         # In groups of their own: Ctrl-C reaches this program, which ends them in order.
         running += [subprocess.Popen(command, process_group=0) for command in commands]
-        if not all(_is_ready(each, running) for each in ports):
-            return 1
-        print("\nTwo nodes in one cluster. A client at one finds a home at the other.", flush=True)
-        for each in ports:
-            print(f"  http://localhost:{each}/ and ws://localhost:{each}/ws", flush=True)
-        while all(process.poll() is None for process in running):
-            time.sleep(0.2)
-        return 1
-    except KeyboardInterrupt:
-        return 0
+        if all(_is_ready(each, running, asked) for each in ports):
+            print("\nTwo nodes in one cluster. A client at one finds a home at the other.", flush=True)
+            for each in ports:
+                print(f"  http://localhost:{each}/ and ws://localhost:{each}/ws", flush=True)
+            while not asked and all(process.poll() is None for process in running):
+                time.sleep(0.2)
+        return 0 if asked else 1
     finally:
         for process in reversed(running):
             process.terminate()
             process.wait()
 
 
-def _is_ready(port: int, running: list[subprocess.Popen[bytes]]) -> bool:
+def _is_ready(port: int, running: list[subprocess.Popen[bytes]], asked: list[int]) -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < deadline and all(process.poll() is None for process in running):
+    while not asked and time.monotonic() < deadline and all(process.poll() is None for process in running):
         with suppress(OSError), direct.open(f"http://localhost:{port}/ready", timeout=2):
             return True
         time.sleep(0.1)
-    print(f"The node at port {port} did not become ready.", file=sys.stderr)
+    if not asked:
+        print(f"The node at port {port} did not become ready.", file=sys.stderr)
     return False
 
 

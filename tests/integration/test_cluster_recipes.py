@@ -50,7 +50,9 @@ class LocalClusterTest(SynchronousTestCase):
             urls = self.urls(process, output)
         for url in urls:
             wait_until(lambda url=url: '"nodes":2' in self.health(url), "two nodes")
-        process.send_signal(signal.SIGINT)
+        # make passes on what has come to all.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
         assert process.wait(WITHIN) == 0
         for url in urls:
             with self.assertRaises(OSError):
