@@ -93,6 +93,11 @@ class TextTests(DoctorTestCase):
                 assert text.strip() == text != "", (language, key)
                 assert placeholders(text) == placeholders(english[key]), (language, key)
 
+    def test_french_signs(self) -> None:
+        """The space that French sets before a sign doesn't let the sign begin a line."""
+        found = [text for text in flat(TEXTS["fr"]).values() if re.search(" [:;?!»]|« ", text)]
+        assert not found, found
+
     def test_a_server_of_ones_own(self) -> None:
         """There, the Remote ID and Remote Access that Music Assistant shows are of no use: the agent's are."""
         settings = {key for key, text in flat(TEXTS["en"]).items() if "Settings, Remote Access" in text}
