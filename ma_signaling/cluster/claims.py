@@ -52,7 +52,6 @@ _HEARD: dict[type[Answer], Heard] = {
     Undecided: Heard.UNDECIDED,
     Refused: Heard.REFUSED,
     Granted: Heard.GRANTED,
-    Prove: Heard.PROVE,
 }
 
 
@@ -192,7 +191,7 @@ class Claims:
         claim = self._by_question.get(prove.question)
         if claim is None:
             return
-        self._on_answer(prove)
+        self._hear(claim, Heard.PROVE)
         claim.asked_by = prove.sender
 
         def say(reason: str | None, *, given: bool) -> None:

@@ -72,7 +72,7 @@ class ClientEnd:
             self._context.send(holder.node, detach)
 
     def _on_to_client(self, message: ToClient, bodies: list[bytes]) -> None:
-        holder, session = self._holder(message), self._session(message)
+        holder, session = self._holder(message), self._context.hub.sessions.get(message.session)
         # What the home sent before it heard that the session begins anew belongs to the call that it has ended since.
         is_late = session is not None and message.announcement != session.announcements
         if holder is None or is_late:

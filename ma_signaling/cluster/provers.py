@@ -141,8 +141,8 @@ class Provers:
         """Forget a proof that has ended."""
         self._sessions.pop(number, None)
 
-    def send(self, node: str, message: ToProver | FromProver) -> None:
-        """Send another node one step of a proof."""
+    def send(self, node: str, message: ToProver) -> None:
+        """Send the node that asks what the peer of a proof has sent."""
         self._context.send(node, message)
 
     def _on_from_prover(self, message: FromProver) -> None:
@@ -166,7 +166,7 @@ class Provers:
         node, number = name = message.sender, message.asking
 
         def say(what: str, data: object) -> None:
-            self.send(node, FromProver(asking=number, what=what, data=data))
+            self._context.send(node, FromProver(asking=number, what=what, data=data))
 
         if self.own.obstacle is not None:
             say("failed", "no proof can be had")

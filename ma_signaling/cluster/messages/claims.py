@@ -7,12 +7,23 @@ from ma_signaling.core.contest import Refusal, WonBy
 from ma_signaling.core.peer import ClientAddress
 
 
-class Claim(NodeMessage):
-    """To ``home``: my newcomer wants it."""
+class OfNewcomer(NodeMessage):
+    """A message about a newcomer of mine."""
 
     remote_id: str
-    question: int
     connection: str
+    """The newcomer's."""
+
+    @property
+    def newcomer(self) -> tuple[str, str, str]:
+        """What no other newcomer has: Remote ID, node and connection."""
+        return self.remote_id, self.sender, self.connection
+
+
+class Claim(OfNewcomer):
+    """To ``home``: my newcomer wants it."""
+
+    question: int
     address: str
     shared: bool
     holds: bool
@@ -26,26 +37,13 @@ class Claim(NodeMessage):
         return self.at, self.sender
 
     @property
-    def newcomer(self) -> tuple[str, str, str]:
-        """What no other newcomer has: Remote ID, node and connection."""
-        return self.remote_id, self.sender, self.connection
-
-    @property
     def client_address(self) -> ClientAddress:
         """The newcomer's address, as far as other nodes need it."""
         return ClientAddress(self.address, self.address, self.shared)
 
 
-class Withdrawn(NodeMessage):
+class Withdrawn(OfNewcomer):
     """To ``home``: my newcomer doesn't want it any more."""
-
-    remote_id: str
-    connection: str
-
-    @property
-    def newcomer(self) -> tuple[str, str, str]:
-        """As for ``Claim``."""
-        return self.remote_id, self.sender, self.connection
 
 
 class Answer(NodeMessage):
@@ -91,17 +89,10 @@ class Prove(Answer):
     """The number of this asking."""
 
 
-class ProofOutcome(NodeMessage):
+class ProofOutcome(OfNewcomer):
     """To ``node``: what came of an asking. Only the latest one counts: others are of contests that are over."""
 
-    remote_id: str
-    connection: str
     asking: int
     given: bool
     reason: str | None = None
     """Why none was given; None if the newcomer was not asked."""
-
-    @property
-    def newcomer(self) -> tuple[str, str, str]:
-        """As for ``Claim``."""
-        return self.remote_id, self.sender, self.connection
